@@ -1,0 +1,227 @@
+//! The host's functions, resolved.
+//!
+//! One build serves every OpenSSL 3.x: what a host lacks is noticed when it is resolved, never at link time.
+//! [`Passthrough`] holds the host's own version of each function that we export, present or not, so that
+//! a context which is not in our care gets the host's behaviour. [`Libssl`] holds all that taking a cache
+//! over needs; a host that lacks one of them is left alone.
+
+#![allow(non_snake_case, missing_docs)] // the fields are the C functions, documented in their manual pages
+
+use core::ffi::{CStr, c_void};
+use core::ptr::NonNull;
+
+use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, time_t};
+use once_cell::race::OnceBox;
+
+use super::images::Image;
+use super::scratch::Scratch;
+use super::types::*;
+
+/// A function's address by name, or nothing.
+pub(super) type Lookup<'a> = &'a dyn Fn(&CStr) -> Option<NonNull<c_void>>;
+
+macro_rules! c_name {
+    ($name:ident) => {
+        match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
+            Ok(name) => name,
+            Err(_) => unreachable!(), // a Rust identifier holds no NUL
+        }
+    };
+}
+
+macro_rules! function {
+    (($($arg:ty),*) $(-> $ret:ty)?) => { unsafe extern "C" fn($($arg),*) $(-> $ret)? };
+}
+
+/// Declares a table of functions once: its type, and how it is resolved.
+macro_rules! functions {
+    ($(#[$doc:meta])* optional $table:ident { $($name:ident $args:tt $(-> $ret:ty)?;)* }) => {
+        $(#[$doc])*
+        pub struct $table { $(pub $name: Option<function!($args $(-> $ret)?)>,)* }
+        impl $table {
+            /// # Safety
+            /// `lookup` answers each name with libssl's or libcrypto's function of that name.
+            unsafe fn resolve(lookup: Lookup<'_>) -> Self {
+                Self { $($name: lookup(c_name!($name)).map(|address| {
+                    // SAFETY: the caller's contract; the type is the one of the C header.
+                    unsafe { core::mem::transmute::<NonNull<c_void>, function!($args $(-> $ret)?)>(address) }
+                }),)* }
+            }
+        }
+    };
+    ($(#[$doc:meta])* required $table:ident { $($name:ident $args:tt $(-> $ret:ty)?;)* }) => {
+        $(#[$doc])*
+        pub struct $table { $(pub $name: function!($args $(-> $ret)?),)* }
+        impl $table {
+            /// # Safety
+            /// `lookup` answers each name with libssl's or libcrypto's function of that name.
+            unsafe fn resolve(lookup: Lookup<'_>) -> Result<Self, &'static CStr> {
+                Ok(Self { $($name: {
+                    let address = lookup(c_name!($name)).ok_or(c_name!($name))?;
+                    // SAFETY: the caller's contract; the type is the one of the C header.
+                    unsafe { core::mem::transmute::<NonNull<c_void>, function!($args $(-> $ret)?)>(address) }
+                },)* })
+            }
+        }
+    };
+}
+
+/// Compares two entries of an `OPENSSL_LHASH`.
+pub type LhCompare = unsafe extern "C" fn(*const c_void, *const c_void) -> c_int;
+/// Hashes an entry of an `OPENSSL_LHASH`.
+pub type LhHash = unsafe extern "C" fn(*const c_void) -> c_ulong;
+/// Visits an entry of an `OPENSSL_LHASH`.
+pub type LhVisit = unsafe extern "C" fn(*mut c_void);
+/// Visits an entry of an `OPENSSL_LHASH` with an argument.
+pub type LhVisitArg = unsafe extern "C" fn(*mut c_void, *mut c_void);
+/// Calls an [`LhHash`]: 3.3 and later call each function of a table through such a thunk.
+pub type LhHashThunk = unsafe extern "C" fn(*const c_void, LhHash) -> c_ulong;
+/// Calls an [`LhCompare`].
+pub type LhCompareThunk = unsafe extern "C" fn(*const c_void, *const c_void, LhCompare) -> c_int;
+/// Calls an [`LhVisit`].
+pub type LhVisitThunk = unsafe extern "C" fn(*mut c_void, LhVisit);
+/// Calls an [`LhVisitArg`].
+pub type LhVisitArgThunk = unsafe extern "C" fn(*mut c_void, *mut c_void, LhVisitArg);
+
+/// `CRYPTO_EX_new`
+pub type ExDataNew =
+    unsafe extern "C" fn(*mut c_void, *mut c_void, *mut CRYPTO_EX_DATA, c_int, c_long, *mut c_void);
+/// `CRYPTO_EX_dup`
+pub type ExDataDup = unsafe extern "C" fn(
+    *mut CRYPTO_EX_DATA,
+    *const CRYPTO_EX_DATA,
+    *mut *mut c_void,
+    c_int,
+    c_long,
+    *mut c_void,
+) -> c_int;
+/// `CRYPTO_EX_free`
+pub type ExDataFree =
+    unsafe extern "C" fn(*mut c_void, *mut c_void, *mut CRYPTO_EX_DATA, c_int, c_long, *mut c_void);
+
+functions! {
+    /// The host's own version of what we export.
+    optional Passthrough {
+        SSL_CTX_new(*const SSL_METHOD) -> *mut SSL_CTX;
+        SSL_CTX_new_ex(*mut OSSL_LIB_CTX, *const c_char, *const SSL_METHOD) -> *mut SSL_CTX;
+        SSL_CTX_ctrl(*mut SSL_CTX, c_int, c_long, *mut c_void) -> c_long;
+        SSL_CTX_add_session(*mut SSL_CTX, *mut SSL_SESSION) -> c_int;
+        SSL_CTX_remove_session(*mut SSL_CTX, *mut SSL_SESSION) -> c_int;
+        SSL_CTX_flush_sessions(*mut SSL_CTX, c_long);
+        SSL_CTX_flush_sessions_ex(*mut SSL_CTX, time_t);
+        SSL_CTX_sessions(*mut SSL_CTX) -> *mut OPENSSL_LHASH;
+        SSL_CTX_sess_set_new_cb(*mut SSL_CTX, Option<NewSessionCallback>);
+        SSL_CTX_sess_get_new_cb(*mut SSL_CTX) -> Option<NewSessionCallback>;
+        SSL_CTX_sess_set_remove_cb(*mut SSL_CTX, Option<RemoveSessionCallback>);
+        SSL_CTX_sess_get_remove_cb(*mut SSL_CTX) -> Option<RemoveSessionCallback>;
+        SSL_CTX_sess_set_get_cb(*mut SSL_CTX, Option<GetSessionCallback>);
+        SSL_CTX_sess_get_get_cb(*mut SSL_CTX) -> Option<GetSessionCallback>;
+        SSL_SESSION_set_time(*mut SSL_SESSION, c_long) -> c_long;
+        SSL_SESSION_set_time_ex(*mut SSL_SESSION, time_t) -> time_t;
+        SSL_SESSION_set_timeout(*mut SSL_SESSION, c_long) -> c_long;
+        SSL_has_matching_session_id(*const SSL, *const c_uchar, c_uint) -> c_int;
+    }
+}
+
+functions! {
+    /// What taking a cache over needs; in every OpenSSL 3.x.
+    required Libssl {
+        TLS_method() -> *const SSL_METHOD;
+        SSL_CTX_new(*const SSL_METHOD) -> *mut SSL_CTX;
+        SSL_CTX_free(*mut SSL_CTX);
+        SSL_CTX_ctrl(*mut SSL_CTX, c_int, c_long, *mut c_void) -> c_long;
+        SSL_CTX_add_session(*mut SSL_CTX, *mut SSL_SESSION) -> c_int;
+        SSL_CTX_remove_session(*mut SSL_CTX, *mut SSL_SESSION) -> c_int;
+        SSL_CTX_sess_set_new_cb(*mut SSL_CTX, Option<NewSessionCallback>);
+        SSL_CTX_sess_set_remove_cb(*mut SSL_CTX, Option<RemoveSessionCallback>);
+        SSL_CTX_sess_set_get_cb(*mut SSL_CTX, Option<GetSessionCallback>);
+        SSL_CTX_set_ex_data(*mut SSL_CTX, c_int, *mut c_void) -> c_int;
+        SSL_CTX_get_ex_data(*const SSL_CTX, c_int) -> *mut c_void;
+        SSL_get_ex_data(*const SSL, c_int) -> *mut c_void;
+        SSL_get_SSL_CTX(*const SSL) -> *mut SSL_CTX;
+        SSL_version(*const SSL) -> c_int;
+        SSL_is_server(*const SSL) -> c_int;
+        SSL_session_reused(*const SSL) -> c_int;
+        SSL_get_options(*const SSL) -> u64;
+        SSL_get_max_early_data(*const SSL) -> u32;
+        SSL_SESSION_new() -> *mut SSL_SESSION;
+        SSL_SESSION_up_ref(*mut SSL_SESSION) -> c_int;
+        SSL_SESSION_free(*mut SSL_SESSION);
+        SSL_SESSION_get_id(*const SSL_SESSION, *mut c_uint) -> *const c_uchar;
+        SSL_SESSION_set1_id(*mut SSL_SESSION, *const c_uchar, c_uint) -> c_int;
+        SSL_SESSION_get_protocol_version(*const SSL_SESSION) -> c_int;
+        SSL_SESSION_get_time(*const SSL_SESSION) -> c_long;
+        SSL_SESSION_set_time(*mut SSL_SESSION, c_long) -> c_long;
+        SSL_SESSION_get_timeout(*const SSL_SESSION) -> c_long;
+        SSL_SESSION_is_resumable(*const SSL_SESSION) -> c_int;
+        SSL_SESSION_has_ticket(*const SSL_SESSION) -> c_int;
+        CRYPTO_get_ex_new_index(
+            c_int, c_long, *mut c_void, Option<ExDataNew>, Option<ExDataDup>, Option<ExDataFree>
+        ) -> c_int;
+        CRYPTO_set_ex_data(*mut CRYPTO_EX_DATA, c_int, *mut c_void) -> c_int;
+        CRYPTO_get_ex_data(*const CRYPTO_EX_DATA, c_int) -> *mut c_void;
+        ERR_set_mark() -> c_int;
+        ERR_pop_to_mark() -> c_int;
+        OPENSSL_LH_new(Option<LhHash>, Option<LhCompare>) -> *mut OPENSSL_LHASH;
+        OPENSSL_LH_insert(*mut OPENSSL_LHASH, *mut c_void) -> *mut c_void;
+        OPENSSL_LH_free(*mut OPENSSL_LHASH);
+        OPENSSL_version_major() -> c_uint;
+    }
+}
+
+functions! {
+    /// What only newer hosts have.
+    optional Newer {
+        OPENSSL_LH_set_thunks(
+            *mut OPENSSL_LHASH, LhHashThunk, LhCompareThunk, LhVisitThunk, LhVisitArgThunk
+        ) -> *mut OPENSSL_LHASH;
+    }
+}
+
+/// The indices under which we keep our data with the host's objects.
+#[derive(Clone, Copy)]
+pub struct ExIndices {
+    /// On an `SSL_CTX`: what we attached to it.
+    pub ctx: c_int,
+    /// On an `SSL`: the context it was made from.
+    pub ssl: c_int,
+}
+
+/// One libssl in this process. Never freed: the library is kept loaded by the handle it was resolved with.
+pub struct Host {
+    /// Where the library is mapped.
+    pub image: Image,
+    /// The host's own version of what we export.
+    pub passthrough: Passthrough,
+    /// What taking a cache over needs; or the first function that this host lacks.
+    pub libssl: Result<Libssl, &'static CStr>,
+    /// What only newer hosts have.
+    pub newer: Newer,
+    /// Contexts of our own, for marking sessions.
+    pub scratch: Scratch,
+    indices: OnceBox<ExIndices>,
+}
+
+impl Host {
+    /// Resolves the functions of the library mapped at `image`.
+    ///
+    /// # Safety
+    /// `lookup` answers each name with the function of that name of the libssl mapped at `image` or of the
+    /// libcrypto that it uses, and both stay loaded from now on.
+    pub(super) unsafe fn resolve(image: Image, lookup: Lookup<'_>) -> Self {
+        // SAFETY: the caller's contract.
+        let passthrough = unsafe { Passthrough::resolve(lookup) };
+        // SAFETY: the caller's contract.
+        let libssl = unsafe { Libssl::resolve(lookup) };
+        // SAFETY: the caller's contract.
+        let newer = unsafe { Newer::resolve(lookup) };
+        Self { image, passthrough, libssl, newer, scratch: Scratch::new(), indices: OnceBox::new() }
+    }
+
+    /// Our ex_data indices with this host; the first call registers them through `register`. `None` where
+    /// libcrypto has none to give. Threads that race may register twice; one pair is used, and the callbacks
+    /// of the other find nothing to do.
+    pub fn ex_indices(&self, register: impl FnOnce() -> Option<ExIndices>) -> Option<ExIndices> {
+        self.indices.get_or_try_init(|| register().map(Box::new).ok_or(())).ok().copied()
+    }
+}

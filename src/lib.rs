@@ -1,0 +1,11 @@
+//! The session cache that libssl should have had.
+//!
+//! Layers, and who may know whom: `cache` ← `ffi` → `host`.
+//!
+//! * [`cache`] is the cache itself: pure, safe, told the time, knowing nothing of libssl.
+//! * [`host`] is the libssl behind us: its functions, and owning references to its objects.
+//! * [`ffi`] is what C sees: the only layer with exported functions, and the rules of libssl.
+
+pub mod cache;
+pub mod ffi;
+pub mod host;
