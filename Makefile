@@ -1,0 +1,165 @@
+# sslcache: the libraries, their header, the tests. `make help` lists what there is to make.
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+PREFIX     ?= /usr/local
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
+DESTDIR    ?=
+
+CARGO   ?= cargo
+CC      ?= cc
+INSTALL ?= install
+# A host libssl.so.3 other than the one that programs here load.
+HOST_LIBSSL ?=
+
+export CC
+export CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# All that gets installed, in its installed layout: tests and the demo run from here.
+STAGE := $(CARGO_TARGET_DIR)/stage
+# Where the libssl.so.3 in front of HOST_LIBSSL is made.
+OUT   := $(STAGE)/lib/sslcache
+export SSLCACHE_STAGE := $(STAGE)
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+ARCHIVE := $(CARGO_TARGET_DIR)/release/libsslcache.a
+PRELOAD := $(STAGE)/lib/libsslcache.so.$(VERSION)
+SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock build.rs cbindgen.toml exports.map \
+           $(wildcard include/sslcache.h)
+MANUALS := $(wildcard man/*.[1-9])
+MAN_FILES = $(foreach m,$(MANUALS),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m))
+SCRIPTS := $(wildcard tools/*) .ci/run
+# Looked for once, and only by the targets that need it.
+host     = $(eval host := $$(shell tools/find-host $$(HOST_LIBSSL)))$(host)
+
+# Paths of this machine stay out of the finished files.
+REMAP := --remap-path-prefix=$(CURDIR)/= --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/=
+
+# rustc cannot link these files: it ignores a second version script, or fails, depending on its linker.
+# -z defs without -lssl: a reference to libssl is a link error, because it would stop programs that run without libssl.
+LINK := $(CC) -shared $(LDFLAGS) -Wl,-z,defs,-z,now,-z,relro,-z,nodelete,-z,noexecstack,-z,text \
+        -Wl,--no-undefined-version,--gc-sections,--build-id=sha1,--strip-all
+LIBS  = -Wl,--whole-archive $(ARCHIVE) -Wl,--no-whole-archive,--as-needed -lgcc_s -lutil -lrt -lpthread -lm -ldl
+
+STAGED := $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
+          $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
+
+.PHONY: all replacement header check lint check-man test demo install uninstall clean help FORCE
+
+## all          the libraries, checked, in target/stage (the default)
+all: $(STAGED) replacement
+
+## replacement  only the libssl.so.3: HOST_LIBSSL=/path/libssl.so.3 names another host, OUT=folder another place
+replacement: $(OUT)/libssl.so.3 $(OUT)/libssl.so
+
+$(ARCHIVE): $(SOURCES)
+	RUSTFLAGS="$$RUSTFLAGS $(REMAP)" $(CARGO) rustc --locked --release --lib --crate-type staticlib
+	@touch $@
+
+$(PRELOAD): $(ARCHIVE) exports.map tools/check-libraries
+	@mkdir -p $(@D)
+	$(LINK) -Wl,-soname,libsslcache.so.0,--version-script,exports.map -o $@ $(LIBS)
+	@tools/check-libraries exports.map $@
+
+$(STAGE)/lib/libsslcache.so $(STAGE)/lib/libsslcache.so.0: $(PRELOAD)
+	ln -sf $(<F) $@
+
+# Made every time, because the host may have been updated, but replaced only by another.
+$(OUT)/.libssl.map: FORCE
+	@mkdir -p $(@D)
+	@tools/replacement-map exports.map $(or $(host),$(error no host libssl)) >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+# The stub makes the linker write the host's path into DT_NEEDED: it copies the SONAME of what it links.
+$(OUT)/libssl.so.3: $(ARCHIVE) $(OUT)/.libssl.map tools/check-libraries
+	@$(CC) -shared -nostdlib -Wl,-soname,$(host) -o $(@D)/.host.so -x c /dev/null
+	$(LINK) -Wl,-soname,libssl.so.3,--version-script,$(@D)/.libssl.map -o $@ -Wl,--no-as-needed $(@D)/.host.so $(LIBS)
+	@rm $(@D)/.host.so
+	@tools/check-libraries exports.map $@ $(host)
+
+# Two texts that name the place they are used from: the stage here, PREFIX in install.
+linker_script = sed -e 's|@OUT@|$1|' -e 's|@HOST@|$(host)|' packaging/libssl.so.in
+pkgconfig     = sed -e 's|@PREFIX@|$1|' -e 's|@LIBDIR@|$2|' -e 's|@INCLUDEDIR@|$3|' -e 's|@VERSION@|$(VERSION)|' \
+                    packaging/sslcache.pc.in
+
+$(OUT)/libssl.so: packaging/libssl.so.in $(OUT)/.libssl.map
+	$(call linker_script,$(abspath $(OUT))) >$@
+
+$(STAGE)/lib/pkgconfig/sslcache.pc: packaging/sslcache.pc.in Cargo.toml
+	@mkdir -p $(@D)
+	$(call pkgconfig,$(STAGE),$(STAGE)/lib,$(STAGE)/include) >$@
+
+# The build of the archive has compared it with the sources.
+$(STAGE)/include/sslcache.h: include/sslcache.h $(ARCHIVE)
+	@mkdir -p $(@D)
+	cp $< $@
+
+## header       writes include/sslcache.h anew from the declarations in src/ffi
+header:
+	tools/make-header
+
+## check        checks the finished libraries again (the build does it too)
+check: all
+	@tools/check-libraries exports.map $(PRELOAD)
+	@tools/check-libraries exports.map $(OUT)/libssl.so.3 $(host)
+
+## lint         formatting, clippy, shellcheck if there is one
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); fi
+
+## check-man    the manual pages, without a warning
+check-man:
+	@if [ -n "$(MANUALS)" ]; then mandoc -T lint -W warning $(MANUALS); fi
+
+## test         every test; installs what it needs where it may
+# More tests join in through tests/*.mk (`TESTS += target`), as tests/run-*.sh, or in cargo's own way.
+test:
+	@tools/install-deps build test
+	@$(MAKE) all lint check-man $(TESTS)
+	@set -e; for script in $(wildcard tests/run-*.sh); do echo "== $$script"; $$script; done
+	$(CARGO) test --locked
+
+## demo         nginx under sslcache: what was resumed, and by whose cache
+demo:
+	@tools/install-deps build demo
+	@$(MAKE) all
+	tools/demo
+
+## install      PREFIX=/usr/local DESTDIR=
+install: all
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR)/sslcache $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(sort $(dir $(MAN_FILES))))
+	$(INSTALL) -m 644 $(PRELOAD) $(DESTDIR)$(LIBDIR)
+	ln -sf $(notdir $(PRELOAD)) $(DESTDIR)$(LIBDIR)/libsslcache.so.0
+	ln -sf $(notdir $(PRELOAD)) $(DESTDIR)$(LIBDIR)/libsslcache.so
+	$(INSTALL) -m 644 $(OUT)/libssl.so.3 $(DESTDIR)$(LIBDIR)/sslcache
+	$(call linker_script,$(LIBDIR)/sslcache) >$(DESTDIR)$(LIBDIR)/sslcache/libssl.so
+	$(call pkgconfig,$(PREFIX),$(LIBDIR),$(INCLUDEDIR)) >$(DESTDIR)$(LIBDIR)/pkgconfig/sslcache.pc
+	chmod 644 $(DESTDIR)$(LIBDIR)/sslcache/libssl.so $(DESTDIR)$(LIBDIR)/pkgconfig/sslcache.pc
+	$(INSTALL) -m 644 include/sslcache.h $(DESTDIR)$(INCLUDEDIR)
+	$(foreach m,$(MAN_FILES),$(INSTALL) -m 644 man/$(notdir $m) $(DESTDIR)$m &&) true
+
+## uninstall    what install put there, with the same variables
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(addprefix $(LIBDIR)/,$(notdir $(PRELOAD)) libsslcache.so.0 libsslcache.so \
+	    sslcache/libssl.so.3 sslcache/libssl.so pkgconfig/sslcache.pc) $(INCLUDEDIR)/sslcache.h $(MAN_FILES))
+	-rmdir $(DESTDIR)$(LIBDIR)/sslcache
+
+## clean        all that was built
+clean:
+	$(CARGO) clean
+	rm -rf $(STAGE)
+
+## help         this list
+help:
+	@sed -n 's/^## /  make /p' $(firstword $(MAKEFILE_LIST))
+
+include $(wildcard tests/*.mk)
+
+# A manual page's folder is named by its suffix: man/x.3 is man3/x.3.
+.SECONDEXPANSION:
+$(STAGE)/share/man/%: man/$$(@F)
+	@mkdir -p $(@D)
+	cp $< $@
