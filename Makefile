@@ -126,7 +126,7 @@ test:
 demo:
 	@tools/install-deps build demo
 	@$(MAKE) all
-	tools/demo
+	tools/demo $(STAGE)
 
 ## install      PREFIX=/usr/local DESTDIR=
 install: all

@@ -18,7 +18,6 @@ fn main() {
         && checked_in != made
     {
         println!("cargo::error={CHECKED_IN} differs from the declarations in src/ffi: run `make header`");
-        process::exit(1);
     }
 }
 
