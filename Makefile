@@ -51,7 +51,7 @@ STAGED := $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/ss
 all: $(STAGED) replacement
 
 ## replacement  only the libssl.so.3: HOST_LIBSSL=/path/libssl.so.3 names another host, OUT=folder another place
-replacement: $(OUT)/libssl.so.3 $(OUT)/libssl.so
+replacement: $(addprefix $(OUT)/,libssl.so.3 libssl.so libssl-link.so)
 
 $(ARCHIVE): $(SOURCES)
 	RUSTFLAGS="$$RUSTFLAGS $(REMAP)" $(CARGO) rustc --locked --release --lib --crate-type staticlib
@@ -68,7 +68,7 @@ $(STAGE)/lib/libsslcache.so $(STAGE)/lib/libsslcache.so.0: $(PRELOAD)
 # Made every time, because the host may have been updated, but replaced only by another.
 $(OUT)/.libssl.map: FORCE
 	@mkdir -p $(@D)
-	@tools/replacement-map exports.map $(or $(host),$(error no host libssl)) >$@.new
+	@tools/version-map $(or $(host),$(error no host libssl)) exports.map >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 # The stub makes the linker write the host's path into DT_NEEDED: it copies the SONAME of what it links.
@@ -78,13 +78,18 @@ $(OUT)/libssl.so.3: $(ARCHIVE) $(OUT)/.libssl.map tools/check-libraries
 	@rm $(@D)/.host.so
 	@tools/check-libraries exports.map $@ $(host)
 
-# Two texts that name the place they are used from: the stage here, PREFIX in install.
-linker_script = sed -e 's|@OUT@|$1|' -e 's|@HOST@|$(host)|' packaging/libssl.so.in
-pkgconfig     = sed -e 's|@PREFIX@|$1|' -e 's|@LIBDIR@|$2|' -e 's|@INCLUDEDIR@|$3|' -e 's|@VERSION@|$(VERSION)|' \
-                    packaging/sslcache.pc.in
+# The names of the host and ours, for linkers only: packaging/libssl.so says why.
+$(OUT)/libssl-link.so: $(OUT)/.libssl.map exports.map tools/version-map
+	@tools/version-map --all $(host) exports.map >$(@D)/.link.map
+	sed -n 's/^ *\([A-Za-z_0-9]*\);/void \1(void) { __builtin_trap(); }/p' $(@D)/.link.map | $(CC) -shared -nostdlib -w \
+	    -ffreestanding -fPIC -Wl,-soname,libssl.so.3,--version-script,$(@D)/.link.map,--strip-all -o $@ -x c -
+	@rm $(@D)/.link.map
 
-$(OUT)/libssl.so: packaging/libssl.so.in $(OUT)/.libssl.map
-	$(call linker_script,$(abspath $(OUT))) >$@
+$(OUT)/libssl.so: packaging/libssl.so | $(OUT)/libssl-link.so
+	cp $< $@
+
+pkgconfig = sed -e 's|@PREFIX@|$1|' -e 's|@LIBDIR@|$2|' -e 's|@INCLUDEDIR@|$3|' -e 's|@VERSION@|$(VERSION)|' \
+                packaging/sslcache.pc.in
 
 $(STAGE)/lib/pkgconfig/sslcache.pc: packaging/sslcache.pc.in Cargo.toml
 	@mkdir -p $(@D)
@@ -134,17 +139,16 @@ install: all
 	$(INSTALL) -m 644 $(PRELOAD) $(DESTDIR)$(LIBDIR)
 	ln -sf $(notdir $(PRELOAD)) $(DESTDIR)$(LIBDIR)/libsslcache.so.0
 	ln -sf $(notdir $(PRELOAD)) $(DESTDIR)$(LIBDIR)/libsslcache.so
-	$(INSTALL) -m 644 $(OUT)/libssl.so.3 $(DESTDIR)$(LIBDIR)/sslcache
-	$(call linker_script,$(LIBDIR)/sslcache) >$(DESTDIR)$(LIBDIR)/sslcache/libssl.so
+	$(INSTALL) -m 644 $(addprefix $(OUT)/,libssl.so.3 libssl.so libssl-link.so) $(DESTDIR)$(LIBDIR)/sslcache
 	$(call pkgconfig,$(PREFIX),$(LIBDIR),$(INCLUDEDIR)) >$(DESTDIR)$(LIBDIR)/pkgconfig/sslcache.pc
-	chmod 644 $(DESTDIR)$(LIBDIR)/sslcache/libssl.so $(DESTDIR)$(LIBDIR)/pkgconfig/sslcache.pc
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/sslcache.pc
 	$(INSTALL) -m 644 include/sslcache.h $(DESTDIR)$(INCLUDEDIR)
 	$(foreach m,$(MAN_FILES),$(INSTALL) -m 644 man/$(notdir $m) $(DESTDIR)$m &&) true
 
 ## uninstall    what install put there, with the same variables
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(addprefix $(LIBDIR)/,$(notdir $(PRELOAD)) libsslcache.so.0 libsslcache.so \
-	    sslcache/libssl.so.3 sslcache/libssl.so pkgconfig/sslcache.pc) $(INCLUDEDIR)/sslcache.h $(MAN_FILES))
+	    sslcache/libssl.so.3 sslcache/libssl.so sslcache/libssl-link.so pkgconfig/sslcache.pc) $(INCLUDEDIR)/sslcache.h $(MAN_FILES))
 	-rmdir $(DESTDIR)$(LIBDIR)/sslcache
 
 ## clean        all that was built
