@@ -1,1 +1,37 @@
-//! What C sees.
+//! What C sees: libssl's session-cache interface over the cache of each context.
+//!
+//! The only layer with exported functions. An entry is a guard, a conversion and a call; libssl's rules are
+//! in [`store`]. A context that is not in our care, and every call that the host makes on our behalf,
+//! gets the host's own function.
+//!
+//! * [`contexts`], [`sessions`], [`settings`] and [`stats`] are the exported functions, by subject.
+//! * [`attach`] takes a context over; [`callbacks`] is what the host calls; [`store`] is what we keep.
+//! * [`registry`] knows all stores; [`fork`] holds their locks over a fork.
+
+pub mod attach;
+mod callback;
+mod callbacks;
+pub mod contexts;
+mod fork;
+mod guard;
+mod registry;
+pub mod sessions;
+pub mod settings;
+mod snapshot;
+pub mod stats;
+mod store;
+
+/// How many processors this process may run on. The standard library's own count reads files; this one
+/// asks the kernel.
+fn processors() -> usize {
+    // SAFETY: all zeroes is the empty set.
+    let mut set: libc::cpu_set_t = unsafe { core::mem::zeroed() };
+    // SAFETY: `set` is as large as said. 0 means the calling thread.
+    if unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) } != 0 {
+        return 1;
+    }
+    // SAFETY: the kernel has filled the set.
+    usize::try_from(unsafe { libc::CPU_COUNT(&set) })
+        .unwrap_or(1)
+        .max(1)
+}

@@ -25,7 +25,10 @@ impl Located {
         }
         // SAFETY: dladdr answered with the loader's NUL-terminated name of a mapped file.
         let path = unsafe { CStr::from_ptr(info.dli_fname) }.to_owned();
-        Some(Self { image: Image(info.dli_fbase as usize), path })
+        Some(Self {
+            image: Image(info.dli_fbase as usize),
+            path,
+        })
     }
 }
 
@@ -77,13 +80,21 @@ pub(super) fn default_symbol(name: &CStr) -> Option<NonNull<c_void>> {
 /// Paths of the loaded files that are named like a libssl: `libssl.so.3`, and the renamed copies that
 /// some packages bring along (`libssl-1a2b3c.so.3`).
 pub(super) fn libssl_paths() -> Vec<CString> {
-    unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _: libc::size_t, found: *mut c_void) -> c_int {
+    unsafe extern "C" fn visit(
+        info: *mut libc::dl_phdr_info,
+        _: libc::size_t,
+        found: *mut c_void,
+    ) -> c_int {
         // SAFETY: dl_iterate_phdr passes a valid record.
         let name: *const c_char = unsafe { (*info).dlpi_name };
         if !name.is_null() {
             // SAFETY: the loader's NUL-terminated name of a file.
             let path = unsafe { CStr::from_ptr(name) };
-            let file = path.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+            let file = path
+                .to_bytes()
+                .rsplit(|&byte| byte == b'/')
+                .next()
+                .unwrap_or_default();
             if file.starts_with(b"libssl") && file.windows(3).any(|part| part == b".so") {
                 // SAFETY: `found` is the vector that the caller below passed, alive and ours alone.
                 unsafe { (*found.cast::<Vec<CString>>()).push(path.to_owned()) };
@@ -99,7 +110,11 @@ pub(super) fn libssl_paths() -> Vec<CString> {
 
 /// How often a file was mapped or unmapped so far: while it stays the same, so does what is loaded.
 pub(super) fn generation() -> u64 {
-    unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _: libc::size_t, sum: *mut c_void) -> c_int {
+    unsafe extern "C" fn visit(
+        info: *mut libc::dl_phdr_info,
+        _: libc::size_t,
+        sum: *mut c_void,
+    ) -> c_int {
         // SAFETY: dl_iterate_phdr passes a valid record.
         let (adds, subs) = unsafe { ((*info).dlpi_adds, (*info).dlpi_subs) };
         // SAFETY: `sum` is the number that the caller below passed.
@@ -145,7 +160,11 @@ pub(super) fn caller() -> Option<*const c_void> {
             }
         }
     }
-    let mut search = Search { ours: Image::ours(), found: None, frames_left: 64 };
+    let mut search = Search {
+        ours: Image::ours(),
+        found: None,
+        frames_left: 64,
+    };
     // SAFETY: `visit` treats its last argument as the Search it is.
     unsafe { _Unwind_Backtrace(visit, (&raw mut search).cast()) };
     search.found

@@ -67,7 +67,9 @@ pub fn host() -> Option<&'static Host> {
     if SEVERAL.load(Ordering::Relaxed) {
         return host_of_caller().or_else(|| published(&HOSTS[0]));
     }
-    published(&GLOBAL).or_else(|| published(&SOLE)).or_else(host_of_new_context)
+    published(&GLOBAL)
+        .or_else(|| published(&SOLE))
+        .or_else(host_of_new_context)
 }
 
 /// Whether several copies of libssl are in use, so that an object's own has to be found out.
@@ -84,7 +86,9 @@ pub fn hosts() -> impl Iterator<Item = &'static Host> {
 fn among_loaded(generation: u64) -> Option<&'static Host> {
     let mut hosts: Vec<&'static Host> = Vec::new();
     for path in images::libssl_paths() {
-        let host = Handle::of_loaded(&path).and_then(|handle| handle.symbol(WITNESS)).and_then(host_of);
+        let host = Handle::of_loaded(&path)
+            .and_then(|handle| handle.symbol(WITNESS))
+            .and_then(host_of);
         if let Some(host) = host
             && hosts.iter().all(|known| known.image != host.image)
         {
@@ -138,7 +142,8 @@ fn publish(host: Box<Host>) -> Option<&'static Host> {
     let leaked = Box::into_raw(host);
     for slot in &HOSTS {
         // AcqRel: publishes the table on success; sees another thread's table on failure.
-        let taken = slot.compare_exchange(ptr::null_mut(), leaked, Ordering::AcqRel, Ordering::Acquire);
+        let taken =
+            slot.compare_exchange(ptr::null_mut(), leaked, Ordering::AcqRel, Ordering::Acquire);
         if taken.is_ok() {
             return published(slot);
         }

@@ -23,12 +23,16 @@ pub struct Scratch {
 
 impl Scratch {
     pub(super) fn new() -> Self {
-        Self { contexts: [const { AtomicPtr::new(ptr::null_mut()) }; CONTEXTS] }
+        Self {
+            contexts: [const { AtomicPtr::new(ptr::null_mut()) }; CONTEXTS],
+        }
     }
 
     /// Marks `session` not resumable. `false` when there was no memory for a context to do it with.
     pub fn mark_not_resumable(&self, libssl: &'static Libssl, session: &SessionRef) -> bool {
-        let Some(ctx) = self.context(libssl) else { return false };
+        let Some(ctx) = self.context(libssl) else {
+            return false;
+        };
         // SAFETY: a context that is never freed, and a session that we hold a reference to.
         unsafe { (libssl.SSL_CTX_remove_session)(ctx, session.as_ptr()) };
         true

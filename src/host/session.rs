@@ -1,10 +1,40 @@
 //! Owning references to sessions.
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_long, c_uint};
 use core::ptr::{self, NonNull};
+use core::slice;
 
+use super::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
+use super::inside::Inside;
 use super::table::Libssl;
-use super::types::SSL_SESSION;
+use super::types::{SSL_CTX, SSL_SESSION};
+
+impl Libssl {
+    /// The id and the protocol version of a session.
+    ///
+    /// # Safety
+    /// * `session` is a session of this library, alive for as long as the id is used.
+    pub unsafe fn identity<'a>(&self, session: *const SSL_SESSION) -> (&'a [u8], c_int) {
+        let mut len = 0;
+        // SAFETY: the caller's contract.
+        let id = unsafe { (self.SSL_SESSION_get_id)(session, &mut len) };
+        // SAFETY: the caller's contract.
+        let version = unsafe { (self.SSL_SESSION_get_protocol_version)(session) };
+        let len = len.min(SSL_MAX_SSL_SESSION_ID_LENGTH) as usize;
+        // SAFETY: SSL_SESSION_get_id answers the session's own buffer of 32 bytes.
+        (unsafe { slice::from_raw_parts(id, len) }, version)
+    }
+
+    /// Puts a session into the host's own cache, where only the host looks for it; whether it was added.
+    ///
+    /// # Safety
+    /// * `ctx` and `session` are of this library and alive during the call.
+    pub unsafe fn add_to_host(&self, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) -> bool {
+        // SAFETY: the caller's contract. The host asks SSL_CTX_ctrl for the size of its cache, which may
+        // reach ours and is then answered by the host.
+        Inside::enter(|| unsafe { (self.SSL_CTX_add_session)(ctx, session) } == 1)
+    }
+}
 
 /// One reference to an `SSL_SESSION`: taken by `SSL_SESSION_up_ref`, given back by `SSL_SESSION_free` on drop.
 /// Two are equal when they refer to the same object.
@@ -51,6 +81,43 @@ impl SessionRef {
         session
     }
 
+    /// A session that stands in a host's cache for its own purposes: its version is of no protocol, so no
+    /// handshake finds it, and it never expires. `None` where there is no memory.
+    pub fn sentinel(libssl: &'static Libssl) -> Option<Self> {
+        const ID: &[u8] = b"sslcache sentinel";
+        // SAFETY: no arguments.
+        let made = unsafe { (libssl.SSL_SESSION_new)() };
+        // SAFETY: SSL_SESSION_new answers a reference of our own, or null.
+        let session = unsafe { Self::adopt(libssl, made) }?;
+        // SAFETY: the id is shorter than the 32 bytes that a session has room for.
+        unsafe { (libssl.SSL_SESSION_set1_id)(session.as_ptr(), ID.as_ptr(), ID.len() as c_uint) };
+        // SAFETY: we own the session.
+        unsafe { (libssl.SSL_SESSION_set_timeout)(session.as_ptr(), c_long::MAX) };
+        Some(session)
+    }
+
+    /// Its id, as long as it is now, and its protocol version. The id is the session's own memory, which an
+    /// application may rewrite in a callback: copy it at once.
+    pub fn identity(&self) -> (&[u8], c_int) {
+        // SAFETY: we own a reference.
+        unsafe { self.libssl.identity(self.as_ptr()) }
+    }
+
+    /// When it was made, in seconds since the epoch, and for how many seconds it is good.
+    pub fn time_and_timeout(&self) -> (c_long, c_long) {
+        // SAFETY: we own a reference.
+        let time = unsafe { (self.libssl.SSL_SESSION_get_time)(self.as_ptr()) };
+        // SAFETY: we own a reference.
+        let timeout = unsafe { (self.libssl.SSL_SESSION_get_timeout)(self.as_ptr()) };
+        (time, timeout)
+    }
+
+    /// Sets when it was made.
+    pub fn set_time(&self, second: c_long) {
+        // SAFETY: we own a reference.
+        unsafe { (self.libssl.SSL_SESSION_set_time)(self.as_ptr(), second) };
+    }
+
     /// Whether it was marked not resumable. libssl's own question also says no to a session without an id
     /// and without a ticket, which is another matter.
     pub fn is_marked_not_resumable(&self) -> bool {
@@ -61,10 +128,7 @@ impl SessionRef {
         }
         // SAFETY: we own a reference.
         let has_ticket: c_int = unsafe { (libssl.SSL_SESSION_has_ticket)(session) };
-        let mut id_len = 0;
-        // SAFETY: we own a reference.
-        unsafe { (libssl.SSL_SESSION_get_id)(session, &mut id_len) };
-        id_len > 0 || has_ticket == 1
+        !self.identity().0.is_empty() || has_ticket == 1
     }
 }
 
@@ -73,7 +137,10 @@ impl Clone for SessionRef {
         // SAFETY: we own a reference, so the session is alive. libssl refuses a reference only for an object
         // that has none left.
         unsafe { (self.libssl.SSL_SESSION_up_ref)(self.as_ptr()) };
-        Self { session: self.session, libssl: self.libssl }
+        Self {
+            session: self.session,
+            libssl: self.libssl,
+        }
     }
 }
 

@@ -153,6 +153,7 @@ functions! {
         SSL_SESSION_get_time(*const SSL_SESSION) -> c_long;
         SSL_SESSION_set_time(*mut SSL_SESSION, c_long) -> c_long;
         SSL_SESSION_get_timeout(*const SSL_SESSION) -> c_long;
+        SSL_SESSION_set_timeout(*mut SSL_SESSION, c_long) -> c_long;
         SSL_SESSION_is_resumable(*const SSL_SESSION) -> c_int;
         SSL_SESSION_has_ticket(*const SSL_SESSION) -> c_int;
         CRYPTO_get_ex_new_index(
@@ -215,13 +216,23 @@ impl Host {
         let libssl = unsafe { Libssl::resolve(lookup) };
         // SAFETY: the caller's contract.
         let newer = unsafe { Newer::resolve(lookup) };
-        Self { image, passthrough, libssl, newer, scratch: Scratch::new(), indices: OnceBox::new() }
+        Self {
+            image,
+            passthrough,
+            libssl,
+            newer,
+            scratch: Scratch::new(),
+            indices: OnceBox::new(),
+        }
     }
 
     /// Our ex_data indices with this host; the first call registers them through `register`. `None` where
     /// libcrypto has none to give. Threads that race may register twice; one pair is used, and the callbacks
     /// of the other find nothing to do.
     pub fn ex_indices(&self, register: impl FnOnce() -> Option<ExIndices>) -> Option<ExIndices> {
-        self.indices.get_or_try_init(|| register().map(Box::new).ok_or(())).ok().copied()
+        self.indices
+            .get_or_try_init(|| register().map(Box::new).ok_or(()))
+            .ok()
+            .copied()
     }
 }

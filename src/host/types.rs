@@ -34,7 +34,8 @@ opaque! {
 }
 
 /// Told of each new session; answers 1 to keep the reference that comes with it.
-pub type NewSessionCallback = unsafe extern "C" fn(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int;
+pub type NewSessionCallback =
+    unsafe extern "C" fn(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int;
 
 /// Told of each session that leaves the cache. Borrows the session.
 pub type RemoveSessionCallback = unsafe extern "C" fn(ctx: *mut SSL_CTX, session: *mut SSL_SESSION);

@@ -1,0 +1,214 @@
+//! Taking a context over, and finding what we attached to it.
+//!
+//! The store of a context is its ex_data, so it is found without a lock and dies with the context. An
+//! `SSL` remembers the context it was made from: its session cache is that context's, also after an SNI
+//! switch has given it another one.
+
+use core::ffi::{c_int, c_long, c_void};
+use core::ptr;
+use std::sync::Arc;
+
+use super::callbacks;
+use super::guard::{caught, guard, quietly};
+use super::store::Store;
+use super::{fork, registry};
+use crate::host::abi::*;
+use crate::host::inside::Inside;
+use crate::host::table::ExIndices;
+use crate::host::types::*;
+use crate::host::{Host, Libssl, locate};
+
+/// Gives a context that its application has just made a cache of ours. Where that fails the context keeps
+/// the host's. A context that has one already is left as it is: hosts that reach SSL_CTX_new_ex through the
+/// PLT come by twice.
+///
+/// # Safety
+/// * `ctx` is null or a context of `host`, and no other thread uses it yet.
+pub unsafe fn attach(host: &'static Host, ctx: *mut SSL_CTX) {
+    if ctx.is_null() || Inside::is() {
+        return;
+    }
+    // SAFETY: the caller's contract.
+    quietly(|| caught(|| unsafe { take_over(host, ctx) }));
+}
+
+/// # Safety
+/// As for [`attach`]; `ctx` is not null.
+unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX) -> Option<()> {
+    let libssl = host.libssl.as_ref().ok()?;
+    let indices = host.ex_indices(|| register(libssl))?;
+    // SAFETY: the caller's contract.
+    if !unsafe { (libssl.SSL_CTX_get_ex_data)(ctx, indices.ctx) }.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's contract; the command takes no pointer.
+    let ask = |command| unsafe { (libssl.SSL_CTX_ctrl)(ctx, command, 0, ptr::null_mut()) };
+    let (mode, size) = (
+        ask(SSL_CTRL_GET_SESS_CACHE_MODE),
+        ask(SSL_CTRL_GET_SESS_CACHE_SIZE),
+    );
+    let store = Arc::new(Store::new(
+        host,
+        libssl,
+        mode as u32,
+        usize::try_from(size).ok()?,
+    ));
+    let attached = Arc::into_raw(Arc::clone(&store)); // given to the context; `context_freed` takes it back
+    // SAFETY: the caller's contract.
+    if unsafe { (libssl.SSL_CTX_set_ex_data)(ctx, indices.ctx, attached.cast_mut().cast()) } != 1 {
+        // SAFETY: the context did not take it.
+        drop(unsafe { Arc::from_raw(attached) });
+        return None;
+    }
+    fork::prepare_once();
+    store.apply_mode(ctx);
+    // SAFETY: the caller's contract; the callbacks have the types of their setters.
+    unsafe {
+        (libssl.SSL_CTX_sess_set_new_cb)(ctx, Some(callbacks::on_new));
+        (libssl.SSL_CTX_sess_set_remove_cb)(ctx, Some(callbacks::on_remove));
+        (libssl.SSL_CTX_sess_set_get_cb)(ctx, Some(callbacks::on_get));
+    }
+    registry::enter(ctx, store);
+    Some(())
+}
+
+fn register(libssl: &Libssl) -> Option<ExIndices> {
+    // SAFETY: the callbacks have the types of libcrypto's and no arguments of their own.
+    let ctx = unsafe {
+        (libssl.CRYPTO_get_ex_new_index)(
+            CRYPTO_EX_INDEX_SSL_CTX,
+            0,
+            ptr::null_mut(),
+            None,
+            None,
+            Some(context_freed),
+        )
+    };
+    // SAFETY: as above.
+    let ssl = unsafe {
+        (libssl.CRYPTO_get_ex_new_index)(
+            CRYPTO_EX_INDEX_SSL,
+            0,
+            ptr::null_mut(),
+            Some(connection_made),
+            Some(connection_copied),
+            None,
+        )
+    };
+    (ctx > 0 && ssl > 0).then_some(ExIndices { ctx, ssl })
+}
+
+/// What is attached to a context.
+pub enum Attached<'a> {
+    /// Borrowed from the context.
+    Borrowed(&'a Store),
+    /// Found in the registry.
+    Shared(Arc<Store>),
+}
+
+impl core::ops::Deref for Attached<'_> {
+    type Target = Store;
+    fn deref(&self) -> &Store {
+        match self {
+            Self::Borrowed(store) => store,
+            Self::Shared(store) => store,
+        }
+    }
+}
+
+/// The store of a context; `None` for null, for a context that is not in our care, and for a call that the
+/// host makes on our behalf.
+///
+/// # Safety
+/// * `ctx` is null or a context, alive for as long as the result is used.
+pub unsafe fn attached<'a>(ctx: *mut SSL_CTX) -> Option<Attached<'a>> {
+    if ctx.is_null() || Inside::is() {
+        return None;
+    }
+    if locate::several() {
+        return registry::of_context(ctx).map(Attached::Shared);
+    }
+    let host = locate::host()?;
+    let libssl = host.libssl.as_ref().ok()?;
+    let indices = host.ex_indices(|| None)?;
+    // SAFETY: the caller's contract; the only libssl here is the context's.
+    let store = unsafe { (libssl.SSL_CTX_get_ex_data)(ctx, indices.ctx) }.cast::<Store>();
+    // SAFETY: the index is ours, so it holds null or the store, which lives as long as the context.
+    unsafe { store.as_ref() }.map(Attached::Borrowed)
+}
+
+/// The context whose cache serves a connection: the one it was made from.
+///
+/// # Safety
+/// * `ssl` is a connection, alive during the call.
+pub unsafe fn session_context(ssl: *const SSL) -> Option<*mut SSL_CTX> {
+    if ssl.is_null() {
+        return None;
+    }
+    let host = locate::host()?;
+    let libssl = host.libssl.as_ref().ok()?;
+    let indices = host.ex_indices(|| None)?;
+    // SAFETY: the caller's contract.
+    let ctx = unsafe { (libssl.SSL_get_ex_data)(ssl, indices.ssl) }.cast::<SSL_CTX>();
+    (!ctx.is_null()).then_some(ctx)
+}
+
+/// A new connection: its context now is the one its sessions belong to. The connection holds a reference to
+/// that context until it is freed.
+unsafe extern "C" fn connection_made(
+    ssl: *mut c_void,
+    _: *mut c_void,
+    data: *mut CRYPTO_EX_DATA,
+    index: c_int,
+    _: c_long,
+    _: *mut c_void,
+) {
+    guard((), || {
+        let libssl = locate::host()?.libssl.as_ref().ok()?;
+        // SAFETY: libcrypto passes the connection that is being made; its context is set by then.
+        let ctx = unsafe { (libssl.SSL_get_SSL_CTX)(ssl.cast()) };
+        // SAFETY: libcrypto passes the connection's own data. Without memory the connection has no cache.
+        unsafe { (libssl.CRYPTO_set_ex_data)(data, index, ctx.cast()) };
+        Some(())
+    })
+}
+
+/// SSL_dup: the copy was made from a context of its own, and recorded that already.
+unsafe extern "C" fn connection_copied(
+    to: *mut CRYPTO_EX_DATA,
+    _: *const CRYPTO_EX_DATA,
+    value: *mut *mut c_void,
+    index: c_int,
+    _: c_long,
+    _: *mut c_void,
+) -> c_int {
+    guard(1, || {
+        let libssl = locate::host()?.libssl.as_ref().ok()?;
+        // SAFETY: libcrypto passes the copy's data, and a place for what to put there.
+        unsafe { *value = (libssl.CRYPTO_get_ex_data)(to, index) };
+        Some(1)
+    })
+}
+
+/// A context dies. What its cache still holds goes now, where it has not gone before.
+unsafe extern "C" fn context_freed(
+    ctx: *mut c_void,
+    store: *mut c_void,
+    _: *mut CRYPTO_EX_DATA,
+    _: c_int,
+    _: c_long,
+    _: *mut c_void,
+) {
+    let ctx = ctx.cast::<SSL_CTX>();
+    if store.is_null() {
+        return;
+    }
+    guard((), || {
+        // SAFETY: the reference that `take_over` gave to the context.
+        let store = unsafe { Arc::from_raw(store.cast::<Store>()) };
+        store.drain(ctx);
+        store.uproot_sentinel(ctx);
+        registry::strike_out(ctx);
+        Some(())
+    })
+}

@@ -1,0 +1,216 @@
+//! What the host calls: our new, get and remove callbacks, which take the place of its internal cache.
+//!
+//! They run without a lock of ours, and call the application's callbacks in libssl's order and with
+//! libssl's arguments.
+
+use core::cell::Cell;
+use core::ffi::{c_int, c_uchar};
+use core::ptr;
+use core::slice;
+
+use super::attach::{attached, session_context};
+use super::guard::{guard, quietly};
+use super::store::Store;
+use crate::cache::Standing;
+use crate::host::abi::*;
+use crate::host::types::*;
+use crate::host::{Libssl, SessionRef};
+
+/// A QUIC connection's answer to SSL_version: OSSL_QUIC1_VERSION of 3.2 and later. Its sessions are TLS 1.3's.
+const QUIC_VERSION: c_int = 1;
+
+/// A handshake is done (for TLS 1.3: a ticket is made or has come) and the host would add the session to its
+/// cache, then offer it to the application with one reference to give away.
+pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int {
+    guard(0, || {
+        // SAFETY: the host passes a live connection.
+        let ctx = unsafe { session_context(ssl) }?;
+        // SAFETY: the connection holds a reference to the context.
+        let store = unsafe { attached(ctx) }?;
+        let libssl = store.libssl;
+        // SAFETY: the host passes a live connection.
+        let is_server = unsafe { (libssl.SSL_is_server)(ssl) } == 1;
+        // SAFETY: the host passes live objects.
+        if store.stores_by_itself() && unsafe { belongs_in_cache(&store, ssl, session, is_server) }
+        {
+            // SAFETY: the host passes a live connection.
+            let returned = unsafe { (libssl.SSL_session_reused)(ssl) } == 1;
+            let standing = if returned {
+                Standing::Proven
+            } else {
+                Standing::New
+            };
+            // SAFETY: the host passes a live session.
+            unsafe { store.add(ctx, session, standing) };
+        }
+        let kept = match store.new_callback.get() {
+            // SAFETY: the application's callback; it takes the host's reference over by answering 1.
+            Some(callback) => unsafe { callback(ssl, session) },
+            None => 0,
+        };
+        store.auto_clear(ctx, is_server);
+        Some(kept)
+    })
+}
+
+/// Whether libssl adds a new session to its internal cache: not the TLS 1.3 sessions of a server, whose
+/// tickets are stateless, unless something needs them there (ssl_update_cache).
+///
+/// # Safety
+/// * `ssl` and `session` are alive.
+unsafe fn belongs_in_cache(
+    store: &Store,
+    ssl: *mut SSL,
+    session: *mut SSL_SESSION,
+    is_server: bool,
+) -> bool {
+    // SAFETY: the caller's contract.
+    let version = unsafe { (store.libssl.SSL_SESSION_get_protocol_version)(session) };
+    if version != TLS1_3_VERSION || !is_server {
+        return true;
+    }
+    // SAFETY: the caller's contract.
+    let stateful = unsafe { (store.libssl.SSL_get_options)(ssl) } & SSL_OP_NO_TICKET != 0;
+    // SAFETY: the caller's contract.
+    stateful || store.remove_callback.get().is_some() || unsafe { guards_replay(store.libssl, ssl) }
+}
+
+/// Whether a server accepts early data and uses each ticket once.
+///
+/// # Safety
+/// * `ssl` is alive.
+unsafe fn guards_replay(libssl: &Libssl, ssl: *const SSL) -> bool {
+    // SAFETY: the caller's contract.
+    let early_data = unsafe { (libssl.SSL_get_max_early_data)(ssl) } > 0;
+    // SAFETY: the caller's contract.
+    early_data && unsafe { (libssl.SSL_get_options)(ssl) } & SSL_OP_NO_ANTI_REPLAY == 0
+}
+
+/// A ClientHello names a session: ours first, then the application's get callback.
+pub unsafe extern "C" fn on_get(
+    ssl: *mut SSL,
+    id: *const c_uchar,
+    id_len: c_int,
+    copy: *mut c_int,
+) -> *mut SSL_SESSION {
+    guard(ptr::null_mut(), || {
+        // SAFETY: the host passes a live connection.
+        let ctx = unsafe { session_context(ssl) }?;
+        // SAFETY: the connection holds a reference to the context.
+        let store = unsafe { attached(ctx) }?;
+        // SAFETY: the host passes a live connection.
+        let version = unsafe { version_of(store.libssl, ssl) };
+        // SAFETY: the host passes a live connection.
+        let single_use = version == TLS1_3_VERSION && unsafe { guards_replay(store.libssl, ssl) };
+        // SAFETY: the host passes `id_len` bytes.
+        let key = unsafe { slice::from_raw_parts(id, usize::try_from(id_len).ok()?) };
+        let found = match store.find(key, version, single_use) {
+            Some(session) => {
+                if single_use {
+                    // SAFETY: our context and a session that we hold.
+                    unsafe { lend(&store, ctx, session.as_ptr()) };
+                }
+                // SAFETY: the host passes a place for it. The reference is handed over.
+                unsafe { *copy = 0 };
+                session.into_raw()
+            }
+            // SAFETY: the host's own arguments.
+            None => unsafe { ask_application(&store, ctx, ssl, (id, id_len, copy), single_use) },
+        };
+        store.auto_clear(ctx, true);
+        Some(found)
+    })
+}
+
+/// Asks the application's get callback. Its answer goes to the host as it is, with its `copy`, and into the
+/// cache.
+///
+/// # Safety
+/// * `ctx` is the context of `store`; `ssl` and the arguments are the host's.
+unsafe fn ask_application(
+    store: &Store,
+    ctx: *mut SSL_CTX,
+    ssl: *mut SSL,
+    (id, id_len, copy): (*const c_uchar, c_int, *mut c_int),
+    single_use: bool,
+) -> *mut SSL_SESSION {
+    let Some(callback) = store.get_callback.get() else {
+        return ptr::null_mut();
+    };
+    // SAFETY: the application's callback with the host's arguments.
+    let answer = unsafe { callback(ssl, id, id_len, copy) };
+    // SAFETY: null, or alive by the callback's contract. Held, so that it lives through what follows.
+    let Some(session) = (unsafe { SessionRef::acquire(store.libssl, answer) }) else {
+        return answer;
+    };
+    if session.is_marked_not_resumable() {
+        return answer; // the host drops it
+    }
+    store.count_callback_hit();
+    if store.stores_by_itself() {
+        if single_use {
+            // SAFETY: the caller's contract.
+            unsafe { lend(store, ctx, answer) };
+        } else {
+            // SAFETY: the caller's contract.
+            unsafe { store.add(ctx, answer, Standing::Proven) };
+        }
+    }
+    answer
+}
+
+/// The host, or the application by way of the host, has removed a session: a fatal alert, an unclean end, an
+/// expired ticket, a ticket used once, the end of the context.
+pub unsafe extern "C" fn on_remove(ctx: *mut SSL_CTX, session: *mut SSL_SESSION) {
+    guard((), || {
+        // SAFETY: the host passes a live context.
+        let store = unsafe { attached(ctx) }?;
+        if store.is_sentinel(session) {
+            store.drain(ctx);
+            return Some(());
+        }
+        take_back(session);
+        // SAFETY: the host passes live objects.
+        unsafe { store.follow_removal(ctx, session) };
+        Some(())
+    })
+}
+
+/// The version under which the sessions of a connection are cached.
+///
+/// # Safety
+/// * `ssl` is alive.
+pub unsafe fn version_of(libssl: &Libssl, ssl: *const SSL) -> c_int {
+    // SAFETY: the caller's contract.
+    match unsafe { (libssl.SSL_version)(ssl) } {
+        QUIC_VERSION => TLS1_3_VERSION,
+        version => version,
+    }
+}
+
+thread_local! {
+    /// The session that this thread has put into the host's cache for the host to remove in the same call.
+    static LENT: Cell<*mut SSL_SESSION> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// Puts a session into the host's own cache. With early data and anti-replay the host accepts a ticket only
+/// if its SSL_CTX_remove_session finds the session there, right after the look-up.
+///
+/// # Safety
+/// * `ctx` is the context of `store`, `session` a live session of the same library.
+unsafe fn lend(store: &Store, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) {
+    // SAFETY: the caller's contract.
+    quietly(|| unsafe { store.libssl.add_to_host(ctx, session) });
+    LENT.with(|lent| lent.set(session));
+}
+
+/// Whether `session` was lent by this thread; it no longer is.
+pub fn take_back(session: *mut SSL_SESSION) -> bool {
+    LENT.with(|lent| {
+        let was_lent = lent.get() == session;
+        if was_lent {
+            lent.set(ptr::null_mut());
+        }
+        was_lent
+    })
+}

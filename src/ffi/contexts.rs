@@ -1,0 +1,151 @@
+//! Making contexts, and their sessions as a whole: SSL_CTX_new, SSL_CTX_flush_sessions, SSL_CTX_sessions.
+
+use core::ffi::{c_char, c_int, c_long, c_uchar, c_uint};
+use core::{ptr, slice};
+
+use libc::time_t;
+
+use super::attach::{attach, attached, session_context};
+use super::callbacks::version_of;
+use super::guard::guard;
+use crate::host::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
+use crate::host::locate;
+use crate::host::types::*;
+
+/// SSL_CTX_new(3): a context of the host, with a cache of ours.
+///
+/// # Safety
+/// * `method` is null or a method of the host.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_new(method: *const SSL_METHOD) -> *mut SSL_CTX {
+    guard(ptr::null_mut(), || {
+        let host = locate::host_of_new_context()?;
+        // SAFETY: the caller's contract.
+        let ctx = unsafe { host.passthrough.SSL_CTX_new?(method) };
+        // SAFETY: just made by this host.
+        unsafe { attach(host, ctx) };
+        Some(ctx)
+    })
+}
+
+/// SSL_CTX_new_ex(3).
+///
+/// # Safety
+/// * `libctx` is null or a library context of the host, `propq` null or a C string, `method` null or a
+///   method of the host.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_new_ex(
+    libctx: *mut OSSL_LIB_CTX,
+    propq: *const c_char,
+    method: *const SSL_METHOD,
+) -> *mut SSL_CTX {
+    guard(ptr::null_mut(), || {
+        let host = locate::host_of_new_context()?;
+        // SAFETY: the caller's contract.
+        let ctx = unsafe { host.passthrough.SSL_CTX_new_ex?(libctx, propq, method) };
+        // SAFETY: just made by this host.
+        unsafe { attach(host, ctx) };
+        Some(ctx)
+    })
+}
+
+/// SSL_CTX_flush_sessions(3): removes what had expired at second `tm`; everything where it is 0.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_flush_sessions(ctx: *mut SSL_CTX, tm: c_long) {
+    guard((), || {
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) } {
+            store.flush(ctx, tm);
+        } else if !ctx.is_null() {
+            // SAFETY: the caller's contract.
+            unsafe { locate::host()?.passthrough.SSL_CTX_flush_sessions?(ctx, tm) };
+        }
+        Some(())
+    });
+}
+
+/// Removes expired sessions: a synonym of SSL_CTX_flush_sessions, documented up to OpenSSL 1.0.2 and in no
+/// libssl since SSLeay. tm is in seconds since the epoch: every session whose time plus timeout is before
+/// it leaves, is marked not resumable, and the remove callback is called with it; 0 removes all. Nothing
+/// happens where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_flush_sessions(ctx: *mut SSL_CTX, tm: c_long) {
+    // SAFETY: the caller's contract.
+    unsafe { SSL_CTX_flush_sessions(ctx, tm) }
+}
+
+/// SSL_CTX_flush_sessions_ex(3), of OpenSSL 3.4 and later.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_flush_sessions_ex(ctx: *mut SSL_CTX, tm: time_t) {
+    guard((), || {
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) } {
+            store.flush(ctx, tm);
+        } else if !ctx.is_null() {
+            // SAFETY: the caller's contract.
+            unsafe { locate::host()?.passthrough.SSL_CTX_flush_sessions_ex?(ctx, tm) };
+        }
+        Some(())
+    });
+}
+
+/// SSL_CTX_sessions(3): the cached sessions as a table, as they are now; owned by the context, and valid
+/// until the next call.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sessions(ctx: *mut SSL_CTX) -> *mut OPENSSL_LHASH {
+    guard(ptr::null_mut(), || {
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) } {
+            return Some(store.sessions());
+        }
+        if ctx.is_null() {
+            return None;
+        }
+        // SAFETY: the caller's contract.
+        Some(unsafe { locate::host()?.passthrough.SSL_CTX_sessions?(ctx) })
+    })
+}
+
+/// SSL_has_matching_session_id(3): whether the cache that serves `ssl` has a session with this id.
+///
+/// # Safety
+/// * `ssl` is null or a live connection; `id` has `id_len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_has_matching_session_id(
+    ssl: *const SSL,
+    id: *const c_uchar,
+    id_len: c_uint,
+) -> c_int {
+    guard(0, || {
+        if id.is_null() || id_len > SSL_MAX_SSL_SESSION_ID_LENGTH {
+            return None;
+        }
+        // SAFETY: the caller's contract.
+        let ctx = unsafe { session_context(ssl) }.unwrap_or(ptr::null_mut());
+        // SAFETY: a connection holds a reference to its context.
+        if let Some(store) = unsafe { attached(ctx) } {
+            // SAFETY: the caller's contract.
+            let version = unsafe { version_of(store.libssl, ssl) };
+            // SAFETY: the caller's contract.
+            let id = unsafe { slice::from_raw_parts(id, id_len as usize) };
+            return Some(store.contains(id, version).into());
+        }
+        if ssl.is_null() {
+            return None;
+        }
+        // SAFETY: the caller's contract.
+        Some(unsafe { locate::host()?.passthrough.SSL_has_matching_session_id?(ssl, id, id_len) })
+    })
+}

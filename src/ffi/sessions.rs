@@ -1,0 +1,159 @@
+//! Single sessions: adding, removing, and the times that decide when they expire.
+
+use core::ffi::{c_int, c_long};
+
+use libc::time_t;
+
+use super::attach::attached;
+use super::callbacks::take_back;
+use super::guard::{guard, quietly};
+use super::registry;
+use crate::cache::Standing;
+use crate::host::types::*;
+use crate::host::{SessionRef, locate};
+
+/// SSL_CTX_add_session(3). 1 where the session was added; 0 where this very object was cached already.
+///
+/// # Safety
+/// * `ctx` is null or a live context, `session` null or a live session of the same library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_add_session(
+    ctx: *mut SSL_CTX,
+    session: *mut SSL_SESSION,
+) -> c_int {
+    guard(0, || {
+        // divergence: libssl crashes on NULL.
+        if ctx.is_null() || session.is_null() {
+            return None;
+        }
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) } {
+            // SAFETY: the caller's contract.
+            return Some(unsafe { store.add(ctx, session, Standing::New) }.into());
+        }
+        // SAFETY: the caller's contract.
+        Some(unsafe { locate::host()?.passthrough.SSL_CTX_add_session?(ctx, session) })
+    })
+}
+
+/// SSL_CTX_remove_session(3). 1 where the session's id was cached, 0 where not; the session is marked not
+/// resumable in either case.
+///
+/// # Safety
+/// * `ctx` is null or a live context, `session` null or a live session of the same library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_remove_session(
+    ctx: *mut SSL_CTX,
+    session: *mut SSL_SESSION,
+) -> c_int {
+    guard(0, || {
+        if ctx.is_null() || session.is_null() {
+            return None;
+        }
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) } {
+            if take_back(session) {
+                // It stands in the host's cache, and the host tells our remove callback.
+                // SAFETY: the caller's contract.
+                return Some(unsafe { (store.libssl.SSL_CTX_remove_session)(ctx, session) });
+            }
+            // SAFETY: the caller's contract.
+            return Some(unsafe { store.remove(ctx, session) }.into());
+        }
+        // SAFETY: the caller's contract.
+        Some(unsafe { locate::host()?.passthrough.SSL_CTX_remove_session?(ctx, session) })
+    })
+}
+
+/// Adds a session to the cache of a context: a synonym of SSL_CTX_add_session, documented up to OpenSSL 1.0.1
+/// and in no libssl since SSLeay.
+///
+/// Returns 1 where the session was added, and the cache has taken a reference of its own. Returns 0 where it
+/// was not: the cache has this very object already, an argument is NULL, or the session has no id.
+///
+/// # Safety
+/// * `ctx` is null or a live context, `session` null or a live session of the same library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_add_session(ctx: *mut SSL_CTX, session: *mut SSL_SESSION) -> c_int {
+    // SAFETY: the caller's contract.
+    unsafe { SSL_CTX_add_session(ctx, session) }
+}
+
+/// Removes a session from the cache of a context: a synonym of SSL_CTX_remove_session, documented up to
+/// OpenSSL 1.0.1 and in no libssl since SSLeay.
+///
+/// Returns 1 where a session with this id was cached: the cache's reference is given back. Returns 0 where
+/// none was. Either way the session is marked not resumable and the remove callback is called with it,
+/// unless an argument is NULL or the session has no id. The caller's own reference stays the caller's.
+///
+/// # Safety
+/// * `ctx` is null or a live context, `session` null or a live session of the same library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_remove_session(ctx: *mut SSL_CTX, session: *mut SSL_SESSION) -> c_int {
+    // SAFETY: the caller's contract.
+    unsafe { SSL_CTX_remove_session(ctx, session) }
+}
+
+/// SSL_SESSION_set_time(3). The session's expiry in the caches that hold it follows.
+///
+/// # Safety
+/// * `session` is null or a live session.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_SESSION_set_time(session: *mut SSL_SESSION, time: c_long) -> c_long {
+    guard(0, || {
+        // SAFETY: the caller's contract.
+        let result = unsafe { locate::host()?.passthrough.SSL_SESSION_set_time?(session, time) };
+        // SAFETY: the caller's contract.
+        unsafe { follow_expiry(session) };
+        Some(result)
+    })
+}
+
+/// SSL_SESSION_set_time_ex(3), of OpenSSL 3.3 and later.
+///
+/// # Safety
+/// * `session` is null or a live session.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_SESSION_set_time_ex(
+    session: *mut SSL_SESSION,
+    time: time_t,
+) -> time_t {
+    guard(0, || {
+        // SAFETY: the caller's contract.
+        let result = unsafe { locate::host()?.passthrough.SSL_SESSION_set_time_ex?(session, time) };
+        // SAFETY: the caller's contract.
+        unsafe { follow_expiry(session) };
+        Some(result)
+    })
+}
+
+/// SSL_SESSION_set_timeout(3). The session's expiry in the caches that hold it follows.
+///
+/// # Safety
+/// * `session` is null or a live session.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_SESSION_set_timeout(
+    session: *mut SSL_SESSION,
+    timeout: c_long,
+) -> c_long {
+    guard(0, || {
+        // SAFETY: the caller's contract.
+        let result =
+            unsafe { locate::host()?.passthrough.SSL_SESSION_set_timeout?(session, timeout) };
+        // SAFETY: the caller's contract.
+        unsafe { follow_expiry(session) };
+        Some(result)
+    })
+}
+
+/// # Safety
+/// * `session` is null or a live session.
+unsafe fn follow_expiry(session: *mut SSL_SESSION) {
+    let Some(Ok(libssl)) = locate::host().map(|host| host.libssl.as_ref()) else {
+        return;
+    };
+    // SAFETY: the caller's contract.
+    if let Some(session) = unsafe { SessionRef::acquire(libssl, session) } {
+        quietly(|| registry::follow_expiry(&session));
+    }
+}

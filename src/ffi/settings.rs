@@ -1,0 +1,351 @@
+//! Mode, size, callbacks and counters.
+//!
+//! `<openssl/ssl.h>` has most of these as macros over SSL_CTX_ctrl. The manual pages document them as
+//! functions, and callers without a C preprocessor need them: here they are both.
+
+use core::ffi::{c_int, c_long, c_void};
+use core::ptr;
+
+use super::attach::attached;
+use super::guard::guard;
+use crate::host::abi::*;
+use crate::host::locate;
+use crate::host::types::*;
+
+/// SSL_CTX_ctrl(3): the session commands are answered by us, all others by the host.
+///
+/// # Safety
+/// * as the manual says of each command.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_ctrl(
+    ctx: *mut SSL_CTX,
+    command: c_int,
+    argument: c_long,
+    pointer: *mut c_void,
+) -> c_long {
+    guard(0, || {
+        if is_session_command(command) {
+            // SAFETY: the caller's contract.
+            if let Some(store) = unsafe { attached(ctx) } {
+                return Some(store.ctrl(ctx, command, argument));
+            }
+        }
+        // SAFETY: the caller's contract.
+        Some(unsafe { locate::host()?.passthrough.SSL_CTX_ctrl?(ctx, command, argument, pointer) })
+    })
+}
+
+fn is_session_command(command: c_int) -> bool {
+    (SSL_CTRL_SESS_NUMBER..=SSL_CTRL_SESS_CACHE_FULL).contains(&command)
+        || (SSL_CTRL_SET_SESS_CACHE_SIZE..=SSL_CTRL_GET_SESS_CACHE_MODE).contains(&command)
+}
+
+/// SSL_CTX_sess_set_new_cb(3): told of each new session; none where NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context; `callback` is null or a function of this type.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_set_new_cb(
+    ctx: *mut SSL_CTX,
+    callback: Option<NewSessionCallback>,
+) {
+    guard((), || {
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) } {
+            store.new_callback.set(callback);
+        } else if !ctx.is_null() {
+            // SAFETY: the caller's contract.
+            unsafe { locate::host()?.passthrough.SSL_CTX_sess_set_new_cb?(ctx, callback) };
+        }
+        Some(())
+    });
+}
+
+/// SSL_CTX_sess_get_new_cb(3): what the application has set.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_get_new_cb(ctx: *mut SSL_CTX) -> Option<NewSessionCallback> {
+    guard(None, || {
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) } {
+            return Some(store.new_callback.get());
+        }
+        if ctx.is_null() {
+            return None;
+        }
+        // SAFETY: the caller's contract.
+        Some(unsafe { locate::host()?.passthrough.SSL_CTX_sess_get_new_cb?(ctx) })
+    })
+}
+
+/// SSL_CTX_sess_set_remove_cb(3): told of each session that leaves; none where NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context; `callback` is null or a function of this type.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_set_remove_cb(
+    ctx: *mut SSL_CTX,
+    callback: Option<RemoveSessionCallback>,
+) {
+    guard((), || {
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) } {
+            store.remove_callback.set(callback);
+            if callback.is_some() {
+                store.plant_sentinel(ctx);
+            }
+        } else if !ctx.is_null() {
+            // SAFETY: the caller's contract.
+            unsafe { locate::host()?.passthrough.SSL_CTX_sess_set_remove_cb?(ctx, callback) };
+        }
+        Some(())
+    });
+}
+
+/// SSL_CTX_sess_get_remove_cb(3): what the application has set.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_get_remove_cb(
+    ctx: *mut SSL_CTX,
+) -> Option<RemoveSessionCallback> {
+    guard(None, || {
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) } {
+            return Some(store.remove_callback.get());
+        }
+        if ctx.is_null() {
+            return None;
+        }
+        // SAFETY: the caller's contract.
+        Some(unsafe { locate::host()?.passthrough.SSL_CTX_sess_get_remove_cb?(ctx) })
+    })
+}
+
+/// SSL_CTX_sess_set_get_cb(3): asked for what the cache does not have; none where NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context; `callback` is null or a function of this type.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_set_get_cb(
+    ctx: *mut SSL_CTX,
+    callback: Option<GetSessionCallback>,
+) {
+    guard((), || {
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) } {
+            store.get_callback.set(callback);
+        } else if !ctx.is_null() {
+            // SAFETY: the caller's contract.
+            unsafe { locate::host()?.passthrough.SSL_CTX_sess_set_get_cb?(ctx, callback) };
+        }
+        Some(())
+    });
+}
+
+/// SSL_CTX_sess_get_get_cb(3): what the application has set.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_get_get_cb(ctx: *mut SSL_CTX) -> Option<GetSessionCallback> {
+    guard(None, || {
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) } {
+            return Some(store.get_callback.get());
+        }
+        if ctx.is_null() {
+            return None;
+        }
+        // SAFETY: the caller's contract.
+        Some(unsafe { locate::host()?.passthrough.SSL_CTX_sess_get_get_cb?(ctx) })
+    })
+}
+
+/// Enables or disables session caching: mode is a sum of SSL_SESS_CACHE_* flags. The default is
+/// SSL_SESS_CACHE_SERVER.
+///
+/// Returns the mode before; 0 where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_set_session_cache_mode(ctx: *mut SSL_CTX, mode: c_long) -> c_long {
+    // SAFETY: the caller's contract; the command takes no pointer.
+    unsafe { SSL_CTX_ctrl(ctx, SSL_CTRL_SET_SESS_CACHE_MODE, mode, ptr::null_mut()) }
+}
+
+/// Returns the mode as it was set; 0 where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_get_session_cache_mode(ctx: *mut SSL_CTX) -> c_long {
+    // SAFETY: the caller's contract; the command takes no pointer.
+    unsafe { SSL_CTX_ctrl(ctx, SSL_CTRL_GET_SESS_CACHE_MODE, 0, ptr::null_mut()) }
+}
+
+/// Sets how many sessions the cache of ctx may hold; 0 for no limit. The default is 20480. Where it holds
+/// more, they leave when the next session is added.
+///
+/// Returns the size before; 0, without a change, where size is negative or ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_set_cache_size(ctx: *mut SSL_CTX, size: c_long) -> c_long {
+    // SAFETY: the caller's contract; the command takes no pointer.
+    unsafe { SSL_CTX_ctrl(ctx, SSL_CTRL_SET_SESS_CACHE_SIZE, size, ptr::null_mut()) }
+}
+
+/// Returns how many sessions the cache of ctx may hold; 0 for no limit, and where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_get_cache_size(ctx: *mut SSL_CTX) -> c_long {
+    // SAFETY: the caller's contract; the command takes no pointer.
+    unsafe { SSL_CTX_ctrl(ctx, SSL_CTRL_GET_SESS_CACHE_SIZE, 0, ptr::null_mut()) }
+}
+
+/// Returns how many sessions the cache of ctx holds.
+/// 0 where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_number(ctx: *mut SSL_CTX) -> c_long {
+    // SAFETY: the caller's contract.
+    unsafe { counter(ctx, SSL_CTRL_SESS_NUMBER) }
+}
+
+/// Returns how many handshakes were begun as a client.
+/// 0 where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_connect(ctx: *mut SSL_CTX) -> c_long {
+    // SAFETY: the caller's contract.
+    unsafe { counter(ctx, SSL_CTRL_SESS_CONNECT) }
+}
+
+/// Returns how many handshakes were completed as a client.
+/// 0 where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_connect_good(ctx: *mut SSL_CTX) -> c_long {
+    // SAFETY: the caller's contract.
+    unsafe { counter(ctx, SSL_CTRL_SESS_CONNECT_GOOD) }
+}
+
+/// Returns how many renegotiations were begun as a client.
+/// 0 where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_connect_renegotiate(ctx: *mut SSL_CTX) -> c_long {
+    // SAFETY: the caller's contract.
+    unsafe { counter(ctx, SSL_CTRL_SESS_CONNECT_RENEGOTIATE) }
+}
+
+/// Returns how many handshakes were begun as a server.
+/// 0 where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_accept(ctx: *mut SSL_CTX) -> c_long {
+    // SAFETY: the caller's contract.
+    unsafe { counter(ctx, SSL_CTRL_SESS_ACCEPT) }
+}
+
+/// Returns how many handshakes were completed as a server.
+/// 0 where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_accept_good(ctx: *mut SSL_CTX) -> c_long {
+    // SAFETY: the caller's contract.
+    unsafe { counter(ctx, SSL_CTRL_SESS_ACCEPT_GOOD) }
+}
+
+/// Returns how many renegotiations were begun as a server.
+/// 0 where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_accept_renegotiate(ctx: *mut SSL_CTX) -> c_long {
+    // SAFETY: the caller's contract.
+    unsafe { counter(ctx, SSL_CTRL_SESS_ACCEPT_RENEGOTIATE) }
+}
+
+/// Returns how many sessions were resumed, from whichever cache.
+/// 0 where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_hits(ctx: *mut SSL_CTX) -> c_long {
+    // SAFETY: the caller's contract.
+    unsafe { counter(ctx, SSL_CTRL_SESS_HIT) }
+}
+
+/// Returns how many sessions the application's get callback had.
+/// 0 where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_cb_hits(ctx: *mut SSL_CTX) -> c_long {
+    // SAFETY: the caller's contract.
+    unsafe { counter(ctx, SSL_CTRL_SESS_CB_HIT) }
+}
+
+/// Returns how many sessions that a client proposed were not in the cache.
+/// 0 where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_misses(ctx: *mut SSL_CTX) -> c_long {
+    // SAFETY: the caller's contract.
+    unsafe { counter(ctx, SSL_CTRL_SESS_MISSES) }
+}
+
+/// Returns how many sessions that a client proposed were found and had expired.
+/// 0 where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_timeouts(ctx: *mut SSL_CTX) -> c_long {
+    // SAFETY: the caller's contract.
+    unsafe { counter(ctx, SSL_CTRL_SESS_TIMEOUTS) }
+}
+
+/// Returns how many sessions left because the cache was full.
+/// 0 where ctx is NULL.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_sess_cache_full(ctx: *mut SSL_CTX) -> c_long {
+    // SAFETY: the caller's contract.
+    unsafe { counter(ctx, SSL_CTRL_SESS_CACHE_FULL) }
+}
+
+/// # Safety
+/// * `ctx` is null or a live context.
+unsafe fn counter(ctx: *mut SSL_CTX, command: c_int) -> c_long {
+    // SAFETY: the caller's contract; a counter's command takes no pointer.
+    unsafe { SSL_CTX_ctrl(ctx, command, 0, ptr::null_mut()) }
+}
