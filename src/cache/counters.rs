@@ -1,0 +1,43 @@
+//! What has happened in a cache so far.
+
+/// Sums since the cache was made. Each shard counts under its own lock, so a snapshot is exact once the cache is at rest.
+///
+/// `inserted - evicted - expired - flushed - removed` is the number of sessions cached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// `get` found the key, expired or not.
+    pub hits: u64,
+    /// `get` did not find the key.
+    pub misses: u64,
+    /// `insert` answered `Added`.
+    pub inserted: u64,
+    /// `insert` answered `AlreadyCached`.
+    pub already_cached: u64,
+    /// `insert` answered `Replaced`.
+    pub replaced: u64,
+    /// `insert` answered `Refused`.
+    pub refused: u64,
+    /// Left to make room.
+    pub evicted: u64,
+    /// Left by `flush(Flush::ExpiredBefore(_))`.
+    pub expired: u64,
+    /// Left by `flush(Flush::Everything)`.
+    pub flushed: u64,
+    /// Left by `take` or `remove_if_same`.
+    pub removed: u64,
+}
+
+impl Counters {
+    pub(super) fn add(&mut self, other: &Counters) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.inserted += other.inserted;
+        self.already_cached += other.already_cached;
+        self.replaced += other.replaced;
+        self.refused += other.refused;
+        self.evicted += other.evicted;
+        self.expired += other.expired;
+        self.flushed += other.flushed;
+        self.removed += other.removed;
+    }
+}

@@ -1,0 +1,130 @@
+//! From a key's hash to the entry: a table that grows and shrinks by one bucket at a time.
+//!
+//! Linear hashing (Litwin 1980): with n buckets, a hash goes to its low bits, one bit fewer where that bucket does not
+//! exist yet. An insert splits at most one bucket and a removal joins at most one, so the longest step is a chain, and
+//! chains are short because there are never more entries than buckets (unless memory for buckets could not be had).
+//!
+//! hashbrown's `HashTable` would be less code and a little faster in the mean, but it grows by moving every entry at
+//! once: milliseconds under a shard's lock at 100,000 entries, in the middle of somebody's handshake. Spreading that over
+//! later calls needs a second table beside the first and more code than there is here.
+
+use super::key::Key;
+use super::segments::Segments;
+use super::slab::{NIL, Slab};
+
+/// Buckets that are never joined: below this there is nothing to gain.
+const FEWEST: u32 = 16;
+
+pub(super) struct Index {
+    /// The first entry of each bucket; the rest hang on it through `Entry::chain`.
+    heads: Segments<u32>,
+}
+
+impl Index {
+    pub(super) const fn new() -> Self {
+        Index {
+            heads: Segments::new(),
+        }
+    }
+
+    /// Whether there is a bucket to link into; false only if memory for the very first could not be had.
+    pub(super) fn make_ready(&mut self) -> bool {
+        if self.heads.len() == 0 && self.heads.make_ready() {
+            self.heads.push(NIL);
+        }
+        self.heads.len() > 0
+    }
+
+    fn bucket(&self, hash: u32) -> u32 {
+        let buckets = u64::from(self.heads.len());
+        let mask = buckets.next_power_of_two() - 1;
+        let bucket = u64::from(hash) & mask;
+        if bucket < buckets {
+            bucket as u32
+        } else {
+            (bucket & (mask >> 1)) as u32
+        }
+    }
+
+    /// The bucket that the last one was split from.
+    fn sibling(last: u32) -> u32 {
+        last ^ (1 << last.ilog2())
+    }
+
+    pub(super) fn find<V>(&self, slab: &Slab<V>, hash: u32, key: &Key) -> Option<u32> {
+        if self.heads.len() == 0 {
+            return None;
+        }
+        let mut at = self.heads[self.bucket(hash)];
+        while at != NIL {
+            let entry = &slab[at];
+            if entry.hash == hash && entry.key == *key {
+                return Some(at);
+            }
+            at = entry.chain;
+        }
+        None
+    }
+
+    /// Adds an entry that is in the slab and not in the index. `make_ready` has said yes.
+    pub(super) fn link<V>(&mut self, slab: &mut Slab<V>, at: u32) {
+        let bucket = self.bucket(slab[at].hash);
+        slab[at].chain = self.heads[bucket];
+        self.heads[bucket] = at;
+        if slab.len() > self.heads.len() {
+            self.split_one(slab);
+        }
+    }
+
+    /// Takes out an entry that is in the index and still in the slab.
+    pub(super) fn unlink<V>(&mut self, slab: &mut Slab<V>, at: u32) {
+        let bucket = self.bucket(slab[at].hash);
+        let after = slab[at].chain;
+        if self.heads[bucket] == at {
+            self.heads[bucket] = after;
+        } else {
+            let mut before = self.heads[bucket];
+            while slab[before].chain != at {
+                before = slab[before].chain;
+            }
+            slab[before].chain = after;
+        }
+        // A quarter, while splitting keeps it full: a cache whose size swings a little neither splits nor joins.
+        if self.heads.len() > FEWEST && slab.len() < self.heads.len() / 4 {
+            self.join_one(slab);
+        }
+    }
+
+    fn split_one<V>(&mut self, slab: &mut Slab<V>) {
+        if !self.heads.make_ready() {
+            return; // Without memory the chains get longer; the next insert tries again.
+        }
+        let last = self.heads.len();
+        self.heads.push(NIL);
+        let sibling = Self::sibling(last);
+        let mut at = std::mem::replace(&mut self.heads[sibling], NIL);
+        while at != NIL {
+            let after = slab[at].chain;
+            let bucket = self.bucket(slab[at].hash);
+            slab[at].chain = self.heads[bucket];
+            self.heads[bucket] = at;
+            at = after;
+        }
+    }
+
+    fn join_one<V>(&mut self, slab: &mut Slab<V>) {
+        let Some(first) = self.heads.pop() else {
+            return;
+        };
+        if first == NIL {
+            return;
+        }
+        let sibling = Self::sibling(self.heads.len());
+        let mut end = first;
+        while slab[end].chain != NIL {
+            end = slab[end].chain;
+        }
+        slab[end].chain = self.heads[sibling];
+        self.heads[sibling] = first;
+    }
+}

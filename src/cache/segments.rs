@@ -1,0 +1,89 @@
+//! A vector that grows without moving what it holds.
+//!
+//! Each segment is twice as long as the one before, so growing is one allocation and no copy, whatever the length: a
+//! `Vec` would copy everything while the shard's lock is held. The tail of a large segment costs address space only, as
+//! its pages are first touched when they are first used. Memory that cannot be had is an answer, not an abort.
+//! Segments are kept when elements are popped, because giving pages back is work too, and this runs under a lock;
+//! dropping the whole vector, outside the lock, is what returns them.
+
+use std::collections::TryReserveError;
+use std::ops::{Index, IndexMut};
+
+/// Elements in the first segment, as a power of two: small, because many contexts cache a handful of sessions.
+const FIRST_LOG2: u32 = 4;
+/// With this length the last index is below `u32::MAX`, which is free to mean "none".
+const LONGEST: u32 = u32::MAX - (1 << FIRST_LOG2) + 1;
+
+pub(super) struct Segments<T> {
+    segments: Vec<Vec<T>>,
+    len: u32,
+}
+
+/// Segment k begins at 16 * (2^k - 1); with 16 added, the top bit of an index names its segment.
+fn locate(at: u32) -> (usize, usize) {
+    let shifted = u64::from(at) + (1 << FIRST_LOG2);
+    let segment = shifted.ilog2() - FIRST_LOG2;
+    let begin = 1 << (segment + FIRST_LOG2);
+    (segment as usize, (shifted - begin) as usize)
+}
+
+impl<T> Segments<T> {
+    pub(super) const fn new() -> Self {
+        Segments {
+            segments: Vec::new(),
+            len: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether one more can be pushed; false if memory for it could not be had.
+    pub(super) fn make_ready(&mut self) -> bool {
+        let (segment, _) = locate(self.len);
+        segment < self.segments.len() || (self.len < LONGEST && self.add_segment(segment).is_ok())
+    }
+
+    fn add_segment(&mut self, segment: usize) -> Result<(), TryReserveError> {
+        let mut elements = Vec::new();
+        elements.try_reserve_exact(1 << (segment as u32 + FIRST_LOG2))?;
+        self.segments.try_reserve(1)?;
+        self.segments.push(elements);
+        Ok(())
+    }
+
+    /// Appends. `make_ready` has said yes, so the segment never grows.
+    pub(super) fn push(&mut self, element: T) {
+        let (segment, _) = locate(self.len);
+        self.segments[segment].push(element);
+        self.len += 1;
+    }
+
+    pub(super) fn pop(&mut self) -> Option<T> {
+        let (segment, _) = locate(self.len.checked_sub(1)?);
+        self.len -= 1;
+        self.segments[segment].pop()
+    }
+
+    /// Whether more than the first segment was ever needed.
+    pub(super) fn has_grown(&self) -> bool {
+        self.segments.len() > 1
+    }
+}
+
+impl<T> Index<u32> for Segments<T> {
+    type Output = T;
+
+    fn index(&self, at: u32) -> &T {
+        let (segment, offset) = locate(at);
+        &self.segments[segment][offset]
+    }
+}
+
+impl<T> IndexMut<u32> for Segments<T> {
+    fn index_mut(&mut self, at: u32) -> &mut T {
+        let (segment, offset) = locate(at);
+        &mut self.segments[segment][offset]
+    }
+}

@@ -1,0 +1,209 @@
+//! One shard: everything that one lock protects.
+//!
+//! Slab, index, queues and wheel always agree; this is the only place that changes more than one of them. What leaves is
+//! returned, never dropped here: the caller holds the lock, and dropping a value runs the owner's code. Of a value's own
+//! code only `clone` and `eq` run here, and they only where the parts agree.
+//!
+//! Seats are the caller's business: it takes one before `store` and gives one back after each departure.
+
+use super::expiry::Expiry;
+use super::index::Index;
+use super::key::Key;
+use super::queues::Queues;
+use super::slab::{Entry, Slab};
+use super::sweep::{BATCH, Batch};
+use super::wheel::{Progress, Scan, Wheel};
+use super::{Counters, Standing};
+
+/// Entries that a walk or a scan may look at under one lock.
+const LOOKS_MOST: u32 = 256;
+
+pub(super) struct Shard<V> {
+    slab: Slab<V>,
+    index: Index,
+    queues: Queues,
+    wheel: Wheel,
+    pub(super) counters: Counters,
+}
+
+/// A walk over the positions of a shard, up to where its slab ended when the walk began.
+pub(super) struct Walk {
+    next: u32,
+    end: u32,
+}
+
+/// The memory of a shard that became empty, to be dropped outside the lock.
+pub(super) struct Spent<V> {
+    _slab: Slab<V>,
+    _index: Index,
+}
+
+impl<V: Clone + PartialEq> Shard<V> {
+    pub(super) fn new() -> Self {
+        Shard {
+            slab: Slab::new(),
+            index: Index::new(),
+            queues: Queues::new(),
+            wheel: Wheel::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slab.len() == 0
+    }
+
+    pub(super) fn find(&self, hash: u32, key: &Key) -> Option<u32> {
+        self.index.find(&self.slab, hash, key)
+    }
+
+    pub(super) fn is_same(&self, at: u32, value: &V) -> bool {
+        self.slab.value(at) == Some(value)
+    }
+
+    /// A clone of the key's value, which is a use of it.
+    pub(super) fn get(&mut self, hash: u32, key: &Key) -> Option<V> {
+        let Some(at) = self.find(hash, key) else {
+            self.counters.misses += 1;
+            return None;
+        };
+        self.counters.hits += 1;
+        Queues::count_use(&mut self.slab, at);
+        self.slab.value(at).cloned()
+    }
+
+    /// Whether one more can be stored; false if memory for it could not be had.
+    pub(super) fn make_ready(&mut self) -> bool {
+        self.slab.make_ready() && self.index.make_ready() && self.wheel.make_ready()
+    }
+
+    /// Adds an entry of a key that `find` does not find. `make_ready` has said yes, or one was evicted just now.
+    pub(super) fn store(&mut self, entry: Entry<V>, standing: Standing) {
+        let at = self.slab.occupy(entry);
+        self.index.link(&mut self.slab, at);
+        self.queues.admit(&mut self.slab, at, standing);
+        self.wheel.add(&mut self.slab, at);
+        self.counters.inserted += 1;
+    }
+
+    /// Puts another session in place of the one at `at`, under its key.
+    pub(super) fn replace(&mut self, at: u32, value: V, expiry: Expiry, standing: Standing) -> V {
+        self.set_expiry(at, expiry);
+        self.queues.withdraw(&mut self.slab, at);
+        self.queues.admit(&mut self.slab, at, standing);
+        self.counters.replaced += 1;
+        self.slab.exchange(at, value)
+    }
+
+    /// What is left of adding the object that is at `at` already.
+    pub(super) fn add_again(&mut self, at: u32, expiry: Expiry) {
+        self.set_expiry(at, expiry);
+        self.counters.already_cached += 1;
+    }
+
+    pub(super) fn set_expiry(&mut self, at: u32, expiry: Expiry) {
+        self.wheel.withdraw(&mut self.slab, at);
+        self.slab[at].expiry = expiry;
+        self.wheel.add(&mut self.slab, at);
+    }
+
+    pub(super) fn take(&mut self, at: u32) -> V {
+        self.counters.removed += 1;
+        self.remove(at)
+    }
+
+    fn remove(&mut self, at: u32) -> V {
+        self.index.unlink(&mut self.slab, at);
+        self.queues.withdraw(&mut self.slab, at);
+        self.wheel.withdraw(&mut self.slab, at);
+        self.slab.vacate(at)
+    }
+
+    /// Makes the least worthy leave; None only if the shard is empty.
+    pub(super) fn evict_one(&mut self, now: i64) -> Option<V> {
+        let at = self.queues.victim(&mut self.slab, now)?;
+        self.counters.evicted += 1;
+        Some(self.remove(at))
+    }
+
+    pub(super) fn begin_walk(&self) -> Walk {
+        Walk {
+            next: 0,
+            end: self.slab.positions(),
+        }
+    }
+
+    pub(super) fn begin_scan(&mut self, before: i64) -> Option<Scan> {
+        self.wheel.begin(before)
+    }
+
+    pub(super) fn resume_scan(&mut self, scan: &mut Scan) {
+        self.wheel.resume(scan);
+    }
+
+    /// Clones up to a batch of what the walk comes by; whether the walk goes on.
+    pub(super) fn clone_step(&self, walk: &mut Walk, met: &mut Batch<V>) -> bool {
+        let mut looks = LOOKS_MOST;
+        while met.len() < BATCH {
+            match self.next_occupied(walk, &mut looks) {
+                Progress::Found(at) => met.extend(self.slab.value(at).cloned()),
+                Progress::Paused => return true,
+                Progress::Finished => return false,
+            }
+        }
+        true
+    }
+
+    /// Removes up to a batch of what the walk comes by; whether the walk goes on.
+    pub(super) fn flush_step(&mut self, walk: &mut Walk, gone: &mut Batch<V>) -> bool {
+        let mut looks = LOOKS_MOST;
+        while gone.len() < BATCH {
+            match self.next_occupied(walk, &mut looks) {
+                Progress::Found(at) => gone.push(self.remove(at)),
+                Progress::Paused => return true,
+                Progress::Finished => return false,
+            }
+            self.counters.flushed += 1;
+        }
+        true
+    }
+
+    /// Removes up to a batch of what the scan finds expired; whether the scan goes on.
+    pub(super) fn expire_step(&mut self, scan: &mut Scan, gone: &mut Batch<V>) -> bool {
+        let mut looks = LOOKS_MOST;
+        while gone.len() < BATCH {
+            match self.wheel.next_expired(&self.slab, scan, &mut looks) {
+                Progress::Found(at) => gone.push(self.remove(at)),
+                Progress::Paused => return true,
+                Progress::Finished => return false,
+            }
+            self.counters.expired += 1;
+        }
+        true
+    }
+
+    fn next_occupied(&self, walk: &mut Walk, looks: &mut u32) -> Progress {
+        // The slab may have been given back since the last step.
+        let end = walk.end.min(self.slab.positions());
+        while walk.next < end {
+            if *looks == 0 {
+                return Progress::Paused;
+            }
+            *looks -= 1;
+            let at = walk.next;
+            walk.next += 1;
+            if self.slab.value(at).is_some() {
+                return Progress::Found(at);
+            }
+        }
+        Progress::Finished
+    }
+
+    /// The memory of a shard that has become empty after having been large.
+    pub(super) fn give_back_memory(&mut self) -> Option<Spent<V>> {
+        (self.is_empty() && self.slab.has_grown()).then(|| Spent {
+            _slab: std::mem::replace(&mut self.slab, Slab::new()),
+            _index: std::mem::replace(&mut self.index, Index::new()),
+        })
+    }
+}

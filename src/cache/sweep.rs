@@ -1,0 +1,131 @@
+//! Ways through the whole cache that hold no lock for longer than a batch.
+//!
+//! Both go shard by shard. Each call of `next` takes a shard's lock for a bounded number of looks, lets it go, and returns what it
+//! has; until the next call the cache belongs to the others. What was there before the first call and stays or leaves
+//! only through this walk is met once; what others add meanwhile may be met, but never keeps a walk from ending.
+
+use smallvec::SmallVec;
+
+use super::shard::{Shard, Walk};
+use super::wheel::Scan;
+use super::{Cache, Flush};
+
+/// Values that one call of `next` returns at most.
+pub(super) const BATCH: usize = 64;
+
+/// A batch, on the caller's stack: a walk needs no memory of its own.
+pub type Batch<V> = SmallVec<[V; BATCH]>;
+
+/// A flush under way: each item is a batch of sessions that have left, none of them empty.
+///
+/// Dropped before its end, it leaves the rest cached.
+#[must_use = "a flush removes as it is iterated"]
+pub struct Sweep<'a, V> {
+    cache: &'a Cache<V>,
+    which: Flush,
+    shard: usize,
+    course: Option<Course>,
+}
+
+/// Where a sweep stands in its present shard.
+enum Course {
+    Walk(Walk),
+    Scan(Scan),
+}
+
+impl<'a, V: Clone + PartialEq> Sweep<'a, V> {
+    pub(super) fn new(cache: &'a Cache<V>, which: Flush) -> Self {
+        Sweep {
+            cache,
+            which,
+            shard: 0,
+            course: None,
+        }
+    }
+
+    /// One step in the present shard; whether there is more to do in it.
+    fn step(&mut self, shard: &mut Shard<V>, gone: &mut Batch<V>) -> bool {
+        match &mut self.course {
+            Some(Course::Scan(scan)) => shard.resume_scan(scan),
+            Some(Course::Walk(_)) => {}
+            None => {
+                self.course = match self.which {
+                    Flush::Everything => Some(Course::Walk(shard.begin_walk())),
+                    Flush::ExpiredBefore(t) => shard.begin_scan(t).map(Course::Scan),
+                }
+            }
+        }
+        match &mut self.course {
+            Some(Course::Scan(scan)) => shard.expire_step(scan, gone),
+            Some(Course::Walk(walk)) => shard.flush_step(walk, gone),
+            None => false,
+        }
+    }
+}
+
+impl<V: Clone + PartialEq> Iterator for Sweep<'_, V> {
+    type Item = Batch<V>;
+
+    fn next(&mut self) -> Option<Batch<V>> {
+        let store = self.cache.store.get()?;
+        while let Some(shard) = store.shard(self.shard) {
+            let mut gone = Batch::new();
+            let mut more = false;
+            let mut spent = None;
+            if let Some(mut shard) = shard.lock() {
+                more = self.step(&mut shard, &mut gone);
+                self.cache.seats.give_back(gone.len());
+                spent = shard.give_back_memory();
+            }
+            drop(spent);
+            if !more {
+                self.shard += 1;
+                self.course = None;
+            }
+            if !gone.is_empty() {
+                return Some(gone);
+            }
+        }
+        None
+    }
+}
+
+/// The cached sessions, expired ones too: each item is a batch of clones, none of them empty.
+pub struct Batches<'a, V> {
+    cache: &'a Cache<V>,
+    shard: usize,
+    walk: Option<Walk>,
+}
+
+impl<'a, V: Clone + PartialEq> Batches<'a, V> {
+    pub(super) fn new(cache: &'a Cache<V>) -> Self {
+        Batches {
+            cache,
+            shard: 0,
+            walk: None,
+        }
+    }
+}
+
+impl<V: Clone + PartialEq> Iterator for Batches<'_, V> {
+    type Item = Batch<V>;
+
+    fn next(&mut self) -> Option<Batch<V>> {
+        let store = self.cache.store.get()?;
+        while let Some(shard) = store.shard(self.shard) {
+            let mut met = Batch::new();
+            let more = shard.lock().is_some_and(|shard| {
+                let walk = self.walk.get_or_insert_with(|| shard.begin_walk());
+                shard.clone_step(walk, &mut met)
+            });
+            if !more {
+                self.shard += 1;
+                self.walk = None;
+            }
+            if !met.is_empty() {
+                return Some(met);
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,183 @@
+//! What has expired: a hashed timing wheel (Varghese and Lauck 1987, scheme 6).
+//!
+//! Time is cut into ticks of 16 seconds; a tick's slot is its number modulo 256. Adding, moving and removing are O(1),
+//! where libssl walks a sorted list. A slot also holds the ticks of later laps (a lap is 68 minutes), which a scan passes over.
+//! No clock is assumed: expiries and scans may lie anywhere and come in any order.
+//!
+//! `earliest` is a lower bound, in seconds, of every expiry in the wheel. A completed scan raises it to its own time, so
+//! that the next one visits only the slots in between, and one in the same second none at all. A lap costs each
+//! entry at most 16 looks, one for each second of its tick; with a million entries, that is 4,000 looks a second. A
+//! hierarchy of wheels would spare most of them, but it has to know which way time goes: one scan far in the
+//! future, which is how some programs empty their cache, and its order is lost.
+//!
+//! A scan is made of steps, each a bounded look under the lock. Between them other scans may run; see `Scan`.
+
+use super::expiry::Expiry;
+use super::ring::{ByExpiry, Ring};
+use super::slab::Slab;
+
+/// Seconds in a tick, as a power of two.
+const TICK_LOG2: u32 = 4;
+const SLOTS: usize = 256;
+/// How often a scan starts a slot again because another scan turned it.
+const RESTARTS_MOST: u32 = 4;
+
+fn tick(secs: i64) -> i64 {
+    secs >> TICK_LOG2
+}
+
+fn slot(tick: i64) -> usize {
+    tick as usize % SLOTS
+}
+
+pub(super) struct Wheel {
+    /// Empty until the shard's first entry: a shard without any should cost nothing.
+    slots: Vec<Ring<ByExpiry>>,
+    len: u32,
+    earliest: i64,
+    /// The earliest expiry added since a scan last began: what a scan that ends may have missed.
+    added_since: i64,
+    /// Steps of scans so far, wrapping: by it a scan notices that another came between its own steps.
+    steps: u32,
+}
+
+/// A scan in progress, for everything with `before > expiry`.
+///
+/// It looks at a slot by turning it: what it has seen goes to the back, where newcomers go too, so it ends however many are
+/// added. Another scan's step in between may have turned the same slot; then it looks at the slot from the start, a
+/// bounded number of times, and leaves `earliest` as it is, so that a later scan finds what both have missed.
+pub(super) struct Scan {
+    before: i64,
+    tick: i64,
+    /// Slots to visit, with the present one.
+    slots_left: usize,
+    /// Entries of the present slot not yet looked at.
+    unseen: u32,
+    step: u32,
+    restarts_left: u32,
+    undisturbed: bool,
+}
+
+impl Wheel {
+    pub(super) const fn new() -> Self {
+        Wheel {
+            slots: Vec::new(),
+            len: 0,
+            earliest: i64::MAX,
+            added_since: i64::MAX,
+            steps: 0,
+        }
+    }
+
+    /// Whether entries can be added; false only if memory for the slots could not be had.
+    pub(super) fn make_ready(&mut self) -> bool {
+        if self.slots.is_empty() {
+            if self.slots.try_reserve_exact(SLOTS).is_err() {
+                return false;
+            }
+            self.slots.resize_with(SLOTS, || Ring::EMPTY);
+        }
+        true
+    }
+
+    /// Adds an entry by its expiry; one that never expires is in no slot. `make_ready` has said yes.
+    pub(super) fn add<V>(&mut self, slab: &mut Slab<V>, at: u32) {
+        let expiry = slab[at].expiry;
+        if expiry == Expiry::NEVER {
+            return;
+        }
+        self.slots[slot(tick(expiry.secs()))].push_back(slab, at);
+        self.len += 1;
+        self.earliest = self.earliest.min(expiry.secs());
+        self.added_since = self.added_since.min(expiry.secs());
+    }
+
+    /// Takes an entry out, by the expiry it was added with.
+    pub(super) fn withdraw<V>(&mut self, slab: &mut Slab<V>, at: u32) {
+        let expiry = slab[at].expiry;
+        if expiry == Expiry::NEVER {
+            return;
+        }
+        self.slots[slot(tick(expiry.secs()))].remove(slab, at);
+        self.len -= 1;
+        if self.len == 0 {
+            self.earliest = i64::MAX;
+        }
+    }
+
+    /// Begins a scan for everything with `before > expiry`; None if there can be nothing.
+    pub(super) fn begin(&mut self, before: i64) -> Option<Scan> {
+        if before <= self.earliest {
+            return None;
+        }
+        let first = tick(self.earliest);
+        // Neither overflows: `before` is above `earliest`, and ticks are 60 bits wide.
+        let ticks = tick(before - 1) - first + 1;
+        self.added_since = i64::MAX;
+        self.steps = self.steps.wrapping_add(1);
+        Some(Scan {
+            before,
+            tick: first,
+            slots_left: usize::try_from(ticks).map_or(SLOTS, |ticks| ticks.min(SLOTS)),
+            unseen: self.slots[slot(first)].len(),
+            step: self.steps,
+            restarts_left: RESTARTS_MOST,
+            undisturbed: true,
+        })
+    }
+
+    /// Begins a further step of a scan.
+    pub(super) fn resume(&mut self, scan: &mut Scan) {
+        if scan.step != self.steps {
+            scan.undisturbed = false;
+            if scan.restarts_left > 0 {
+                scan.restarts_left -= 1;
+                scan.unseen = self.slots[slot(scan.tick)].len();
+            }
+        }
+        self.steps = self.steps.wrapping_add(1);
+        scan.step = self.steps;
+    }
+
+    /// The next expired entry, which the caller removes before it asks again; `looks` is what the step may still examine.
+    pub(super) fn next_expired<V>(
+        &mut self,
+        slab: &Slab<V>,
+        scan: &mut Scan,
+        looks: &mut u32,
+    ) -> Progress {
+        while scan.slots_left > 0 {
+            let ring = &mut self.slots[slot(scan.tick)];
+            while scan.unseen > 0
+                && let Some(at) = ring.front()
+            {
+                if *looks == 0 {
+                    return Progress::Paused;
+                }
+                *looks -= 1;
+                scan.unseen -= 1;
+                if slab[at].expiry.has_passed(scan.before) {
+                    return Progress::Found(at);
+                }
+                ring.turn(slab);
+            }
+            scan.slots_left -= 1;
+            scan.tick += 1;
+            scan.unseen = self.slots[slot(scan.tick)].len();
+        }
+        if scan.undisturbed && self.len > 0 {
+            self.earliest = scan.before.min(self.added_since);
+        }
+        Progress::Finished
+    }
+}
+
+/// What looking for the next entry came to.
+pub(super) enum Progress {
+    /// The entry at this position.
+    Found(u32),
+    /// The step has looked at as many as it may.
+    Paused,
+    /// Everything has been looked at.
+    Finished,
+}
