@@ -1,0 +1,79 @@
+//! curl, three transfers by one command; nginx says of each whether it was resumed.
+
+use crate::fixture::{Fixture, run};
+use crate::form::{Form, Protocol};
+use crate::server::{Place, Server};
+use crate::{Case, Outcome, nginx};
+use std::error::Error;
+
+pub fn cases() -> Vec<Case> {
+    // nginx's words: `.` for a full handshake, `r` for a resumed one.
+    vec![
+        case(
+            "curl",
+            "ssl_session_tickets off; ssl_session_cache builtin;",
+            ". r r",
+        ),
+        case(
+            "curl, sealed tickets",
+            "ssl_session_cache builtin;",
+            ". r r",
+        ),
+        case(
+            "curl, nothing to resume",
+            "ssl_session_tickets off; ssl_session_cache off;",
+            ". . .",
+        ),
+    ]
+}
+
+fn case(name: &'static str, settings: &'static str, resumed: &'static str) -> Case {
+    Case::new(name, resumed, move |fixture, form, protocol| {
+        fetch(fixture, form, protocol, settings)
+    })
+}
+
+fn fetch(
+    fixture: &Fixture,
+    form: Form,
+    protocol: Protocol,
+    settings: &str,
+) -> Result<Outcome, Box<dyn Error>> {
+    let place = Place::new(fixture)?;
+    nginx::configure(&place, 1, settings, "$ssl_session_reused")?;
+    let mut nginx = nginx::command(&place, Form::Plain);
+    // The probe's report is curl's here.
+    nginx.env_remove("PROBE_FILE");
+    let mut server = Server::start(nginx, place.file("stderr"))?;
+    // Our clients know how to wait until it listens.
+    fixture.visit(Form::Plain, &place.socket(), protocol)?;
+
+    let mut curl = place.command("timeout", form);
+    curl.args([
+        "60",
+        "curl",
+        "-q",
+        "--silent",
+        "--show-error",
+        "--header",
+        "Connection: close",
+    ]);
+    curl.args(match protocol {
+        Protocol::Tls12 => ["--tlsv1.2", "--tls-max", "1.2"],
+        Protocol::Tls13 => ["--tlsv1.3", "--tls-max", "1.3"],
+    });
+    curl.arg("--cacert")
+        .arg(fixture.certificate())
+        .arg("--unix-socket")
+        .arg(place.socket());
+    curl.args(["https://localhost/"; 3]);
+    let said = String::from_utf8(run(&mut curl)?.stdout)?;
+    server.stop(libc::SIGQUIT)?;
+
+    let resumed = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    Outcome {
+        resumed,
+        told: place.told(form)?,
+    }
+    .heard()
+}

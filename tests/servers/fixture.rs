@@ -1,0 +1,196 @@
+//! What all runs share: the client, the probe, a certificate; and a folder for each run.
+
+use crate::form::{Form, Protocol};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{env, fs, process};
+
+/// How many clients come and come back in a run; below every default cache size by far.
+pub const CLIENTS: u32 = 20;
+
+/// Where the sources of client and probe are.
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers");
+
+pub struct Fixture {
+    folder: Folder,
+    /// The tree that `make` stages, if there is one.
+    pub stage: Option<PathBuf>,
+}
+
+impl Fixture {
+    pub fn build() -> Result<Self, Box<dyn Error>> {
+        // Debian keeps servers where an ordinary user's PATH does not lead.
+        let path = env::var("PATH")?;
+        // SAFETY: called before there is a second thread.
+        unsafe { env::set_var("PATH", path + ":/usr/sbin") };
+        let stage = env::var_os("SSLCACHE_STAGE").map(PathBuf::from);
+        let fixture = Self {
+            folder: Folder::new()?,
+            stage,
+        };
+        fixture.compile("client", &["client.c"], &["-lssl", "-lcrypto"])?;
+        fixture.compile("probe.so", &["-shared", "-fPIC", "probe.c"], &[])?;
+        if let Some(stage) = &fixture.stage {
+            let library_path = format!("-L{}", stage.join("lib").display());
+            let libraries = [
+                "-Wl,--no-as-needed",
+                &library_path,
+                "-lsslcache",
+                "-lssl",
+                "-lcrypto",
+            ];
+            fixture.compile("client-linked", &["client.c"], &libraries)?;
+        }
+        fixture.write_certificate()?;
+        Ok(fixture)
+    }
+
+    fn compile(
+        &self,
+        output: &str,
+        what: &[&str],
+        libraries: &[&str],
+    ) -> Result<(), Box<dyn Error>> {
+        let mut cc = Command::new(env::var_os("CC").unwrap_or_else(|| "cc".into()));
+        cc.args([
+            "-std=gnu11",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-I../../include",
+            "-o",
+        ])
+        .arg(self.path(output))
+        .args(what)
+        .args(libraries)
+        .current_dir(SOURCES);
+        run(&mut cc).map(drop)
+    }
+
+    /// Not a CA's: httpd warns of a server that shows one.
+    fn write_certificate(&self) -> Result<(), Box<dyn Error>> {
+        let mut openssl = Command::new("openssl");
+        openssl
+            .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split(' '))
+            .args([
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost",
+            ])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .arg("-keyout")
+            .arg(self.key())
+            .arg("-out")
+            .arg(self.certificate());
+        // Not `run`: it tells its progress on stderr.
+        let output = openssl.output()?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into());
+        }
+        let both = [fs::read(self.certificate())?, fs::read(self.key())?].concat();
+        Ok(fs::write(self.certificate_and_key(), both)?)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path.join(name)
+    }
+
+    pub fn certificate(&self) -> PathBuf {
+        self.path("cert.pem")
+    }
+
+    pub fn key(&self) -> PathBuf {
+        self.path("key.pem")
+    }
+
+    /// As haproxy wants them, in one file.
+    pub fn certificate_and_key(&self) -> PathBuf {
+        self.path("both.pem")
+    }
+
+    /// A command that runs in `form`, for a minute at most.
+    pub fn command(&self, program: impl AsRef<Path>, form: Form) -> Command {
+        let mut command = Command::new("timeout");
+        command.arg("60");
+        form.prepare(&mut command, self.stage.as_deref(), None);
+        command.arg(program.as_ref());
+        command
+    }
+
+    /// A command that runs in `form` and leaves in `report` what the probe sees.
+    pub fn probed(&self, program: &str, form: Form, report: &Path) -> Command {
+        let mut command = Command::new(program);
+        form.prepare(
+            &mut command,
+            self.stage.as_deref(),
+            Some(&self.path("probe.so")),
+        );
+        command.env("PROBE_FILE", report);
+        command
+    }
+
+    /// Our client, all visits: `full=20 resumed=20 held=server`.
+    pub fn visit(
+        &self,
+        form: Form,
+        address: &str,
+        protocol: Protocol,
+    ) -> Result<String, Box<dyn Error>> {
+        let client = self.path(if form == Form::Linked {
+            "client-linked"
+        } else {
+            "client"
+        });
+        let mut client = self.command(client, form);
+        client.arg(address).arg(self.certificate());
+        client.arg(protocol.number()).arg(CLIENTS.to_string());
+        Ok(String::from_utf8(run(&mut client)?.stdout)?
+            .trim_end()
+            .to_owned())
+    }
+}
+
+/// Runs a command to its end: it must succeed and say nothing on stderr.
+pub fn run(command: &mut Command) -> Result<Output, Box<dyn Error>> {
+    let output = command
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() || !complaint.is_empty() {
+        return Err(format!("{command:?}: {}\n{complaint}", output.status).into());
+    }
+    Ok(output)
+}
+
+/// Is there such a program?
+pub fn is_installed(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(program).exists())
+}
+
+/// A new folder that goes when this does. Its path is short, because sockets go into it.
+pub struct Folder {
+    pub path: PathBuf,
+}
+
+impl Folder {
+    pub fn new() -> Result<Self, Box<dyn Error>> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        // Relaxed: only that the numbers differ matters.
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("sslcache-servers-{}-{number}", process::id());
+        let path = env::temp_dir().join(name);
+        fs::create_dir(&path)?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}

@@ -1,0 +1,104 @@
+//! The forms in which a program can meet sslcache, and the two protocols.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// How sslcache comes into a program.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Form {
+    /// Not at all.
+    Plain,
+    /// By `LD_PRELOAD`.
+    Preloaded,
+    /// As the `libssl.so.3` that is found first.
+    Replacement,
+    /// By `-lsslcache` when the program was built.
+    Linked,
+}
+
+impl Form {
+    pub const ALL: [Self; 4] = [
+        Self::Plain,
+        Self::Preloaded,
+        Self::Replacement,
+        Self::Linked,
+    ];
+    pub const WITHOUT_LINKING: [Self; 3] = [Self::Plain, Self::Preloaded, Self::Replacement];
+
+    /// The file of ours that a process in this form has mapped, as the kernel names it.
+    pub fn file(self, stage: &Path) -> Option<PathBuf> {
+        let name = match self {
+            Self::Plain => return None,
+            Self::Preloaded | Self::Linked => "lib/libsslcache.so.0",
+            Self::Replacement => "lib/sslcache/libssl.so.3",
+        };
+        Some(
+            stage
+                .join(name)
+                .canonicalize()
+                .unwrap_or_else(|_| stage.join(name)),
+        )
+    }
+
+    /// Sets `command`'s environment so that it runs in this form, `also` preloaded in all of them.
+    ///
+    /// Both variables are always set or removed: cargo hands its own library path down to tests.
+    pub fn prepare(self, command: &mut Command, stage: Option<&Path>, also: Option<&Path>) {
+        let mut preload: Vec<_> = also.iter().map(|path| path.display().to_string()).collect();
+        command
+            .env_remove("LD_PRELOAD")
+            .env_remove("LD_LIBRARY_PATH");
+        if let Some(stage) = stage {
+            match self {
+                Self::Plain => {}
+                Self::Preloaded => {
+                    preload.push(stage.join("lib/libsslcache.so.0").display().to_string());
+                }
+                Self::Replacement => {
+                    command.env("LD_LIBRARY_PATH", stage.join("lib/sslcache"));
+                }
+                Self::Linked => {
+                    command.env("LD_LIBRARY_PATH", stage.join("lib"));
+                }
+            }
+        }
+        if !preload.is_empty() {
+            command.env("LD_PRELOAD", preload.join(":"));
+        }
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "plain",
+            Self::Preloaded => "preloaded",
+            Self::Replacement => "libssl.so.3",
+            Self::Linked => "linked",
+        })
+    }
+}
+
+/// The TLS version of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Protocol {
+    Tls12,
+    Tls13,
+}
+
+impl Protocol {
+    /// As our client and our Python program take it.
+    pub fn number(self) -> &'static str {
+        match self {
+            Self::Tls12 => "1.2",
+            Self::Tls13 => "1.3",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "TLS {}", self.number())
+    }
+}

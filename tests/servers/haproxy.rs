@@ -1,0 +1,43 @@
+//! HAProxy: threads, a cache of its own behind libssl's callbacks, session ids changed in them.
+
+use crate::Case;
+use crate::server::Place;
+
+pub fn cases() -> Vec<Case> {
+    let all = "full=20 resumed=20 held=server";
+    let nobody = "full=20 resumed=0";
+    vec![
+        case("haproxy", all, ""),
+        case("haproxy without a cache", nobody, "tune.ssl.cachesize 0"),
+    ]
+}
+
+fn case(name: &'static str, resumed: &'static str, setting: &'static str) -> Case {
+    Case::new(name, resumed, move |fixture, form, protocol| {
+        let place = Place::new(fixture)?;
+        let text = format!(
+            "global
+                 nbthread 2
+                 ssl-default-bind-options no-tls-tickets
+                 {setting}
+             defaults
+                 mode http
+                 timeout client 10s
+                 timeout server 10s
+                 timeout connect 10s
+             frontend tls
+                 bind unix@{} ssl crt {}
+                 http-request return status 200 content-type text/plain string hello
+",
+            place.socket(),
+            fixture.certificate_and_key().display(),
+        );
+        place.write("haproxy.cfg", &text)?;
+        let mut command = place.command("haproxy", form);
+        command.args(["-db", "-q", "-f", "haproxy.cfg"]);
+        place
+            .serve(command, form, protocol, &place.socket(), libc::SIGUSR1)?
+            .heard()
+    })
+    .needing("haproxy")
+}

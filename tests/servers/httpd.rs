@@ -1,0 +1,93 @@
+//! Apache httpd. mod_ssl, and with it libssl, comes in by dlopen.
+
+use crate::fixture::Fixture;
+use crate::form::{Form, Protocol};
+use crate::server::{Place, free_port};
+use crate::{Case, Outcome};
+use std::error::Error;
+use std::fs;
+
+const MODULES: &str = "/usr/lib/apache2/modules";
+
+pub fn cases() -> Vec<Case> {
+    let all = "full=20 resumed=20 held=server";
+    let nobody = "full=20 resumed=0";
+    vec![
+        case("httpd shmcb, event", all, "event", "shmcb:cache(512000)"),
+        case(
+            "httpd shmcb, prefork",
+            all,
+            "prefork",
+            "shmcb:cache(512000)",
+        ),
+        case("httpd nonenotnull", nobody, "event", "nonenotnull"),
+        case("httpd none", nobody, "event", "none"),
+    ]
+}
+
+fn case(name: &'static str, resumed: &'static str, mpm: &'static str, cache: &'static str) -> Case {
+    Case::new(name, resumed, move |fixture, form, protocol| {
+        serve(fixture, form, protocol, mpm, cache)
+    })
+}
+
+fn serve(
+    fixture: &Fixture,
+    form: Form,
+    protocol: Protocol,
+    mpm: &str,
+    cache: &str,
+) -> Result<Outcome, Box<dyn Error>> {
+    let place = Place::new(fixture)?;
+    let port = free_port()?;
+    place.write("httpd.conf", &configuration(&place, port, mpm, cache))?;
+    let mut command = place.command("apache2", form);
+    command
+        .arg("-DFOREGROUND")
+        .arg("-d")
+        .arg(&place.folder.path)
+        .args(["-f", "httpd.conf"]);
+    // WINCH is httpd's way to say: finish what you are at, then go.
+    let outcome = place.serve(command, form, protocol, &port.to_string(), libc::SIGWINCH);
+    let log = fs::read_to_string(place.file("error.log")).unwrap_or_default();
+    let outcome = outcome.map_err(|error| format!("{error}\n{log}"))?;
+    // That it starts and ends is noted at every log level; so is (AH01873) that it has no cache.
+    let complaints: Vec<_> = log
+        .lines()
+        .filter(|line| !line.contains(":notice]") && !line.contains("AH01873"))
+        .collect();
+    if !complaints.is_empty() {
+        return Err(complaints.join("\n").into());
+    }
+    Ok(outcome)
+}
+
+fn configuration(place: &Place, port: u16, mpm: &str, cache: &str) -> String {
+    format!(
+        "ServerName localhost
+         Listen 127.0.0.1:{port}
+         PidFile httpd.pid
+         DefaultRuntimeDir .
+         LoadModule mpm_{mpm}_module {MODULES}/mod_mpm_{mpm}.so
+         LoadModule authz_core_module {MODULES}/mod_authz_core.so
+         LoadModule socache_shmcb_module {MODULES}/mod_socache_shmcb.so
+         LoadModule ssl_module {MODULES}/mod_ssl.so
+         <IfModule mpm_{mpm}_module>
+             StartServers 2
+         </IfModule>
+         User www-data
+         Group www-data
+         ErrorLog error.log
+         LogLevel warn
+         KeepAlive off
+         SSLEngine on
+         SSLProtocol -all +TLSv1.2 +TLSv1.3
+         SSLSessionTickets off
+         SSLSessionCache {cache}
+         SSLCertificateFile {}
+         SSLCertificateKeyFile {}
+",
+        place.fixture.certificate().display(),
+        place.fixture.key().display(),
+    )
+}

@@ -1,0 +1,157 @@
+//! Real programs keep resuming sessions when sslcache takes their session cache over.
+//!
+//! Every case is a program in one configuration, run over TLS 1.2 and 1.3 in every form of sslcache.
+//! The plain run, without sslcache, sets what the others must show: who was resumed, what the program
+//! was told by its counters; in all of them nothing may be said on stderr or in an error log.
+//!
+//! The forms are taken from `$SSLCACHE_STAGE` as `make` lays them out; without it only the plain runs
+//! take place. `cargo test --test servers -- nginx` picks cases by name.
+
+mod curl;
+mod fixture;
+mod form;
+mod haproxy;
+mod httpd;
+mod nginx;
+mod openssl;
+mod own_client;
+mod python;
+mod server;
+mod stunnel;
+
+use fixture::Fixture;
+use form::{Form, Protocol};
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::error::Error;
+use std::sync::{Arc, OnceLock};
+
+/// What a run came to, as far as it must be the same in every form.
+#[derive(Clone, Debug, PartialEq)]
+struct Outcome {
+    /// Who was resumed, as the other end saw it.
+    resumed: String,
+    /// What the program was told by its cache, where that can be learnt.
+    told: String,
+}
+
+impl Outcome {
+    /// For programs that free their contexts, so that the probe is heard: it must have been.
+    fn heard(self) -> Result<Self, Box<dyn Error>> {
+        if self.told.is_empty() {
+            Err("nothing was heard from inside".into())
+        } else {
+            Ok(self)
+        }
+    }
+}
+
+type Run = dyn Fn(&Fixture, Form, Protocol) -> Result<Outcome, Box<dyn Error>> + Send + Sync;
+
+/// A program in one configuration.
+struct Case {
+    name: &'static str,
+    /// What the plain run must begin with: a test in which nobody resumes proves nothing.
+    resumed: &'static str,
+    /// The forms it can be had in; a program that is not built here cannot be linked.
+    forms: &'static [Form],
+    /// A program that not everybody has to have: without it the case is shown as ignored.
+    needs: Option<&'static str>,
+    run: Box<Run>,
+}
+
+impl Case {
+    fn new(
+        name: &'static str,
+        resumed: &'static str,
+        run: impl Fn(&Fixture, Form, Protocol) -> Result<Outcome, Box<dyn Error>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self {
+            name,
+            resumed,
+            forms: &Form::WITHOUT_LINKING,
+            needs: None,
+            run: Box::new(run),
+        }
+    }
+
+    fn needing(self, program: &'static str) -> Self {
+        Self {
+            needs: Some(program),
+            ..self
+        }
+    }
+}
+
+/// The result of the plain run that the three others are held against, run once.
+type Plain = OnceLock<Result<Outcome, String>>;
+
+fn judge(
+    case: &Case,
+    fixture: &Fixture,
+    form: Form,
+    protocol: Protocol,
+    plain: &Plain,
+) -> Result<(), Failed> {
+    let plain = plain.get_or_init(|| {
+        (case.run)(fixture, Form::Plain, protocol).map_err(|error| error.to_string())
+    });
+    let plain = plain.as_ref().map_err(|error| format!("plain: {error}"))?;
+    if !plain.resumed.starts_with(case.resumed) {
+        return Err(format!("plain: {:?}, expected {:?}", plain.resumed, case.resumed).into());
+    }
+    if form == Form::Plain {
+        return Ok(());
+    }
+    let outcome =
+        (case.run)(fixture, form, protocol).map_err(|error| format!("{form}: {error}"))?;
+    if outcome != *plain {
+        return Err(format!("plain: {plain:#?}\n{form}: {outcome:#?}").into());
+    }
+    Ok(())
+}
+
+fn trials(fixture: &Arc<Fixture>, case: Case) -> Vec<Trial> {
+    let case = Arc::new(case);
+    let mut trials = Vec::new();
+    for protocol in [Protocol::Tls12, Protocol::Tls13] {
+        let plain = Arc::new(Plain::new());
+        for &form in case.forms {
+            let (case, fixture, plain) = (case.clone(), fixture.clone(), plain.clone());
+            let name = format!("{} / {form} / {protocol}", case.name);
+            let missing = form != Form::Plain && fixture.stage.is_none()
+                || case
+                    .needs
+                    .is_some_and(|program| !fixture::is_installed(program));
+            let test = move || judge(&case, &fixture, form, protocol, &plain);
+            trials.push(Trial::test(name, test).with_ignored_flag(missing));
+        }
+    }
+    trials
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::from_args();
+    let fixture = Arc::new(Fixture::build()?);
+    let cases = [
+        nginx::cases(),
+        httpd::cases(),
+        haproxy::cases(),
+        stunnel::cases(),
+        openssl::cases(),
+        python::cases(),
+        curl::cases(),
+        own_client::cases(),
+    ];
+    let trials = cases
+        .into_iter()
+        .flatten()
+        .flat_map(|case| trials(&fixture, case))
+        .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // `exit` runs no destructor: the folder of client, probe and certificate is removed before it.
+    drop(fixture);
+    conclusion.exit()
+}

@@ -1,0 +1,118 @@
+//! nginx, its cache settings one by one.
+
+use crate::fixture::Fixture;
+use crate::form::{Form, Protocol};
+use crate::server::Place;
+use crate::{Case, Outcome};
+use std::error::Error;
+
+pub fn cases() -> Vec<Case> {
+    let all = "full=20 resumed=20 held=server";
+    let nobody = "full=20 resumed=0";
+    vec![
+        case("nginx builtin", all, 1, "ssl_session_cache builtin:1000;"),
+        case("nginx shared", all, 1, "ssl_session_cache shared:one:1m;"),
+        case(
+            "nginx shared, two workers",
+            all,
+            2,
+            "ssl_session_cache shared:one:1m;",
+        ),
+        case(
+            "nginx builtin and shared",
+            all,
+            1,
+            "ssl_session_cache builtin:1000 shared:one:1m;",
+        ),
+        case("nginx none", nobody, 1, "ssl_session_cache none;"),
+        case("nginx off", nobody, 1, "ssl_session_cache off;"),
+        sealed_tickets(),
+    ]
+}
+
+/// Not our business, and it must stay so: the client holds the session.
+fn sealed_tickets() -> Case {
+    Case::new(
+        "nginx sealed tickets",
+        "full=20 resumed=20 held=client",
+        |fixture, form, protocol| {
+            let settings = "ssl_session_tickets on; ssl_session_cache builtin:1000;";
+            serve(fixture, form, protocol, 1, settings)
+        },
+    )
+}
+
+fn case(name: &'static str, resumed: &'static str, workers: u32, cache: &'static str) -> Case {
+    Case::new(name, resumed, move |fixture, form, protocol| {
+        serve(
+            fixture,
+            form,
+            protocol,
+            workers,
+            &format!("ssl_session_tickets off; {cache}"),
+        )
+    })
+}
+
+fn serve(
+    fixture: &Fixture,
+    form: Form,
+    protocol: Protocol,
+    workers: u32,
+    settings: &str,
+) -> Result<Outcome, Box<dyn Error>> {
+    let place = Place::new(fixture)?;
+    configure(&place, workers, settings, "hello")?;
+    let command = command(&place, form);
+    // QUIT, so that nginx frees its contexts on the way out and the probe is asked.
+    place
+        .serve(command, form, protocol, &place.socket(), libc::SIGQUIT)?
+        .heard()
+}
+
+/// Writes a configuration under which every request is answered with `answer`.
+pub fn configure(
+    place: &Place,
+    workers: u32,
+    settings: &str,
+    answer: &str,
+) -> Result<(), Box<dyn Error>> {
+    let fixture = place.fixture;
+    // SAFETY: geteuid only returns a number.
+    let user = if unsafe { libc::geteuid() } == 0 {
+        "user root;"
+    } else {
+        ""
+    };
+    let text = format!(
+        "daemon off; worker_processes {workers}; {user} pid nginx.pid; error_log stderr warn;
+         events {{ }}
+         http {{
+             access_log off; keepalive_timeout 0;
+             client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp;
+             uwsgi_temp_path temp; scgi_temp_path temp;
+             server {{
+                 listen unix:{} ssl;
+                 ssl_certificate {}; ssl_certificate_key {};
+                 ssl_protocols TLSv1.2 TLSv1.3; {settings}
+                 location / {{ return 200 \"{answer}\\n\"; }}
+             }}
+         }}",
+        place.socket(),
+        fixture.certificate().display(),
+        fixture.key().display(),
+    );
+    place.write("nginx.conf", &text)?;
+    Ok(())
+}
+
+pub fn command(place: &Place, form: Form) -> std::process::Command {
+    let mut command = place.command("nginx", form);
+    command
+        .arg("-p")
+        .arg(&place.folder.path)
+        .arg("-c")
+        .arg("nginx.conf")
+        .args(["-e", "stderr"]);
+    command
+}

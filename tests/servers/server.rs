@@ -1,0 +1,231 @@
+//! A server process in a folder of its own, and what it leaves behind.
+
+use crate::Outcome;
+use crate::fixture::{Fixture, Folder};
+use crate::form::{Form, Protocol};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::{self, File};
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a server may take to go when told to.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A started server. Dropped, it and the processes it made are ended.
+pub struct Server {
+    child: Child,
+    stderr: PathBuf,
+}
+
+/// What a program needs to know to be configured.
+pub struct Place<'a> {
+    pub fixture: &'a Fixture,
+    pub folder: Folder,
+}
+
+impl<'a> Place<'a> {
+    pub fn new(fixture: &'a Fixture) -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            fixture,
+            folder: Folder::new()?,
+        })
+    }
+
+    /// Where a server listens that can: no port, no clash.
+    pub fn socket(&self) -> String {
+        self.file("socket").display().to_string()
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path.join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+        let path = self.file(name);
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    /// A command in `form` and in this folder, with the probe.
+    pub fn command(&self, program: &str, form: Form) -> Command {
+        let mut command = self.fixture.probed(program, form, &self.file("probe"));
+        command.current_dir(&self.folder.path);
+        command
+    }
+
+    /// Starts the server and lets the clients come, who wait until it listens; checks that it is in
+    /// `form`, then ends it with `signal` and reads what it told. Its stderr must be empty.
+    pub fn serve(
+        &self,
+        command: Command,
+        form: Form,
+        protocol: Protocol,
+        address: &str,
+        signal: i32,
+    ) -> Result<Outcome, Box<dyn Error>> {
+        let mut server = Server::start(command, self.file("stderr"))?;
+        let resumed = self.fixture.visit(Form::Plain, address, protocol);
+        let resumed = resumed.map_err(|error| format!("{error}{}", server.complaints()))?;
+        server.check_form(form, self.fixture.stage.as_deref())?;
+        server.stop(signal)?;
+        Ok(Outcome {
+            resumed,
+            told: self.told(form)?,
+        })
+    }
+
+    /// The program's counters as the probe wrote them, added up over its contexts and processes; empty
+    /// for programs that free no context.
+    pub fn told(&self, form: Form) -> Result<String, Box<dyn Error>> {
+        let report = fs::read_to_string(self.file("probe")).unwrap_or_default();
+        let ours = form.file(self.fixture.stage.as_deref().unwrap_or(Path::new("-")));
+        let mut sums = BTreeMap::new();
+        for (name, value) in report
+            .split_whitespace()
+            .filter_map(|word| word.split_once('='))
+        {
+            if name == "sslcache" {
+                let found = Path::new(value).canonicalize().ok();
+                if found != ours {
+                    return Err(format!("the probe met {found:?}, expected {ours:?}").into());
+                }
+            } else if let Some(name) = name.strip_prefix("app.") {
+                *sums.entry(name).or_insert(0) += value.parse::<u64>()?;
+            }
+        }
+        let words: Vec<_> = sums
+            .iter()
+            .map(|(name, sum)| format!("{name}={sum}"))
+            .collect();
+        Ok(words.join(" "))
+    }
+}
+
+impl Server {
+    pub fn start(mut command: Command, stderr: PathBuf) -> Result<Self, Box<dyn Error>> {
+        let log = File::create(&stderr)?;
+        command
+            .stdin(std::process::Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        // httpd's prefork ends with a signal to its whole group, which must not be ours.
+        command.process_group(0);
+        // SAFETY: prctl is async-signal-safe, and nothing is allocated between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                // Out of the group, a Ctrl-C at the tests no longer reaches it: their end does.
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+                Ok(())
+            });
+        }
+        let child = command.spawn().map_err(|error| {
+            format!(
+                "{:?}: {error}; run: tools/install-deps test",
+                command.get_program()
+            )
+        })?;
+        Ok(Self { child, stderr })
+    }
+
+    /// What it said, for a message.
+    pub fn complaints(&self) -> String {
+        fs::read_to_string(&self.stderr).unwrap_or_default()
+    }
+
+    /// The server and all it forked.
+    fn processes(&self) -> Vec<u32> {
+        let mut all = vec![self.child.id()];
+        let mut next = 0;
+        while let Some(&parent) = all.get(next) {
+            let path = format!("/proc/{parent}/task/{parent}/children");
+            let children = fs::read_to_string(path).unwrap_or_default();
+            all.extend(
+                children
+                    .split_whitespace()
+                    .filter_map(|pid| pid.parse::<u32>().ok()),
+            );
+            next += 1;
+        }
+        all
+    }
+
+    /// Every process of it has our file mapped, or, in the plain form, none has.
+    pub fn check_form(&self, form: Form, stage: Option<&Path>) -> Result<(), Box<dyn Error>> {
+        for pid in self.processes() {
+            let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
+            check_maps(&maps, form, stage).map_err(|error| format!("process {pid}: {error}"))?;
+        }
+        Ok(())
+    }
+
+    /// Ends it, within bounds; it must go the way a server that was told to goes, saying nothing.
+    pub fn stop(&mut self, signal: i32) -> Result<(), Box<dyn Error>> {
+        self.signal(signal);
+        let status = self.wait()?.ok_or("does not go when told to")?;
+        let complaints = self.complaints();
+        let by_signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        if !(status.success() || by_signal == Some(signal)) || !complaints.is_empty() {
+            return Err(format!("{status}\n{complaints}").into());
+        }
+        Ok(())
+    }
+
+    fn signal(&self, signal: i32) {
+        // SAFETY: no memory is involved; the child is not reaped yet, so the number is still its.
+        unsafe { libc::kill(self.child.id().cast_signed(), signal) };
+    }
+
+    pub fn wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let status = self.child.try_wait()?;
+            if status.is_some() || Instant::now() > end {
+                return Ok(status);
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Ok(Some(_)) = self.child.try_wait() {
+            return;
+        }
+        let all = self.processes();
+        self.signal(libc::SIGTERM);
+        if let Ok(None) = self.wait() {
+            for pid in all {
+                // SAFETY: as in `signal`; the children were read a moment ago.
+                unsafe { libc::kill(pid.cast_signed(), libc::SIGKILL) };
+            }
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// `maps`, as in /proc/PID/maps, names our file in a form of sslcache and nothing of ours in the plain one.
+pub fn check_maps(maps: &str, form: Form, stage: Option<&Path>) -> Result<(), Box<dyn Error>> {
+    let stage = stage.unwrap_or(Path::new("/nonexistent"));
+    match form.file(stage) {
+        Some(file) if !maps.contains(&*file.to_string_lossy()) => {
+            Err(format!("{} is not in it", file.display()).into())
+        }
+        None if maps.contains("libsslcache") || maps.contains("sslcache/libssl.so.3") => {
+            Err("sslcache is in it, in the plain run".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A port for servers that can only listen on one. It was free a moment ago; a clash is reported by the
+/// server, and the clients, who insist on our certificate, are never led to a stranger.
+pub fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
