@@ -1,7 +1,7 @@
 //! Makes the C header from the declarations in src/ffi and compares it with include/sslcache.h, so that the two cannot
 //! differ. A package without include/ builds without the comparison.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{env, fs, process};
 
 const CHECKED_IN: &str = "include/sslcache.h";
@@ -14,44 +14,60 @@ fn main() {
     let folder = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(folder.join("sslcache.h"), &made).expect("OUT_DIR can be written");
 
-    if let Ok(checked_in) = fs::read(CHECKED_IN)
+    if let Ok(checked_in) = fs::read_to_string(CHECKED_IN)
         && checked_in != made
     {
-        println!("cargo::error={CHECKED_IN} differs from the declarations in src/ffi: run `make header`");
+        println!(
+            "cargo::error={CHECKED_IN} differs from the declarations in src/ffi: run `make header`"
+        );
     }
 }
 
-fn header() -> Vec<u8> {
+fn header() -> String {
     let exports = fs::read_to_string("exports.map").expect("exports.map is beside build.rs");
-    let (libssl, ours): (Vec<_>, Vec<_>) = exported(&exports).partition(|(node, _)| node.starts_with("OPENSSL_"));
+    let (libssl, ours): (Vec<_>, Vec<_>) =
+        exported(&exports).partition(|(node, _)| node.starts_with("OPENSSL_"));
 
-    let mut config = cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml is beside build.rs");
-    config.export.exclude.extend(libssl.into_iter().map(|(_, name)| name.to_owned()));
+    let mut config =
+        cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml is beside build.rs");
+    config
+        .export
+        .exclude
+        .extend(libssl.into_iter().map(|(_, name)| name.to_owned()));
     config.after_includes = Some(functions_not_macros(ours.into_iter().map(|(_, name)| name)));
 
-    let builder = cbindgen::Builder::new().with_config(config);
-    let bindings = sources("src/ffi".as_ref()).into_iter().fold(builder, cbindgen::Builder::with_src).generate();
-    let mut text = Vec::new();
-    match bindings {
-        Ok(bindings) => bindings.write(&mut text),
+    // Only this layer is read, with the modules below it: neither cargo nor another crate is asked.
+    let builder = cbindgen::Builder::new().with_src("src/ffi/mod.rs");
+    let bindings = match builder.with_config(config).generate() {
+        Ok(bindings) => bindings,
         Err(error) => {
             println!("cargo::error=no header could be made from src/ffi: {error}");
             process::exit(1);
         }
-    }
-    text
+    };
+    let mut text = Vec::new();
+    bindings.write(&mut text);
+    // What Rust calls safety is to C the caller's half of the contract.
+    String::from_utf8(text)
+        .expect("cbindgen writes UTF-8")
+        .replace(" * # Safety\n", " * The caller sees to it that:\n")
 }
 
 /// Each name of a version script, with its node.
 fn exported(map: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut node = "";
-    map.lines().map(str::trim).filter(|line| !line.starts_with('#')).filter_map(move |line| {
-        if let Some(opened) = line.strip_suffix('{') {
-            node = opened.trim();
-        }
-        let name = line.strip_suffix(';')?;
-        name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_').then_some((node, name))
-    })
+    map.lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(move |line| {
+            if let Some(opened) = line.strip_suffix('{') {
+                node = opened.trim();
+            }
+            let name = line.strip_suffix(';')?;
+            name.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                .then_some((node, name))
+        })
 }
 
 /// <openssl/ssl.h> has some of our functions as macros, which would spoil their declarations.
@@ -63,12 +79,4 @@ fn functions_not_macros<'a>(names: impl Iterator<Item = &'a str>) -> String {
         text += &format!("#undef {name}\n");
     }
     text
-}
-
-/// The Rust files of a folder and of those in it, in an order that is the same everywhere.
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<_> =
-        fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("src/ffi can be read").path()).collect();
-    found.sort();
-    found.into_iter().flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
 }
