@@ -59,7 +59,7 @@ const char *ending_in_child(void (*body)(void))
     pid_t child = fork();
     NEED(child >= 0);
     if (child == 0) {
-        alarm(2);
+        alarm(3);
         body();
         _exit(0);
     }
