@@ -36,7 +36,7 @@ pub unsafe fn attach(host: &'static Host, ctx: *mut SSL_CTX) {
 /// As for [`attach`]; `ctx` is not null.
 unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX) -> Option<()> {
     let libssl = host.libssl.as_ref().ok()?;
-    let indices = host.ex_indices(|| register(libssl))?;
+    let indices = host.ex_indices(|| register(host, libssl))?;
     // SAFETY: the caller's contract.
     if !unsafe { (libssl.SSL_CTX_get_ex_data)(ctx, indices.ctx) }.is_null() {
         return None;
@@ -72,13 +72,15 @@ unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX) -> Option<()> {
     Some(())
 }
 
-fn register(libssl: &Libssl) -> Option<ExIndices> {
-    // SAFETY: the callbacks have the types of libcrypto's and no arguments of their own.
+fn register(host: &'static Host, libssl: &Libssl) -> Option<ExIndices> {
+    // The callbacks are told their host: libcrypto calls them, and may serve several.
+    let argument = ptr::from_ref(host).cast_mut().cast::<c_void>();
+    // SAFETY: the callbacks have the types of libcrypto's and take the host that they belong to.
     let ctx = unsafe {
         (libssl.CRYPTO_get_ex_new_index)(
             CRYPTO_EX_INDEX_SSL_CTX,
             0,
-            ptr::null_mut(),
+            argument,
             None,
             None,
             Some(context_freed),
@@ -89,7 +91,7 @@ fn register(libssl: &Libssl) -> Option<ExIndices> {
         (libssl.CRYPTO_get_ex_new_index)(
             CRYPTO_EX_INDEX_SSL,
             0,
-            ptr::null_mut(),
+            argument,
             Some(connection_made),
             Some(connection_copied),
             None,
@@ -137,6 +139,16 @@ pub unsafe fn attached<'a>(ctx: *mut SSL_CTX) -> Option<Attached<'a>> {
     unsafe { store.as_ref() }.map(Attached::Borrowed)
 }
 
+/// The host that a context belongs to.
+pub fn host_of(ctx: *mut SSL_CTX) -> Option<&'static Host> {
+    let known = if locate::several() {
+        registry::of_context(ctx)
+    } else {
+        None
+    };
+    known.map(|store| store.host).or_else(locate::host)
+}
+
 /// The context whose cache serves a connection: the one it was made from.
 ///
 /// # Safety
@@ -153,6 +165,16 @@ pub unsafe fn session_context(ssl: *const SSL) -> Option<*mut SSL_CTX> {
     (!ctx.is_null()).then_some(ctx)
 }
 
+/// # Safety
+/// * `host` is the argument that `register` gave.
+unsafe fn libssl_of(host: *mut c_void) -> Option<&'static Libssl> {
+    // SAFETY: the caller's contract; a host is never freed.
+    unsafe { host.cast::<Host>().as_ref() }?
+        .libssl
+        .as_ref()
+        .ok()
+}
+
 /// A new connection: its context now is the one its sessions belong to. The connection holds a reference to
 /// that context until it is freed.
 unsafe extern "C" fn connection_made(
@@ -161,10 +183,11 @@ unsafe extern "C" fn connection_made(
     data: *mut CRYPTO_EX_DATA,
     index: c_int,
     _: c_long,
-    _: *mut c_void,
+    host: *mut c_void,
 ) {
     guard((), || {
-        let libssl = locate::host()?.libssl.as_ref().ok()?;
+        // SAFETY: the host that registered this callback.
+        let libssl = unsafe { libssl_of(host) }?;
         // SAFETY: libcrypto passes the connection that is being made; its context is set by then.
         let ctx = unsafe { (libssl.SSL_get_SSL_CTX)(ssl.cast()) };
         // SAFETY: libcrypto passes the connection's own data. Without memory the connection has no cache.
@@ -180,10 +203,11 @@ unsafe extern "C" fn connection_copied(
     value: *mut *mut c_void,
     index: c_int,
     _: c_long,
-    _: *mut c_void,
+    host: *mut c_void,
 ) -> c_int {
     guard(1, || {
-        let libssl = locate::host()?.libssl.as_ref().ok()?;
+        // SAFETY: the host that registered this callback.
+        let libssl = unsafe { libssl_of(host) }?;
         // SAFETY: libcrypto passes the copy's data, and a place for what to put there.
         unsafe { *value = (libssl.CRYPTO_get_ex_data)(to, index) };
         Some(1)

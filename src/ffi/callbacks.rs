@@ -98,6 +98,7 @@ pub unsafe extern "C" fn on_get(
         let ctx = unsafe { session_context(ssl) }?;
         // SAFETY: the connection holds a reference to the context.
         let store = unsafe { attached(ctx) }?;
+        store.auto_clear(ctx, true); // before the look-up, as it was due at the end of an earlier handshake
         // SAFETY: the host passes a live connection.
         let version = unsafe { version_of(store.libssl, ssl) };
         // SAFETY: the host passes a live connection.
@@ -117,7 +118,6 @@ pub unsafe extern "C" fn on_get(
             // SAFETY: the host's own arguments.
             None => unsafe { ask_application(&store, ctx, ssl, (id, id_len, copy), single_use) },
         };
-        store.auto_clear(ctx, true);
         Some(found)
     })
 }

@@ -5,7 +5,7 @@ use core::{ptr, slice};
 
 use libc::time_t;
 
-use super::attach::{attach, attached, session_context};
+use super::attach::{attach, attached, host_of, session_context};
 use super::callbacks::version_of;
 use super::guard::guard;
 use crate::host::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn SSL_CTX_flush_sessions(ctx: *mut SSL_CTX, tm: c_long) {
             store.flush(ctx, tm);
         } else if !ctx.is_null() {
             // SAFETY: the caller's contract.
-            unsafe { locate::host()?.passthrough.SSL_CTX_flush_sessions?(ctx, tm) };
+            unsafe { host_of(ctx)?.passthrough.SSL_CTX_flush_sessions?(ctx, tm) };
         }
         Some(())
     });
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn SSL_CTX_flush_sessions_ex(ctx: *mut SSL_CTX, tm: time_t
             store.flush(ctx, tm);
         } else if !ctx.is_null() {
             // SAFETY: the caller's contract.
-            unsafe { locate::host()?.passthrough.SSL_CTX_flush_sessions_ex?(ctx, tm) };
+            unsafe { host_of(ctx)?.passthrough.SSL_CTX_flush_sessions_ex?(ctx, tm) };
         }
         Some(())
     });
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn SSL_CTX_sessions(ctx: *mut SSL_CTX) -> *mut OPENSSL_LHA
             return None;
         }
         // SAFETY: the caller's contract.
-        Some(unsafe { locate::host()?.passthrough.SSL_CTX_sessions?(ctx) })
+        Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_sessions?(ctx) })
     })
 }
 

@@ -5,8 +5,9 @@
 //! few hundred nanoseconds at a time, and nothing foreign runs under them, so taking them does not block.
 
 use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::mem;
-use std::sync::{Once, RwLockWriteGuard};
+use std::sync::RwLockWriteGuard;
 
 use super::guard::guard;
 use super::registry::{self, Stores};
@@ -29,11 +30,13 @@ static OVER_FORK: OverFork = OverFork(UnsafeCell::new(None));
 
 /// Sees to it that forks are prepared for. Not before the first context: a process without TLS sees nothing.
 pub fn prepare_once() {
-    static REGISTERED: Once = Once::new();
-    REGISTERED.call_once(|| {
+    // Not a Once: one that another thread is in while this process forks is never done in the child.
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    // Relaxed: only who is first counts.
+    if !REGISTERED.swap(true, Ordering::Relaxed) {
         // SAFETY: the handlers are functions of this library, which is never unloaded.
         unsafe { libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
-    });
+    }
 }
 
 unsafe extern "C" fn before() {

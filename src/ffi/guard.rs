@@ -1,7 +1,7 @@
 //! The boundary: no panic crosses it, and errno stays the caller's.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Once;
 
 /// Runs an entry; `failure` is what C gets where it answers `None` or panics.
 pub fn guard<T>(failure: T, entry: impl FnOnce() -> Option<T>) -> T {
@@ -10,9 +10,13 @@ pub fn guard<T>(failure: T, entry: impl FnOnce() -> Option<T>) -> T {
 
 /// Runs `work`; `None` where it panicked. Nothing is printed: stderr belongs to the program.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
-    static SILENCED: Once = Once::new();
-    // This is the panic hook of the standard library inside our own file; a program's own is another.
-    SILENCED.call_once(|| panic::set_hook(Box::new(|_| ())));
+    // Not a Once: one that another thread is in while this process forks is never done in the child.
+    static SILENCED: AtomicBool = AtomicBool::new(false);
+    // Relaxed: only who is first counts.
+    if !SILENCED.load(Ordering::Relaxed) && !SILENCED.swap(true, Ordering::Relaxed) {
+        // This is the panic hook of the standard library inside our own file; a program's own is another.
+        panic::set_hook(Box::new(|_| ()));
+    }
     panic::catch_unwind(AssertUnwindSafe(work)).ok()
 }
 

@@ -4,7 +4,7 @@ use core::ffi::{c_int, c_long};
 
 use libc::time_t;
 
-use super::attach::attached;
+use super::attach::{attached, host_of};
 use super::callbacks::take_back;
 use super::guard::{guard, quietly};
 use super::registry;
@@ -32,7 +32,7 @@ pub unsafe extern "C" fn SSL_CTX_add_session(
             return Some(unsafe { store.add(ctx, session, Standing::New) }.into());
         }
         // SAFETY: the caller's contract.
-        Some(unsafe { locate::host()?.passthrough.SSL_CTX_add_session?(ctx, session) })
+        Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_add_session?(ctx, session) })
     })
 }
 
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn SSL_CTX_remove_session(
             return Some(unsafe { store.remove(ctx, session) }.into());
         }
         // SAFETY: the caller's contract.
-        Some(unsafe { locate::host()?.passthrough.SSL_CTX_remove_session?(ctx, session) })
+        Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_remove_session?(ctx, session) })
     })
 }
 

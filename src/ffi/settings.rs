@@ -6,10 +6,9 @@
 use core::ffi::{c_int, c_long, c_void};
 use core::ptr;
 
-use super::attach::attached;
+use super::attach::{attached, host_of};
 use super::guard::guard;
 use crate::host::abi::*;
-use crate::host::locate;
 use crate::host::types::*;
 
 /// SSL_CTX_ctrl(3): the session commands are answered by us, all others by the host.
@@ -31,7 +30,7 @@ pub unsafe extern "C" fn SSL_CTX_ctrl(
             }
         }
         // SAFETY: the caller's contract.
-        Some(unsafe { locate::host()?.passthrough.SSL_CTX_ctrl?(ctx, command, argument, pointer) })
+        Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_ctrl?(ctx, command, argument, pointer) })
     })
 }
 
@@ -55,7 +54,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_set_new_cb(
             store.new_callback.set(callback);
         } else if !ctx.is_null() {
             // SAFETY: the caller's contract.
-            unsafe { locate::host()?.passthrough.SSL_CTX_sess_set_new_cb?(ctx, callback) };
+            unsafe { host_of(ctx)?.passthrough.SSL_CTX_sess_set_new_cb?(ctx, callback) };
         }
         Some(())
     });
@@ -76,7 +75,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_get_new_cb(ctx: *mut SSL_CTX) -> Option<Ne
             return None;
         }
         // SAFETY: the caller's contract.
-        Some(unsafe { locate::host()?.passthrough.SSL_CTX_sess_get_new_cb?(ctx) })
+        Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_sess_get_new_cb?(ctx) })
     })
 }
 
@@ -98,7 +97,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_set_remove_cb(
             }
         } else if !ctx.is_null() {
             // SAFETY: the caller's contract.
-            unsafe { locate::host()?.passthrough.SSL_CTX_sess_set_remove_cb?(ctx, callback) };
+            unsafe { host_of(ctx)?.passthrough.SSL_CTX_sess_set_remove_cb?(ctx, callback) };
         }
         Some(())
     });
@@ -121,7 +120,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_get_remove_cb(
             return None;
         }
         // SAFETY: the caller's contract.
-        Some(unsafe { locate::host()?.passthrough.SSL_CTX_sess_get_remove_cb?(ctx) })
+        Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_sess_get_remove_cb?(ctx) })
     })
 }
 
@@ -140,7 +139,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_set_get_cb(
             store.get_callback.set(callback);
         } else if !ctx.is_null() {
             // SAFETY: the caller's contract.
-            unsafe { locate::host()?.passthrough.SSL_CTX_sess_set_get_cb?(ctx, callback) };
+            unsafe { host_of(ctx)?.passthrough.SSL_CTX_sess_set_get_cb?(ctx, callback) };
         }
         Some(())
     });
@@ -161,7 +160,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_get_get_cb(ctx: *mut SSL_CTX) -> Option<Ge
             return None;
         }
         // SAFETY: the caller's contract.
-        Some(unsafe { locate::host()?.passthrough.SSL_CTX_sess_get_get_cb?(ctx) })
+        Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_sess_get_get_cb?(ctx) })
     })
 }
 

@@ -68,7 +68,13 @@ impl Drop for Snapshot {
 
 /// The id and version of an entry, if the libssl it belongs to can be told.
 fn identity<'a>(entry: *const c_void) -> Option<(&'a [u8], c_int)> {
-    let libssl = locate::host()?.libssl.as_ref().ok()?;
+    // libcrypto calls, and serves several: nobody can tell whose entry it is.
+    let host = if locate::several() {
+        None
+    } else {
+        locate::host()
+    };
+    let libssl = host?.libssl.as_ref().ok()?;
     let session = entry.cast::<SSL_SESSION>();
     // SAFETY: an entry is a session, alive while it is looked at.
     Some(unsafe { libssl.identity(session) })

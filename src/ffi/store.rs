@@ -147,7 +147,7 @@ impl Store {
         match inserted.outcome {
             // The replaced session is let go, without a callback and still resumable.
             Outcome::Added | Outcome::Replaced(_) => true,
-            Outcome::AlreadyCached => false,
+            Outcome::AlreadyCached(_) => false,
             Outcome::Refused(_) => {
                 self.failed();
                 false
