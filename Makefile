@@ -20,7 +20,10 @@ export CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 STAGE := $(CARGO_TARGET_DIR)/stage
 # Where the libssl.so.3 in front of HOST_LIBSSL is made.
 OUT   := $(STAGE)/lib/sslcache
+# Where the tests have their second host and what stands in front of it: libssl.so.3 and sslcache/.
+BSYMBOLIC := $(CARGO_TARGET_DIR)/bsymbolic
 export SSLCACHE_STAGE := $(STAGE)
+export SSLCACHE_BSYMBOLIC := $(BSYMBOLIC)
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 ARCHIVE := $(CARGO_TARGET_DIR)/release/libsslcache.a
@@ -45,7 +48,7 @@ LIBS  = -Wl,--whole-archive $(ARCHIVE) -Wl,--no-whole-archive,--as-needed -lgcc_
 STAGED := $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
           $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
 
-.PHONY: all replacement header check lint check-man test demo install uninstall clean help FORCE
+.PHONY: all replacement bsymbolic header check lint check-man test demo install uninstall clean help FORCE
 
 ## all          the libraries, checked, in target/stage (the default)
 all: $(STAGED) replacement
@@ -100,6 +103,13 @@ $(STAGE)/include/sslcache.h: include/sslcache.h $(ARCHIVE)
 	@mkdir -p $(@D)
 	cp $< $@
 
+## bsymbolic    for the tests: a host that calls its cache directly, and the libssl.so.3 in front of it
+bsymbolic: $(BSYMBOLIC)/libssl.so.3
+	@$(MAKE) --no-print-directory replacement HOST_LIBSSL=$< OUT=$(BSYMBOLIC)/sslcache
+
+$(BSYMBOLIC)/libssl.so.3: tools/make-bsymbolic-host $(OUT)/.libssl.map
+	HOST_LIBSSL=$(HOST_LIBSSL) tools/make-bsymbolic-host $(@D)
+
 ## header       writes include/sslcache.h anew from the declarations in src/ffi
 header:
 	tools/make-header
@@ -109,10 +119,12 @@ check: all
 	@tools/check-libraries exports.map $(PRELOAD)
 	@tools/check-libraries exports.map $(OUT)/libssl.so.3 $(host)
 
-## lint         formatting, clippy, shellcheck if there is one
+## lint         formatting, clippy, and shellcheck if there is one
+component = { $(CARGO) $1 --version || rustup component add $2; } >/dev/null 2>&1
 lint:
-	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@if $(call component,fmt,rustfmt); then $(CARGO) fmt --check; else echo "lint: no rustfmt here"; fi
+	@if $(call component,clippy,clippy); then $(CARGO) clippy --locked --all-targets -- -D warnings; \
+	    else echo "lint: no clippy here"; fi
 	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); fi
 
 ## check-man    the manual pages, without a warning
@@ -123,9 +135,9 @@ check-man:
 # More tests join in through tests/*.mk (`TESTS += target`), as tests/run-*.sh, or in cargo's own way.
 test:
 	@tools/install-deps build test
-	@$(MAKE) all lint check-man $(TESTS)
+	@$(MAKE) all bsymbolic lint check-man $(TESTS)
 	@set -e; for script in $(wildcard tests/run-*.sh); do echo "== $$script"; $$script; done
-	$(CARGO) test --locked
+	$(CARGO) test --locked --no-fail-fast
 
 ## demo         nginx under sslcache: what was resumed, and by whose cache
 demo:
@@ -149,12 +161,12 @@ install: all
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(addprefix $(LIBDIR)/,$(notdir $(PRELOAD)) libsslcache.so.0 libsslcache.so \
 	    sslcache/libssl.so.3 sslcache/libssl.so sslcache/libssl-link.so pkgconfig/sslcache.pc) $(INCLUDEDIR)/sslcache.h $(MAN_FILES))
-	-rmdir $(DESTDIR)$(LIBDIR)/sslcache
+	rmdir $(DESTDIR)$(LIBDIR)/sslcache 2>/dev/null || true
 
 ## clean        all that was built
 clean:
 	$(CARGO) clean
-	rm -rf $(STAGE)
+	rm -rf $(STAGE) $(BSYMBOLIC)
 
 ## help         this list
 help:
