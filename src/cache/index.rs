@@ -127,4 +127,30 @@ impl Index {
         slab[end].chain = self.heads[sibling];
         self.heads[sibling] = first;
     }
+
+    /// Follows every chain.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn validate<V>(&self, slab: &Slab<V>) {
+        let mut met = 0;
+        for bucket in 0..self.heads.len() {
+            let mut at = self.heads[bucket];
+            while at != NIL {
+                met += 1;
+                assert!(met <= slab.len(), "a chain ends");
+                let entry = &slab[at];
+                assert_eq!(
+                    self.bucket(entry.hash),
+                    bucket,
+                    "an entry hangs on its own bucket"
+                );
+                assert_eq!(
+                    self.find(slab, entry.hash, &entry.key),
+                    Some(at),
+                    "a key leads to its entry"
+                );
+                at = entry.chain;
+            }
+        }
+        assert_eq!(met, slab.len(), "every entry is in the index");
+    }
 }

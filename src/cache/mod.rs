@@ -35,6 +35,9 @@ mod store;
 mod sweep;
 mod wheel;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -351,6 +354,16 @@ impl<V: Clone + PartialEq> Cache<V> {
             _shards: shards.iter().map(Locked::hold).collect(),
             _making: making,
         }
+    }
+
+    /// Recounts everything while nothing moves, and panics where two counts differ.
+    #[cfg(any(test, fuzzing))]
+    pub fn validate(&self) {
+        let _making = self.making.lock();
+        let shards = self.store.get().map_or(&[][..], Store::shards);
+        let held: Vec<_> = shards.iter().map(Locked::hold).collect();
+        let cached: usize = held.iter().map(|shard| shard.validate()).sum();
+        assert_eq!(cached, self.seats.taken(), "entries and seats taken");
     }
 
     fn store_or_make(&self) -> Option<&Store<V>> {

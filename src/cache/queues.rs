@@ -91,13 +91,21 @@ impl Queues {
             }
             self.pass_over(slab, at);
         }
-        least_used.map(|(_, at)| at)
+        // All of these have come back. A newcomer has not, if there are more of them than their share.
+        let newcomer = self
+            .small
+            .back(slab)
+            .filter(|&at| self.small_is_over() && slab[at].rank.uses == 0);
+        newcomer.or(least_used.map(|(_, at)| at))
+    }
+
+    fn small_is_over(&self) -> bool {
+        let len = self.small.len() + self.main.len();
+        self.small.len() > (len / SMALL_SHARE).max(SMALL_LEAST.min(len / 2))
     }
 
     fn next_candidate(&self) -> Option<u32> {
-        let len = self.small.len() + self.main.len();
-        let share = (len / SMALL_SHARE).max(SMALL_LEAST.min(len / 2));
-        if self.small.len() > share {
+        if self.small_is_over() {
             self.small.front()
         } else {
             self.main.front().or(self.small.front())
@@ -113,5 +121,22 @@ impl Queues {
             self.small.remove(slab, at);
             self.admit(slab, at, Standing::Proven);
         }
+    }
+
+    /// Goes round both queues.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn validate<V>(&self, slab: &Slab<V>) {
+        for (queue, main) in [(&self.small, false), (&self.main, true)] {
+            for at in queue.validate(slab) {
+                assert!(slab.value(at).is_some(), "a queued entry is occupied");
+                assert_eq!(slab[at].rank.main, main, "an entry knows its queue");
+                assert!(slab[at].rank.uses <= USES_MOST);
+            }
+        }
+        assert_eq!(
+            self.small.len() + self.main.len(),
+            slab.len(),
+            "every entry is in a queue"
+        );
     }
 }

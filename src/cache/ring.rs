@@ -74,6 +74,10 @@ impl<T: Through> Ring<T> {
         (self.len > 0).then_some(self.front)
     }
 
+    pub(super) fn back<V>(&self, slab: &Slab<V>) -> Option<u32> {
+        self.front().map(|front| T::links(&slab[front]).before)
+    }
+
     pub(super) fn push_back<V>(&mut self, slab: &mut Slab<V>, at: u32) {
         let (before, after) = match self.front() {
             None => (at, at),
@@ -108,5 +112,23 @@ impl<T: Through> Ring<T> {
         if let Some(front) = self.front() {
             self.front = T::links(&slab[front]).after;
         }
+    }
+
+    /// Goes round once, checks every link, and returns the positions it met.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn validate<V>(&self, slab: &Slab<V>) -> Vec<u32> {
+        let mut met = Vec::new();
+        let mut at = self.front;
+        for _ in 0..self.len {
+            met.push(at);
+            let after = T::links(&slab[at]).after;
+            assert_eq!(T::links(&slab[after]).before, at, "a link back");
+            at = after;
+        }
+        assert_eq!(
+            at, self.front,
+            "a ring closes after as many steps as it has entries"
+        );
+        met
     }
 }

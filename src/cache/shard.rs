@@ -206,4 +206,21 @@ impl<V: Clone + PartialEq> Shard<V> {
             _index: std::mem::replace(&mut self.index, Index::new()),
         })
     }
+
+    /// Recounts every part; returns the number of entries.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn validate(&self) -> usize {
+        self.slab.validate();
+        self.index.validate(&self.slab);
+        self.queues.validate(&self.slab);
+        self.wheel.validate(&self.slab);
+        let count = &self.counters;
+        let left = count.evicted + count.expired + count.flushed + count.removed;
+        assert_eq!(
+            count.inserted - left,
+            u64::from(self.slab.len()),
+            "the counters account for every entry"
+        );
+        self.slab.len() as usize
+    }
 }

@@ -120,6 +120,31 @@ impl<V> Slab<V> {
             .replace(value)
             .expect("a linked position is occupied")
     }
+
+    /// Looks at every position, and follows the list of vacant ones.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn validate(&self) {
+        let occupied = (0..self.positions()).filter(|&at| self.value(at).is_some());
+        assert_eq!(occupied.count(), self.len as usize);
+        let (mut at, mut vacant) = (self.vacant, 0);
+        while at != NIL {
+            vacant += 1;
+            assert!(
+                vacant <= self.positions(),
+                "the list of vacant positions ends"
+            );
+            assert!(
+                self.value(at).is_none() && self[at].key == Key::BLANK,
+                "a vacant entry keeps nothing"
+            );
+            at = self[at].chain;
+        }
+        assert_eq!(
+            vacant + self.len,
+            self.positions(),
+            "a position is occupied or vacant"
+        );
+    }
 }
 
 impl<V> std::ops::Index<u32> for Slab<V> {

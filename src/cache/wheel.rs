@@ -170,6 +170,36 @@ impl Wheel {
         }
         Progress::Finished
     }
+
+    /// Goes round every slot.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn validate<V>(&self, slab: &Slab<V>) {
+        let mut met = 0;
+        for (number, ring) in self.slots.iter().enumerate() {
+            for at in ring.validate(slab) {
+                met += 1;
+                let secs = slab[at].expiry.secs();
+                assert!(slab.value(at).is_some(), "an entry in a slot is occupied");
+                assert_eq!(
+                    slot(tick(secs)),
+                    number,
+                    "an entry is in the slot of its expiry"
+                );
+                assert!(
+                    self.earliest <= secs,
+                    "nothing is earlier than the earliest"
+                );
+            }
+        }
+        assert_eq!(met, self.len);
+        let timed = (0..slab.positions())
+            .filter(|&at| slab.value(at).is_some() && slab[at].expiry != Expiry::NEVER);
+        assert_eq!(
+            timed.count(),
+            met as usize,
+            "whatever can expire is in a slot"
+        );
+    }
 }
 
 /// What looking for the next entry came to.

@@ -1,0 +1,54 @@
+//! Tests of the cache. They are here and not in the tests folder because they recount its insides with `validate`.
+
+mod behaviour;
+mod concurrent;
+mod model;
+mod owner;
+
+use std::sync::Arc;
+
+use super::{Batch, Cache, Expiry, Flush, Inserted, Key, Standing};
+
+/// TLS1_2_VERSION
+const TLS12: i32 = 0x0303;
+
+/// A stand-in for an owning reference to a session: clones are the same object, and the object knows how many there are.
+#[derive(Clone, Debug)]
+struct Session(Arc<u64>);
+
+impl Session {
+    fn new(number: u64) -> Session {
+        Session(Arc::new(number))
+    }
+
+    fn references(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+}
+
+impl PartialEq for Session {
+    fn eq(&self, other: &Session) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+fn key(number: u64) -> Key {
+    Key::new(&number.to_be_bytes(), TLS12).expect("8 bytes are an id")
+}
+
+fn add(cache: &Cache<Session>, number: u64, expiry: i64) -> Inserted<Session> {
+    cache.insert(
+        key(number),
+        Session::new(number),
+        Expiry::at(expiry),
+        Standing::New,
+        0,
+    )
+}
+
+/// The numbers in some batches, sorted.
+fn numbers(batches: impl Iterator<Item = Batch<Session>>) -> Vec<u64> {
+    let mut numbers: Vec<u64> = batches.flatten().map(|session| *session.0).collect();
+    numbers.sort_unstable();
+    numbers
+}
