@@ -19,9 +19,9 @@ use crate::host::abi::*;
 use crate::host::types::*;
 use crate::host::{Host, Libssl, SessionRef};
 
-/// How many batches of expired sessions one handshake may clear away; the rest waits for the next one, so
-/// that no handshake pays for a crowd that expired at once.
-const AUTO_CLEAR_BATCHES: usize = 8;
+/// How many expired sessions one handshake may clear away, give or take a batch; the rest waits for the next
+/// one, so that no handshake pays for a crowd that expired at once.
+const AUTO_CLEAR_MOST: usize = 1024;
 
 /// Enough that two threads rarely meet at one lock, few enough that an idle cache is small.
 const SHARDS_A_PROCESSOR: usize = 4;
@@ -199,19 +199,18 @@ impl Store {
         let Some(mut sweep) = self.with_cache(|cache| cache.flush(which)) else {
             return;
         };
-        while self.flush_batch(ctx, &mut sweep) {}
+        while self.flush_batch(ctx, &mut sweep).is_some() {}
     }
 
-    /// One batch of a flush; whether there may be more.
-    fn flush_batch(&self, ctx: *mut SSL_CTX, sweep: &mut Sweep<'_, SessionRef>) -> bool {
-        let Some(batch) = self.with_cache(|_| sweep.next()).flatten() else {
-            return false;
-        };
+    /// One batch of a flush: how many left, or `None` at its end.
+    fn flush_batch(&self, ctx: *mut SSL_CTX, sweep: &mut Sweep<'_, SessionRef>) -> Option<usize> {
+        let batch = self.with_cache(|_| sweep.next()).flatten()?;
+        let left = batch.len();
         for session in batch {
             self.mark(&session);
             self.removed(ctx, session.as_ptr());
         }
-        true
+        Some(left)
     }
 
     /// Clears away expired sessions at every 255th good handshake, unless NO_AUTO_CLEAR.
@@ -238,9 +237,11 @@ impl Store {
         else {
             return;
         };
-        for _ in 0..AUTO_CLEAR_BATCHES {
-            if !self.flush_batch(ctx, &mut sweep) {
-                return;
+        let mut cleared = 0;
+        while cleared < AUTO_CLEAR_MOST {
+            match self.flush_batch(ctx, &mut sweep) {
+                Some(left) => cleared += left,
+                None => return,
             }
         }
         self.auto_clear.unfinished.store(true, Ordering::Relaxed);
@@ -417,14 +418,14 @@ impl Store {
 /// The sentinel.
 ///
 /// SSL_CTX_free empties the host's own cache, with the remove callback, before it frees the context's
-/// ex_data. Ours is told of that only if the host's cache holds a session. So where the application has a
-/// remove callback, one session of ours stands in the host's cache; its removal is the signal to let
-/// all of ours go, at the moment at which libssl would. Where the host calls SSL_CTX_flush_sessions
-/// through the PLT, that arrives at our own function first, and the sentinel finds nothing left to do.
+/// ex_data. Where it does so through the PLT, that arrives at our SSL_CTX_flush_sessions, and our cache is
+/// emptied at that moment. Elsewhere we are told only if the host's cache holds a session: so where the
+/// application has a remove callback, one session of ours stands there, and its removal is the signal.
 impl Store {
     /// Puts the sentinel into the host's cache, once.
     pub fn plant_sentinel(&self, ctx: *mut SSL_CTX) {
-        if !self.sentinel.load(Ordering::Acquire).is_null() {
+        let planted = !self.sentinel.load(Ordering::Acquire).is_null();
+        if planted || quietly(|| self.host.tells_of_the_end(self.libssl)) {
             return;
         }
         let Some(session) = SessionRef::sentinel(self.libssl) else {

@@ -8,6 +8,7 @@ pub struct Inside;
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static CAME_BACK: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Inside {
@@ -24,8 +25,19 @@ impl Inside {
         call()
     }
 
-    /// Whether this thread is inside one.
+    /// Whether this thread is inside one. Asked by what we export.
     pub fn is() -> bool {
-        DEPTH.with(|depth| depth.get() > 0)
+        let inside = DEPTH.with(|depth| depth.get() > 0);
+        if inside {
+            CAME_BACK.with(|came_back| came_back.set(true));
+        }
+        inside
+    }
+
+    /// Runs `call` like [`Self::enter`]; whether it came back to what we export.
+    pub fn comes_back(call: impl FnOnce()) -> bool {
+        CAME_BACK.with(|came_back| came_back.set(false));
+        Self::enter(call);
+        CAME_BACK.with(Cell::get)
     }
 }

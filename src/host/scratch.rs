@@ -54,15 +54,7 @@ impl Scratch {
         if !known.is_null() {
             return Some(known);
         }
-        let made = Inside::enter(|| {
-            // SAFETY: no arguments; an error it may leave in the queue is taken back below.
-            unsafe { (libssl.ERR_set_mark)() };
-            // SAFETY: TLS_method answers a method of the same library.
-            let made = unsafe { (libssl.SSL_CTX_new)((libssl.TLS_method)()) };
-            // SAFETY: pairs with the mark above.
-            unsafe { (libssl.ERR_pop_to_mark)() };
-            made
-        });
+        let made = libssl.new_empty_context();
         if made.is_null() {
             return None;
         }
@@ -75,6 +67,21 @@ impl Scratch {
                 Some(theirs)
             }
         }
+    }
+}
+
+impl Libssl {
+    /// A context that we do not take over; null where there is no memory. Leaves no error behind.
+    pub(super) fn new_empty_context(&self) -> *mut SSL_CTX {
+        Inside::enter(|| {
+            // SAFETY: no arguments.
+            unsafe { (self.ERR_set_mark)() };
+            // SAFETY: TLS_method answers a method of the same library.
+            let made = unsafe { (self.SSL_CTX_new)((self.TLS_method)()) };
+            // SAFETY: pairs with the mark above.
+            unsafe { (self.ERR_pop_to_mark)() };
+            made
+        })
     }
 }
 

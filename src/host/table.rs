@@ -14,6 +14,7 @@ use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, time_t};
 use once_cell::race::OnceBox;
 
 use super::images::Image;
+use super::inside::Inside;
 use super::scratch::Scratch;
 use super::types::*;
 
@@ -201,6 +202,8 @@ pub struct Host {
     /// Contexts of our own, for marking sessions.
     pub scratch: Scratch,
     indices: OnceBox<ExIndices>,
+    /// Whether the end of a context passes by us; see [`Host::tells_of_the_end`].
+    tells: OnceBox<bool>,
 }
 
 impl Host {
@@ -223,7 +226,18 @@ impl Host {
             newer,
             scratch: Scratch::new(),
             indices: OnceBox::new(),
+            tells: OnceBox::new(),
         }
+    }
+
+    /// Whether SSL_CTX_free reaches our SSL_CTX_flush_sessions: the host calls its own functions through the
+    /// PLT, as Debian's does and upstream's does not. Tried once, on an empty context.
+    pub fn tells_of_the_end(&self, libssl: &Libssl) -> bool {
+        *self.tells.get_or_init(|| {
+            let ctx = libssl.new_empty_context();
+            // SAFETY: a context of our own, or null.
+            Box::new(!ctx.is_null() && Inside::comes_back(|| unsafe { (libssl.SSL_CTX_free)(ctx) }))
+        })
     }
 
     /// Our ex_data indices with this host; the first call registers them through `register`. `None` where

@@ -4,22 +4,24 @@
  * Preloaded, also where sslcache is not, so that runs compare. When the program lets go of a context
  * that served or made connections, one line is appended to the file $PROBE_FILE:
  *
- *     app.number=2 app.hits=1 … host.number=0 host.hits=1 … sslcache=/path/of/the/file
+ *     app.number=2 app.hits=1 … host.number=0 host.hits=1 … sslcache=/path/of/the/file sslcache.sessions=2 …
  *
  * app.*    what the program itself would be told,
  * host.*   what the host's libssl says when asked past everything in front of it,
- * sslcache where sslcache is in the process: the file it came from; else `-`.
+ * sslcache where sslcache is in the process: the file it came from, and its own numbers; else `-`.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
 #include <openssl/ssl.h>
+#include <sslcache.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+typedef int stats_fn(SSL_CTX *, struct sslcache_stats *, size_t);
 typedef long ctrl_fn(SSL_CTX *, int, long, void *);
 typedef void free_fn(SSL_CTX *);
 
@@ -107,6 +109,22 @@ static size_t describe(char *line, size_t room, const char *view, ctrl_fn *ctrl,
     return used;
 }
 
+static size_t describe_ours(char *line, size_t room, const struct stack *stack, SSL_CTX *ctx)
+{
+    stats_fn *stats = stack->ours ? (stats_fn *)dlsym(stack->ours, "sslcache_stats") : NULL;
+    struct sslcache_stats seen;
+    size_t used = (size_t)snprintf(line, room, "sslcache=%s", stack->ours_path);
+
+    if (stats != NULL && stats(ctx, &seen, sizeof seen))
+        used += (size_t)snprintf(line + used, room - used,
+                                 " sslcache.sessions=%llu sslcache.hits=%llu sslcache.misses=%llu"
+                                 " sslcache.failures=%llu",
+                                 (unsigned long long)seen.sessions, (unsigned long long)seen.hits,
+                                 (unsigned long long)seen.misses,
+                                 (unsigned long long)seen.failures);
+    return used;
+}
+
 static void write_report(const struct stack *stack, SSL_CTX *ctx)
 {
     ctrl_fn *app = (ctrl_fn *)next_symbol(stack, "SSL_CTX_ctrl");
@@ -121,7 +139,8 @@ static void write_report(const struct stack *stack, SSL_CTX *ctx)
         return;
     used = describe(line, sizeof line, "app", app, ctx);
     used += describe(line + used, sizeof line - used, "host", host, ctx);
-    used += (size_t)snprintf(line + used, sizeof line - used, "sslcache=%s\n", stack->ours_path);
+    used += describe_ours(line + used, sizeof line - used, stack, ctx);
+    line[used++] = '\n';
     /* One write: lines of several processes do not mix. */
     if (write(report, line, used) != (ssize_t)used)
         perror("probe");
