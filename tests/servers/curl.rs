@@ -46,7 +46,7 @@ fn fetch(
     nginx.env_remove("PROBE_FILE");
     let mut server = Server::start(nginx, place.file("stderr"))?;
     // Our clients know how to wait until it listens.
-    fixture.visit(Form::Plain, &place.socket(), protocol)?;
+    server.visit(fixture.client(Form::Plain, &place.socket(), protocol))?;
 
     let mut curl = place.command("timeout", form);
     curl.args([

@@ -133,13 +133,8 @@ impl Fixture {
         command
     }
 
-    /// Our client, all visits: `full=20 resumed=20 held=server`.
-    pub fn visit(
-        &self,
-        form: Form,
-        address: &str,
-        protocol: Protocol,
-    ) -> Result<String, Box<dyn Error>> {
+    /// Our client on all its visits; it prints `full=20 resumed=20 held=server`.
+    pub fn client(&self, form: Form, address: &str, protocol: Protocol) -> Command {
         let client = self.path(if form == Form::Linked {
             "client-linked"
         } else {
@@ -148,17 +143,14 @@ impl Fixture {
         let mut client = self.command(client, form);
         client.arg(address).arg(self.certificate());
         client.arg(protocol.number()).arg(CLIENTS.to_string());
-        Ok(String::from_utf8(run(&mut client)?.stdout)?
-            .trim_end()
-            .to_owned())
+        client
     }
 }
 
 /// Runs a command to its end: it must succeed and say nothing on stderr.
 pub fn run(command: &mut Command) -> Result<Output, Box<dyn Error>> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{command:?}: {error}"))?;
+    let output = command.output();
+    let output = output.map_err(|error| format!("{command:?}: {error}"))?;
     let complaint = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() || !complaint.is_empty() {
         return Err(format!("{command:?}: {}\n{complaint}", output.status).into());

@@ -44,8 +44,7 @@ fn s_server(name: &'static str, resumed: &'static str, options: &'static [&str])
         command.args(["-naccept", &(2 * crate::fixture::CLIENTS + 1).to_string()]);
         command.args(options);
         let mut server = Server::start(command, place.file("stderr"))?;
-        let resumed = fixture.visit(Form::Plain, &place.socket(), protocol);
-        let resumed = resumed.map_err(|error| format!("{error}{}", server.complaints()))?;
+        let resumed = server.visit(fixture.client(Form::Plain, &place.socket(), protocol))?;
         server.check_form(form, fixture.stage.as_deref())?;
         // Not a TLS client; it ends the count all the same, and the server goes by itself.
         drop(std::os::unix::net::UnixStream::connect(place.socket())?);
@@ -71,7 +70,7 @@ fn s_client(fixture: &Fixture, form: Form, protocol: Protocol) -> Result<Outcome
     // The probe's report is the client's here.
     nginx.env_remove("PROBE_FILE");
     let mut server = Server::start(nginx, place.file("stderr"))?;
-    fixture.visit(Form::Plain, &place.socket(), protocol)?;
+    server.visit(fixture.client(Form::Plain, &place.socket(), protocol))?;
     let mut resumed = Vec::new();
     for option in ["-sess_out", "-sess_in"] {
         let text = connect(&place, form, protocol, option)?;

@@ -15,7 +15,7 @@ pub fn cases() -> Vec<Case> {
             "hello",
         )?;
         let mut server = Server::start(nginx::command(&place, Form::Plain), place.file("stderr"))?;
-        let resumed = fixture.visit(form, &place.socket(), protocol)?;
+        let resumed = server.visit(fixture.client(form, &place.socket(), protocol))?;
         server.stop(libc::SIGQUIT)?;
         Outcome {
             resumed,

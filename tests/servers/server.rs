@@ -10,7 +10,7 @@ use std::io;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -70,8 +70,7 @@ impl<'a> Place<'a> {
         signal: i32,
     ) -> Result<Outcome, Box<dyn Error>> {
         let mut server = Server::start(command, self.file("stderr"))?;
-        let resumed = self.fixture.visit(Form::Plain, address, protocol);
-        let resumed = resumed.map_err(|error| format!("{error}{}", server.complaints()))?;
+        let resumed = server.visit(self.fixture.client(Form::Plain, address, protocol))?;
         server.check_form(form, self.fixture.stage.as_deref())?;
         server.stop(signal)?;
         Ok(Outcome {
@@ -111,7 +110,7 @@ impl Server {
     pub fn start(mut command: Command, stderr: PathBuf) -> Result<Self, Box<dyn Error>> {
         let log = File::create(&stderr)?;
         command
-            .stdin(std::process::Stdio::null())
+            .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
         // httpd's prefork ends with a signal to its whole group, which must not be ours.
@@ -133,8 +132,34 @@ impl Server {
         Ok(Self { child, stderr })
     }
 
+    /// Sends the clients, who wait until it listens. If it ends first, they need not wait.
+    pub fn visit(&mut self, mut client: Command) -> Result<String, Box<dyn Error>> {
+        client.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut visit = client.spawn()?;
+        while visit.try_wait()?.is_none() {
+            thread::sleep(Duration::from_millis(5));
+            if self
+                .child
+                .try_wait()?
+                .is_some_and(|status| !status.success())
+            {
+                // To `timeout`, which passes it on.
+                signal(&visit, libc::SIGTERM);
+                break;
+            }
+        }
+        let output = visit.wait_with_output()?;
+        let said = String::from_utf8(output.stderr)?;
+        if !output.status.success() || !said.is_empty() {
+            return Err(
+                format!("{client:?}: {}\n{said}{}", output.status, self.complaints()).into(),
+            );
+        }
+        Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+    }
+
     /// What it said, for a message.
-    pub fn complaints(&self) -> String {
+    fn complaints(&self) -> String {
         fs::read_to_string(&self.stderr).unwrap_or_default()
     }
 
@@ -165,20 +190,15 @@ impl Server {
     }
 
     /// Ends it, within bounds; it must go the way a server that was told to goes, saying nothing.
-    pub fn stop(&mut self, signal: i32) -> Result<(), Box<dyn Error>> {
-        self.signal(signal);
+    pub fn stop(&mut self, number: i32) -> Result<(), Box<dyn Error>> {
+        signal(&self.child, number);
         let status = self.wait()?.ok_or("does not go when told to")?;
         let complaints = self.complaints();
         let by_signal = std::os::unix::process::ExitStatusExt::signal(&status);
-        if !(status.success() || by_signal == Some(signal)) || !complaints.is_empty() {
+        if !(status.success() || by_signal == Some(number)) || !complaints.is_empty() {
             return Err(format!("{status}\n{complaints}").into());
         }
         Ok(())
-    }
-
-    fn signal(&self, signal: i32) {
-        // SAFETY: no memory is involved; the child is not reaped yet, so the number is still its.
-        unsafe { libc::kill(self.child.id().cast_signed(), signal) };
     }
 
     pub fn wait(&mut self) -> io::Result<Option<ExitStatus>> {
@@ -199,7 +219,7 @@ impl Drop for Server {
             return;
         }
         let all = self.processes();
-        self.signal(libc::SIGTERM);
+        signal(&self.child, libc::SIGTERM);
         if let Ok(None) = self.wait() {
             for pid in all {
                 // SAFETY: as in `signal`; the children were read a moment ago.
@@ -208,6 +228,12 @@ impl Drop for Server {
             let _ = self.child.wait();
         }
     }
+}
+
+/// 0 only looks whether the process is there.
+fn signal(child: &Child, number: i32) {
+    // SAFETY: no memory is involved; `child` is borrowed, so nobody reaps it meanwhile.
+    unsafe { libc::kill(child.id().cast_signed(), number) };
 }
 
 /// `maps`, as in /proc/PID/maps, names our file in a form of sslcache and nothing of ours in the plain one.
