@@ -1,8 +1,9 @@
 //! Taking a context over, and finding what we attached to it.
 //!
-//! The store of a context is its ex_data, so it is found without a lock and dies with the context. An
-//! `SSL` remembers the context it was made from: its session cache is that context's, also after an SNI
-//! switch has given it another one.
+//! The store of a context is its ex_data, so it is found without a lock and dies with the context. The
+//! sessions of an `SSL` belong to the context it was made from, also after an SNI switch has given it another
+//! one: SSL_set_SSL_CTX records the first one as the connection's ex_data. (A new function of ex_data could
+//! not: since 3.2 it runs before the connection has a context.)
 
 use core::ffi::{c_int, c_long, c_void};
 use core::ptr;
@@ -92,7 +93,7 @@ fn register(host: &'static Host, libssl: &Libssl) -> Option<ExIndices> {
             CRYPTO_EX_INDEX_SSL,
             0,
             argument,
-            Some(connection_made),
+            None,
             Some(connection_copied),
             None,
         )
@@ -152,17 +153,45 @@ pub fn host_of(ctx: *mut SSL_CTX) -> Option<&'static Host> {
 /// The context whose cache serves a connection: the one it was made from.
 ///
 /// # Safety
-/// * `ssl` is a connection, alive during the call.
+/// * `ssl` is null or a connection, alive during the call.
 pub unsafe fn session_context(ssl: *const SSL) -> Option<*mut SSL_CTX> {
     if ssl.is_null() {
         return None;
     }
-    let host = locate::host()?;
-    let libssl = host.libssl.as_ref().ok()?;
-    let indices = host.ex_indices(|| None)?;
+    let libssl = locate::host()?.libssl.as_ref().ok()?;
     // SAFETY: the caller's contract.
-    let ctx = unsafe { (libssl.SSL_get_ex_data)(ssl, indices.ssl) }.cast::<SSL_CTX>();
+    let recorded = unsafe { recorded_context(libssl, ssl) };
+    // SAFETY: the caller's contract.
+    let ctx = recorded.unwrap_or_else(|| unsafe { (libssl.SSL_get_SSL_CTX)(ssl) });
     (!ctx.is_null()).then_some(ctx)
+}
+
+/// # Safety
+/// * `ssl` is a connection of this library, alive during the call.
+unsafe fn recorded_context(libssl: &Libssl, ssl: *const SSL) -> Option<*mut SSL_CTX> {
+    let indices = locate::host()?.ex_indices(|| None)?;
+    // SAFETY: the caller's contract.
+    let recorded = unsafe { (libssl.SSL_get_ex_data)(ssl, indices.ssl) }.cast::<SSL_CTX>();
+    (!recorded.is_null()).then_some(recorded)
+}
+
+/// Records the context that a connection was made from, before another one takes its place. `false` where
+/// there is no memory to do so: the connection would then look into a cache that is not its own.
+///
+/// # Safety
+/// * `ssl` is a connection, alive during the call.
+pub unsafe fn record_session_context(host: &'static Host, ssl: *mut SSL) -> bool {
+    let (Ok(libssl), Some(indices)) = (&host.libssl, host.ex_indices(|| None)) else {
+        return true; // nothing was ever taken over
+    };
+    // SAFETY: the caller's contract.
+    if unsafe { recorded_context(libssl, ssl) }.is_some() {
+        return true;
+    }
+    // SAFETY: the caller's contract. The connection keeps a reference to this context until it is freed.
+    let ctx = unsafe { (libssl.SSL_get_SSL_CTX)(ssl) };
+    // SAFETY: the caller's contract.
+    unsafe { (libssl.SSL_set_ex_data)(ssl, indices.ssl, ctx.cast()) == 1 }
 }
 
 /// # Safety
@@ -175,28 +204,7 @@ unsafe fn libssl_of(host: *mut c_void) -> Option<&'static Libssl> {
         .ok()
 }
 
-/// A new connection: its context now is the one its sessions belong to. The connection holds a reference to
-/// that context until it is freed.
-unsafe extern "C" fn connection_made(
-    ssl: *mut c_void,
-    _: *mut c_void,
-    data: *mut CRYPTO_EX_DATA,
-    index: c_int,
-    _: c_long,
-    host: *mut c_void,
-) {
-    guard((), || {
-        // SAFETY: the host that registered this callback.
-        let libssl = unsafe { libssl_of(host) }?;
-        // SAFETY: libcrypto passes the connection that is being made; its context is set by then.
-        let ctx = unsafe { (libssl.SSL_get_SSL_CTX)(ssl.cast()) };
-        // SAFETY: libcrypto passes the connection's own data. Without memory the connection has no cache.
-        unsafe { (libssl.CRYPTO_set_ex_data)(data, index, ctx.cast()) };
-        Some(())
-    })
-}
-
-/// SSL_dup: the copy was made from a context of its own, and recorded that already.
+/// SSL_dup: the copy was made from the context that the original has now, and has switched to no other.
 unsafe extern "C" fn connection_copied(
     to: *mut CRYPTO_EX_DATA,
     _: *const CRYPTO_EX_DATA,

@@ -5,9 +5,9 @@ use core::{ptr, slice};
 
 use libc::time_t;
 
-use super::attach::{attach, attached, host_of, session_context};
+use super::attach::{attach, attached, host_of, record_session_context, session_context};
 use super::callbacks::version_of;
-use super::guard::guard;
+use super::guard::{guard, quietly};
 use crate::host::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
 use crate::host::locate;
 use crate::host::types::*;
@@ -115,6 +115,27 @@ pub unsafe extern "C" fn SSL_CTX_sessions(ctx: *mut SSL_CTX) -> *mut OPENSSL_LHA
         }
         // SAFETY: the caller's contract.
         Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_sessions?(ctx) })
+    })
+}
+
+/// SSL_set_SSL_CTX(3): gives a connection another context, as servername callbacks do. Its sessions stay with
+/// the one it was made from. Null, and no change, where there is no memory.
+///
+/// # Safety
+/// * `ssl` is null or a live connection, `ctx` null or a live context of the same library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_set_SSL_CTX(ssl: *mut SSL, ctx: *mut SSL_CTX) -> *mut SSL_CTX {
+    guard(ptr::null_mut(), || {
+        if ssl.is_null() {
+            return None;
+        }
+        let host = host_of(ctx)?;
+        // SAFETY: the caller's contract.
+        if !quietly(|| unsafe { record_session_context(host, ssl) }) {
+            return None;
+        }
+        // SAFETY: the caller's contract.
+        Some(unsafe { host.passthrough.SSL_set_SSL_CTX?(ssl, ctx) })
     })
 }
 

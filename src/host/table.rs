@@ -120,6 +120,7 @@ functions! {
         SSL_SESSION_set_time(*mut SSL_SESSION, c_long) -> c_long;
         SSL_SESSION_set_time_ex(*mut SSL_SESSION, time_t) -> time_t;
         SSL_SESSION_set_timeout(*mut SSL_SESSION, c_long) -> c_long;
+        SSL_set_SSL_CTX(*mut SSL, *mut SSL_CTX) -> *mut SSL_CTX;
         SSL_has_matching_session_id(*const SSL, *const c_uchar, c_uint) -> c_int;
     }
 }
@@ -138,6 +139,7 @@ functions! {
         SSL_CTX_sess_set_get_cb(*mut SSL_CTX, Option<GetSessionCallback>);
         SSL_CTX_set_ex_data(*mut SSL_CTX, c_int, *mut c_void) -> c_int;
         SSL_CTX_get_ex_data(*const SSL_CTX, c_int) -> *mut c_void;
+        SSL_set_ex_data(*mut SSL, c_int, *mut c_void) -> c_int;
         SSL_get_ex_data(*const SSL, c_int) -> *mut c_void;
         SSL_get_SSL_CTX(*const SSL) -> *mut SSL_CTX;
         SSL_version(*const SSL) -> c_int;
@@ -160,7 +162,6 @@ functions! {
         CRYPTO_get_ex_new_index(
             c_int, c_long, *mut c_void, Option<ExDataNew>, Option<ExDataDup>, Option<ExDataFree>
         ) -> c_int;
-        CRYPTO_set_ex_data(*mut CRYPTO_EX_DATA, c_int, *mut c_void) -> c_int;
         CRYPTO_get_ex_data(*const CRYPTO_EX_DATA, c_int) -> *mut c_void;
         ERR_set_mark() -> c_int;
         ERR_pop_to_mark() -> c_int;
@@ -185,7 +186,7 @@ functions! {
 pub struct ExIndices {
     /// On an `SSL_CTX`: what we attached to it.
     pub ctx: c_int,
-    /// On an `SSL`: the context it was made from.
+    /// On an `SSL` that was switched to another context: the one it was made from.
     pub ssl: c_int,
 }
 
