@@ -17,8 +17,9 @@ use std::io::Write;
 use super::images::{self, Handle, Image, Located};
 use super::table::Host;
 
-/// A function that every libssl has and that we do not export.
-const WITNESS: &CStr = c"SSL_CTX_free";
+/// A function that every libssl has, that we do not export, and that no other library has a reason to
+/// stand in for.
+const WITNESS: &CStr = c"SSL_alert_desc_string_long";
 
 /// More copies of libssl than this in one process are left alone.
 const MAX_HOSTS: usize = 8;
@@ -160,6 +161,11 @@ fn publish(host: Box<Host>) -> Option<&'static Host> {
 
 fn resolve(located: &Located) -> Option<Host> {
     let handle = Handle::of_loaded(&located.path).or_else(Handle::of_program)?;
+    // A library that stands in for some functions of libssl, as tracing tools do, is not one.
+    let maker = handle.symbol(c"SSL_CTX_new")?;
+    if Located::of(maker.as_ptr())?.image != located.image {
+        return None;
+    }
     let ours = Image::ours()?;
     let lookup = |name: &CStr| {
         let address = handle.symbol(name)?;
