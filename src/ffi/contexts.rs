@@ -80,7 +80,7 @@ pub unsafe extern "C" fn SSL_flush_sessions(ctx: *mut SSL_CTX, tm: c_long) {
     unsafe { SSL_CTX_flush_sessions(ctx, tm) }
 }
 
-/// SSL_CTX_flush_sessions_ex(3), of OpenSSL 3.4 and later.
+/// SSL_CTX_flush_sessions_ex(3), of OpenSSL 3.4 and later; on an older host SSL_CTX_flush_sessions.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -91,8 +91,12 @@ pub unsafe extern "C" fn SSL_CTX_flush_sessions_ex(ctx: *mut SSL_CTX, tm: time_t
         if let Some(store) = unsafe { attached(ctx) } {
             store.flush(ctx, tm);
         } else if !ctx.is_null() {
+            let hosts = &host_of(ctx)?.passthrough;
+            let flush = hosts
+                .SSL_CTX_flush_sessions_ex
+                .or(hosts.SSL_CTX_flush_sessions)?;
             // SAFETY: the caller's contract.
-            unsafe { host_of(ctx)?.passthrough.SSL_CTX_flush_sessions_ex?(ctx, tm) };
+            unsafe { flush(ctx, tm) };
         }
         Some(())
     });

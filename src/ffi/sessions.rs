@@ -109,7 +109,7 @@ pub unsafe extern "C" fn SSL_SESSION_set_time(session: *mut SSL_SESSION, time: c
     })
 }
 
-/// SSL_SESSION_set_time_ex(3), of OpenSSL 3.3 and later.
+/// SSL_SESSION_set_time_ex(3), of OpenSSL 3.3 and later; on an older host SSL_SESSION_set_time.
 ///
 /// # Safety
 /// * `session` is null or a live session.
@@ -119,8 +119,12 @@ pub unsafe extern "C" fn SSL_SESSION_set_time_ex(
     time: time_t,
 ) -> time_t {
     guard(0, || {
+        let hosts = &locate::host()?.passthrough;
+        let set_time = hosts
+            .SSL_SESSION_set_time_ex
+            .or(hosts.SSL_SESSION_set_time)?;
         // SAFETY: the caller's contract.
-        let result = unsafe { locate::host()?.passthrough.SSL_SESSION_set_time_ex?(session, time) };
+        let result = unsafe { set_time(session, time) };
         // SAFETY: the caller's contract.
         unsafe { follow_expiry(session) };
         Some(result)

@@ -97,7 +97,7 @@ fn among_loaded(generation: u64) -> Option<&'static Host> {
         }
     }
     match hosts[..] {
-        [] => None,
+        [] => host_of_caller(), // under whatever name
         [sole] => {
             SOLE.store(ptr::from_ref(sole).cast_mut(), Ordering::Release);
             // Release: whoever sees this generation sees the host stored before it.
@@ -191,7 +191,7 @@ fn say_none_found() {
     // Relaxed: only whether it was said counts.
     if !SAID.swap(true, Ordering::Relaxed) {
         say(format_args!(
-            "no libssl found: looked for {} in the global scope and in the loaded files named libssl*.so*",
+            "no libssl found: looked for {} in the global scope, in the loaded files named libssl*.so* and in the scope of the caller",
             WITNESS.to_string_lossy(),
         ));
     }

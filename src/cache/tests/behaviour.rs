@@ -108,6 +108,43 @@ fn a_session_that_has_expired_makes_room_before_a_good_one_however_much_it_was_u
 }
 
 #[test]
+fn a_proven_session_that_has_expired_does_not_outlive_good_newcomers() {
+    let cache = Cache::new(40, 1);
+    let _ = cache.insert(key(0), Session::new(0), Expiry::at(50), Standing::Proven, 0);
+    for number in 1..40 {
+        let _ = add(&cache, number, 100);
+    }
+    let gone = cache
+        .insert(
+            key(40),
+            Session::new(40),
+            Expiry::at(100),
+            Standing::New,
+            51,
+        )
+        .evicted;
+    assert_eq!(*gone[0].0, 0);
+}
+
+#[test]
+fn the_tickets_of_two_new_clients_find_room_in_a_cache_of_ten_that_proven_ones_fill() {
+    let cache = Cache::new(10, 1);
+    for number in 0..10 {
+        let _ = cache.insert(
+            key(number),
+            Session::new(number),
+            Expiry::at(100),
+            Standing::Proven,
+            0,
+        );
+    }
+    for number in 10..14 {
+        let _ = add(&cache, number, 100);
+    }
+    assert!((10..14).all(|number| cache.contains(&key(number))));
+}
+
+#[test]
 fn an_expired_session_is_found_until_it_is_flushed_and_flushed_only_after_its_last_second() {
     let cache = Cache::new(0, 1);
     let _ = add(&cache, 1, 100);
@@ -199,7 +236,7 @@ fn a_lowered_capacity_takes_effect_at_the_next_insert_and_a_raised_one_at_once()
 
 #[test]
 fn a_full_cache_whose_own_shard_is_empty_makes_room_in_another() {
-    let cache = Cache::new(0, 8);
+    let cache = Cache::new(0, 64);
     cache.set_capacity(1);
     for number in 0..200 {
         assert!(matches!(add(&cache, number, 100).outcome, Outcome::Added));
