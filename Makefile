@@ -104,7 +104,7 @@ $(STAGE)/include/sslcache.h: include/sslcache.h $(ARCHIVE)
 	cp $< $@
 
 ## bsymbolic    for the tests: a host that calls its cache directly, and the libssl.so.3 in front of it
-bsymbolic: $(BSYMBOLIC)/libssl.so.3
+bsymbolic: $(BSYMBOLIC)/libssl.so.3 $(ARCHIVE)
 	@$(MAKE) --no-print-directory replacement HOST_LIBSSL=$< OUT=$(BSYMBOLIC)/sslcache
 
 $(BSYMBOLIC)/libssl.so.3: tools/make-bsymbolic-host $(OUT)/.libssl.map
