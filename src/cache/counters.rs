@@ -1,6 +1,7 @@
 //! What has happened in a cache so far.
 
-/// Sums since the cache was made. Each shard counts under its own lock, so a snapshot is exact once the cache is at rest.
+/// Sums since the cache was made. Each shard counts under its own lock, so a snapshot is exact once the cache is at
+/// rest.
 ///
 /// `inserted - evicted - expired - flushed - removed` is the number of sessions cached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

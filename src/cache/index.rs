@@ -5,8 +5,8 @@
 //! chains are short because there are never more entries than buckets (unless memory for buckets could not be had).
 //!
 //! hashbrown's `HashTable` would be less code and a little faster in the mean, but it grows by moving every entry at
-//! once: milliseconds under a shard's lock at 100,000 entries, in the middle of somebody's handshake. Spreading that over
-//! later calls needs a second table beside the first and more code than there is here.
+//! once: milliseconds under a shard's lock at 100,000 entries, in the middle of somebody's handshake. Spreading that
+//! over later calls needs a second table beside the first and more code than there is here.
 
 use super::key::Key;
 use super::segments::Segments;

@@ -6,24 +6,26 @@
 //! comparison of pointers). Dropping a returned value may do anything, also call the cache.
 //!
 //! * The bound is exact at every moment and for any capacity and number of shards.
-//! * Insert, get, take and set_expiry are O(1), whatever is cached; nothing is rehashed, moved or walked under a lock. Flush
-//!   and iteration work in batches and hold no lock between them.
+//! * Insert, get, take and set_expiry are O(1), whatever is cached; nothing is rehashed, moved or walked under a lock.
+//!   Flush and iteration work in batches and hold no lock between them.
 //! * A shard's lock is the only wait. Calls of different keys rarely meet.
 //! * Memory that cannot be had is `Outcome::Refused`. A cache that was never inserted into has allocated nothing.
-//! * An entry takes 80 bytes when `V` is a pointer, and 4 to 8 more for its bucket.
+//! * An entry takes 80 bytes when `V` is a pointer, and 4 more for its bucket. A shard that becomes empty gives its
+//!   memory back; one that only shrinks keeps it.
 //!
 //! It knows no clock (the time is an argument), no thread, no environment and no other layer. Expiry is the caller's to
 //! judge: `get` returns an expired session too, because libssl counts it and removes it itself.
 //!
 //! The map: `store` has the locks and chooses the shard; a `shard` is `slab` (the entries), `index` (by key), `queues`
-//! (who leaves a full shard) and `wheel` (who has expired), the last three running through the slab by `ring`s and chains;
-//! `seats` is the bound; `sweep` has flush and iteration.
+//! (who leaves a full shard) and `wheel` (who has expired), the last three running through the slab by `ring`s and
+//! chains; `seats` is the bound, `insert` keeps to it; `sweep` has flush and iteration.
 
 #![forbid(unsafe_code)]
 
 mod counters;
 mod expiry;
 mod index;
+mod insert;
 mod key;
 mod queues;
 mod ring;
@@ -45,18 +47,13 @@ use smallvec::SmallVec;
 
 pub use counters::Counters;
 pub use expiry::Expiry;
+pub use insert::{Inserted, Outcome};
 pub use key::Key;
 pub use sweep::{Batch, Batches, Sweep};
 
-use seats::{Seat, Seats};
+use seats::Seats;
 use shard::Shard;
-use slab::Entry;
-use store::{Home, Locked, Store};
-
-/// How often an insert looks for room that other threads keep taking before it gives up.
-const ATTEMPTS_MOST: u32 = 32;
-/// Sessions that one shard gives up under one lock while a lowered capacity is being reached.
-const EVICTED_AT_ONCE: usize = 16;
+use store::{Locked, Store};
 
 /// What is known of a client when its session is cached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,29 +73,6 @@ pub enum Flush {
     ExpiredBefore(i64),
 }
 
-/// What an insert did, and who had to leave for it.
-#[must_use = "dropping what left is the caller's decision"]
-pub struct Inserted<V> {
-    /// What became of the session.
-    pub outcome: Outcome<V>,
-    /// The sessions that made room, in the order in which they left.
-    pub evicted: SmallVec<[V; 1]>,
-}
-
-/// What became of an inserted session.
-#[derive(Debug)]
-pub enum Outcome<V> {
-    /// It is cached.
-    Added,
-    /// This same object was cached already. It has the new expiry; nothing else changed. The reference passed in
-    /// comes back.
-    AlreadyCached(V),
-    /// It is cached in place of another object of the same key, which has left.
-    Replaced(V),
-    /// It is not cached: memory could not be had, or other threads took all room that was made.
-    Refused(V),
-}
-
 /// The cache. See the module's own words for what it promises.
 pub struct Cache<V> {
     seats: Seats,
@@ -114,8 +88,8 @@ pub struct Cache<V> {
 }
 
 impl<V: Clone + PartialEq> Cache<V> {
-    /// A cache for `capacity` sessions, 0 meaning as many as memory holds. `shards` is how many threads should be able to
-    /// work side by side; a small cache uses fewer, to choose its victims better.
+    /// A cache for `capacity` sessions, 0 meaning as many as memory holds. `shards` is how many threads should be able
+    /// to work side by side; a small cache uses fewer, to choose its victims better.
     pub fn new(capacity: usize, shards: usize) -> Self {
         Cache {
             seats: Seats::new(capacity),
@@ -146,122 +120,6 @@ impl<V: Clone + PartialEq> Cache<V> {
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Caches a session. `now` is used to prefer expired sessions where one has to leave.
-    pub fn insert(
-        &self,
-        key: Key,
-        value: V,
-        expiry: Expiry,
-        standing: Standing,
-        now: i64,
-    ) -> Inserted<V> {
-        let arrival = Arrival {
-            key,
-            value,
-            expiry,
-            standing,
-            now,
-        };
-        let mut evicted = SmallVec::new();
-        let outcome = match self.store_or_make() {
-            Some(store) => self.place(store, arrival, &mut evicted),
-            None => Outcome::Refused(arrival.value),
-        };
-        if let Outcome::Refused(_) = outcome {
-            self.refused.fetch_add(1, Relaxed);
-        }
-        Inserted { outcome, evicted }
-    }
-
-    fn place(
-        &self,
-        store: &Store<V>,
-        mut arrival: Arrival<V>,
-        evicted: &mut SmallVec<[V; 1]>,
-    ) -> Outcome<V> {
-        let home = store.home(&arrival.key);
-        for _ in 0..ATTEMPTS_MOST {
-            // Here and not when it is needed: under the lock there must be room for what is evicted.
-            if evicted.try_reserve(1).is_err() {
-                break;
-            }
-            match self.try_place(&home, arrival, evicted) {
-                Ok(outcome) => return outcome,
-                Err(no_room) => {
-                    arrival = no_room.arrival;
-                    self.make_room(store, no_room.wanted, arrival.now, evicted);
-                }
-            }
-        }
-        Outcome::Refused(arrival.value)
-    }
-
-    /// One attempt under the lock of the key's shard.
-    fn try_place(
-        &self,
-        home: &Home<'_, V>,
-        arrival: Arrival<V>,
-        evicted: &mut SmallVec<[V; 1]>,
-    ) -> Result<Outcome<V>, NoRoom<V>> {
-        let Some(mut shard) = home.shard.lock() else {
-            return Ok(Outcome::Refused(arrival.value));
-        };
-        if let Some(at) = shard.find(home.hash, &arrival.key) {
-            if shard.is_same(at, &arrival.value) {
-                shard.add_again(at, arrival.expiry);
-                return Ok(Outcome::AlreadyCached(arrival.value));
-            }
-            if self.seats.over(0) > 0 {
-                return Err(NoRoom { arrival, wanted: 0 });
-            }
-            let replaced = shard.replace(at, arrival.value, arrival.expiry, arrival.standing);
-            return Ok(Outcome::Replaced(replaced));
-        }
-        match self.seats.take() {
-            Seat::Taken if shard.make_ready() => {}
-            Seat::Taken => {
-                self.seats.give_back(1);
-                return Ok(Outcome::Refused(arrival.value));
-            }
-            // A swap within the shard: the seat passes from one to the other and is never free.
-            Seat::Full => match shard.evict_one(arrival.now) {
-                Some(gone) => evicted.push(gone),
-                None => return Err(NoRoom { arrival, wanted: 1 }),
-            },
-            Seat::Excess => return Err(NoRoom { arrival, wanted: 0 }),
-        }
-        let entry = Entry::new(arrival.key, home.hash, arrival.value, arrival.expiry);
-        shard.store(entry, arrival.standing);
-        Ok(Outcome::Added)
-    }
-
-    /// Evicts, a few from each shard in turn, until there are `wanted` free seats or nothing more to evict.
-    fn make_room(&self, store: &Store<V>, wanted: usize, now: i64, evicted: &mut SmallVec<[V; 1]>) {
-        let shards = store.shards();
-        let mut fruitless = 0;
-        while fruitless < shards.len() {
-            let most = self.seats.over(wanted).min(EVICTED_AT_ONCE);
-            if most == 0 || evicted.try_reserve(most).is_err() {
-                return;
-            }
-            let next = self.last_asked.fetch_add(1, Relaxed) & (shards.len() - 1);
-            let before = evicted.len();
-            if let Some(mut shard) = shards[next].lock() {
-                while evicted.len() < before + most
-                    && !shard.is_empty()
-                    && self.seats.give_back_if_over(wanted)
-                {
-                    evicted.extend(shard.evict_one(now));
-                }
-            }
-            fruitless = if evicted.len() == before {
-                fruitless + 1
-            } else {
-                0
-            };
-        }
     }
 
     /// The session of this key, expired or not; a use, which makes it stay longer.
@@ -345,8 +203,8 @@ impl<V: Clone + PartialEq> Cache<V> {
         sum
     }
 
-    /// Holds the whole cache still until the result is dropped, by the same thread: for the time of a fork, so that the child
-    /// gets every lock free and every structure whole. The thread must not call this cache meanwhile.
+    /// Holds the whole cache still until the result is dropped, by the same thread: for the time of a fork, so that the
+    /// child gets every lock free and every structure whole. The thread must not call this cache meanwhile.
     pub fn hold(&self) -> Held<'_, V> {
         let making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let shards = self.store.get().map_or(&[][..], Store::shards);
@@ -378,21 +236,6 @@ impl<V: Clone + PartialEq> Cache<V> {
         }
         self.store.get()
     }
-}
-
-/// A session on its way in.
-struct Arrival<V> {
-    key: Key,
-    value: V,
-    expiry: Expiry,
-    standing: Standing,
-    now: i64,
-}
-
-/// The session that could not be placed, and the free seats it takes to try again.
-struct NoRoom<V> {
-    arrival: Arrival<V>,
-    wanted: usize,
 }
 
 /// Every lock of a cache; see `Cache::hold`. The shards' are taken in order, after the one under which shards are made.

@@ -4,10 +4,10 @@
 //! flood of clients that never return therefore passes through a tenth of the cache and leaves the rest alone. In the
 //! main queue a session that was used since it was last looked at goes round once more for each use.
 //!
-//! The ghost queue of the original remembers what was evicted, to admit it to the main queue when it comes back. A session
-//! id is random: once it is evicted its client makes a full handshake and gets a new one, so it cannot come back, and a
-//! ghost would remember nothing that is ever asked for. What takes its place is `Standing::Proven`: a session made in a
-//! resumed handshake belongs to a client that did come back.
+//! The ghost queue of the original remembers what was evicted, to admit it to the main queue when it comes back. A
+//! session id is random: once it is evicted its client makes a full handshake and gets a new one, so it cannot come
+//! back, and a ghost would remember nothing that is ever asked for. What takes its place is `Standing::Proven`: a
+//! session made in a resumed handshake belongs to a client that did come back.
 //!
 //! A choice examines a bounded number of entries, so an insert into a full cache costs the same whatever was used.
 

@@ -1,8 +1,8 @@
 //! One shard: everything that one lock protects.
 //!
-//! Slab, index, queues and wheel always agree; this is the only place that changes more than one of them. What leaves is
-//! returned, never dropped here: the caller holds the lock, and dropping a value runs the owner's code. Of a value's own
-//! code only `clone` and `eq` run here, and they only where the parts agree.
+//! Slab, index, queues and wheel always agree; this is the only place that changes more than one of them. What leaves
+//! is returned, never dropped here: the caller holds the lock, and dropping a value runs the owner's code. Of a value's
+//! own code only `clone` and `eq` run here, and they only where the parts agree.
 //!
 //! Seats are the caller's business: it takes one before `store` and gives one back after each departure.
 
@@ -214,6 +214,10 @@ impl<V: Clone + PartialEq> Shard<V> {
         self.index.validate(&self.slab);
         self.queues.validate(&self.slab);
         self.wheel.validate(&self.slab);
+        assert!(
+            !self.is_empty() || !self.slab.has_grown(),
+            "an empty shard has given its memory back"
+        );
         let count = &self.counters;
         let left = count.evicted + count.expired + count.flushed + count.removed;
         assert_eq!(

@@ -1,7 +1,7 @@
 //! The entries of a shard, by position.
 //!
-//! An entry keeps its position from the insert to the removal; index, queues and wheel refer to it by that position, and
-//! a walk over positions is a walk over the cache that survives whatever happens between its steps. A vacated entry
+//! An entry keeps its position from the insert to the removal; index, queues and wheel refer to it by that position,
+//! and a walk over positions is a walk over the cache that survives whatever happens between its steps. A vacated entry
 //! holds neither a value nor anything of its key.
 
 use std::hint;

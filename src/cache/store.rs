@@ -1,16 +1,16 @@
 //! The shards of a cache, their locks, and which shard a key lives in.
 //!
 //! **Locks** are std's mutexes. Nobody ever holds two of one cache, except `Cache::hold`, which takes all in order. On
-//! Linux a std mutex is one word: held across fork by the thread that forks, it is simply let go in the child. parking_lot's
-//! keeps its waiters in a table of the whole process and may hand a lock over to a waiter directly; in the child that
-//! waiter does not exist, and the lock would stay with it for ever.
+//! Linux a std mutex is one word: held across fork by the thread that forks, it is simply let go in the child.
+//! parking_lot's keeps its waiters in a table of the whole process and may hand a lock over to a waiter directly; in
+//! the child that waiter does not exist, and the lock would stay with it for ever.
 //!
-//! **A panic under a lock** (a bug of ours, or a `clone` that panics) closes the shard: from then on it finds nothing and
-//! accepts nothing, which a server sees as full handshakes. Going on would mean trusting links that may be half made, and a chain
-//! that runs in a circle never lets the lock go.
+//! **A panic under a lock** (a bug of ours, or a `clone` that panics) closes the shard: from then on it finds nothing
+//! and accepts nothing, which a server sees as full handshakes; what it holds is freed with the cache. Going on would
+//! mean trusting links that may be half made, and a chain that runs in a circle never lets the lock go.
 //!
-//! **The hash** is SipHash with a random key for each cache, over the whole key: session ids are chosen by strangers, and
-//! one who could predict buckets could fill one.
+//! **The hash** is SipHash with a random key for each cache, over the whole key: session ids are chosen by strangers,
+//! and one who could predict buckets could fill one.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};

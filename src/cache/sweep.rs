@@ -1,8 +1,9 @@
 //! Ways through the whole cache that hold no lock for longer than a batch.
 //!
-//! Both go shard by shard. Each call of `next` takes a shard's lock for a bounded number of looks, lets it go, and returns what it
-//! has; until the next call the cache belongs to the others. What was there before the first call and stays or leaves
-//! only through this walk is met once; what others add meanwhile may be met, but never keeps a walk from ending.
+//! Both go shard by shard. Each call of `next` takes a shard's lock for a bounded number of looks, lets it go, and
+//! returns what it has; until the next call the cache belongs to the others. What was there before the first call and
+//! stays or leaves only through this walk is met once; what others add meanwhile may be met, but never keeps a walk
+//! from ending.
 
 use smallvec::SmallVec;
 

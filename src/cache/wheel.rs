@@ -1,14 +1,14 @@
 //! What has expired: a hashed timing wheel (Varghese and Lauck 1987, scheme 6).
 //!
 //! Time is cut into ticks of 16 seconds; a tick's slot is its number modulo 256. Adding, moving and removing are O(1),
-//! where libssl walks a sorted list. A slot also holds the ticks of later laps (a lap is 68 minutes), which a scan passes over.
-//! No clock is assumed: expiries and scans may lie anywhere and come in any order.
+//! where libssl walks a sorted list. A slot also holds the ticks of later laps (a lap is 68 minutes), which a scan
+//! passes over. No clock is assumed: expiries and scans may lie anywhere and come in any order.
 //!
-//! `earliest` is a lower bound, in seconds, of every expiry in the wheel. A completed scan raises it to its own time, so
-//! that the next one visits only the slots in between, and one in the same second none at all. A lap costs each
+//! `earliest` is a lower bound, in seconds, of every expiry in the wheel. A completed scan raises it to its own time,
+//! so that the next one visits only the slots in between, and one in the same second none at all. A lap costs each
 //! entry at most 16 looks, one for each second of its tick; with a million entries, that is 4,000 looks a second. A
-//! hierarchy of wheels would spare most of them, but it has to know which way time goes: one scan far in the
-//! future, which is how some programs empty their cache, and its order is lost.
+//! hierarchy of wheels would spare most of them, but it has to know which way time goes: one scan far in the future,
+//! which is how some programs empty their cache, and its order is lost.
 //!
 //! A scan is made of steps, each a bounded look under the lock. Between them other scans may run; see `Scan`.
 
@@ -43,8 +43,8 @@ pub(super) struct Wheel {
 
 /// A scan in progress, for everything with `before > expiry`.
 ///
-/// It looks at a slot by turning it: what it has seen goes to the back, where newcomers go too, so it ends however many are
-/// added. Another scan's step in between may have turned the same slot; then it looks at the slot from the start, a
+/// It looks at a slot by turning it: what it has seen goes to the back, where newcomers go too, so it ends however many
+/// are added. Another scan's step in between may have turned the same slot; then it looks at the slot from the start, a
 /// bounded number of times, and leaves `earliest` as it is, so that a later scan finds what both have missed.
 pub(super) struct Scan {
     before: i64,
@@ -139,7 +139,8 @@ impl Wheel {
         scan.step = self.steps;
     }
 
-    /// The next expired entry, which the caller removes before it asks again; `looks` is what the step may still examine.
+    /// The next expired entry, which the caller removes before it asks again; `looks` is what the step may still
+    /// examine.
     pub(super) fn next_expired<V>(
         &mut self,
         slab: &Slab<V>,

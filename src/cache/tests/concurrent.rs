@@ -61,7 +61,9 @@ fn mixed_work(cache: &Cache<Session>, thread: u64, rounds: u64) -> Vec<Session> 
 #[test]
 fn threads_never_exceed_the_bound_and_lose_or_double_no_reference() {
     for (capacity, shards) in [(1, 8), (10, 8), (2_048, 8), (700, 1)] {
-        let cache = Cache::new(capacity, shards);
+        let cache = Cache::new(0, shards);
+        let _ = add(&cache, 0, 0); // Without a bound come all shards, so that few seats go round among many.
+        cache.set_capacity(capacity);
         let done = AtomicBool::new(false);
         let made: Vec<Session> = thread::scope(|scope| {
             let workers: Vec<_> = (0..THREADS)

@@ -12,7 +12,8 @@ use super::{Batch, Cache, Expiry, Flush, Inserted, Key, Standing};
 /// TLS1_2_VERSION
 const TLS12: i32 = 0x0303;
 
-/// A stand-in for an owning reference to a session: clones are the same object, and the object knows how many there are.
+/// A stand-in for an owning reference to a session: clones are the same object, and the object knows how many there
+/// are.
 #[derive(Clone, Debug)]
 struct Session(Arc<u64>);
 

@@ -1,0 +1,178 @@
+//! The way in, and who has to leave for it.
+//!
+//! A newcomer needs a seat. In a full cache it gets one by a swap within its own shard, under one lock. Only where that
+//! shard is empty, or the capacity was lowered, must others give up seats first; then its own lock is let go before
+//! theirs are taken, one at a time, and the newcomer tries again.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use smallvec::SmallVec;
+
+use super::seats::Seat;
+use super::slab::Entry;
+use super::store::{Home, Store};
+use super::{Cache, Expiry, Key, Standing};
+
+/// How often an insert looks for room that other threads keep taking before it gives up.
+const ATTEMPTS_MOST: u32 = 32;
+/// Sessions that one shard gives up under one lock while a lowered capacity is being reached.
+const EVICTED_AT_ONCE: usize = 16;
+
+/// What an insert did, and who had to leave for it.
+#[must_use = "dropping what left is the caller's decision"]
+pub struct Inserted<V> {
+    /// What became of the session.
+    pub outcome: Outcome<V>,
+    /// The sessions that made room, in the order in which they left.
+    pub evicted: SmallVec<[V; 1]>,
+}
+
+/// What became of an inserted session.
+#[derive(Debug)]
+pub enum Outcome<V> {
+    /// It is cached.
+    Added,
+    /// This same object was cached already. It has the new expiry; nothing else changed. The reference passed in
+    /// comes back.
+    AlreadyCached(V),
+    /// It is cached in place of another object of the same key, which has left.
+    Replaced(V),
+    /// It is not cached: memory could not be had, or other threads took all room that was made.
+    Refused(V),
+}
+
+/// A session on its way in.
+struct Arrival<V> {
+    key: Key,
+    value: V,
+    expiry: Expiry,
+    standing: Standing,
+    now: i64,
+}
+
+/// The session that could not be placed, and the free seats it takes to try again.
+struct NoRoom<V> {
+    arrival: Arrival<V>,
+    wanted: usize,
+}
+
+impl<V: Clone + PartialEq> Cache<V> {
+    /// Caches a session. `now` is used to prefer expired sessions where one has to leave.
+    pub fn insert(
+        &self,
+        key: Key,
+        value: V,
+        expiry: Expiry,
+        standing: Standing,
+        now: i64,
+    ) -> Inserted<V> {
+        let arrival = Arrival {
+            key,
+            value,
+            expiry,
+            standing,
+            now,
+        };
+        let mut evicted = SmallVec::new();
+        let outcome = match self.store_or_make() {
+            Some(store) => self.place(store, arrival, &mut evicted),
+            None => Outcome::Refused(arrival.value),
+        };
+        if let Outcome::Refused(_) = outcome {
+            self.refused.fetch_add(1, Relaxed);
+        }
+        Inserted { outcome, evicted }
+    }
+
+    fn place(
+        &self,
+        store: &Store<V>,
+        mut arrival: Arrival<V>,
+        evicted: &mut SmallVec<[V; 1]>,
+    ) -> Outcome<V> {
+        let home = store.home(&arrival.key);
+        for _ in 0..ATTEMPTS_MOST {
+            // Here and not when it is needed: under the lock there must be room for what is evicted.
+            if evicted.try_reserve(1).is_err() {
+                break;
+            }
+            match self.try_place(&home, arrival, evicted) {
+                Ok(outcome) => return outcome,
+                Err(no_room) => {
+                    arrival = no_room.arrival;
+                    self.make_room(store, no_room.wanted, arrival.now, evicted);
+                }
+            }
+        }
+        Outcome::Refused(arrival.value)
+    }
+
+    /// One attempt under the lock of the key's shard.
+    fn try_place(
+        &self,
+        home: &Home<'_, V>,
+        arrival: Arrival<V>,
+        evicted: &mut SmallVec<[V; 1]>,
+    ) -> Result<Outcome<V>, NoRoom<V>> {
+        let Some(mut shard) = home.shard.lock() else {
+            return Ok(Outcome::Refused(arrival.value));
+        };
+        if let Some(at) = shard.find(home.hash, &arrival.key) {
+            if shard.is_same(at, &arrival.value) {
+                shard.add_again(at, arrival.expiry);
+                return Ok(Outcome::AlreadyCached(arrival.value));
+            }
+            if self.seats.over(0) > 0 {
+                return Err(NoRoom { arrival, wanted: 0 });
+            }
+            let replaced = shard.replace(at, arrival.value, arrival.expiry, arrival.standing);
+            return Ok(Outcome::Replaced(replaced));
+        }
+        match self.seats.take() {
+            Seat::Taken if shard.make_ready() => {}
+            Seat::Taken => {
+                self.seats.give_back(1);
+                return Ok(Outcome::Refused(arrival.value));
+            }
+            // A swap within the shard: the seat passes from one to the other and is never free.
+            Seat::Full => match shard.evict_one(arrival.now) {
+                Some(gone) => evicted.push(gone),
+                None => return Err(NoRoom { arrival, wanted: 1 }),
+            },
+            Seat::Excess => return Err(NoRoom { arrival, wanted: 0 }),
+        }
+        let entry = Entry::new(arrival.key, home.hash, arrival.value, arrival.expiry);
+        shard.store(entry, arrival.standing);
+        Ok(Outcome::Added)
+    }
+
+    /// Evicts, a few from each shard in turn, until there are `wanted` free seats or nothing more to evict.
+    fn make_room(&self, store: &Store<V>, wanted: usize, now: i64, evicted: &mut SmallVec<[V; 1]>) {
+        let shards = store.shards();
+        let mut fruitless = 0;
+        while fruitless < shards.len() {
+            let most = self.seats.over(wanted).min(EVICTED_AT_ONCE);
+            if most == 0 || evicted.try_reserve(most).is_err() {
+                return;
+            }
+            let next = self.last_asked.fetch_add(1, Relaxed) & (shards.len() - 1);
+            let before = evicted.len();
+            let mut spent = None;
+            if let Some(mut shard) = shards[next].lock() {
+                while evicted.len() < before + most
+                    && !shard.is_empty()
+                    && self.seats.give_back_if_over(wanted)
+                {
+                    evicted.extend(shard.evict_one(now));
+                }
+                spent = shard.give_back_memory();
+            }
+            drop(spent);
+            fruitless = if evicted.len() == before {
+                fruitless + 1
+            } else {
+                0
+            };
+        }
+    }
+}
