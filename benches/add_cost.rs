@@ -52,7 +52,7 @@ fn add(cache: &Cache<Arc<u64>>, number: u64) {
     }
     let expiry = Expiry::at(300 + (scramble(number) % 86_100) as i64);
     let key = Key::new(&id, 0x0304).expect("32 bytes are an id");
-    black_box(cache.insert(key, Arc::new(number), expiry, Standing::New, 0));
+    let _ = black_box(cache.insert(key, Arc::new(number), expiry, Standing::New, 0));
 }
 
 /// splitmix64's finisher.
