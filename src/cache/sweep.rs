@@ -17,18 +17,34 @@ pub(super) const BATCH: usize = 64;
 /// A batch, on the caller's stack: a walk needs no memory of its own.
 pub type Batch<V> = SmallVec<[V; BATCH]>;
 
+/// Shards that a flush works on in turn.
+const LANES: usize = 4;
+
 /// A flush under way: each item is a batch of sessions that have left, none of them empty.
+///
+/// It takes another shard's lock with each step. A std mutex goes to whoever comes first, and a flush that stayed with one
+/// shard would come first again and again, before the thread that it has just woken.
 ///
 /// Dropped before its end, it leaves the rest cached.
 #[must_use = "a flush removes as it is iterated"]
 pub struct Sweep<'a, V> {
     cache: &'a Cache<V>,
     which: Flush,
+    lanes: [Lane; LANES],
+    /// The lane whose turn it is.
+    turn: usize,
+    /// The first shard that no lane has come to.
+    next_shard: usize,
+}
+
+/// One shard under work, or a number beyond the last one.
+struct Lane {
     shard: usize,
+    /// None: not begun.
     course: Option<Course>,
 }
 
-/// Where a sweep stands in its present shard.
+/// How far a lane is in its shard.
 enum Course {
     Walk(Walk),
     Scan(Scan),
@@ -39,18 +55,33 @@ impl<'a, V: Clone + PartialEq> Sweep<'a, V> {
         Sweep {
             cache,
             which,
-            shard: 0,
+            lanes: std::array::from_fn(Lane::new),
+            turn: 0,
+            next_shard: LANES,
+        }
+    }
+}
+
+impl Lane {
+    fn new(shard: usize) -> Lane {
+        Lane {
+            shard,
             course: None,
         }
     }
 
-    /// One step in the present shard; whether there is more to do in it.
-    fn step(&mut self, shard: &mut Shard<V>, gone: &mut Batch<V>) -> bool {
+    /// One step; whether there is more to do in this shard.
+    fn step<V: Clone + PartialEq>(
+        &mut self,
+        which: Flush,
+        shard: &mut Shard<V>,
+        gone: &mut Batch<V>,
+    ) -> bool {
         match &mut self.course {
             Some(Course::Scan(scan)) => shard.resume_scan(scan),
             Some(Course::Walk(_)) => {}
             None => {
-                self.course = match self.which {
+                self.course = match which {
                     Flush::Everything => Some(Course::Walk(shard.begin_walk())),
                     Flush::ExpiredBefore(t) => shard.begin_scan(t).map(Course::Scan),
                 }
@@ -69,19 +100,27 @@ impl<V: Clone + PartialEq> Iterator for Sweep<'_, V> {
 
     fn next(&mut self) -> Option<Batch<V>> {
         let store = self.cache.store.get()?;
-        while let Some(shard) = store.shard(self.shard) {
+        let mut idle = 0;
+        while idle < LANES {
+            let lane = &mut self.lanes[self.turn];
+            self.turn = (self.turn + 1) % LANES;
+            let Some(shard) = store.shard(lane.shard) else {
+                idle += 1;
+                continue;
+            };
+            idle = 0;
             let mut gone = Batch::new();
             let mut more = false;
             let mut spent = None;
             if let Some(mut shard) = shard.lock() {
-                more = self.step(&mut shard, &mut gone);
+                more = lane.step(self.which, &mut shard, &mut gone);
                 self.cache.seats.give_back(gone.len());
                 spent = shard.give_back_memory();
             }
             drop(spent);
             if !more {
-                self.shard += 1;
-                self.course = None;
+                *lane = Lane::new(self.next_shard);
+                self.next_shard += 1;
             }
             if !gone.is_empty() {
                 return Some(gone);
