@@ -1,6 +1,6 @@
 //! Ways through the whole cache that hold no lock for longer than a batch.
 //!
-//! Both go shard by shard. Each call of `next` takes a shard's lock for a bounded number of looks, lets it go, and
+//! Both look at each shard once. A step takes one shard's lock for a bounded number of looks and lets it go; `next`
 //! returns what it has; until the next call the cache belongs to the others. What was there before the first call and
 //! stays or leaves only through this walk is met once; what others add meanwhile may be met, but never keeps a walk
 //! from ending.
@@ -22,8 +22,8 @@ const LANES: usize = 4;
 
 /// A flush under way: each item is a batch of sessions that have left, none of them empty.
 ///
-/// It takes another shard's lock with each step. A std mutex goes to whoever comes first, and a flush that stayed with one
-/// shard would come first again and again, before the thread that it has just woken.
+/// It takes another shard's lock with each step. A std mutex goes to whoever comes first, and a flush that stayed with
+/// one shard would come first again and again, before the thread that it has just woken.
 ///
 /// Dropped before its end, it leaves the rest cached.
 #[must_use = "a flush removes as it is iterated"]
