@@ -1,0 +1,23 @@
+/* Eight threads that start together. */
+#ifndef CTESTS_THREADS_H
+#define CTESTS_THREADS_H
+
+#include "common.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define THREADS 8
+
+/* Runs `body` with 0 .. THREADS-1 as its argument and returns when all have ended. */
+static inline void in_threads(void *(*body)(void *))
+{
+    pthread_t threads[THREADS];
+    long i;
+    for (i = 0; i < THREADS; i++)
+        NEED(pthread_create(&threads[i], NULL, body, (void *)i) == 0);
+    for (i = 0; i < THREADS; i++)
+        NEED(pthread_join(threads[i], NULL) == 0);
+}
+
+#endif

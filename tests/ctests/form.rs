@@ -1,0 +1,54 @@
+//! The forms in which a program can meet sslcache, and the hosts it can meet it on.
+
+use std::fmt;
+
+/// How sslcache comes into a program whose object file is the same in all forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// Not at all.
+    Plain,
+    /// By `-lsslcache` before `-lssl`.
+    Linked,
+    /// By `LD_PRELOAD`.
+    Preloaded,
+    /// As the `libssl.so.3` that is found first.
+    Replaced,
+}
+
+impl Form {
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Linked, Self::Preloaded, Self::Replaced];
+    pub const OURS: [Self; 3] = [Self::Linked, Self::Preloaded, Self::Replaced];
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "plain",
+            Self::Linked => "linked",
+            Self::Preloaded => "preloaded",
+            Self::Replaced => "replaced",
+        })
+    }
+}
+
+/// The libssl behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// The distribution's. Debian's calls its own cache functions through the PLT.
+    System,
+    /// Linked as upstream links it: its inner calls cannot be stepped into.
+    Bsymbolic,
+}
+
+impl Host {
+    pub const ALL: [Self; 2] = [Self::System, Self::Bsymbolic];
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::System => "system",
+            Self::Bsymbolic => "bsymbolic",
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! Each C program of `ctests/` does and prints the same on the plain host and under sslcache.
+//!
+//! A test is a program in one form on one host: `preloaded::bsymbolic::add_new`. The plain run's
+//! output is what the others must print, byte for byte, but for the lines `divergence NAME: value`,
+//! whose two values `ctests/divergences` lists. `cargo test --test ctests -- add_new` picks by name.
+//!
+//! The forms are taken from `$SSLCACHE_STAGE` as `make` lays them out; without it only the plain runs
+//! take place, and the others are shown as ignored.
+
+mod compare;
+mod form;
+mod loading;
+mod program;
+mod run;
+mod sanitizer;
+mod valgrind;
+mod workshop;
+
+use compare::Divergences;
+use form::{Form, Host};
+use libtest_mimic::{Arguments, Trial};
+use program::{Kind, Program};
+use sanitizer::Sanitizer;
+use std::process::ExitCode;
+use std::sync::Arc;
+use workshop::Workshop;
+
+/// What every test needs.
+struct Bench {
+    workshop: Workshop,
+    divergences: Divergences,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let bench = match Bench::new() {
+        Ok(bench) => Arc::new(bench),
+        Err(error) => {
+            eprintln!("ctests: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let programs: Vec<_> = Program::all(&bench.workshop)
+        .into_iter()
+        .map(Arc::new)
+        .collect();
+    let sanitizers = [Sanitizer::address(), Sanitizer::thread()].map(Arc::new);
+    for sanitizer in &sanitizers {
+        if let Some(reason) = sanitizer.missing() {
+            eprintln!("ctests: {sanitizer} is left out: {reason}");
+        }
+    }
+    if bench.workshop.stage.is_none() {
+        eprintln!("ctests: SSLCACHE_STAGE is not set: only the plain host is tried (make test sets it)");
+    }
+    let mut trials = compare::trials();
+    for program in &programs {
+        for host in Host::ALL {
+            for form in Form::ALL {
+                if form != Form::Plain || program.kind != Kind::Ours {
+                    trials.push(trial(&bench, program, form, host));
+                }
+            }
+        }
+        trials.extend(valgrind::trials(&bench, program));
+        trials.extend(sanitizer::trials(&bench, &sanitizers, program));
+    }
+    trials.extend(loading::trials(&bench));
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+impl Bench {
+    fn new() -> Result<Self, String> {
+        let workshop = Workshop::new()?;
+        let divergences = Divergences::read(&workshop.source.join("divergences"))?;
+        Ok(Self {
+            workshop,
+            divergences,
+        })
+    }
+
+    /// A test that needs the staged tree, or is ignored without it.
+    fn staged(
+        self: &Arc<Self>,
+        name: String,
+        test: impl FnOnce(&Self) -> Result<(), String> + Send + 'static,
+    ) -> Trial {
+        let without_stage = self.workshop.stage.is_none();
+        let bench = Arc::clone(self);
+        Trial::test(name, move || test(&bench).map_err(Into::into)).with_ignored_flag(without_stage)
+    }
+}
+
+fn trial(bench: &Arc<Bench>, program: &Arc<Program>, form: Form, host: Host) -> Trial {
+    let name = format!("{form}::{host}::{}", program.name);
+    let program = Arc::clone(program);
+    if form == Form::Plain {
+        let bench = Arc::clone(bench);
+        return Trial::test(name, move || {
+            let plain = program.plain(&bench.workshop, host)?;
+            Ok(bench.divergences.on_host(plain, host)?)
+        });
+    }
+    bench.staged(name, move |bench| {
+        let output = program.run(&bench.workshop, form, host)?;
+        bench.judge(&program, host, &output)
+    })
+}
+
+impl Bench {
+    /// Whether `output`, printed under sslcache, is what `program` has to print there.
+    fn judge(&self, program: &Program, host: Host, output: &str) -> Result<(), String> {
+        if program.kind == Kind::Ours {
+            return compare::same(&program.expected(&self.workshop)?, output);
+        }
+        let plain = program.plain(&self.workshop, host)?;
+        self.divergences.agree(plain, output, host)
+    }
+}

@@ -1,0 +1,143 @@
+//! One C program: its object file is built once, linked in two ways, run in every form.
+
+use crate::form::{Form, Host};
+use crate::run;
+use crate::workshop::{LIMIT, Workshop};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, OnceLock};
+
+/// The folder a program is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `ctests/`: one thread.
+    Simple,
+    /// `ctests/threads/`.
+    Threads,
+    /// `ctests/ours/`: needs what no host has, and so is compared with `ctests/expected/`.
+    Ours,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Simple, Self::Threads, Self::Ours];
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Simple => "",
+            Self::Threads => "threads/",
+            Self::Ours => "ours/",
+        }
+    }
+}
+
+type Built = OnceLock<Result<PathBuf, String>>;
+
+pub struct Program {
+    pub name: String,
+    pub kind: Kind,
+    object: Built,
+    executables: Mutex<HashMap<Form, Result<PathBuf, String>>>,
+    plain: [OnceLock<Result<String, String>>; 2],
+}
+
+static COMMON: Built = OnceLock::new();
+
+/// `common.c`, of which every program has a copy.
+pub fn common_object(workshop: &Workshop) -> Result<PathBuf, String> {
+    COMMON
+        .get_or_init(|| workshop.compile("common.c", "common.o", &[]))
+        .clone()
+}
+
+impl Program {
+    pub fn all(workshop: &Workshop) -> Vec<Self> {
+        let mut programs = Vec::new();
+        for kind in Kind::ALL {
+            let folder = workshop.source.join(kind.folder());
+            let mut names: Vec<_> = fs::read_dir(folder)
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                .filter_map(|file| file.strip_suffix(".c").map(str::to_owned))
+                .filter(|name| name != "common")
+                .collect();
+            names.sort();
+            programs.extend(names.into_iter().map(|name| Self {
+                name,
+                kind,
+                object: OnceLock::new(),
+                executables: Mutex::default(),
+                plain: Default::default(),
+            }));
+        }
+        programs
+    }
+
+    pub fn source(&self) -> String {
+        format!("{}{}.c", self.kind.folder(), self.name)
+    }
+
+    fn object(&self, workshop: &Workshop) -> Result<PathBuf, String> {
+        self.object
+            .get_or_init(|| workshop.compile(&self.source(), &format!("{}.o", self.name), &[]))
+            .clone()
+    }
+
+    /// The program as it is linked for `form`. Only those of `ours/` differ between the forms in
+    /// front of which nothing is linked: they need the symbols at link time as well.
+    pub fn executable(&self, workshop: &Workshop, form: Form) -> Result<PathBuf, String> {
+        let form = match form {
+            Form::Preloaded | Form::Replaced if self.kind != Kind::Ours => Form::Plain,
+            form => form,
+        };
+        let mut executables = self.executables.lock().map_err(|error| error.to_string())?;
+        let built = executables.entry(form).or_insert_with(|| {
+            let (object, common) = (self.object(workshop)?, common_object(workshop)?);
+            let mut libraries: Vec<OsString> = Vec::new();
+            let search = |folder: &str| -> Result<OsString, String> {
+                let mut flag = OsString::from("-L");
+                flag.push(workshop.stage()?.join(folder));
+                Ok(flag)
+            };
+            match form {
+                Form::Plain => {}
+                Form::Linked => libraries.extend([search("lib")?, "-lsslcache".into()]),
+                // What is preloaded is not there when the program is linked.
+                Form::Preloaded => libraries.push("-Wl,--unresolved-symbols=ignore-all".into()),
+                Form::Replaced => libraries.push(search("lib/sslcache")?),
+            }
+            libraries.extend(["-lssl".into(), "-lcrypto".into()]);
+            let mut inputs: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&object, &common];
+            inputs.extend(libraries.iter().map(|library| library as &dyn AsRef<_>));
+            workshop.link(&format!("{form}/{}", self.name), &inputs)
+        });
+        built.clone()
+    }
+
+    pub fn command(&self, workshop: &Workshop, form: Form, host: Host) -> Result<Command, String> {
+        let mut command = Command::new(self.executable(workshop, form)?);
+        workshop.prepare(&mut command, form, host)?;
+        Ok(command)
+    }
+
+    pub fn run(&self, workshop: &Workshop, form: Form, host: Host) -> Result<String, String> {
+        run::silent(&mut self.command(workshop, form, host)?, LIMIT)
+    }
+
+    /// What the plain host prints: the truth, run once.
+    pub fn plain(&self, workshop: &Workshop, host: Host) -> Result<&str, String> {
+        let output = self.plain[host as usize].get_or_init(|| self.run(workshop, Form::Plain, host));
+        output
+            .as_deref()
+            .map_err(|error| format!("on the plain host: {error}"))
+    }
+
+    /// What a program of `ours/` has to print.
+    pub fn expected(&self, workshop: &Workshop) -> Result<String, String> {
+        let file = workshop.source.join("expected").join(&self.name);
+        fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))
+    }
+}

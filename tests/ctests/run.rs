@@ -1,0 +1,66 @@
+//! Runs a command to its end or its deadline.
+
+use std::io::Read;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Standard output of a command that ended with 0 and said nothing on standard error.
+pub fn silent(command: &mut Command, limit: Duration) -> Result<String, String> {
+    let shown = format!("{command:?}");
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A group of its own, so that the deadline ends what it has forked, too.
+        .process_group(0)
+        .spawn()
+        .map_err(|error| format!("{shown}: {error}"))?;
+    let stdout = drain(child.stdout.take());
+    let stderr = drain(child.stderr.take());
+    let deadline = Instant::now() + limit;
+    let received = |pipe: &mpsc::Receiver<Vec<u8>>| {
+        let bytes = pipe.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let (output, errors) = (received(&stdout), received(&stderr));
+    if output.is_err() || errors.is_err() {
+        end_group(child.id());
+    }
+    let status = child.wait().map_err(|error| format!("{shown}: {error}"))?;
+    let (Ok(output), Ok(errors)) = (output, errors) else {
+        return Err(format!("{shown}: not done after {limit:?}"));
+    };
+    if !status.success() || !errors.is_empty() {
+        let how = status
+            .signal()
+            .map_or_else(|| status.to_string(), |signal| format!("signal {signal}"));
+        return Err(format!(
+            "{shown}: {how}\nstderr:\n{errors}\nstdout:\n{output}"
+        ));
+    }
+    Ok(output)
+}
+
+/// Reads a pipe to its end, beside the child.
+fn drain(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What was read before an error is worth showing.
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+fn end_group(leader: u32) {
+    if let Ok(leader) = libc::pid_t::try_from(leader) {
+        // SAFETY: takes two numbers. The leader has not been waited for, so the id is still its own.
+        unsafe { libc::kill(-leader, libc::SIGKILL) };
+    }
+}

@@ -1,0 +1,172 @@
+//! Where things are and how they are compiled, linked and started.
+
+use crate::form::{Form, Host};
+use crate::run;
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// A program that takes longer hangs.
+pub const LIMIT: Duration = Duration::from_secs(60);
+/// The same for builds and for what runs under an instrument.
+pub const LONG_LIMIT: Duration = Duration::from_secs(400);
+
+const COMPILE: [&str; 9] = [
+    "-std=c11",
+    "-D_GNU_SOURCE",
+    "-O1",
+    "-g",
+    "-fPIC",
+    "-pthread",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+];
+
+pub struct Workshop {
+    pub root: PathBuf,
+    /// `ctests/`.
+    pub source: PathBuf,
+    /// What is built here, in cargo's target directory.
+    pub out: PathBuf,
+    /// The tree that `make` has staged.
+    pub stage: Option<PathBuf>,
+    bsymbolic: OnceLock<Result<PathBuf, String>>,
+    replacement: OnceLock<Result<PathBuf, String>>,
+}
+
+impl Workshop {
+    pub fn new() -> Result<Self, String> {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("ctests");
+        fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
+        Ok(Self {
+            source: root.join("ctests"),
+            root,
+            out,
+            stage: env::var_os("SSLCACHE_STAGE").map(PathBuf::from),
+            bsymbolic: OnceLock::new(),
+            replacement: OnceLock::new(),
+        })
+    }
+
+    pub fn stage(&self) -> Result<&Path, String> {
+        self.stage.as_deref().ok_or("SSLCACHE_STAGE is not set".into())
+    }
+
+    pub fn compiler() -> Command {
+        Command::new(env::var_os("CC").unwrap_or("cc".into()))
+    }
+
+    /// Compiles `source`, relative to `ctests/`, to an object of the name `object` with `flags` more.
+    pub fn compile(&self, source: &str, object: &str, flags: &[&str]) -> Result<PathBuf, String> {
+        let object = self.out.join(object);
+        if let Some(folder) = object.parent() {
+            fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+        }
+        let mut compiler = Self::compiler();
+        compiler.args(COMPILE).args(flags).arg("-I").arg(&self.source);
+        compiler.arg("-I").arg(self.root.join("include"));
+        compiler.arg("-c").arg(self.source.join(source)).arg("-o").arg(&object);
+        run::silent(&mut compiler, LONG_LIMIT)?;
+        Ok(object)
+    }
+
+    /// Links `inputs` to `name`.
+    pub fn link(&self, name: &str, inputs: &[&dyn AsRef<std::ffi::OsStr>]) -> Result<PathBuf, String> {
+        let linked = self.out.join(name);
+        if let Some(folder) = linked.parent() {
+            fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+        }
+        let mut compiler = Self::compiler();
+        compiler.arg("-pthread").arg("-o").arg(&linked);
+        compiler.args(inputs.iter().map(AsRef::as_ref));
+        run::silent(&mut compiler, LONG_LIMIT)?;
+        Ok(linked)
+    }
+
+    /// The folder of a host's libssl; nothing for the one that is found anyway.
+    pub fn host_folder(&self, host: Host) -> Result<Option<&Path>, String> {
+        match host {
+            Host::System => Ok(None),
+            Host::Bsymbolic => Ok(Some(self.bsymbolic()?)),
+        }
+    }
+
+    fn bsymbolic(&self) -> Result<&Path, String> {
+        let made = self.bsymbolic.get_or_init(|| {
+            let folder = self.out.join("bsymbolic");
+            let mut make = Command::new(self.root.join("tools/make-bsymbolic-host"));
+            run::silent(make.arg(&folder), LONG_LIMIT)?;
+            Ok(folder)
+        });
+        made.as_deref().map_err(Clone::clone)
+    }
+
+    /// The folder of the `libssl.so.3` that stands in front of `host`.
+    pub fn replacement_folder(&self, host: Host) -> Result<PathBuf, String> {
+        let stage = self.stage()?;
+        if host == Host::System {
+            return Ok(stage.join("lib/sslcache"));
+        }
+        let host = self.bsymbolic()?.join("libssl.so.3");
+        let made = self.replacement.get_or_init(|| {
+            let folder = self.out.join("bsymbolic-replacement");
+            let assign = |name: &str, value: &Path| {
+                let mut text = OsString::from(name);
+                text.push(value);
+                text
+            };
+            let mut make = Command::new("make");
+            make.current_dir(&self.root)
+                // An outer make's job server is not for this one.
+                .env_remove("MAKEFLAGS")
+                .env_remove("MAKELEVEL")
+                .arg("replacement")
+                .arg(assign("HOST_LIBSSL=", &host))
+                .arg(assign("OUT=", &folder));
+            if let Some(target) = stage.parent() {
+                make.env("CARGO_TARGET_DIR", target);
+            }
+            let done = make.output().map_err(|error| format!("make: {error}"))?;
+            if !done.status.success() {
+                return Err(format!(
+                    "{make:?}: {}\n{}{}",
+                    done.status,
+                    String::from_utf8_lossy(&done.stdout),
+                    String::from_utf8_lossy(&done.stderr)
+                ));
+            }
+            Ok(folder)
+        });
+        made.clone()
+    }
+
+    /// The variables with which a process of this form finds its libraries. Both are set or removed
+    /// every time: cargo hands its own library path down to tests.
+    pub fn prepare(&self, command: &mut Command, form: Form, host: Host) -> Result<(), String> {
+        let mut folders = Vec::new();
+        command.env_remove("LD_PRELOAD").env_remove("LD_LIBRARY_PATH");
+        match form {
+            Form::Plain => {}
+            Form::Linked => folders.push(self.stage()?.join("lib")),
+            Form::Preloaded => {
+                command.env("LD_PRELOAD", self.stage()?.join("lib/libsslcache.so.0"));
+            }
+            // It names its host by an absolute path.
+            Form::Replaced => folders.push(self.replacement_folder(host)?),
+        }
+        if form != Form::Replaced {
+            folders.extend(self.host_folder(host)?.map(Path::to_path_buf));
+        }
+        if !folders.is_empty() {
+            let path = env::join_paths(folders).map_err(|error| error.to_string())?;
+            command.env("LD_LIBRARY_PATH", path);
+        }
+        Ok(())
+    }
+}
