@@ -2,7 +2,7 @@
 
 use crate::fixture::{Fixture, run};
 use crate::form::{Form, Protocol};
-use crate::server::{Place, Server};
+use crate::server::Place;
 use crate::{Case, Outcome, nginx};
 use std::error::Error;
 
@@ -40,11 +40,7 @@ fn fetch(
     settings: &str,
 ) -> Result<Outcome, Box<dyn Error>> {
     let place = Place::new(fixture)?;
-    nginx::configure(&place, 1, settings, "$ssl_session_reused")?;
-    let mut nginx = nginx::command(&place, Form::Plain);
-    // The probe's report is curl's here.
-    nginx.env_remove("PROBE_FILE");
-    let mut server = Server::start(nginx, place.file("stderr"))?;
+    let mut server = nginx::start_plain(&place, settings, "$ssl_session_reused")?;
     // Our clients know how to wait until it listens.
     server.visit(fixture.client(Form::Plain, &place.socket(), protocol))?;
 

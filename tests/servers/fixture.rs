@@ -124,13 +124,14 @@ impl Fixture {
     /// A command that runs in `form` and leaves in `report` what the probe sees.
     pub fn probed(&self, program: &str, form: Form, report: &Path) -> Command {
         let mut command = Command::new(program);
-        form.prepare(
-            &mut command,
-            self.stage.as_deref(),
-            Some(&self.path("probe.so")),
-        );
-        command.env("PROBE_FILE", report);
+        self.probe(&mut command, form, report);
         command
+    }
+
+    /// Makes a command, prepared for a form or not, one that runs in `form` with the probe.
+    pub fn probe(&self, command: &mut Command, form: Form, report: &Path) {
+        form.prepare(command, self.stage.as_deref(), Some(&self.path("probe.so")));
+        command.env("PROBE_FILE", report);
     }
 
     /// Our client on all its visits; it prints `full=20 resumed=20 held=server`.

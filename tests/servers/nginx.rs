@@ -2,9 +2,10 @@
 
 use crate::fixture::Fixture;
 use crate::form::{Form, Protocol};
-use crate::server::Place;
+use crate::server::{Place, Server};
 use crate::{Case, Outcome};
 use std::error::Error;
+use std::process::Command;
 
 pub fn cases() -> Vec<Case> {
     let all = "full=20 resumed=20 held=server";
@@ -70,8 +71,16 @@ fn serve(
         .heard()
 }
 
+/// An nginx without sslcache, for clients to be tried at; the probe's report is left to them.
+pub fn start_plain(place: &Place, settings: &str, answer: &str) -> Result<Server, Box<dyn Error>> {
+    configure(place, 1, settings, answer)?;
+    let mut command = command(place, Form::Plain);
+    command.env_remove("PROBE_FILE");
+    Server::start(command, place.file("stderr"))
+}
+
 /// Writes a configuration under which every request is answered with `answer`.
-pub fn configure(
+fn configure(
     place: &Place,
     workers: u32,
     settings: &str,
@@ -106,7 +115,7 @@ pub fn configure(
     Ok(())
 }
 
-pub fn command(place: &Place, form: Form) -> std::process::Command {
+fn command(place: &Place, form: Form) -> Command {
     let mut command = place.command("nginx", form);
     command
         .arg("-p")

@@ -60,16 +60,8 @@ fn s_server(name: &'static str, resumed: &'static str, options: &'static [&str])
 /// Two connections with a session file between them, to a plain nginx.
 fn s_client(fixture: &Fixture, form: Form, protocol: Protocol) -> Result<Outcome, Box<dyn Error>> {
     let place = Place::new(fixture)?;
-    nginx::configure(
-        &place,
-        1,
-        "ssl_session_tickets off; ssl_session_cache builtin;",
-        "hello",
-    )?;
-    let mut nginx = nginx::command(&place, Form::Plain);
-    // The probe's report is the client's here.
-    nginx.env_remove("PROBE_FILE");
-    let mut server = Server::start(nginx, place.file("stderr"))?;
+    let settings = "ssl_session_tickets off; ssl_session_cache builtin;";
+    let mut server = nginx::start_plain(&place, settings, "hello")?;
     server.visit(fixture.client(Form::Plain, &place.socket(), protocol))?;
     let mut resumed = Vec::new();
     for option in ["-sess_out", "-sess_in"] {

@@ -1,25 +1,22 @@
 //! Our own client in the forms, linked too, with its sessions kept by callback; a plain nginx opposite.
 
 use crate::form::Form;
-use crate::server::{Place, Server};
+use crate::server::Place;
 use crate::{Case, Outcome, nginx};
 
 pub fn cases() -> Vec<Case> {
     let resumed = "full=20 resumed=20 held=server";
     let mut case = Case::new("C client", resumed, |fixture, form, protocol| {
         let place = Place::new(fixture)?;
-        nginx::configure(
-            &place,
-            1,
-            "ssl_session_tickets off; ssl_session_cache builtin;",
-            "hello",
-        )?;
-        let mut server = Server::start(nginx::command(&place, Form::Plain), place.file("stderr"))?;
-        let resumed = server.visit(fixture.client(form, &place.socket(), protocol))?;
+        let settings = "ssl_session_tickets off; ssl_session_cache builtin;";
+        let mut server = nginx::start_plain(&place, settings, "hello")?;
+        let mut client = fixture.client(form, &place.socket(), protocol);
+        fixture.probe(&mut client, form, &place.file("probe"));
+        let resumed = server.visit(client)?;
         server.stop(libc::SIGQUIT)?;
         Outcome {
             resumed,
-            told: place.told(Form::Plain)?,
+            told: place.told(form)?,
         }
         .heard()
     });
