@@ -148,7 +148,7 @@ demo:
 ## bench-add    what an add costs, on libssl's own cache and on sslcache: the same program
 bench-add: all
 	$(CC) -O2 -o $(CARGO_TARGET_DIR)/bench-add benches/add.c -lssl -lcrypto
-	@echo "libssl:"; $(CARGO_TARGET_DIR)/bench-add 1000 20000 100000
+	@echo "libssl:"; $(CARGO_TARGET_DIR)/bench-add 1000 20000 100000 1000000
 	@echo "sslcache:"; LD_PRELOAD=$(PRELOAD) $(CARGO_TARGET_DIR)/bench-add 1000 20000 100000 1000000
 
 ## install      PREFIX=/usr/local DESTDIR=
