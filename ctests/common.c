@@ -5,7 +5,6 @@
 #include <openssl/x509.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,41 +72,90 @@ const char *ending_in_child(void (*body)(void))
 
 /* Sessions */
 
-static atomic_long alive;
-static int label_index = -1;
-static pthread_once_t label_once = PTHREAD_ONCE_INIT;
+/* Every SSL_SESSION of the process, told by libcrypto of its birth and its end. */
+typedef struct Alive {
+    SSL_SESSION *session;
+    struct Alive *next;
+    struct Alive **link;
+} Alive;
+
+static Alive *alive;
+static pthread_mutex_t alive_lock = PTHREAD_MUTEX_INITIALIZER;
+static int alive_index = -1, label_index = -1;
+static pthread_once_t indices_once = PTHREAD_ONCE_INIT;
 
 static void session_born(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
-    (void)parent, (void)ptr, (void)ad, (void)idx, (void)argl, (void)argp;
-    atomic_fetch_add(&alive, 1);
+    Alive *born = malloc(sizeof *born);
+    (void)ptr, (void)argl, (void)argp;
+    NEED(born != NULL && CRYPTO_set_ex_data(ad, idx, born));
+    born->session = parent;
+    pthread_mutex_lock(&alive_lock);
+    born->next = alive;
+    born->link = &alive;
+    if (alive != NULL)
+        alive->link = &born->next;
+    alive = born;
+    pthread_mutex_unlock(&alive_lock);
 }
 
-static void session_gone(void *parent, void *label, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+/* A copied session was born before it was copied to. */
+static int session_copied(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **value, int idx, long argl, void *argp)
+{
+    (void)from, (void)argl, (void)argp;
+    *value = CRYPTO_get_ex_data(to, idx);
+    return 1;
+}
+
+static void session_gone(void *parent, void *value, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+    Alive *gone = value;
+    (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
+    if (gone == NULL)
+        return;
+    pthread_mutex_lock(&alive_lock);
+    *gone->link = gone->next;
+    if (gone->next != NULL)
+        gone->next->link = gone->link;
+    pthread_mutex_unlock(&alive_lock);
+    free(gone);
+}
+
+static void label_gone(void *parent, void *label, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
     (void)parent, (void)ad, (void)idx, (void)argl, (void)argp;
-    atomic_fetch_sub(&alive, 1);
     if (label != NULL)
         printf("freed %s\n", (const char *)label);
 }
 
-static void make_label_index(void)
+static void make_indices(void)
 {
-    label_index = SSL_SESSION_get_ex_new_index(0, NULL, session_born, NULL, session_gone);
-    NEED(label_index >= 0);
+    alive_index = SSL_SESSION_get_ex_new_index(0, NULL, session_born, session_copied, session_gone);
+    label_index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, label_gone);
+    NEED(alive_index >= 0 && label_index >= 0);
 }
 
 long live_sessions(void)
 {
-    pthread_once(&label_once, make_label_index);
-    return atomic_load(&alive);
+    static const char sentinel[] = "sslcache sentinel";
+    Alive *each;
+    long count = 0;
+    pthread_once(&indices_once, make_indices);
+    pthread_mutex_lock(&alive_lock);
+    for (each = alive; each != NULL; each = each->next) {
+        unsigned length;
+        const unsigned char *id = SSL_SESSION_get_id(each->session, &length);
+        count += length != sizeof sentinel - 1 || memcmp(id, sentinel, length) != 0;
+    }
+    pthread_mutex_unlock(&alive_lock);
+    return count;
 }
 
 SSL_SESSION *make_session_id(const char *label, int version, unsigned char fill, unsigned length)
 {
     unsigned char id[SSL_MAX_SSL_SESSION_ID_LENGTH];
     SSL_SESSION *session;
-    pthread_once(&label_once, make_label_index);
+    pthread_once(&indices_once, make_indices);
     memset(id, fill, sizeof id);
     session = SSL_SESSION_new();
     NEED(session != NULL && SSL_SESSION_set1_id(session, id, length));
@@ -203,7 +251,7 @@ static SSL_CTX *make_context(const char *name, int version)
 {
     int datagrams = version == DTLS1_2_VERSION;
     SSL_CTX *ctx;
-    pthread_once(&label_once, make_label_index);
+    pthread_once(&indices_once, make_indices);
     pthread_once(&identity_once, make_identity);
     ctx = SSL_CTX_new(datagrams ? DTLS_method() : TLS_method());
     NEED(ctx != NULL && SSL_CTX_set_ex_data(ctx, name_index, (void *)name));

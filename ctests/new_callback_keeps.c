@@ -22,6 +22,7 @@ static void run(long mode, int answer)
     SSL_CTX *client = client_context("client", TLS1_2_VERSION);
     heading("mode %#lx, answer %d", (unsigned long)mode, answer);
     new_answer = answer;
+    kept = NULL;
     SSL_CTX_set_session_cache_mode(server, mode);
     SSL_CTX_sess_set_new_cb(server, keep);
     SSL_SESSION_free(visit("full", client, server, NULL));
@@ -29,7 +30,7 @@ static void run(long mode, int answer)
     TRACE(SSL_CTX_sess_number(server));
     SSL_CTX_flush_sessions(server, 0);
     TRACE(live_sessions());
-    if (answer) {
+    if (answer && kept != NULL) {
         TRACE(SSL_SESSION_is_resumable(kept));
         SSL_SESSION_free(kept);
     }

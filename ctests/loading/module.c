@@ -9,25 +9,24 @@
 
 static SSL_CTX *server, *client;
 static int index_of_trace;
+static char maker[64];
 
-/* Called from inside SSL_CTX_new: prints the libssl files that the call goes through. */
+/* Called from inside SSL_CTX_new: notes the libssl that it is in. */
 static void context_born(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
     void *frames[64];
     int i, count = backtrace(frames, 64);
-    const char *last = "";
     (void)parent, (void)ptr, (void)ad, (void)idx, (void)argl, (void)argp;
-    /* The innermost libssl is the one that made the context. */
-    for (i = 0; i < count && *last == '\0'; i++) {
+    *maker = '\0';
+    for (i = 0; i < count && *maker == '\0'; i++) {
         Dl_info info;
         const char *name;
         if (dladdr(frames[i], &info) == 0 || info.dli_fname == NULL)
             continue;
         name = strrchr(info.dli_fname, '/') == NULL ? info.dli_fname : strrchr(info.dli_fname, '/') + 1;
         if (strncmp(name, "libssl.so", 9) == 0 || strncmp(name, "libssl-copy.so", 14) == 0)
-            last = name;
+            snprintf(maker, sizeof maker, "%s", name);
     }
-    printf("a context made by %s\n", last);
 }
 
 __attribute__((visibility("default"))) void module_open(const char *name);
@@ -40,6 +39,7 @@ void module_open(const char *name)
     if (index_of_trace == 0)
         index_of_trace = SSL_CTX_get_ex_new_index(0, NULL, context_born, NULL, NULL);
     server = server_context("server", TLS1_2_VERSION);
+    printf("a context made by %s\n", maker);
     client = client_context("client", TLS1_2_VERSION);
     SSL_CTX_sess_set_remove_cb(server, trace_remove);
 }

@@ -139,12 +139,36 @@ pub fn trials() -> Vec<Trial> {
     vec![
         case("listed_values_agree", true, Host::System, a, b),
         case("a_value_may_be_one_hosts", false, Host::Bsymbolic, a, b),
-        case("our_value_on_the_host_is_refused", false, Host::System, b, b),
+        case(
+            "our_value_on_the_host_is_refused",
+            false,
+            Host::System,
+            b,
+            b,
+        ),
         case("the_hosts_value_here_is_refused", false, Host::System, a, a),
-        case("an_unlisted_name_is_refused", false, Host::System, "divergence x: 1\n", "divergence x: 1\n"),
+        case(
+            "an_unlisted_name_is_refused",
+            false,
+            Host::System,
+            "divergence x: 1\n",
+            "divergence x: 1\n",
+        ),
         case("another_line_is_refused", false, Host::System, "a\n", "b\n"),
-        case("a_missing_line_is_refused", false, Host::System, "a\nb\n", "a\n"),
-        case("a_line_more_is_refused", false, Host::System, "a\n", "a\nb\n"),
+        case(
+            "a_missing_line_is_refused",
+            false,
+            Host::System,
+            "a\nb\n",
+            "a\n",
+        ),
+        case(
+            "a_line_more_is_refused",
+            false,
+            Host::System,
+            "a\n",
+            "a\nb\n",
+        ),
         case("nothing_is_refused", false, Host::System, a, ""),
     ]
 }

@@ -5,10 +5,10 @@ use crate::workshop::{LIMIT, Workshop};
 use crate::{Bench, compare, run};
 use libtest_mimic::Trial;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::fs;
 
 /// One form on one host, and a folder for what is built for it.
 struct Place<'a> {
@@ -32,19 +32,21 @@ pub fn trials(bench: &Arc<Bench>) -> Vec<Trial> {
     for (name, scenario) in SCENARIOS {
         for host in Host::ALL {
             for form in Form::OURS {
-                trials.push(bench.staged(format!("{form}::{host}::{name}"), move |bench| {
-                    let run = |as_form| {
-                        scenario(&Place {
-                            workshop: &bench.workshop,
-                            form: as_form,
-                            host,
-                            folder: format!("loading/{name}-{form}-{host}-{as_form}"),
-                        })
-                    };
-                    let plain = run(Form::Plain)?;
-                    bench.divergences.on_host(&plain, host)?;
-                    bench.divergences.agree(&plain, &run(form)?, host)
-                }));
+                trials.push(
+                    bench.staged(format!("{form}::{host}::{name}"), move |bench| {
+                        let run = |as_form| {
+                            scenario(&Place {
+                                workshop: &bench.workshop,
+                                form: as_form,
+                                host,
+                                folder: format!("loading/{name}-{form}-{host}-{as_form}"),
+                            })
+                        };
+                        let plain = run(Form::Plain)?;
+                        bench.divergences.on_host(&plain, host)?;
+                        bench.divergences.agree(&plain, &run(form)?, host)
+                    }),
+                );
             }
         }
     }
@@ -53,7 +55,10 @@ pub fn trials(bench: &Arc<Bench>) -> Vec<Trial> {
         let preloaded = Place::without_libssl(bench, Form::Preloaded);
         let object = plain.compile("loading/without_libssl.c", "program", &[])?;
         let program = plain.link("without_libssl", &[&object])?;
-        compare::same(&plain.start(&program, &[])?, &preloaded.start(&program, &[])?)
+        compare::same(
+            &plain.start(&program, &[])?,
+            &preloaded.start(&program, &[])?,
+        )
     }));
     trials.push(bench.staged("preloaded::bin_true".into(), |bench| {
         let preloaded = Place::without_libssl(bench, Form::Preloaded);
@@ -81,14 +86,20 @@ fn constructor(place: &Place) -> Result<String, String> {
 
 /// Two modules, each with a libssl of its own: a context stays with the copy that made it.
 fn two_copies(place: &Place) -> Result<String, String> {
-    let second = place.shared("second", &[place.copy_of_libssl()?.into(), "-lcrypto".into()])?;
+    let second = place.shared(
+        "second",
+        &[place.copy_of_libssl()?.into(), "-lcrypto".into()],
+    )?;
     let first = place.shared("module", &place.libraries()?)?;
     place.start(&place.loader()?, &[&first, &second])
 }
 
 /// The same with the copy in the process before the host.
 fn two_copies_reversed(place: &Place) -> Result<String, String> {
-    let second = place.shared("second", &[place.copy_of_libssl()?.into(), "-lcrypto".into()])?;
+    let second = place.shared(
+        "second",
+        &[place.copy_of_libssl()?.into(), "-lcrypto".into()],
+    )?;
     let first = place.shared("module", &place.libraries()?)?;
     place.start(&place.loader()?, &[&second, &first])
 }
@@ -109,7 +120,8 @@ impl<'a> Place<'a> {
     }
 
     fn link(&self, name: &str, inputs: &[&dyn AsRef<OsStr>]) -> Result<PathBuf, String> {
-        self.workshop.link(&format!("{}/{name}", self.folder), inputs)
+        self.workshop
+            .link(&format!("{}/{name}", self.folder), inputs)
     }
 
     /// What a program in this form is linked with.
@@ -150,7 +162,8 @@ impl<'a> Place<'a> {
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let map = folder.join("copy.map");
         fs::write(&map, versions).map_err(|error| error.to_string())?;
-        let mut script = OsString::from("-Wl,-Bsymbolic,-soname,libssl-copy.so.3,--version-script,");
+        let mut script =
+            OsString::from("-Wl,-Bsymbolic,-soname,libssl-copy.so.3,--version-script,");
         script.push(&map);
         let (ssl, crypto) = (find_library("libssl.a")?, find_library("libcrypto.a")?);
         let inputs: [&dyn AsRef<OsStr>; 8] = [
@@ -175,7 +188,9 @@ impl<'a> Place<'a> {
 }
 
 fn find_library(name: &str) -> Result<PathBuf, String> {
-    let output = Workshop::compiler().arg(format!("-print-file-name={name}")).output();
+    let output = Workshop::compiler()
+        .arg(format!("-print-file-name={name}"))
+        .output();
     let output = output.map_err(|error| error.to_string())?;
     let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
     if !path.is_absolute() {

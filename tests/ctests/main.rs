@@ -51,7 +51,9 @@ fn main() -> ExitCode {
         }
     }
     if bench.workshop.stage.is_none() {
-        eprintln!("ctests: SSLCACHE_STAGE is not set: only the plain host is tried (make test sets it)");
+        eprintln!(
+            "ctests: SSLCACHE_STAGE is not set: only the plain host is tried (make test sets it)"
+        );
     }
     let mut trials = compare::trials();
     for program in &programs {

@@ -86,11 +86,12 @@ impl Program {
             .clone()
     }
 
-    /// The program as it is linked for `form`. Only those of `ours/` differ between the forms in
-    /// front of which nothing is linked: they need the symbols at link time as well.
+    /// The program as it is linked for `form`. Those of `ours/` need the symbols at link time as well;
+    /// preloaded, they find what they were linked with in the process and nowhere else.
     pub fn executable(&self, workshop: &Workshop, form: Form) -> Result<PathBuf, String> {
         let form = match form {
             Form::Preloaded | Form::Replaced if self.kind != Kind::Ours => Form::Plain,
+            Form::Preloaded => Form::Linked,
             form => form,
         };
         let mut executables = self.executables.lock().map_err(|error| error.to_string())?;
@@ -103,10 +104,8 @@ impl Program {
                 Ok(flag)
             };
             match form {
-                Form::Plain => {}
+                Form::Plain | Form::Preloaded => {}
                 Form::Linked => libraries.extend([search("lib")?, "-lsslcache".into()]),
-                // What is preloaded is not there when the program is linked.
-                Form::Preloaded => libraries.push("-Wl,--unresolved-symbols=ignore-all".into()),
                 Form::Replaced => libraries.push(search("lib/sslcache")?),
             }
             libraries.extend(["-lssl".into(), "-lcrypto".into()]);
@@ -129,7 +128,8 @@ impl Program {
 
     /// What the plain host prints: the truth, run once.
     pub fn plain(&self, workshop: &Workshop, host: Host) -> Result<&str, String> {
-        let output = self.plain[host as usize].get_or_init(|| self.run(workshop, Form::Plain, host));
+        let output =
+            self.plain[host as usize].get_or_init(|| self.run(workshop, Form::Plain, host));
         output
             .as_deref()
             .map_err(|error| format!("on the plain host: {error}"))

@@ -10,10 +10,10 @@ use crate::program::{Kind, Program};
 use crate::workshop::{LONG_LIMIT, Workshop};
 use crate::{Bench, run};
 use libtest_mimic::Trial;
-use std::{fmt, fs};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
+use std::{fmt, fs};
 
 pub struct Sanitizer {
     /// Of the tests.
@@ -94,7 +94,9 @@ impl Sanitizer {
             ],
         )?;
         let mut command = Command::new(executable);
-        command.env_remove("LD_PRELOAD").env_remove("LD_LIBRARY_PATH");
+        command
+            .env_remove("LD_PRELOAD")
+            .env_remove("LD_LIBRARY_PATH");
         let output = run::silent(&mut command, LONG_LIMIT)?;
         bench.judge(program, Host::System, &output)
     }
@@ -131,7 +133,11 @@ impl fmt::Display for Sanitizer {
 }
 
 /// The sanitized twins of `program`.
-pub fn trials(bench: &Arc<Bench>, sanitizers: &[Arc<Sanitizer>; 2], program: &Arc<Program>) -> Vec<Trial> {
+pub fn trials(
+    bench: &Arc<Bench>,
+    sanitizers: &[Arc<Sanitizer>; 2],
+    program: &Arc<Program>,
+) -> Vec<Trial> {
     let [address, thread] = sanitizers;
     match program.kind {
         Kind::Threads => vec![address.trial(bench, program), thread.trial(bench, program)],

@@ -9,7 +9,12 @@ use std::process::Command;
 use std::sync::Arc;
 
 /// Hundreds of handshakes or tens of thousands of sessions, which the others have in small as well.
-const TOO_LONG: [&str; 4] = ["auto_flush", "auto_flush_resumed", "cache_size", "which_leaves"];
+const TOO_LONG: [&str; 4] = [
+    "auto_flush",
+    "auto_flush_resumed",
+    "cache_size",
+    "which_leaves",
+];
 
 pub fn trials(bench: &Arc<Bench>, program: &Arc<Program>) -> Vec<Trial> {
     if program.kind == Kind::Threads || TOO_LONG.contains(&program.name.as_str()) {
@@ -19,23 +24,29 @@ pub fn trials(bench: &Arc<Bench>, program: &Arc<Program>) -> Vec<Trial> {
         .into_iter()
         .map(|form| {
             let program = Arc::clone(program);
-            bench.staged(format!("valgrind::{form}::{}", program.name), move |bench| {
-                let plain = program.command(&bench.workshop, form, Host::System)?;
-                let mut command = Command::new("valgrind");
-                command
-                    .args(["--quiet", "--leak-check=full", "--error-exitcode=99"])
-                    .args(["--show-leak-kinds=definite,possible", "--errors-for-leak-kinds=definite,possible"])
-                    .args(["--child-silent-after-fork=yes", "--num-callers=30"])
-                    .arg(plain.get_program());
-                for (name, value) in plain.get_envs() {
-                    match value {
-                        Some(value) => command.env(name, value),
-                        None => command.env_remove(name),
-                    };
-                }
-                let output = run::silent(&mut command, LONG_LIMIT)?;
-                bench.judge(&program, Host::System, &output)
-            })
+            bench.staged(
+                format!("valgrind::{form}::{}", program.name),
+                move |bench| {
+                    let plain = program.command(&bench.workshop, form, Host::System)?;
+                    let mut command = Command::new("valgrind");
+                    command
+                        .args(["--quiet", "--leak-check=full", "--error-exitcode=99"])
+                        .args([
+                            "--show-leak-kinds=definite,possible",
+                            "--errors-for-leak-kinds=definite,possible",
+                        ])
+                        .args(["--child-silent-after-fork=yes", "--num-callers=30"])
+                        .arg(plain.get_program());
+                    for (name, value) in plain.get_envs() {
+                        match value {
+                            Some(value) => command.env(name, value),
+                            None => command.env_remove(name),
+                        };
+                    }
+                    let output = run::silent(&mut command, LONG_LIMIT)?;
+                    bench.judge(&program, Host::System, &output)
+                },
+            )
         })
         .collect()
 }

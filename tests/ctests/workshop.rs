@@ -55,7 +55,9 @@ impl Workshop {
     }
 
     pub fn stage(&self) -> Result<&Path, String> {
-        self.stage.as_deref().ok_or("SSLCACHE_STAGE is not set".into())
+        self.stage
+            .as_deref()
+            .ok_or("SSLCACHE_STAGE is not set".into())
     }
 
     pub fn compiler() -> Command {
@@ -69,15 +71,27 @@ impl Workshop {
             fs::create_dir_all(folder).map_err(|error| error.to_string())?;
         }
         let mut compiler = Self::compiler();
-        compiler.args(COMPILE).args(flags).arg("-I").arg(&self.source);
+        compiler
+            .args(COMPILE)
+            .args(flags)
+            .arg("-I")
+            .arg(&self.source);
         compiler.arg("-I").arg(self.root.join("include"));
-        compiler.arg("-c").arg(self.source.join(source)).arg("-o").arg(&object);
+        compiler
+            .arg("-c")
+            .arg(self.source.join(source))
+            .arg("-o")
+            .arg(&object);
         run::silent(&mut compiler, LONG_LIMIT)?;
         Ok(object)
     }
 
     /// Links `inputs` to `name`.
-    pub fn link(&self, name: &str, inputs: &[&dyn AsRef<std::ffi::OsStr>]) -> Result<PathBuf, String> {
+    pub fn link(
+        &self,
+        name: &str,
+        inputs: &[&dyn AsRef<std::ffi::OsStr>],
+    ) -> Result<PathBuf, String> {
         let linked = self.out.join(name);
         if let Some(folder) = linked.parent() {
             fs::create_dir_all(folder).map_err(|error| error.to_string())?;
@@ -150,7 +164,9 @@ impl Workshop {
     /// every time: cargo hands its own library path down to tests.
     pub fn prepare(&self, command: &mut Command, form: Form, host: Host) -> Result<(), String> {
         let mut folders = Vec::new();
-        command.env_remove("LD_PRELOAD").env_remove("LD_LIBRARY_PATH");
+        command
+            .env_remove("LD_PRELOAD")
+            .env_remove("LD_LIBRARY_PATH");
         match form {
             Form::Plain => {}
             Form::Linked => folders.push(self.stage()?.join("lib")),

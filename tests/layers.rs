@@ -1,0 +1,187 @@
+//! The sources hold to the layers of the house: `cache` knows nobody, `host` knows neither `cache` nor
+//! `ffi`, only `ffi` is seen from C, and every unsafe block says who promised what.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A line that breaks a rule: where, and which.
+type Breach = String;
+
+/// Every Rust file under `folder` of `src/`, with its path from there.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(&root).unwrap().to_path_buf();
+                found.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "src/{folder} has no source");
+    found
+}
+
+/// The code of a line: what stands before a comment. A `//` in a string cuts too much, never too little.
+fn code(line: &str) -> &str {
+    line.split("//").next().unwrap_or(line)
+}
+
+/// Whether `code` has `word` with neither a letter, a digit nor an underscore around it.
+fn names(code: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(word).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        let after = code[at + word.len()..].chars().next();
+        !before.is_some_and(part) && !after.is_some_and(part)
+    })
+}
+
+fn forbidden(files: &[(PathBuf, String)], words: &[&str]) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for (name, text) in files {
+        for (number, line) in text.lines().enumerate() {
+            for word in words.iter().filter(|word| names(code(line), word)) {
+                breaches.push(format!("{}:{}: names {word}", name.display(), number + 1));
+            }
+        }
+    }
+    breaches
+}
+
+fn defines_for_c(files: &[(PathBuf, String)]) -> Vec<Breach> {
+    let marks = ["no_mangle", "export_name"];
+    forbidden(files, &marks)
+        .into_iter()
+        .filter(|breach| !breach.starts_with("ffi/"))
+        .collect()
+}
+
+/// Unsafe blocks and impls without a `// SAFETY:` on the lines just above, attributes and the head of the
+/// statement aside.
+fn unexplained(files: &[(PathBuf, String)]) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for (name, text) in files {
+        let lines: Vec<_> = text.lines().collect();
+        for (number, line) in lines.iter().enumerate() {
+            let code = code(line);
+            if !code.contains("unsafe {") && !code.trim_start().starts_with("unsafe impl") {
+                continue;
+            }
+            let explained = lines[..number]
+                .iter()
+                .rev()
+                // Back to where the statement begins; the comment stands above it.
+                .take_while(|line| !line.trim().is_empty())
+                .take(8)
+                .any(|line| line.trim_start().starts_with("// SAFETY:"));
+            let inline = line.contains("// SAFETY:");
+            if !explained && !inline {
+                breaches.push(format!(
+                    "{}:{}: {}",
+                    name.display(),
+                    number + 1,
+                    line.trim()
+                ));
+            }
+        }
+    }
+    breaches
+}
+
+const ABOVE_CACHE: [&str; 12] = [
+    "crate::host",
+    "crate::ffi",
+    "crate::tier",
+    "crate::config",
+    "libc",
+    "once_cell",
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::time",
+    "extern",
+];
+
+#[test]
+fn cache_knows_no_other_layer() {
+    // Its own tests may use what they like.
+    let files: Vec<_> = sources("cache")
+        .into_iter()
+        .filter(|(name, _)| !name.components().any(|part| part.as_os_str() == "tests"))
+        .collect();
+    assert_eq!(forbidden(&files, &ABOVE_CACHE), Vec::<Breach>::new());
+}
+
+#[test]
+fn cache_is_safe() {
+    let files = sources("cache");
+    let (_, root) = files
+        .iter()
+        .find(|(name, _)| name.ends_with("cache/mod.rs"))
+        .unwrap();
+    assert!(
+        root.contains("#![forbid(unsafe_code)]"),
+        "src/cache/mod.rs does not forbid unsafe_code"
+    );
+    assert_eq!(forbidden(&files, &["unsafe"]), Vec::<Breach>::new());
+}
+
+#[test]
+fn host_knows_neither_cache_nor_ffi() {
+    let breaches = forbidden(
+        &sources("host"),
+        &["crate::cache", "crate::ffi", "super::super"],
+    );
+    assert_eq!(breaches, Vec::<Breach>::new());
+}
+
+#[test]
+fn only_ffi_is_seen_from_c() {
+    assert_eq!(defines_for_c(&sources("")), Vec::<Breach>::new());
+}
+
+#[test]
+fn every_unsafe_block_is_explained() {
+    assert_eq!(unexplained(&sources("")), Vec::<Breach>::new());
+}
+
+/// The rules find what breaks them.
+#[test]
+fn breaches_are_noticed() {
+    let file = |name: &str, text: &str| vec![(PathBuf::from(name), text.to_owned())];
+    let cache = file(
+        "cache/mod.rs",
+        "use crate::host::SessionRef;\nuse std::time::Instant;\n",
+    );
+    assert_eq!(forbidden(&cache, &ABOVE_CACHE).len(), 2);
+    assert!(
+        forbidden(
+            &file("cache/a.rs", "// crate::host\nlet libcurl = 1;\n"),
+            &ABOVE_CACHE
+        )
+        .is_empty()
+    );
+    assert_eq!(
+        defines_for_c(&file("host/a.rs", "#[unsafe(no_mangle)]\n")).len(),
+        1
+    );
+    assert!(defines_for_c(&file("ffi/a.rs", "#[unsafe(no_mangle)]\n")).is_empty());
+    assert_eq!(
+        unexplained(&file("a.rs", "fn f() {\n    unsafe { g() }\n}\n")).len(),
+        1
+    );
+    assert!(
+        unexplained(&file(
+            "a.rs",
+            "    // SAFETY: no arguments.\n    unsafe { g() }\n"
+        ))
+        .is_empty()
+    );
+}
