@@ -55,6 +55,7 @@ int main(void)
     for (flaw = NONE; flaw <= OTHER_VERSION; flaw++)
         for (copy = 0; copy <= 1; copy++) {
             run("stored", (enum flaw)flaw, copy, SSL_SESS_CACHE_SERVER);
+            run("stored with a new time", (enum flaw)flaw, copy, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_UPDATE_TIME);
             run("not stored", (enum flaw)flaw, copy, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
         }
     return 0;

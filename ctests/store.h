@@ -11,7 +11,7 @@ static SSL_SESSION *stored;
 /* What get answers in *copy; -1 leaves it alone. */
 static int answer_copy = -1;
 
-static SSL_SESSION *store_get(SSL *ssl, const unsigned char *id, int length, int *copy)
+static inline SSL_SESSION *store_get(SSL *ssl, const unsigned char *id, int length, int *copy)
 {
     printf("  get(%s, %s of %d bytes, copy %d) -> %s\n", context_name(SSL_get_SSL_CTX(ssl)),
            id_name(id, (unsigned)length), length, *copy, stored == NULL ? "NULL" : session_id_name(stored));
@@ -23,7 +23,7 @@ static SSL_SESSION *store_get(SSL *ssl, const unsigned char *id, int length, int
     return stored;
 }
 
-static int store_new(SSL *ssl, SSL_SESSION *session)
+static inline int store_new(SSL *ssl, SSL_SESSION *session)
 {
     trace_new(ssl, session);
     if (new_answer) {
