@@ -48,7 +48,7 @@ LIBS  = -Wl,--whole-archive $(ARCHIVE) -Wl,--no-whole-archive,--as-needed -lgcc_
 STAGED := $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
           $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
 
-.PHONY: all replacement bsymbolic header check lint check-man test demo bench-add install uninstall clean help FORCE
+.PHONY: all replacement bsymbolic header check lint check-man test demo install uninstall clean help FORCE
 
 ## all          the libraries, checked, in target/stage (the default)
 all: $(STAGED) replacement
@@ -145,12 +145,6 @@ demo:
 	@$(MAKE) all
 	tools/demo $(STAGE)
 
-## bench-add    what an add costs, on libssl's own cache and on sslcache: the same program
-bench-add: all
-	$(CC) -O2 -o $(CARGO_TARGET_DIR)/bench-add benches/add.c -lssl -lcrypto
-	@echo "libssl:"; $(CARGO_TARGET_DIR)/bench-add 1000 20000 100000 1000000
-	@echo "sslcache:"; LD_PRELOAD=$(PRELOAD) $(CARGO_TARGET_DIR)/bench-add 1000 20000 100000 1000000
-
 ## install      PREFIX=/usr/local DESTDIR=
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR)/sslcache $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(sort $(dir $(MAN_FILES))))
@@ -176,9 +170,9 @@ clean:
 
 ## help         this list
 help:
-	@sed -n 's/^## /  make /p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^## /  make /p' Makefile benches/bench.mk
 
-include $(wildcard tests/*.mk)
+include benches/bench.mk $(wildcard tests/*.mk)
 
 # A manual page's folder is named by its suffix: man/x.3 is man3/x.3.
 .SECONDEXPANSION:

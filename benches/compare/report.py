@@ -1,0 +1,83 @@
+"""The results in words: a table for the terminal, a page for docs/."""
+
+from plots import nanoseconds
+
+# What is compared of each kind of measurement: (figure, its name, how to write it).
+FIGURES = {
+    "add": [("ns", "an add", nanoseconds), ("p50", "p50", nanoseconds), ("p99", "p99", nanoseconds),
+            ("p999", "p99.9", nanoseconds), ("worst", "worst", nanoseconds), ("of_floor", "times the floor", "{:.2f}".format)],
+    "churn": [("per_second", "calls a second", "{:,.0f}".format), ("cpu_ns", "processor time", nanoseconds)],
+    "flush": [("flush_ms", "the flush", lambda ms: nanoseconds(ms * 1e6)), ("p50", "p50 of adds", nanoseconds),
+              ("p99", "p99", nanoseconds), ("worst", "worst", nanoseconds)],
+    "handshakes": [("per_second", "a second", "{:,.0f}".format), ("cpu_ns", "processor time", nanoseconds)],
+    "memory": [("bytes", "bytes a session", "{:.1f}".format), ("accounted", "by its own account", "{:.1f}".format)],
+}
+KINDS = {"full": "add", "growth": "add", "prefix": "add", "again": "add", "lookups": "churn"}
+
+
+def figures(name):
+    kind = name.split("/")[0]
+    return FIGURES[KINDS.get(kind, kind)]
+
+
+def times(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def rows(measurements):
+    """(title, figure, libssl, sslcache, ratio of the times with its spread) as text."""
+    for name, summary in measurements.items():
+        title = summary["title"]
+        for figure, label, write in figures(name):
+            sides = [summary.get(side, {}).get(figure) for side in ("plain", "ours")]
+            if not any(sides) or few_samples(summary, figure):
+                continue
+            ratio = summary.get("ratio", {}).get(figure)
+            if figure == "per_second" and ratio:
+                ratio = [1 / value for value in reversed(ratio)]
+            spread = f"{times(ratio[1])} ({times(ratio[0])} to {times(ratio[2])})" if ratio else ""
+            yield (title, label, *[write(side[1]) if side else "" for side in sides], spread)
+            title = ""
+
+
+def few_samples(summary, figure):
+    """A thousandth of fewer than a thousand samples is the worst one."""
+    counts = [summary[side]["samples"][1] for side in ("plain", "ours") if "samples" in summary.get(side, {})]
+    return figure == "p999" and min(counts, default=0) < 1000
+
+
+def verdict(row):
+    if row["value"] is None:
+        return "not measured"
+    least, median, greatest = (f"{times(value)}{row['unit']}" for value in row["value"])
+    return f"{'met' if row['met'] else 'missed'}: {median} ({least} to {greatest})"
+
+
+def print_report(host):
+    width = max(len(row[0]) for row in rows(host["measurements"])) + 2
+    print(f"{'':{width}} {'':20} {host['plain']:>16} {host['ours']:>16}  ours is better by (spread of the runs)")
+    for title, label, plain, ours, ratio in rows(host["measurements"]):
+        print(f"{title:{width}} {label:20} {plain:>16} {ours:>16}  {ratio}")
+    print("\nTargets (median, and the spread of the runs)")
+    for row in host["targets"]:
+        print(f"  {row['what']:80} {row['bound']:18} {verdict(row)}")
+
+
+def page(results):
+    """docs/benchmarks.md."""
+    text = ["# Measured", "",
+            "Made by `make bench`: the same C program on libssl's own session cache and, preloaded, on sslcache, run in turn.",
+            "Times of single-threaded calls are processor time, percentiles are by the clock; a call in which the kernel",
+            "let another program run is counted apart. The floor is what no cache can do without: to read the id and to take and",
+            "drop a reference, on the same sessions in the same order. [How it is done](../benches/README.md)", "",
+            f"Machine: {results['machine']}.", ""]
+    for host in results["hosts"].values():
+        text += [f"## {host['plain']} and {host['ours']}", "", f"Rounds: {host['rounds']}.", "",
+                 "| what is to be reached | bound | median (spread) |", "|---|---|---|"]
+        text += [f"| {row['what']} | {row['bound']} | {verdict(row)} |" for row in host["targets"]]
+        text += ["", f"| measured | | {host['plain']} | {host['ours']} | ours is better by (spread) |", "|---|---|---:|---:|---:|"]
+        text += ["| " + " | ".join(row) + " |" for row in rows(host["measurements"])]
+        text += [""]
+        if host.get("plots"):
+            text += [f"![{name}]({name})\n" for name in host["plots"]]
+    return "\n".join(text)
