@@ -49,6 +49,9 @@ struct samples samples_new(long most);
 /* To be called by the thread that takes the samples, before the first. */
 void samples_begin(struct samples *samples);
 void sample(struct samples *samples, int64_t ns);
+/* For times in which no other program counts. */
+void sample_always(struct samples *samples, int64_t ns);
+double median(struct samples *samples);
 /* PREFIXsamples, mean, p50, p99, p999, worst, preempted and worst_preempted. */
 void report_samples(const char *prefix, struct samples *samples);
 

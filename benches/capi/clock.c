@@ -56,6 +56,11 @@ void sample(struct samples *samples, int64_t ns)
             samples->worst_preempted = ns;
         return;
     }
+    sample_always(samples, ns);
+}
+
+void sample_always(struct samples *samples, int64_t ns)
+{
     samples->took[samples->n++] = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
 }
 
@@ -70,6 +75,13 @@ static void report_as(const char *prefix, const char *name, double value)
     char whole[64];
     snprintf(whole, sizeof whole, "%s%s", prefix, name);
     report_number(whole, value);
+}
+
+double median(struct samples *samples)
+{
+    NEED(samples->n > 0);
+    qsort(samples->took, samples->n, sizeof *samples->took, by_number);
+    return samples->took[samples->n / 2];
 }
 
 void report_samples(const char *prefix, struct samples *samples)

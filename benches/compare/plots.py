@@ -37,25 +37,25 @@ def draw_all(results, plain, ours):
     """(file name, SVG) of each plot for which there are results."""
     subtitle = f"{plain} and {ours}; median of the runs, and their spread"
     drawings = {
-        "bench-add.svg": draw_add(results, subtitle, plain, ours),
+        "bench-add.svg": draw_add(results, subtitle),
         "bench-growth.svg": draw_growth(results, subtitle, plain, ours),
         "bench-churn.svg": draw_threads(
             results, subtitle, plain, ours, "churn", "Adding and removing, 100,000 cached: million calls a second"),
         "bench-lookups.svg": draw_threads(
             results, subtitle, plain, ours, "lookups", "95 % look-ups, 100,000 cached: million calls a second"),
         "bench-flush.svg": draw_flush(results, subtitle, plain, ours),
-        "bench-handshakes.svg": draw_handshakes(results, subtitle, plain, ours),
+        "bench-handshakes.svg": draw_handshakes(results, subtitle),
         "bench-memory.svg": draw_memory(results, subtitle, plain, ours),
     }
     return {name: drawing for name, drawing in drawings.items() if drawing}
 
 
-def draw_add(results, subtitle, plain, ours):
+def draw_add(results, subtitle):
     sizes = (*SIZES, 10 * MILLION)
     run = with_points([
-        series(results, f"{plain}, mixed timeouts", PLAIN, False, "plain", "ns", "add/mixed/{}", sizes),
+        series(results, "libssl, mixed timeouts", PLAIN, False, "plain", "ns", "add/mixed/{}", sizes),
         series(results, "one timeout", PLAIN, True, "plain", "ns", "add/uniform/{}", sizes),
-        series(results, f"{ours}, mixed", OURS, False, "ours", "ns", "add/mixed/{}", sizes),
+        series(results, "sslcache, mixed", OURS, False, "ours", "ns", "add/mixed/{}", sizes),
         series(results, "one timeout", OURS, True, "ours", "ns", "add/uniform/{}", sizes),
         series(results, "floor", FLOOR, True, "ours", "floor", "add/uniform/{}", sizes),
     ])
@@ -96,12 +96,12 @@ def draw_flush(results, subtitle, plain, ours):
                 [(plain, PLAIN), (ours, OURS)], rows, nanoseconds)
 
 
-def draw_handshakes(results, subtitle, plain, ours):
+def draw_handshakes(results, subtitle):
     threads = (1, 2, 8)
     run = with_points([
-        series(results, f"{plain}, TLS 1.2", PLAIN, False, "plain", "per_second", "handshakes/12/{}", threads),
+        series(results, "libssl, TLS 1.2", PLAIN, False, "plain", "per_second", "handshakes/12/{}", threads),
         series(results, "TLS 1.3", PLAIN, True, "plain", "per_second", "handshakes/13/{}", threads),
-        series(results, f"{ours}, TLS 1.2", OURS, False, "ours", "per_second", "handshakes/12/{}", threads),
+        series(results, "sslcache, TLS 1.2", OURS, False, "ours", "per_second", "handshakes/12/{}", threads),
         series(results, "TLS 1.3", OURS, True, "ours", "per_second", "handshakes/13/{}", threads),
     ])
     enough = run and len(run[0][3]) > 1

@@ -72,7 +72,7 @@ def page(title, subtitle, legend, body, height=HEIGHT):
     for name, paint, dashed in legend:
         parts.append(stroke([(x, 59), (x + 24, 59)], paint, dashed))
         parts.append(text(x + 30, 63, name, "", "start"))
-        x += 48 + 7 * len(name)
+        x += 44 + 6.7 * len(name)
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">',
         f"<style>{STYLE}</style>", f'<rect width="{WIDTH}" height="{height}" style="fill: var(--page)"/>',
