@@ -54,7 +54,7 @@ def measure(options, wanted):
         "ours": f"sslcache {first['ours']['sslcache']}{below}",
         "rounds": rounds,
         "measurements": measurements,
-        "targets": targets.judge_all(measurements),
+        "targets": targets.judge_all(measurements, same_libssl=not below),
     }
 
 

@@ -49,8 +49,8 @@ def few_samples(summary, figure):
 def verdict(row):
     if row["value"] is None:
         return "not measured"
-    least, median, greatest = (f"{times(value)}{row['unit']}" for value in row["value"])
-    return f"{'met' if row['met'] else 'missed'}: {median} ({least} to {greatest})"
+    least, median, greatest = map(times, row["value"])
+    return f"{'met' if row['met'] else 'missed'}: {median}{row['unit']} ({least} to {greatest})"
 
 
 def print_report(host):
@@ -68,14 +68,15 @@ def page(results):
     text = ["# Measured", "",
             "Made by `make bench`: the same C program on libssl's own session cache and, preloaded, on sslcache, run in turn.",
             "Times of single-threaded calls are processor time, percentiles are by the clock; a call in which the kernel",
-            "let another program run is counted apart. The floor is what no cache can do without: to read the id and to take and",
-            "drop a reference, on the same sessions in the same order. [How it is done](../benches/README.md)", "",
+            "let another program run is counted apart. The floor is what no cache can do without: to read the id and to",
+            "take and drop a reference, on the same sessions in the same order. [How it is done](../benches/README.md)", "",
             f"Machine: {results['machine']}.", ""]
     for host in results["hosts"].values():
         text += [f"## {host['plain']} and {host['ours']}", "", f"Rounds: {host['rounds']}.", "",
                  "| what is to be reached | bound | median (spread) |", "|---|---|---|"]
         text += [f"| {row['what']} | {row['bound']} | {verdict(row)} |" for row in host["targets"]]
-        text += ["", f"| measured | | {host['plain']} | {host['ours']} | ours is better by (spread) |", "|---|---|---:|---:|---:|"]
+        text += ["", f"| measured | | {host['plain']} | {host['ours']} | ours is better by (spread) |",
+                 "|---|---|---:|---:|---:|"]
         text += ["| " + " | ".join(row) + " |" for row in rows(host["measurements"])]
         text += [""]
         if host.get("plots"):
