@@ -5,7 +5,9 @@
 //! * [`cache`] is the cache itself: pure, safe, told the time, knowing nothing of libssl.
 //! * [`host`] is the libssl behind us: its functions, and owning references to its objects.
 //! * [`ffi`] is what C sees: the only layer with exported functions, and the rules of libssl.
+//! * [`lock`] is what all of them wait at: a mutex that survives a fork.
 
 pub mod cache;
 pub mod ffi;
 pub mod host;
+pub mod lock;

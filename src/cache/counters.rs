@@ -29,6 +29,11 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// How often the set of cached sessions has changed.
+    pub fn changes(&self) -> u64 {
+        self.inserted + self.replaced + self.evicted + self.expired + self.flushed + self.removed
+    }
+
     pub(super) fn add(&mut self, other: &Counters) {
         self.hits += other.hits;
         self.misses += other.misses;

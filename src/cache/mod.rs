@@ -40,10 +40,8 @@ mod wheel;
 #[cfg(test)]
 mod tests;
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-
-use smallvec::SmallVec;
 
 pub use counters::Counters;
 pub use expiry::Expiry;
@@ -51,9 +49,12 @@ pub use insert::{Inserted, Outcome};
 pub use key::Key;
 pub use sweep::{Batch, Batches, Sweep};
 
+use crate::lock::Lock;
 use seats::Seats;
 use shard::Shard;
-use store::{Locked, Store};
+#[cfg(any(test, fuzzing))]
+use store::Locked;
+use store::Store;
 
 /// What is known of a client when its session is cached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,8 +79,8 @@ pub struct Cache<V> {
     seats: Seats,
     shards_wanted: usize,
     store: OnceLock<Store<V>>,
-    /// Held while the store is made, so that `hold` can keep one from being made.
-    making: Mutex<()>,
+    /// Held while the store is made: a OnceLock alone would keep a forked child waiting for a thread it does not have.
+    making: Lock<()>,
     /// Look-ups before there was a store.
     misses_before: AtomicU64,
     refused: AtomicU64,
@@ -95,7 +96,7 @@ impl<V: Clone + PartialEq> Cache<V> {
             seats: Seats::new(capacity),
             shards_wanted: shards,
             store: OnceLock::new(),
-            making: Mutex::new(()),
+            making: Lock::new(()),
             misses_before: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             last_asked: AtomicUsize::new(0),
@@ -153,8 +154,9 @@ impl<V: Clone + PartialEq> Cache<V> {
             if !wanted(shard, at) {
                 return None;
             }
+            let gone = shard.take(at);
             self.seats.give_back(1);
-            Some((shard.take(at), shard.give_back_memory()))
+            Some((gone, shard.give_back_memory()))
         })??;
         drop(spent);
         Some(gone)
@@ -198,20 +200,11 @@ impl<V: Clone + PartialEq> Cache<V> {
             ..Counters::default()
         };
         for shard in self.store.get().map_or(&[][..], Store::shards) {
-            sum.add(&shard.hold().counters);
+            if let Some(shard) = shard.lock() {
+                sum.add(&shard.counters);
+            }
         }
         sum
-    }
-
-    /// Holds the whole cache still until the result is dropped, by the same thread: for the time of a fork, so that the
-    /// child gets every lock free and every structure whole. The thread must not call this cache meanwhile.
-    pub fn hold(&self) -> Held<'_, V> {
-        let making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        let shards = self.store.get().map_or(&[][..], Store::shards);
-        Held {
-            _shards: shards.iter().map(Locked::hold).collect(),
-            _making: making,
-        }
     }
 
     /// Recounts everything while nothing moves, and panics where two counts differ.
@@ -219,15 +212,14 @@ impl<V: Clone + PartialEq> Cache<V> {
     pub fn validate(&self) {
         let _making = self.making.lock();
         let shards = self.store.get().map_or(&[][..], Store::shards);
-        let held: Vec<_> = shards.iter().map(Locked::hold).collect();
+        let held: Vec<_> = shards.iter().filter_map(Locked::lock).collect();
         let cached: usize = held.iter().map(|shard| shard.validate()).sum();
         assert_eq!(cached, self.seats.taken(), "entries and seats taken");
     }
 
     fn store_or_make(&self) -> Option<&Store<V>> {
         if self.store.get().is_none() {
-            // Nothing is left half done under this lock, so a panic there means nothing.
-            let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            let _making = self.making.lock()?;
             if self.store.get().is_none() {
                 let store = Store::new(self.capacity(), self.shards_wanted)?;
                 // Cannot be set already: only here, and under the lock.
@@ -236,10 +228,4 @@ impl<V: Clone + PartialEq> Cache<V> {
         }
         self.store.get()
     }
-}
-
-/// Every lock of a cache; see `Cache::hold`. The shards' are taken in order, after the one under which shards are made.
-pub struct Held<'a, V> {
-    _shards: SmallVec<[MutexGuard<'a, Shard<V>>; 16]>,
-    _making: MutexGuard<'a, ()>,
 }

@@ -1,9 +1,7 @@
 //! The shards of a cache, their locks, and which shard a key lives in.
 //!
-//! **Locks** are std's mutexes. Nobody ever holds two of one cache, except `Cache::hold`, which takes all in order. On
-//! Linux a std mutex is one word: held across fork by the thread that forks, it is simply let go in the child.
-//! parking_lot's keeps its waiters in a table of the whole process and may hand a lock over to a waiter directly; in
-//! the child that waiter does not exist, and the lock would stay with it for ever.
+//! **Locks** are the library's own, which survive a fork: a shard whose lock another thread held at that moment is lost
+//! to the child. Its seats stay taken there. Nobody ever holds two locks of one cache.
 //!
 //! **A panic under a lock** (a bug of ours, or a `clone` that panics) closes the shard: from then on it finds nothing
 //! and accepts nothing, which a server sees as full handshakes; what it holds is freed with the cache. Going on would
@@ -13,10 +11,11 @@
 //! and one who could predict buckets could fill one.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use super::key::Key;
 use super::shard::Shard;
+use crate::lock::Lock;
 
 /// Shards beyond this spread nothing more.
 const SHARDS_MOST: usize = 1024;
@@ -31,7 +30,7 @@ pub(super) struct Store<V> {
 
 /// A shard behind its lock, on cache lines of its own: 128 bytes, because processors fetch lines in pairs.
 #[repr(align(128))]
-pub(super) struct Locked<V>(Mutex<Shard<V>>);
+pub(super) struct Locked<V>(Lock<Shard<V>>);
 
 /// Where a key lives.
 pub(super) struct Home<'a, V> {
@@ -46,7 +45,7 @@ impl<V: Clone + PartialEq> Store<V> {
         let count = shards_for(capacity, wanted);
         let mut shards = Vec::new();
         shards.try_reserve_exact(count).ok()?;
-        shards.resize_with(count, || Locked(Mutex::new(Shard::new())));
+        shards.resize_with(count, || Locked(Lock::new(Shard::new())));
         Some(Store {
             hasher: RandomState::new(),
             shards,
@@ -73,14 +72,9 @@ impl<V: Clone + PartialEq> Store<V> {
 }
 
 impl<V> Locked<V> {
-    /// The shard, or None if it is closed.
+    /// The shard, or None if it is closed or lost.
     pub(super) fn lock(&self) -> Option<MutexGuard<'_, Shard<V>>> {
-        self.0.lock().ok()
-    }
-
-    /// The lock alone, also of a closed shard.
-    pub(super) fn hold(&self) -> MutexGuard<'_, Shard<V>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

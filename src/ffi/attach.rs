@@ -5,41 +5,120 @@
 //! one: SSL_set_SSL_CTX records the first one as the connection's ex_data. (A new function of ex_data could
 //! not: since 3.2 it runs before the connection has a context.)
 
+use core::cell::Cell;
 use core::ffi::{c_int, c_long, c_void};
 use core::ptr;
 use std::sync::Arc;
 
 use super::callbacks;
 use super::guard::{caught, guard, quietly};
+use super::registry;
 use super::store::Store;
-use super::{fork, registry};
 use crate::host::abi::*;
 use crate::host::inside::Inside;
+use crate::host::scratch::Origin;
 use crate::host::table::ExIndices;
 use crate::host::types::*;
-use crate::host::{Host, Libssl, locate};
+use crate::host::{Host, Libssl, images, locate};
+use crate::lock::watch_forks;
 
 /// Gives a context that its application has just made a cache of ours. Where that fails the context keeps
-/// the host's. A context that has one already is left as it is: hosts that reach SSL_CTX_new_ex through the
-/// PLT come by twice.
+/// the host's.
 ///
 /// # Safety
-/// * `ctx` is null or a context of `host`, and no other thread uses it yet.
-pub unsafe fn attach(host: &'static Host, ctx: *mut SSL_CTX) {
-    if ctx.is_null() || Inside::is() {
+/// * `ctx` is null or a context of `host`, made with `origin`, and no other thread uses it yet.
+pub unsafe fn attach(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) {
+    if ctx.is_null() || Inside::is() || !locate::is_known(host) {
         return;
     }
     // SAFETY: the caller's contract.
-    quietly(|| caught(|| unsafe { take_over(host, ctx) }));
+    quietly(|| caught(|| unsafe { take_over(host, ctx, origin) }));
+}
+
+/// Takes note of a context that came by SSL_CTX_new_ex.
+///
+/// Where the host's own functions call each other through the PLT, its SSL_CTX_new arrives there too. Inside
+/// our SSL_CTX_new that is the way to a context which is attached in a moment. Otherwise a program has found the
+/// host's functions by dlsym; we see no other call of it, and taking its context over would leave
+/// it with half of it. A program that calls SSL_CTX_new_ex itself, with the default library context, looks the
+/// same here: so that context waits for the first other call of ours by the program.
+///
+/// # Safety
+/// As for [`attach`].
+pub unsafe fn attach_or_wait(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) {
+    if Inside::is() || MAKING.with(Cell::get) || called_by(host) {
+        return;
+    }
+    let Ok(libssl) = &host.libssl else {
+        return;
+    };
+    let looks_like_new = origin.libctx.is_null() && origin.propq.is_none();
+    if !looks_like_new || !quietly(|| host.tells_of_the_end(libssl)) {
+        // SAFETY: the caller's contract.
+        return unsafe { attach(host, ctx, origin) };
+    }
+    if let Some(indices) = host.ex_indices(|| register(host, libssl)) {
+        // SAFETY: the caller's contract. Without memory the context keeps the host's cache.
+        unsafe { (libssl.SSL_CTX_set_ex_data)(ctx, indices.ctx, waiting().cast()) };
+    }
+}
+
+/// Runs `make`, our SSL_CTX_new's call of the host's.
+pub fn while_making<T>(make: impl FnOnce() -> T) -> T {
+    let before = MAKING.with(|making| making.replace(true));
+    let made = make();
+    MAKING.with(|making| making.set(before));
+    made
+}
+
+thread_local! {
+    /// Whether this thread is inside our SSL_CTX_new.
+    static MAKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What stands in place of the store of a context that waits.
+fn waiting() -> *mut Store {
+    static WAITING: u8 = 0;
+    ptr::from_ref(&WAITING).cast_mut().cast()
+}
+
+/// Attaches a context that waits, unless it is the host that calls, or has used it already.
+///
+/// # Safety
+/// * `ctx` is a live context of `host`.
+#[cold]
+unsafe fn settle(host: &'static Host, libssl: &Libssl, ctx: *mut SSL_CTX) -> bool {
+    // SAFETY: the caller's contract; these commands take no pointer.
+    let count = |command| unsafe { (libssl.SSL_CTX_ctrl)(ctx, command, 0, ptr::null_mut()) };
+    let unused = [
+        SSL_CTRL_SESS_NUMBER,
+        SSL_CTRL_SESS_ACCEPT,
+        SSL_CTRL_SESS_CONNECT,
+    ]
+    .into_iter()
+    .all(|command| count(command) == 0);
+    if called_by(host) || !unused {
+        return false;
+    }
+    // SAFETY: the caller's contract; a context without a handshake is still being set up, by one thread.
+    unsafe { attach(host, ctx, Origin::default()) };
+    true
+}
+
+/// Whether the host itself has called what we export, through the PLT.
+fn called_by(host: &Host) -> bool {
+    images::caller().is_some_and(|address| host.image.contains(address))
 }
 
 /// # Safety
 /// As for [`attach`]; `ctx` is not null.
-unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX) -> Option<()> {
+unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) -> Option<()> {
+    watch_forks();
     let libssl = host.libssl.as_ref().ok()?;
     let indices = host.ex_indices(|| register(host, libssl))?;
     // SAFETY: the caller's contract.
-    if !unsafe { (libssl.SSL_CTX_get_ex_data)(ctx, indices.ctx) }.is_null() {
+    let known = unsafe { (libssl.SSL_CTX_get_ex_data)(ctx, indices.ctx) };
+    if !known.is_null() && known != waiting().cast() {
         return None;
     }
     // SAFETY: the caller's contract; the command takes no pointer.
@@ -51,6 +130,7 @@ unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX) -> Option<()> {
     let store = Arc::new(Store::new(
         host,
         libssl,
+        origin,
         mode as u32,
         usize::try_from(size).ok()?,
     ));
@@ -61,7 +141,6 @@ unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX) -> Option<()> {
         drop(unsafe { Arc::from_raw(attached) });
         return None;
     }
-    fork::prepare_once();
     store.apply_mode(ctx);
     // SAFETY: the caller's contract; the callbacks have the types of their setters.
     unsafe {
@@ -135,7 +214,18 @@ pub unsafe fn attached<'a>(ctx: *mut SSL_CTX) -> Option<Attached<'a>> {
     let libssl = host.libssl.as_ref().ok()?;
     let indices = host.ex_indices(|| None)?;
     // SAFETY: the caller's contract; the only libssl here is the context's.
-    let store = unsafe { (libssl.SSL_CTX_get_ex_data)(ctx, indices.ctx) }.cast::<Store>();
+    let find = || unsafe { (libssl.SSL_CTX_get_ex_data)(ctx, indices.ctx) }.cast::<Store>();
+    let mut store = find();
+    if store == waiting() {
+        // SAFETY: the caller's contract.
+        if !unsafe { settle(host, libssl, ctx) } {
+            return None;
+        }
+        store = find();
+    }
+    if store == waiting() {
+        return None;
+    }
     // SAFETY: the index is ours, so it holds null or the store, which lives as long as the context.
     unsafe { store.as_ref() }.map(Attached::Borrowed)
 }
@@ -222,25 +312,28 @@ unsafe extern "C" fn connection_copied(
     })
 }
 
-/// A context dies. What its cache still holds goes now, where it has not gone before.
+/// A context dies. Its sessions have gone before, with the remove callback; what is left goes now.
 unsafe extern "C" fn context_freed(
     ctx: *mut c_void,
     store: *mut c_void,
     _: *mut CRYPTO_EX_DATA,
-    _: c_int,
+    index: c_int,
     _: c_long,
     _: *mut c_void,
 ) {
     let ctx = ctx.cast::<SSL_CTX>();
-    if store.is_null() {
+    if store.is_null() || store == waiting().cast() {
         return;
     }
     guard((), || {
         // SAFETY: the reference that `take_over` gave to the context.
         let store = unsafe { Arc::from_raw(store.cast::<Store>()) };
-        store.drain(ctx);
-        store.uproot_sentinel(ctx);
+        // The application's ex_data may be freed after ours, by code that still calls the cache. It finds the
+        // host's from here on, empty and alive.
+        // SAFETY: libcrypto passes the dying context, whose ex_data is still there.
+        unsafe { (store.libssl.SSL_CTX_set_ex_data)(ctx, index, ptr::null_mut()) };
         registry::strike_out(ctx);
+        store.let_go(ctx);
         Some(())
     })
 }

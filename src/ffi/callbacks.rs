@@ -3,15 +3,14 @@
 //! They run without a lock of ours, and call the application's callbacks in libssl's order and with
 //! libssl's arguments.
 
-use core::cell::Cell;
 use core::ffi::{c_int, c_uchar};
 use core::ptr;
 use core::slice;
 
 use super::attach::{attached, session_context};
-use super::guard::{guard, quietly};
-use super::store::Store;
-use crate::cache::Standing;
+use super::guard::guard;
+use super::store::{Store, now};
+use crate::cache::{Key, Standing};
 use crate::host::abi::*;
 use crate::host::types::*;
 use crate::host::{Libssl, SessionRef};
@@ -31,8 +30,8 @@ pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_i
         // SAFETY: the host passes a live connection.
         let is_server = unsafe { (libssl.SSL_is_server)(ssl) } == 1;
         // SAFETY: the host passes live objects.
-        if store.stores_by_itself() && unsafe { belongs_in_cache(&store, ssl, session, is_server) }
-        {
+        let belongs = || unsafe { belongs_in_cache(&store, ctx, ssl, session, is_server) };
+        if store.stores_by_itself() && belongs() {
             // SAFETY: the host passes a live connection.
             let returned = unsafe { (libssl.SSL_session_reused)(ssl) } == 1;
             let standing = if returned {
@@ -57,9 +56,10 @@ pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_i
 /// tickets are stateless, unless something needs them there (ssl_update_cache).
 ///
 /// # Safety
-/// * `ssl` and `session` are alive.
+/// * `ctx` is the context of `store`; `ssl` and `session` are alive.
 unsafe fn belongs_in_cache(
     store: &Store,
+    ctx: *mut SSL_CTX,
     ssl: *mut SSL,
     session: *mut SSL_SESSION,
     is_server: bool,
@@ -70,20 +70,38 @@ unsafe fn belongs_in_cache(
         return true;
     }
     // SAFETY: the caller's contract.
-    let stateful = unsafe { (store.libssl.SSL_get_options)(ssl) } & SSL_OP_NO_TICKET != 0;
+    let stateful = unsafe { options(store.libssl, ctx, ssl) } & SSL_OP_NO_TICKET != 0;
     // SAFETY: the caller's contract.
-    stateful || store.remove_callback.get().is_some() || unsafe { guards_replay(store.libssl, ssl) }
+    stateful
+        || store.remove_callback.get().is_some()
+        || unsafe { guards_replay(store.libssl, ctx, ssl) }
 }
 
 /// Whether a server accepts early data and uses each ticket once.
 ///
 /// # Safety
-/// * `ssl` is alive.
-unsafe fn guards_replay(libssl: &Libssl, ssl: *const SSL) -> bool {
+/// * `ctx` and `ssl` are alive.
+unsafe fn guards_replay(libssl: &Libssl, ctx: *mut SSL_CTX, ssl: *const SSL) -> bool {
     // SAFETY: the caller's contract.
     let early_data = unsafe { (libssl.SSL_get_max_early_data)(ssl) } > 0;
     // SAFETY: the caller's contract.
-    early_data && unsafe { (libssl.SSL_get_options)(ssl) } & SSL_OP_NO_ANTI_REPLAY == 0
+    early_data && unsafe { options(libssl, ctx, ssl) } & SSL_OP_NO_ANTI_REPLAY == 0
+}
+
+/// The options of a connection.
+///
+/// # Safety
+/// * `ctx` and `ssl` are alive.
+unsafe fn options(libssl: &Libssl, ctx: *mut SSL_CTX, ssl: *const SSL) -> u64 {
+    // SAFETY: the caller's contract.
+    if unsafe { (libssl.SSL_version)(ssl) } == QUIC_VERSION {
+        // SSL_get_options takes the lock of a QUIC connection, which is held while it calls us. The TLS
+        // inside has the context's.
+        // SAFETY: the caller's contract.
+        return unsafe { (libssl.SSL_CTX_get_options)(ctx) };
+    }
+    // SAFETY: the caller's contract.
+    unsafe { (libssl.SSL_get_options)(ssl) }
 }
 
 /// A ClientHello names a session: ours first, then the application's get callback.
@@ -101,23 +119,34 @@ pub unsafe extern "C" fn on_get(
         store.auto_clear(ctx, true); // before the look-up, as it was due at the end of an earlier handshake
         // SAFETY: the host passes a live connection.
         let version = unsafe { version_of(store.libssl, ssl) };
-        // SAFETY: the host passes a live connection.
-        let single_use = version == TLS1_3_VERSION && unsafe { guards_replay(store.libssl, ssl) };
+        // SAFETY: the host passes live objects.
+        let single_use =
+            version == TLS1_3_VERSION && unsafe { guards_replay(store.libssl, ctx, ssl) };
         // SAFETY: the host passes `id_len` bytes.
-        let key = unsafe { slice::from_raw_parts(id, usize::try_from(id_len).ok()?) };
-        let found = match store.find(key, version, single_use) {
+        let key = Key::new(
+            unsafe { slice::from_raw_parts(id, usize::try_from(id_len).ok()?) },
+            version,
+        )?;
+        if single_use && !store.claims.claim(&key, now()) {
+            store.count_miss();
+            return None;
+        }
+        let found = match store.find(&key, single_use) {
             Some(session) => {
                 if single_use {
                     // SAFETY: our context and a session that we hold.
-                    unsafe { lend(&store, ctx, session.as_ptr()) };
+                    unsafe { store.lend(ctx, session.as_ptr()) };
                 }
                 // SAFETY: the host passes a place for it. The reference is handed over.
                 unsafe { *copy = 0 };
                 session.into_raw()
             }
             // SAFETY: the host's own arguments.
-            None => unsafe { ask_application(&store, ctx, ssl, (id, id_len, copy), single_use) },
+            None => unsafe { ask_application(&store, ctx, ssl, (id, id_len, copy), version) },
         };
+        if single_use && found.is_null() {
+            store.claims.release(&key); // else the removal that follows releases it
+        }
         Some(found)
     })
 }
@@ -132,7 +161,7 @@ unsafe fn ask_application(
     ctx: *mut SSL_CTX,
     ssl: *mut SSL,
     (id, id_len, copy): (*const c_uchar, c_int, *mut c_int),
-    single_use: bool,
+    version: c_int,
 ) -> *mut SSL_SESSION {
     let Some(callback) = store.get_callback.get() else {
         return ptr::null_mut();
@@ -147,14 +176,18 @@ unsafe fn ask_application(
         return answer; // the host drops it
     }
     store.count_callback_hit();
-    if store.stores_by_itself() {
-        if single_use {
-            // SAFETY: the caller's contract.
-            unsafe { lend(store, ctx, answer) };
-        } else {
-            // SAFETY: the caller's contract.
-            unsafe { store.add(ctx, answer, Standing::Proven) };
-        }
+    if !store.stores_by_itself() {
+        return answer;
+    }
+    // Asked again, as the host does after the callback: a session is lent only to be taken back at once.
+    // SAFETY: the caller's contract.
+    if version == TLS1_3_VERSION && unsafe { guards_replay(store.libssl, ctx, ssl) } {
+        store.update_time(&session, now());
+        // SAFETY: the caller's contract.
+        unsafe { store.lend(ctx, answer) };
+    } else {
+        // SAFETY: the caller's contract.
+        unsafe { store.add(ctx, answer, Standing::Proven) };
     }
     answer
 }
@@ -166,10 +199,9 @@ pub unsafe extern "C" fn on_remove(ctx: *mut SSL_CTX, session: *mut SSL_SESSION)
         // SAFETY: the host passes a live context.
         let store = unsafe { attached(ctx) }?;
         if store.is_sentinel(session) {
-            store.drain(ctx);
+            store.flush(ctx, 0);
             return Some(());
         }
-        take_back(session);
         // SAFETY: the host passes live objects.
         unsafe { store.follow_removal(ctx, session) };
         Some(())
@@ -186,31 +218,4 @@ pub unsafe fn version_of(libssl: &Libssl, ssl: *const SSL) -> c_int {
         QUIC_VERSION => TLS1_3_VERSION,
         version => version,
     }
-}
-
-thread_local! {
-    /// The session that this thread has put into the host's cache for the host to remove in the same call.
-    static LENT: Cell<*mut SSL_SESSION> = const { Cell::new(ptr::null_mut()) };
-}
-
-/// Puts a session into the host's own cache. With early data and anti-replay the host accepts a ticket only
-/// if its SSL_CTX_remove_session finds the session there, right after the look-up.
-///
-/// # Safety
-/// * `ctx` is the context of `store`, `session` a live session of the same library.
-unsafe fn lend(store: &Store, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) {
-    // SAFETY: the caller's contract.
-    quietly(|| unsafe { store.libssl.add_to_host(ctx, session) });
-    LENT.with(|lent| lent.set(session));
-}
-
-/// Whether `session` was lent by this thread; it no longer is.
-pub fn take_back(session: *mut SSL_SESSION) -> bool {
-    LENT.with(|lent| {
-        let was_lent = lent.get() == session;
-        if was_lent {
-            lent.set(ptr::null_mut());
-        }
-        was_lent
-    })
 }

@@ -5,11 +5,16 @@ use core::{ptr, slice};
 
 use libc::time_t;
 
-use super::attach::{attach, attached, host_of, record_session_context, session_context};
+use super::attach::{
+    attach, attach_or_wait, attached, host_of, record_session_context, session_context,
+    while_making,
+};
 use super::callbacks::version_of;
 use super::guard::{guard, quietly};
 use crate::host::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
+use crate::host::inside::Inside;
 use crate::host::locate;
+use crate::host::scratch::Origin;
 use crate::host::types::*;
 
 /// SSL_CTX_new(3): a context of the host, with a cache of ours.
@@ -19,11 +24,12 @@ use crate::host::types::*;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_new(method: *const SSL_METHOD) -> *mut SSL_CTX {
     guard(ptr::null_mut(), || {
-        let host = locate::host_of_new_context()?;
+        let host = locate::host_of_method(method)?;
+        let new = host.passthrough.SSL_CTX_new?;
         // SAFETY: the caller's contract.
-        let ctx = unsafe { host.passthrough.SSL_CTX_new?(method) };
+        let ctx = while_making(|| unsafe { new(method) });
         // SAFETY: just made by this host.
-        unsafe { attach(host, ctx) };
+        unsafe { attach(host, ctx, Origin::default()) };
         Some(ctx)
     })
 }
@@ -40,11 +46,15 @@ pub unsafe extern "C" fn SSL_CTX_new_ex(
     method: *const SSL_METHOD,
 ) -> *mut SSL_CTX {
     guard(ptr::null_mut(), || {
-        let host = locate::host_of_new_context()?;
+        let host = locate::host_of_method(method)?;
         // SAFETY: the caller's contract.
         let ctx = unsafe { host.passthrough.SSL_CTX_new_ex?(libctx, propq, method) };
-        // SAFETY: just made by this host.
-        unsafe { attach(host, ctx) };
+        if !ctx.is_null() {
+            // SAFETY: the caller's contract.
+            let origin = unsafe { Origin::new(libctx, propq) };
+            // SAFETY: just made by this host.
+            unsafe { attach_or_wait(host, ctx, origin) };
+        }
         Some(ctx)
     })
 }
@@ -60,6 +70,7 @@ pub unsafe extern "C" fn SSL_CTX_flush_sessions(ctx: *mut SSL_CTX, tm: c_long) {
         if let Some(store) = unsafe { attached(ctx) } {
             store.flush(ctx, tm);
         } else if !ctx.is_null() {
+            Inside::note(ctx);
             // SAFETY: the caller's contract.
             unsafe { host_of(ctx)?.passthrough.SSL_CTX_flush_sessions?(ctx, tm) };
         }

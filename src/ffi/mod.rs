@@ -5,14 +5,17 @@
 //! gets the host's own function.
 //!
 //! * [`contexts`], [`sessions`], [`settings`] and [`stats`] are the exported functions, by subject.
-//! * [`attach`] takes a context over; [`callbacks`] is what the host calls; [`store`] is what we keep.
-//! * [`registry`] knows all stores; [`fork`] holds their locks over a fork.
+//! * [`attach`] takes a context over; [`callbacks`] is what the host calls.
+//! * [`store`] is what we keep with a context; [`view`], [`clearing`], [`snapshot`] and [`ending`] are its parts.
+//! * [`claims`] sees to it that early data is accepted once; [`registry`] knows all stores.
 
 pub mod attach;
 mod callback;
 mod callbacks;
+mod claims;
+mod clearing;
 pub mod contexts;
-mod fork;
+mod ending;
 mod guard;
 mod registry;
 pub mod sessions;
@@ -20,6 +23,7 @@ pub mod settings;
 mod snapshot;
 pub mod stats;
 mod store;
+mod view;
 
 /// How many processors this process may run on. The standard library's own count reads files; this one
 /// asks the kernel.

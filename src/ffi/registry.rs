@@ -1,49 +1,69 @@
-//! All stores of this process: for what concerns a session wherever it is cached, and for fork.
+//! All stores of this process, for what concerns a session wherever it is cached.
 //!
 //! Lock order: the registry, then shards. Nothing of the application or the host runs under its lock but
-//! the counting of references.
+//! the counting of references and the reading of a session's times.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 use super::store::{Store, key_of};
 use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
+use crate::lock::Lock;
 
-/// By the address of the context. A std lock, not parking_lot's, whose table of waiters does not survive
-/// a fork.
-pub(super) type Stores = BTreeMap<usize, Arc<Store>>;
-static STORES: RwLock<Stores> = RwLock::new(BTreeMap::new());
-
-fn read() -> RwLockReadGuard<'static, Stores> {
-    STORES.read().unwrap_or_else(PoisonError::into_inner)
+/// By the address of the context.
+struct Stores {
+    all: BTreeMap<usize, Arc<Store>>,
+    /// Those that have ever held a session: few of the many contexts that some servers make.
+    with_sessions: BTreeMap<usize, Arc<Store>>,
 }
 
-pub(super) fn write() -> RwLockWriteGuard<'static, Stores> {
-    STORES.write().unwrap_or_else(PoisonError::into_inner)
-}
+static STORES: Lock<Stores> = Lock::new(Stores {
+    all: BTreeMap::new(),
+    with_sessions: BTreeMap::new(),
+});
 
 /// Enters the store of a new context.
 pub fn enter(ctx: *mut SSL_CTX, store: Arc<Store>) {
-    let left_over = write().insert(ctx as usize, store);
+    let left_over = STORES
+        .lock()
+        .map(|mut stores| stores.all.insert(ctx as usize, store));
     drop(left_over);
 }
 
 /// Strikes out the store of a dying context.
 pub fn strike_out(ctx: *mut SSL_CTX) {
-    let store = write().remove(&(ctx as usize));
-    drop(store);
+    let Some(mut stores) = STORES.lock() else {
+        return;
+    };
+    let noted = stores.with_sessions.remove(&(ctx as usize));
+    let store = stores.all.remove(&(ctx as usize));
+    drop(stores);
+    drop((noted, store));
+}
+
+/// Notes that a context has sessions now.
+pub fn note_sessions_of(ctx: *mut SSL_CTX) {
+    let Some(mut stores) = STORES.lock() else {
+        return;
+    };
+    if let Some(store) = stores.all.get(&(ctx as usize)).cloned() {
+        stores.with_sessions.insert(ctx as usize, store);
+    }
 }
 
 /// The store of a context that may belong to any of several hosts.
 pub fn of_context(ctx: *mut SSL_CTX) -> Option<Arc<Store>> {
-    read().get(&(ctx as usize)).cloned()
+    STORES.lock()?.all.get(&(ctx as usize)).cloned()
 }
 
 /// Lets the expiry of a session follow its time and timeout in every cache that holds it.
 pub fn follow_expiry(session: &SessionRef) {
     let Some(key) = key_of(session) else { return };
-    for store in read().values() {
+    let Some(stores) = STORES.lock() else {
+        return;
+    };
+    for store in stores.with_sessions.values() {
         store.follow_expiry(&key, session);
     }
 }

@@ -5,7 +5,6 @@ use core::ffi::{c_int, c_long};
 use libc::time_t;
 
 use super::attach::{attached, host_of};
-use super::callbacks::take_back;
 use super::guard::{guard, quietly};
 use super::registry;
 use crate::cache::Standing;
@@ -52,11 +51,6 @@ pub unsafe extern "C" fn SSL_CTX_remove_session(
         }
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
-            if take_back(session) {
-                // It stands in the host's cache, and the host tells our remove callback.
-                // SAFETY: the caller's contract.
-                return Some(unsafe { (store.libssl.SSL_CTX_remove_session)(ctx, session) });
-            }
             // SAFETY: the caller's contract.
             return Some(unsafe { store.remove(ctx, session) }.into());
         }

@@ -3,8 +3,9 @@
 //! `<openssl/ssl.h>` has most of these as macros over SSL_CTX_ctrl. The manual pages document them as
 //! functions, and callers without a C preprocessor need them: here they are both.
 
-use core::ffi::{c_int, c_long, c_void};
-use core::ptr;
+use core::ffi::{CStr, c_int, c_long, c_void};
+use core::mem;
+use core::ptr::{self, NonNull};
 
 use super::attach::{attached, host_of};
 use super::guard::guard;
@@ -23,11 +24,10 @@ pub unsafe extern "C" fn SSL_CTX_ctrl(
     pointer: *mut c_void,
 ) -> c_long {
     guard(0, || {
-        if is_session_command(command) {
-            // SAFETY: the caller's contract.
-            if let Some(store) = unsafe { attached(ctx) } {
-                return Some(store.ctrl(ctx, command, argument));
-            }
+        // SAFETY: the caller's contract.
+        let store = unsafe { attached(ctx) };
+        if let Some(store) = store.filter(|_| is_session_command(command)) {
+            return Some(store.ctrl(ctx, command, argument));
         }
         // SAFETY: the caller's contract.
         Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_ctrl?(ctx, command, argument, pointer) })
@@ -92,9 +92,6 @@ pub unsafe extern "C" fn SSL_CTX_sess_set_remove_cb(
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
             store.remove_callback.set(callback);
-            if callback.is_some() {
-                store.plant_sentinel(ctx);
-            }
         } else if !ctx.is_null() {
             // SAFETY: the caller's contract.
             unsafe { host_of(ctx)?.passthrough.SSL_CTX_sess_set_remove_cb?(ctx, callback) };
@@ -173,8 +170,15 @@ pub unsafe extern "C" fn SSL_CTX_sess_get_get_cb(ctx: *mut SSL_CTX) -> Option<Ge
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_set_session_cache_mode(ctx: *mut SSL_CTX, mode: c_long) -> c_long {
-    // SAFETY: the caller's contract; the command takes no pointer.
-    unsafe { SSL_CTX_ctrl(ctx, SSL_CTRL_SET_SESS_CACHE_MODE, mode, ptr::null_mut()) }
+    // SAFETY: the caller's contract.
+    unsafe {
+        setting(
+            ctx,
+            SSL_CTRL_SET_SESS_CACHE_MODE,
+            mode,
+            c"SSL_CTX_set_session_cache_mode",
+        )
+    }
 }
 
 /// Returns the mode as it was set; 0 where ctx is NULL.
@@ -183,8 +187,15 @@ pub unsafe extern "C" fn SSL_CTX_set_session_cache_mode(ctx: *mut SSL_CTX, mode:
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_get_session_cache_mode(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract; the command takes no pointer.
-    unsafe { SSL_CTX_ctrl(ctx, SSL_CTRL_GET_SESS_CACHE_MODE, 0, ptr::null_mut()) }
+    // SAFETY: the caller's contract.
+    unsafe {
+        setting(
+            ctx,
+            SSL_CTRL_GET_SESS_CACHE_MODE,
+            0,
+            c"SSL_CTX_get_session_cache_mode",
+        )
+    }
 }
 
 /// Sets how many sessions the cache of ctx may hold; 0 for no limit. The default is 20480. Where it holds
@@ -196,8 +207,15 @@ pub unsafe extern "C" fn SSL_CTX_get_session_cache_mode(ctx: *mut SSL_CTX) -> c_
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_sess_set_cache_size(ctx: *mut SSL_CTX, size: c_long) -> c_long {
-    // SAFETY: the caller's contract; the command takes no pointer.
-    unsafe { SSL_CTX_ctrl(ctx, SSL_CTRL_SET_SESS_CACHE_SIZE, size, ptr::null_mut()) }
+    // SAFETY: the caller's contract.
+    unsafe {
+        setting(
+            ctx,
+            SSL_CTRL_SET_SESS_CACHE_SIZE,
+            size,
+            c"SSL_CTX_sess_set_cache_size",
+        )
+    }
 }
 
 /// Returns how many sessions the cache of ctx may hold; 0 for no limit, and where ctx is NULL.
@@ -206,8 +224,15 @@ pub unsafe extern "C" fn SSL_CTX_sess_set_cache_size(ctx: *mut SSL_CTX, size: c_
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_sess_get_cache_size(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract; the command takes no pointer.
-    unsafe { SSL_CTX_ctrl(ctx, SSL_CTRL_GET_SESS_CACHE_SIZE, 0, ptr::null_mut()) }
+    // SAFETY: the caller's contract.
+    unsafe {
+        setting(
+            ctx,
+            SSL_CTRL_GET_SESS_CACHE_SIZE,
+            0,
+            c"SSL_CTX_sess_get_cache_size",
+        )
+    }
 }
 
 /// Returns how many sessions the cache of ctx holds.
@@ -218,7 +243,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_get_cache_size(ctx: *mut SSL_CTX) -> c_lon
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_sess_number(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
-    unsafe { counter(ctx, SSL_CTRL_SESS_NUMBER) }
+    unsafe { setting(ctx, SSL_CTRL_SESS_NUMBER, 0, c"SSL_CTX_sess_number") }
 }
 
 /// Returns how many handshakes were begun as a client.
@@ -229,7 +254,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_number(ctx: *mut SSL_CTX) -> c_long {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_sess_connect(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
-    unsafe { counter(ctx, SSL_CTRL_SESS_CONNECT) }
+    unsafe { setting(ctx, SSL_CTRL_SESS_CONNECT, 0, c"SSL_CTX_sess_connect") }
 }
 
 /// Returns how many handshakes were completed as a client.
@@ -240,7 +265,14 @@ pub unsafe extern "C" fn SSL_CTX_sess_connect(ctx: *mut SSL_CTX) -> c_long {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_sess_connect_good(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
-    unsafe { counter(ctx, SSL_CTRL_SESS_CONNECT_GOOD) }
+    unsafe {
+        setting(
+            ctx,
+            SSL_CTRL_SESS_CONNECT_GOOD,
+            0,
+            c"SSL_CTX_sess_connect_good",
+        )
+    }
 }
 
 /// Returns how many renegotiations were begun as a client.
@@ -251,7 +283,14 @@ pub unsafe extern "C" fn SSL_CTX_sess_connect_good(ctx: *mut SSL_CTX) -> c_long 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_sess_connect_renegotiate(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
-    unsafe { counter(ctx, SSL_CTRL_SESS_CONNECT_RENEGOTIATE) }
+    unsafe {
+        setting(
+            ctx,
+            SSL_CTRL_SESS_CONNECT_RENEGOTIATE,
+            0,
+            c"SSL_CTX_sess_connect_renegotiate",
+        )
+    }
 }
 
 /// Returns how many handshakes were begun as a server.
@@ -262,7 +301,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_connect_renegotiate(ctx: *mut SSL_CTX) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_sess_accept(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
-    unsafe { counter(ctx, SSL_CTRL_SESS_ACCEPT) }
+    unsafe { setting(ctx, SSL_CTRL_SESS_ACCEPT, 0, c"SSL_CTX_sess_accept") }
 }
 
 /// Returns how many handshakes were completed as a server.
@@ -273,7 +312,14 @@ pub unsafe extern "C" fn SSL_CTX_sess_accept(ctx: *mut SSL_CTX) -> c_long {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_sess_accept_good(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
-    unsafe { counter(ctx, SSL_CTRL_SESS_ACCEPT_GOOD) }
+    unsafe {
+        setting(
+            ctx,
+            SSL_CTRL_SESS_ACCEPT_GOOD,
+            0,
+            c"SSL_CTX_sess_accept_good",
+        )
+    }
 }
 
 /// Returns how many renegotiations were begun as a server.
@@ -284,7 +330,14 @@ pub unsafe extern "C" fn SSL_CTX_sess_accept_good(ctx: *mut SSL_CTX) -> c_long {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_sess_accept_renegotiate(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
-    unsafe { counter(ctx, SSL_CTRL_SESS_ACCEPT_RENEGOTIATE) }
+    unsafe {
+        setting(
+            ctx,
+            SSL_CTRL_SESS_ACCEPT_RENEGOTIATE,
+            0,
+            c"SSL_CTX_sess_accept_renegotiate",
+        )
+    }
 }
 
 /// Returns how many sessions were resumed, from whichever cache.
@@ -295,7 +348,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_accept_renegotiate(ctx: *mut SSL_CTX) -> c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_sess_hits(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
-    unsafe { counter(ctx, SSL_CTRL_SESS_HIT) }
+    unsafe { setting(ctx, SSL_CTRL_SESS_HIT, 0, c"SSL_CTX_sess_hits") }
 }
 
 /// Returns how many sessions the application's get callback had.
@@ -306,7 +359,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_hits(ctx: *mut SSL_CTX) -> c_long {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_sess_cb_hits(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
-    unsafe { counter(ctx, SSL_CTRL_SESS_CB_HIT) }
+    unsafe { setting(ctx, SSL_CTRL_SESS_CB_HIT, 0, c"SSL_CTX_sess_cb_hits") }
 }
 
 /// Returns how many sessions that a client proposed were not in the cache.
@@ -317,7 +370,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_cb_hits(ctx: *mut SSL_CTX) -> c_long {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_sess_misses(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
-    unsafe { counter(ctx, SSL_CTRL_SESS_MISSES) }
+    unsafe { setting(ctx, SSL_CTRL_SESS_MISSES, 0, c"SSL_CTX_sess_misses") }
 }
 
 /// Returns how many sessions that a client proposed were found and had expired.
@@ -328,7 +381,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_misses(ctx: *mut SSL_CTX) -> c_long {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_sess_timeouts(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
-    unsafe { counter(ctx, SSL_CTRL_SESS_TIMEOUTS) }
+    unsafe { setting(ctx, SSL_CTRL_SESS_TIMEOUTS, 0, c"SSL_CTX_sess_timeouts") }
 }
 
 /// Returns how many sessions left because the cache was full.
@@ -339,12 +392,34 @@ pub unsafe extern "C" fn SSL_CTX_sess_timeouts(ctx: *mut SSL_CTX) -> c_long {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_CTX_sess_cache_full(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
-    unsafe { counter(ctx, SSL_CTRL_SESS_CACHE_FULL) }
+    unsafe { setting(ctx, SSL_CTRL_SESS_CACHE_FULL, 0, c"SSL_CTX_sess_cache_full") }
 }
 
+/// A session command under the name of its function. A library that has the function itself, as BoringSSL has,
+/// and whose context is not in our care, is called by it.
+///
 /// # Safety
-/// * `ctx` is null or a live context.
-unsafe fn counter(ctx: *mut SSL_CTX, command: c_int) -> c_long {
-    // SAFETY: the caller's contract; a counter's command takes no pointer.
-    unsafe { SSL_CTX_ctrl(ctx, command, 0, ptr::null_mut()) }
+/// * `ctx` is null or a live context; the command takes no pointer.
+unsafe fn setting(ctx: *mut SSL_CTX, command: c_int, argument: c_long, name: &CStr) -> c_long {
+    guard(0, || {
+        if ctx.is_null() {
+            return None;
+        }
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) } {
+            return Some(store.ctrl(ctx, command, argument));
+        }
+        let host = host_of(ctx)?;
+        let Some(own) = host.own(name) else {
+            // SAFETY: the caller's contract.
+            return Some(unsafe {
+                host.passthrough.SSL_CTX_ctrl?(ctx, command, argument, ptr::null_mut())
+            });
+        };
+        type Setting = unsafe extern "C" fn(*mut SSL_CTX, c_long) -> c_long;
+        // SAFETY: all of them take a context, some a number after it, and answer a number or nothing.
+        let own = unsafe { mem::transmute::<NonNull<c_void>, Setting>(own) };
+        // SAFETY: the caller's contract.
+        Some(unsafe { own(ctx, argument) })
+    })
 }

@@ -1,14 +1,147 @@
 //! The hash table that SSL_CTX_sessions hands out: a copy of the cache as it was, which a program iterates
 //! with the functions of libcrypto while the cache goes on.
+//!
+//! libssl hands out the cache itself, and programs rely on the table to stay where it is. So the same table is
+//! handed out for as long as the cache does not change, and one that was superseded stays for a while.
 
-use core::ffi::{c_int, c_ulong, c_void};
+use core::ffi::{c_int, c_long, c_ulong, c_void};
+use core::mem;
+use core::ptr;
+use std::collections::VecDeque;
+
+use super::store::{Store, now};
 
 use crate::host::table::{LhCompare, LhHash, LhVisit, LhVisitArg};
 use crate::host::types::{OPENSSL_LHASH, SSL_SESSION};
 use crate::host::{Host, Libssl, SessionRef, locate};
+use crate::lock::Lock;
+
+/// For how many seconds a superseded table stays at least, ...
+const STAY_SECONDS: c_long = 60;
+/// ... unless superseded tables hold more sessions than this.
+const STAY_SESSIONS: usize = 1_000_000;
+
+/// The tables of one context that programs may be using.
+pub struct Snapshots(Lock<Tables>);
+
+#[derive(Default)]
+struct Tables {
+    /// The latest one, and how often the cache had changed when it was made.
+    latest: Option<(u64, Snapshot)>,
+    /// Earlier ones, and since when they are superseded; the oldest first.
+    superseded: VecDeque<(c_long, Snapshot)>,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self(Lock::new(Tables::default()))
+    }
+}
+
+impl Snapshots {
+    /// The table that was made when the cache had changed so often.
+    fn made_at(&self, changes: u64) -> Option<*mut OPENSSL_LHASH> {
+        let tables = self.0.lock()?;
+        let (made_at, snapshot) = tables.latest.as_ref()?;
+        (*made_at == changes).then_some(snapshot.table)
+    }
+
+    /// Makes `snapshot` the latest and returns its table; what may go is dropped without the lock.
+    fn supersede(
+        &self,
+        changes: u64,
+        snapshot: Snapshot,
+        now: c_long,
+    ) -> Option<*mut OPENSSL_LHASH> {
+        let table = snapshot.table;
+        let gone = self
+            .0
+            .lock()
+            .map(|mut tables| tables.supersede(changes, snapshot, now));
+        gone.map(|_| table)
+    }
+
+    /// Empties all tables, which stay where they are: a program that empties the cache sees them so.
+    pub fn empty(&self) {
+        let emptied = self.0.lock().map(|mut tables| tables.empty());
+        drop(emptied); // frees sessions, so not under the lock
+    }
+
+    /// All tables, when the context dies.
+    pub fn take(&self) -> impl Drop + use<> {
+        self.0
+            .lock()
+            .map(|mut tables| mem::take(&mut *tables))
+            .unwrap_or_default()
+            .into_all()
+    }
+}
+
+impl Tables {
+    fn supersede(&mut self, changes: u64, snapshot: Snapshot, now: c_long) -> Vec<Snapshot> {
+        if let Some((_, before)) = self.latest.replace((changes, snapshot)) {
+            self.superseded.push_back((now, before));
+        }
+        let mut held: usize = self
+            .superseded
+            .iter()
+            .map(|(_, old)| old.sessions.len())
+            .sum();
+        let mut gone = Vec::new();
+        while let Some((since, oldest)) = self.superseded.front() {
+            if now.saturating_sub(*since) < STAY_SECONDS && held <= STAY_SESSIONS {
+                break;
+            }
+            held -= oldest.sessions.len();
+            gone.extend(self.superseded.pop_front().map(|(_, old)| old));
+        }
+        gone
+    }
+
+    fn empty(&mut self) -> Vec<Vec<SessionRef>> {
+        let latest = self.latest.iter_mut().map(|(_, snapshot)| snapshot);
+        let superseded = self.superseded.iter_mut().map(|(_, snapshot)| snapshot);
+        latest.chain(superseded).map(Snapshot::empty).collect()
+    }
+
+    fn into_all(self) -> Vec<Snapshot> {
+        let superseded = self.superseded.into_iter().map(|(_, snapshot)| snapshot);
+        superseded
+            .chain(self.latest.map(|(_, snapshot)| snapshot))
+            .collect()
+    }
+}
+
+impl Store {
+    /// All sessions as the hash table of SSL_CTX_sessions. It belongs to the context, and stays for at least a
+    /// minute after a later call has answered another one. Null where there is no memory.
+    pub fn sessions(&self) -> *mut OPENSSL_LHASH {
+        let changes = self.cache.counters().changes();
+        if let Some(table) = self.snapshots.made_at(changes) {
+            return table;
+        }
+        let Some(mut batches) = self.with_cache(|cache| cache.iter()) else {
+            return ptr::null_mut();
+        };
+        let mut sessions = Vec::new();
+        while let Some(batch) = self.with_cache(|_| batches.next()).flatten() {
+            if sessions.try_reserve(batch.len()).is_err() {
+                self.failed();
+                return ptr::null_mut();
+            }
+            sessions.extend(batch);
+        }
+        let table = Snapshot::new(self.host, self.libssl, sessions)
+            .and_then(|snapshot| self.snapshots.supersede(changes, snapshot, now()));
+        table.unwrap_or_else(|| {
+            self.failed();
+            ptr::null_mut()
+        })
+    }
+}
 
 /// A table, and a reference to each session in it.
-pub struct Snapshot {
+struct Snapshot {
     table: *mut OPENSSL_LHASH,
     sessions: Vec<SessionRef>,
     libssl: &'static Libssl,
@@ -19,7 +152,7 @@ unsafe impl Send for Snapshot {}
 
 impl Snapshot {
     /// A table of `sessions`; `None` where there is no memory.
-    pub fn new(
+    fn new(
         host: &'static Host,
         libssl: &'static Libssl,
         sessions: Vec<SessionRef>,
@@ -51,10 +184,14 @@ impl Snapshot {
             libssl,
         })
     }
+}
 
-    /// The table, borrowed.
-    pub fn table(&self) -> *mut OPENSSL_LHASH {
-        self.table
+impl Snapshot {
+    /// Takes all entries out of the table, and hands out the references to them.
+    fn empty(&mut self) -> Vec<SessionRef> {
+        // SAFETY: made by OPENSSL_LH_new; frees the nodes and leaves the entries to us.
+        unsafe { (self.libssl.OPENSSL_LH_flush)(self.table) };
+        mem::take(&mut self.sessions)
     }
 }
 

@@ -1,14 +1,38 @@
-//! The files mapped into this process: which one an address belongs to, which are a libssl, who called us.
+//! The files mapped into this process: which one an address lies in, which are a libssl, who called us.
+//!
+//! Asked of `dl_iterate_phdr`, whose lock is held for moments only: `dladdr` and `dlsym` wait for the loader's, which
+//! `dlopen` holds while it runs constructors.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{self, NonNull};
 use std::ffi::CString;
 
-/// A mapped file, named by the address at which it begins.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Image(usize);
+use once_cell::race::OnceBox;
 
-/// An image and the path under which the loader knows it.
+/// A mapped file: the addresses from its first to its last segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Image {
+    start: usize,
+    end: usize,
+}
+
+impl Image {
+    /// Whether `address` lies in it.
+    pub fn contains(&self, address: *const c_void) -> bool {
+        (self.start..self.end).contains(&(address as usize))
+    }
+
+    /// The image that this code is part of.
+    pub fn ours() -> Option<Self> {
+        static OURS: OnceBox<Image> = OnceBox::new();
+        let find = || Located::of(Self::ours as *const c_void).ok_or(());
+        OURS.get_or_try_init(|| find().map(|located| Box::new(located.image)))
+            .ok()
+            .copied()
+    }
+}
+
+/// An image and the name under which the loader knows it; empty for the main program.
 pub(super) struct Located {
     pub image: Image,
     pub path: CString,
@@ -17,43 +41,95 @@ pub(super) struct Located {
 impl Located {
     /// The image that `address` lies in.
     pub fn of(address: *const c_void) -> Option<Self> {
-        // SAFETY: all zeroes is a valid Dl_info.
-        let mut info: libc::Dl_info = unsafe { core::mem::zeroed() };
-        // SAFETY: dladdr takes any address and fills `info` when it answers non-zero.
-        if unsafe { libc::dladdr(address, &mut info) } == 0 || info.dli_fname.is_null() {
-            return None;
-        }
-        // SAFETY: dladdr answered with the loader's NUL-terminated name of a mapped file.
-        let path = unsafe { CStr::from_ptr(info.dli_fname) }.to_owned();
-        Some(Self {
-            image: Image(info.dli_fbase as usize),
-            path,
-        })
+        let mut found = None;
+        each_image(&mut |image, name| {
+            if image.contains(address) {
+                found = Some((image, name));
+            }
+            found.is_some()
+        });
+        let (image, name) = found?;
+        // SAFETY: the loader's NUL-terminated name of a file that is in use and therefore stays loaded.
+        let path = unsafe { CStr::from_ptr(name) }.to_owned();
+        Some(Self { image, path })
     }
 }
 
-impl Image {
-    /// The image that this code is part of.
-    pub fn ours() -> Option<Self> {
-        Located::of(Self::ours as *const c_void).map(|located| located.image)
+/// Visits every image until `visit` says that it has seen enough. Nothing may be allocated meanwhile.
+fn each_image(visit: &mut dyn FnMut(Image, *const c_char) -> bool) {
+    unsafe extern "C" fn step(
+        info: *mut libc::dl_phdr_info,
+        _: libc::size_t,
+        visit: *mut c_void,
+    ) -> c_int {
+        // SAFETY: dl_iterate_phdr passes a valid record.
+        let info = unsafe { &*info };
+        // SAFETY: the record says how many program headers there are.
+        let headers =
+            unsafe { core::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+        let mut image = Image {
+            start: usize::MAX,
+            end: 0,
+        };
+        for header in headers
+            .iter()
+            .filter(|header| header.p_type == libc::PT_LOAD)
+        {
+            let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
+            image.start = image.start.min(start);
+            image.end = image.end.max(start.wrapping_add(header.p_memsz as usize));
+        }
+        // SAFETY: what `each_image` passed.
+        let visit = unsafe { &mut *visit.cast::<&mut dyn FnMut(Image, *const c_char) -> bool>() };
+        c_int::from(visit(image, info.dlpi_name))
     }
+    let mut visit = visit;
+    // SAFETY: `step` treats its last argument as the closure it is.
+    unsafe { libc::dl_iterate_phdr(Some(step), (&raw mut visit).cast()) };
+}
+
+/// Paths of the loaded files that are named like a libssl: `libssl.so.3`, and the renamed copies that
+/// some packages bring along (`libssl-1a2b3c.so.3`). At most as many as could be hosts.
+pub(super) fn libssl_paths() -> Vec<CString> {
+    let mut names: Vec<*const c_char> = Vec::with_capacity(super::locate::MAX_HOSTS);
+    each_image(&mut |_, name| {
+        if name.is_null() || names.len() == names.capacity() {
+            return false;
+        }
+        // SAFETY: the loader's NUL-terminated name of a file.
+        let path = unsafe { CStr::from_ptr(name) }.to_bytes();
+        let file = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        if file.starts_with(b"libssl") && file.windows(3).any(|part| part == b".so") {
+            names.push(name);
+        }
+        false
+    });
+    // SAFETY: as above; a libssl is not unloaded once it was used.
+    names
+        .into_iter()
+        .map(|name| unsafe { CStr::from_ptr(name) }.to_owned())
+        .collect()
 }
 
 /// A reference on a library that is loaded already; given back on drop.
 pub(super) struct Handle(NonNull<c_void>);
 
-impl Handle {
-    /// The library known under `path`, if it is loaded. Never loads anything.
-    pub fn of_loaded(path: &CStr) -> Option<Self> {
-        // SAFETY: `path` is a C string; RTLD_NOLOAD runs no constructor.
-        let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
-        NonNull::new(handle).map(Self)
-    }
+// SAFETY: a handle is only a key for the loader, which any thread may ask.
+unsafe impl Send for Handle {}
+// SAFETY: as above.
+unsafe impl Sync for Handle {}
 
-    /// The main program and all that is in the global scope with it.
-    pub fn of_program() -> Option<Self> {
-        // SAFETY: a null path names the main program, which is always loaded.
-        let handle = unsafe { libc::dlopen(ptr::null(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
+impl Handle {
+    /// The library known under `path`, if it is loaded; the main program, and all that is in the global scope
+    /// with it, where that is empty. Never loads anything.
+    pub fn of_loaded(path: &CStr) -> Option<Self> {
+        let path = if path.is_empty() {
+            ptr::null()
+        } else {
+            path.as_ptr()
+        };
+        // SAFETY: null or a C string; RTLD_NOLOAD runs no constructor.
+        let handle = unsafe { libc::dlopen(path, libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
         NonNull::new(handle).map(Self)
     }
 
@@ -66,7 +142,7 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // SAFETY: the handle was opened by `of_loaded` or `of_program` and is closed once.
+        // SAFETY: the handle was opened by `of_loaded` and is closed once.
         unsafe { libc::dlclose(self.0.as_ptr()) };
     }
 }
@@ -77,58 +153,15 @@ pub(super) fn default_symbol(name: &CStr) -> Option<NonNull<c_void>> {
     NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })
 }
 
-/// Paths of the loaded files that are named like a libssl: `libssl.so.3`, and the renamed copies that
-/// some packages bring along (`libssl-1a2b3c.so.3`).
-pub(super) fn libssl_paths() -> Vec<CString> {
-    unsafe extern "C" fn visit(
-        info: *mut libc::dl_phdr_info,
-        _: libc::size_t,
-        found: *mut c_void,
-    ) -> c_int {
-        // SAFETY: dl_iterate_phdr passes a valid record.
-        let name: *const c_char = unsafe { (*info).dlpi_name };
-        if !name.is_null() {
-            // SAFETY: the loader's NUL-terminated name of a file.
-            let path = unsafe { CStr::from_ptr(name) };
-            let file = path
-                .to_bytes()
-                .rsplit(|&byte| byte == b'/')
-                .next()
-                .unwrap_or_default();
-            if file.starts_with(b"libssl") && file.windows(3).any(|part| part == b".so") {
-                // SAFETY: `found` is the vector that the caller below passed, alive and ours alone.
-                unsafe { (*found.cast::<Vec<CString>>()).push(path.to_owned()) };
-            }
-        }
-        0
-    }
-    let mut found: Vec<CString> = Vec::new();
-    // SAFETY: `visit` treats its last argument as the vector it is.
-    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut found).cast()) };
-    found
+/// The next `name` after our own in the order of the search.
+pub(super) fn next_symbol(name: &CStr) -> Option<NonNull<c_void>> {
+    // SAFETY: `name` is a C string.
+    NonNull::new(unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) })
 }
 
-/// How often a file was mapped or unmapped so far: while it stays the same, so does what is loaded.
-pub(super) fn generation() -> u64 {
-    unsafe extern "C" fn visit(
-        info: *mut libc::dl_phdr_info,
-        _: libc::size_t,
-        sum: *mut c_void,
-    ) -> c_int {
-        // SAFETY: dl_iterate_phdr passes a valid record.
-        let (adds, subs) = unsafe { ((*info).dlpi_adds, (*info).dlpi_subs) };
-        // SAFETY: `sum` is the number that the caller below passed.
-        unsafe { *sum.cast::<u64>() = adds.wrapping_add(subs) };
-        1 // the first record says it all
-    }
-    let mut sum = 0u64;
-    // SAFETY: `visit` treats its last argument as the number it is.
-    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut sum).cast()) };
-    sum
-}
-
-/// The nearest address on the stack that is not in our own image: in whoever called us.
-pub(super) fn caller() -> Option<*const c_void> {
+/// The nearest address on the stack that is not in our own image: in whoever called us. A function that ends
+/// by jumping to us has left no trace there; its caller is found instead.
+pub fn caller() -> Option<*const c_void> {
     // libgcc's unwinder, which the standard library brings along for panics.
     unsafe extern "C" {
         fn _Unwind_Backtrace(
@@ -138,7 +171,7 @@ pub(super) fn caller() -> Option<*const c_void> {
         fn _Unwind_GetIP(frame: *mut c_void) -> usize;
     }
     struct Search {
-        ours: Option<Image>,
+        ours: Image,
         found: Option<*const c_void>,
         frames_left: u32,
     }
@@ -149,19 +182,15 @@ pub(super) fn caller() -> Option<*const c_void> {
         let search = unsafe { &mut *argument.cast::<Search>() };
         // SAFETY: the unwinder passes a valid frame.
         let address = unsafe { _Unwind_GetIP(frame) } as *const c_void;
-        match Located::of(address) {
-            Some(located) if Some(located.image) == search.ours && search.frames_left > 0 => {
-                search.frames_left -= 1;
-                GO_ON
-            }
-            _ => {
-                search.found = Some(address);
-                STOP
-            }
+        if search.ours.contains(address) && search.frames_left > 0 {
+            search.frames_left -= 1;
+            return GO_ON;
         }
+        search.found = Some(address);
+        STOP
     }
     let mut search = Search {
-        ours: Image::ours(),
+        ours: Image::ours()?,
         found: None,
         frames_left: 64,
     };

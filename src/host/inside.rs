@@ -1,6 +1,9 @@
 //! Calls of ours into the host that may come back to us.
 
 use core::cell::Cell;
+use core::ptr;
+
+use super::types::SSL_CTX;
 
 /// That this thread is inside a call of ours to the host. On hosts that call their own functions through
 /// the PLT, such a call can come back to what we export, and must then get the host's own answer.
@@ -8,7 +11,8 @@ pub struct Inside;
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    static CAME_BACK: Cell<bool> = const { Cell::new(false) };
+    /// The context that `comes_back` watches for; null once it has come by.
+    static WATCHED: Cell<*mut SSL_CTX> = const { Cell::new(ptr::null_mut()) };
 }
 
 impl Inside {
@@ -25,19 +29,26 @@ impl Inside {
         call()
     }
 
-    /// Whether this thread is inside one. Asked by what we export.
+    /// Whether this thread is inside one.
     pub fn is() -> bool {
-        let inside = DEPTH.with(|depth| depth.get() > 0);
-        if inside {
-            CAME_BACK.with(|came_back| came_back.set(true));
-        }
-        inside
+        DEPTH.with(|depth| depth.get() > 0)
     }
 
-    /// Runs `call` like [`Self::enter`]; whether it came back to what we export.
-    pub fn comes_back(call: impl FnOnce()) -> bool {
-        CAME_BACK.with(|came_back| came_back.set(false));
+    /// Runs `call` like [`Self::enter`]; whether it came back to our SSL_CTX_flush_sessions with `ctx`.
+    pub fn comes_back(ctx: *mut SSL_CTX, call: impl FnOnce()) -> bool {
+        WATCHED.with(|watched| watched.set(ctx));
         Self::enter(call);
-        CAME_BACK.with(Cell::get)
+        WATCHED
+            .with(|watched| watched.replace(ptr::null_mut()))
+            .is_null()
+    }
+
+    /// Notes that a call has come back with `ctx`.
+    pub fn note(ctx: *mut SSL_CTX) {
+        WATCHED.with(|watched| {
+            if watched.get() == ctx {
+                watched.set(ptr::null_mut());
+            }
+        });
     }
 }

@@ -14,6 +14,7 @@ pub mod abi;
 pub mod images;
 pub mod inside;
 pub mod locate;
+mod say;
 pub mod scratch;
 pub mod session;
 pub mod table;

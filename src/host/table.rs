@@ -13,9 +13,9 @@ use core::ptr::NonNull;
 use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, time_t};
 use once_cell::race::OnceBox;
 
-use super::images::Image;
+use super::images::{Handle, Image};
 use super::inside::Inside;
-use super::scratch::Scratch;
+use super::scratch::{Origin, Scratch};
 use super::types::*;
 
 /// A function's address by name, or nothing.
@@ -129,11 +129,13 @@ functions! {
     /// What taking a cache over needs; in every OpenSSL 3.x.
     required Libssl {
         TLS_method() -> *const SSL_METHOD;
-        SSL_CTX_new(*const SSL_METHOD) -> *mut SSL_CTX;
+        SSL_CTX_new_ex(*mut OSSL_LIB_CTX, *const c_char, *const SSL_METHOD) -> *mut SSL_CTX;
         SSL_CTX_free(*mut SSL_CTX);
+        SSL_CTX_get_options(*const SSL_CTX) -> u64;
         SSL_CTX_ctrl(*mut SSL_CTX, c_int, c_long, *mut c_void) -> c_long;
         SSL_CTX_add_session(*mut SSL_CTX, *mut SSL_SESSION) -> c_int;
         SSL_CTX_remove_session(*mut SSL_CTX, *mut SSL_SESSION) -> c_int;
+        SSL_CTX_flush_sessions(*mut SSL_CTX, c_long);
         SSL_CTX_sess_set_new_cb(*mut SSL_CTX, Option<NewSessionCallback>);
         SSL_CTX_sess_set_remove_cb(*mut SSL_CTX, Option<RemoveSessionCallback>);
         SSL_CTX_sess_set_get_cb(*mut SSL_CTX, Option<GetSessionCallback>);
@@ -167,6 +169,7 @@ functions! {
         ERR_pop_to_mark() -> c_int;
         OPENSSL_LH_new(Option<LhHash>, Option<LhCompare>) -> *mut OPENSSL_LHASH;
         OPENSSL_LH_insert(*mut OPENSSL_LHASH, *mut c_void) -> *mut c_void;
+        OPENSSL_LH_flush(*mut OPENSSL_LHASH);
         OPENSSL_LH_free(*mut OPENSSL_LHASH);
         OPENSSL_version_major() -> c_uint;
     }
@@ -202,6 +205,7 @@ pub struct Host {
     pub newer: Newer,
     /// Contexts of our own, for marking sessions.
     pub scratch: Scratch,
+    handle: Option<Handle>,
     indices: OnceBox<ExIndices>,
     /// Whether the end of a context passes by us; see [`Host::tells_of_the_end`].
     tells: OnceBox<bool>,
@@ -214,10 +218,19 @@ impl Host {
     /// `lookup` answers each name with the function of that name of the libssl mapped at `image` or of the
     /// libcrypto that it uses, and both stay loaded from now on.
     pub(super) unsafe fn resolve(image: Image, lookup: Lookup<'_>) -> Self {
+        // A host built without deprecated functions has these by their later names only; the types are the same.
+        let by_either_name = |name: &CStr| {
+            lookup(name).or_else(|| match name.to_bytes() {
+                b"SSL_SESSION_get_time" => lookup(c"SSL_SESSION_get_time_ex"),
+                b"SSL_SESSION_set_time" => lookup(c"SSL_SESSION_set_time_ex"),
+                b"SSL_CTX_flush_sessions" => lookup(c"SSL_CTX_flush_sessions_ex"),
+                _ => None,
+            })
+        };
         // SAFETY: the caller's contract.
         let passthrough = unsafe { Passthrough::resolve(lookup) };
         // SAFETY: the caller's contract.
-        let libssl = unsafe { Libssl::resolve(lookup) };
+        let libssl = unsafe { Libssl::resolve(&by_either_name) };
         // SAFETY: the caller's contract.
         let newer = unsafe { Newer::resolve(lookup) };
         Self {
@@ -226,18 +239,31 @@ impl Host {
             libssl,
             newer,
             scratch: Scratch::new(),
+            handle: None,
             indices: OnceBox::new(),
             tells: OnceBox::new(),
         }
+    }
+
+    pub(super) fn keep(&mut self, handle: Handle) {
+        self.handle = Some(handle);
+    }
+
+    /// A function of this library itself, by name; for the few that only some libraries have.
+    pub fn own(&self, name: &CStr) -> Option<NonNull<c_void>> {
+        let found = self.handle.as_ref()?.symbol(name)?;
+        self.image.contains(found.as_ptr()).then_some(found)
     }
 
     /// Whether SSL_CTX_free reaches our SSL_CTX_flush_sessions: the host calls its own functions through the
     /// PLT, as Debian's does and upstream's does not. Tried once, on an empty context.
     pub fn tells_of_the_end(&self, libssl: &Libssl) -> bool {
         *self.tells.get_or_init(|| {
-            let ctx = libssl.new_empty_context();
+            let ctx = libssl.new_empty_context(&Origin::default());
             // SAFETY: a context of our own, or null.
-            Box::new(!ctx.is_null() && Inside::comes_back(|| unsafe { (libssl.SSL_CTX_free)(ctx) }))
+            Box::new(
+                !ctx.is_null() && Inside::comes_back(ctx, || unsafe { (libssl.SSL_CTX_free)(ctx) }),
+            )
         })
     }
 

@@ -189,20 +189,3 @@ fn flushes_at_once_leave_nothing_that_the_next_one_misses() {
         );
     }
 }
-
-#[test]
-fn what_is_held_stands_still_until_it_is_let_go() {
-    let cache = Cache::new(100, 8);
-    let held = cache.hold();
-    thread::scope(|scope| {
-        let adder = scope.spawn(|| add(&cache, 1, 100));
-        thread::yield_now();
-        assert_eq!(cache.len(), 0);
-        drop(held);
-        assert!(matches!(
-            adder.join().expect("the adder").outcome,
-            Outcome::Added
-        ));
-    });
-    assert_eq!(cache.len(), 1);
-}

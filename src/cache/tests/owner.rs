@@ -145,7 +145,6 @@ fn a_panic_under_the_lock_leaves_a_cache_that_misses_and_frees_what_it_has() {
     assert_eq!(cache.take(&key(1)), None);
     assert!(!insert(&cache, 2));
     assert_eq!(cache.flush(Flush::Everything).count(), 0);
-    drop(cache.hold());
     drop(cache);
     assert_eq!(session.references(), 1);
 }

@@ -1,0 +1,75 @@
+//! The end of a context: when its sessions go, and how we learn of it.
+//!
+//! SSL_CTX_free empties the host's own cache, with the remove callback, before it frees the context's ex_data,
+//! which those callbacks may use. Where it does so through the PLT, that arrives at our SSL_CTX_flush_sessions,
+//! and our cache is emptied at that moment. Elsewhere we are told only if the host's cache holds a session: so
+//! there a session of ours stands in it, the sentinel, and its removal is the signal. (Our own ex_data comes too
+//! late: the application's may be freed before it.)
+
+use core::ffi::c_long;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use super::guard::quietly;
+use super::store::Store;
+use crate::cache::Flush;
+use crate::host::SessionRef;
+use crate::host::abi::SSL_CTRL_SET_SESS_CACHE_MODE;
+use crate::host::types::{SSL_CTX, SSL_SESSION};
+
+/// The sentinel of a context; none at first.
+#[derive(Default)]
+pub struct Sentinel(AtomicPtr<SSL_SESSION>);
+
+impl Store {
+    /// Puts a sentinel into the host's cache, where the host does not tell of a context's end. Once, when the
+    /// first session is added.
+    pub fn plant_sentinel(&self, ctx: *mut SSL_CTX) {
+        if quietly(|| self.host.tells_of_the_end(self.libssl)) {
+            return;
+        }
+        let Some(session) = SessionRef::sentinel(self.libssl) else {
+            return self.failed();
+        };
+        // Release: whoever sees the pointer sees the session.
+        self.sentinel.0.store(session.as_ptr(), Ordering::Release);
+        // SAFETY: our context, and a session that we hold a reference to. The host takes its own, by which the
+        // sentinel lives from here on.
+        if !quietly(|| unsafe { self.libssl.add_to_host(ctx, session.as_ptr()) }) {
+            self.sentinel.0.store(ptr::null_mut(), Ordering::Release);
+            self.failed();
+        }
+    }
+
+    /// Whether `session` is the sentinel.
+    pub fn is_sentinel(&self, session: *mut SSL_SESSION) -> bool {
+        // Acquire: pairs with the Release above.
+        !session.is_null() && self.sentinel.0.load(Ordering::Acquire) == session
+    }
+
+    /// Lets go what is left when the context's ex_data is freed. No callback is called any more: the
+    /// application's own ex_data may be gone.
+    pub fn let_go(&self, ctx: *mut SSL_CTX) {
+        // What was lent to the host and not taken back, and the sentinel if the host has not come by it.
+        // SAFETY: the context still has its cache while its ex_data is freed.
+        unsafe { (self.libssl.SSL_CTX_flush_sessions)(ctx, 0) };
+        if let Some(sweep) = self.with_cache(|cache| cache.flush(Flush::Everything)) {
+            self.with_cache(|_| sweep.for_each(drop));
+        }
+        drop(self.snapshots.take());
+        self.give_view_back(ctx);
+    }
+
+    /// Shows in the host what the application has set, for code that asks while the context dies.
+    fn give_view_back(&self, ctx: *mut SSL_CTX) {
+        let mode = self.mode.load(Ordering::Relaxed);
+        self.host_ctrl(ctx, SSL_CTRL_SET_SESS_CACHE_MODE, c_long::from(mode));
+        let libssl = self.libssl;
+        // SAFETY: our context, and the application's own callbacks.
+        unsafe { (libssl.SSL_CTX_sess_set_new_cb)(ctx, self.new_callback.get()) };
+        // SAFETY: as above.
+        unsafe { (libssl.SSL_CTX_sess_set_remove_cb)(ctx, self.remove_callback.get()) };
+        // SAFETY: as above.
+        unsafe { (libssl.SSL_CTX_sess_set_get_cb)(ctx, self.get_callback.get()) };
+    }
+}
