@@ -6,6 +6,9 @@
 
 static const char early_message[] = "early";
 
+/* Called when the client has spoken and the server has not yet listened; NULL for nothing. */
+static void (*before_the_server)(void);
+
 static inline SSL_CTX *early_server(const char *name)
 {
     SSL_CTX *server = server_context(name, TLS1_3_VERSION);
@@ -26,6 +29,8 @@ static inline int offer_early_data(SSL_CTX *client, SSL_CTX *server, SSL_SESSION
     int accepted = -1, done;
     NEED(SSL_write_early_data(pair.client, early_message, sizeof early_message, &length) == 1);
     ERR_clear_error();
+    if (before_the_server != NULL)
+        before_the_server();
     switch (SSL_read_early_data(pair.server, buffer, sizeof buffer, &length)) {
     case SSL_READ_EARLY_DATA_SUCCESS:
         NEED(length == sizeof early_message && memcmp(buffer, early_message, length) == 0);
