@@ -13,8 +13,8 @@ BENCH_CFLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -DOPENSSL_SUPPRESS_DEPRECAT
                 $(if $(shell grep 'uint64_t memory;' include/sslcache.h),-DSSLCACHE_STATS_MEMORY)
 COMPARE = python3 -B benches/compare --program $(BENCH)/session-bench --preload $(PRELOAD)
 
-.PHONY: bench bench-smoke bench-hosts
-TESTS += bench-smoke
+.PHONY: bench bench-smoke bench-hosts hit-ratio hit-ratio-smoke
+TESTS += bench-smoke hit-ratio-smoke
 # For shellcheck.
 SCRIPTS += benches/make-hosts
 
@@ -41,3 +41,14 @@ bench-smoke: $(PRELOAD) $(BENCH)/session-bench
 ## bench-hosts  builds other releases of OpenSSL to measure on, outside the tree, and says where they are
 bench-hosts:
 	@benches/make-hosts
+
+HIT_RATIO = $(CARGO) bench --locked --bench hit_ratio
+
+## hit-ratio    who finds a session again, with this cache and with others: a simulation, in about a minute
+hit-ratio:
+	@mkdir -p bench
+	@$(HIT_RATIO) -- --json $(CURDIR)/bench/hit-ratio.json
+	@python3 -B benches/hit_ratio/draw.py bench/hit-ratio.json docs
+
+hit-ratio-smoke:
+	@$(HIT_RATIO) --profile dev -- --smoke >/dev/null
