@@ -81,7 +81,10 @@ def keep(options, host):
     else:
         results.setdefault("machine", machine())
         results["hosts"][host["plain"]] = host
-    write(options.results, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    # A figure a line: its least, median and greatest value.
+    text = json.dumps(results, indent=1, ensure_ascii=False)
+    text = re.sub(r"\[[-\d.e+,\s]+\]", lambda numbers: re.sub(r"\s+", " ", numbers.group()), text)
+    write(options.results, text + "\n")
     if options.docs:
         for name, drawing in drawings.items():
             write(os.path.join(options.docs, name), drawing)

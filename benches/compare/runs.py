@@ -84,7 +84,7 @@ def summary(pairs):
         runs = [pair[side] for pair in pairs if side in pair]
         if not runs:
             continue
-        names = [name for name, value in runs[0].items() if isinstance(value, (int, float))]
+        names = dict.fromkeys(name for run in runs for name, value in run.items() if isinstance(value, (int, float)))
         result[side] = {name: spread([run[name] for run in runs if name in run]) for name in names}
         if "curve" in runs[0]:
             result[side]["curve"] = runs[-1]["curve"]
