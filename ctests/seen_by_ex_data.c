@@ -1,7 +1,7 @@
 /*
  * Contexts and sessions that only an application's ex_data callbacks get to see: sslcache has a
  * context of its own to mark sessions with, and where the host cannot be stepped into, a session
- * in each context that has a remove callback. All are gone with the context they serve, or at exit.
+ * in each context. That session is gone with its context; the scratch context is kept.
  * LIBSSL.md section 2, "several scratch contexts" (divergence).
  */
 #include "common.h"

@@ -1,0 +1,96 @@
+/*
+ * A program's own fork handlers: before a fork one waits for the lock that guards the program's use
+ * of the cache, and in the child one uses the cache. Nothing of ours may be held meanwhile, whether
+ * the handlers were registered before the first context or after it. pthread_atfork(3).
+ */
+#include "threads.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FORKS 100
+#define EACH 20
+
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
+static SSL_CTX *ctx;
+static SSL_SESSION *sessions[THREADS][EACH];
+static atomic_int stop, clean, in_child;
+
+static void lock(void)
+{
+    NEED(pthread_mutex_lock(&guard) == 0);
+}
+
+static void unlock(void)
+{
+    NEED(pthread_mutex_unlock(&guard) == 0);
+}
+
+static void unlock_and_use(void)
+{
+    alarm(5);
+    unlock();
+    if (ctx == NULL)
+        return;
+    SSL_CTX_sess_set_cache_size(ctx, 100);
+    SSL_CTX_flush_sessions(ctx, 1);
+    in_child += SSL_CTX_add_session(ctx, sessions[0][0]);
+}
+
+static void fork_again_and_again(void)
+{
+    int i, status;
+    for (i = 0; i < FORKS && clean == i; i++) {
+        pid_t pid = fork();
+        NEED(pid >= 0);
+        if (pid == 0)
+            _exit(in_child == 2 ? 0 : 1);
+        NEED(waitpid(pid, &status, 0) == pid);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+            atomic_fetch_add(&clean, 1);
+    }
+    atomic_store(&stop, 1);
+}
+
+static void *work(void *argument)
+{
+    SSL_SESSION **own = sessions[(long)argument];
+    int i;
+    if (argument == NULL)
+        fork_again_and_again();
+    for (i = 0; argument != NULL && !atomic_load(&stop); i++) {
+        lock();
+        SSL_CTX_add_session(ctx, own[i % EACH]);
+        SSL_CTX_remove_session(ctx, own[i % EACH]);
+        unlock();
+        /* Not the next again at once, or the forking thread never has its turn. */
+        usleep(10);
+    }
+    return NULL;
+}
+
+/* The second time in the child, the session is there already: 1, then 0, and a third says 1 more. */
+static void count_use(void)
+{
+    in_child += ctx != NULL && SSL_CTX_add_session(ctx, sessions[0][0]) == 0;
+}
+
+int main(void)
+{
+    char id[32];
+    int i;
+    NEED(pthread_atfork(lock, unlock, unlock_and_use) == 0);
+    ctx = server_context("ctx", TLS1_2_VERSION);
+    NEED(pthread_atfork(NULL, NULL, count_use) == 0);
+    for (i = 0; i < THREADS * EACH; i++) {
+        snprintf(id, sizeof id, "session %d", i);
+        sessions[i / EACH][i % EACH] = make_session(NULL, TLS1_2_VERSION, id);
+    }
+    in_threads(work);
+    printf("children that ended well: %d of %d\n", atomic_load(&clean), FORKS);
+    SSL_CTX_free(ctx);
+    for (i = 0; i < THREADS * EACH; i++)
+        SSL_SESSION_free(sessions[i / EACH][i % EACH]);
+    TRACE(live_sessions());
+    return 0;
+}

@@ -1,0 +1,63 @@
+/*
+ * A process forks again and again while its other threads make and free contexts: each child can go
+ * on with a cache that none of them used. DESIGN.md, "fork is normal".
+ *
+ * The child only adds and counts: to mark a session not resumable takes locks of libcrypto's, which
+ * no child of a process with threads can rely on.
+ */
+#include "threads.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FORKS 200
+
+static SSL_CTX *ctx;
+static SSL_SESSION *session;
+static atomic_int stop, clean;
+
+static void child(void)
+{
+    alarm(5);
+    if (SSL_CTX_sess_number(ctx) != 0 || SSL_CTX_add_session(ctx, session) != 1)
+        _exit(1);
+    if (SSL_CTX_add_session(ctx, session) != 0 || SSL_CTX_sess_number(ctx) != 1)
+        _exit(2);
+    SSL_SESSION_set_timeout(session, 1000);
+    SSL_CTX_sess_set_cache_size(ctx, 5);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    _exit(SSL_CTX_get_session_cache_mode(ctx) == SSL_SESS_CACHE_OFF ? 0 : 3);
+}
+
+static void *work(void *argument)
+{
+    int i, status;
+    while (argument != NULL && !atomic_load(&stop)) {
+        SSL_CTX *other = SSL_CTX_new(TLS_server_method());
+        NEED(other != NULL);
+        SSL_CTX_free(other);
+    }
+    for (i = 0; argument == NULL && i < FORKS && clean == i; i++) {
+        pid_t pid = fork();
+        NEED(pid >= 0);
+        if (pid == 0)
+            child();
+        NEED(waitpid(pid, &status, 0) == pid);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+            atomic_fetch_add(&clean, 1);
+    }
+    atomic_store(&stop, 1);
+    return NULL;
+}
+
+int main(void)
+{
+    ctx = server_context("ctx", TLS1_2_VERSION);
+    session = make_session(NULL, TLS1_2_VERSION, "a");
+    in_threads(work);
+    printf("children that ended well: %d of %d\n", atomic_load(&clean), FORKS);
+    SSL_SESSION_free(session);
+    SSL_CTX_free(ctx);
+    TRACE(live_sessions());
+    return 0;
+}
