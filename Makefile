@@ -129,14 +129,13 @@ lint:
 
 ## check-man    the manual pages, without a warning
 check-man:
-	@if [ -n "$(MANUALS)" ]; then mandoc -T lint -W warning $(MANUALS); fi
+	mandoc -T lint -W warning $(MANUALS)
 
 ## test         every test; installs what it needs where it may
-# More tests join in through tests/*.mk (`TESTS += target`), as tests/run-*.sh, or in cargo's own way.
+# Those of TESTS come from included files; the rest are cargo's.
 test:
 	@tools/install-deps build test
 	@$(MAKE) all bsymbolic lint check-man $(TESTS)
-	@set -e; for script in $(wildcard tests/run-*.sh); do echo "== $$script"; $$script; done
 	$(CARGO) test --locked --no-fail-fast
 
 ## demo         nginx under sslcache: what was resumed, and by whose cache

@@ -11,7 +11,7 @@
 //! exist in the child.
 
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::thread;
 use std::time::Duration;
@@ -108,7 +108,9 @@ fn number_new_process(number: &AtomicU32) -> u32 {
 
 /// Begins to notice forks. Called before the first lock is taken; further calls do nothing.
 pub fn watch_forks() {
-    if !THIS_PROCESS.load(Ordering::Acquire).is_null() {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    // Relaxed: a thread that goes on before the page is there counts by `PROCESSES`, as the page does at first.
+    if WATCHED.load(Ordering::Relaxed) || WATCHED.swap(true, Ordering::Relaxed) {
         return;
     }
     let size = 4096; // any number of bytes will do; the kernel rounds up to a page
@@ -123,26 +125,21 @@ pub fn watch_forks() {
             0,
         )
     };
-    // SAFETY: the mapping just made. MADV_WIPEONFORK is in Linux since 4.14.
-    if page == libc::MAP_FAILED || unsafe { libc::madvise(page, size, libc::MADV_WIPEONFORK) } != 0
-    {
-        // SAFETY: the handler is a function of this library, which is never unloaded. Registered twice it
-        // counts twice, which does no harm.
-        unsafe { libc::pthread_atfork(None, None, Some(count_child)) };
-        return;
-    }
-    let number = page.cast::<AtomicU32>();
-    // SAFETY: the mapping is aligned, large enough and ours.
-    unsafe { &*number }.store(PROCESSES.load(Ordering::Relaxed), Ordering::Relaxed);
-    // Release: publishes the number.
-    let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
-    if THIS_PROCESS
-        .compare_exchange(ptr::null_mut(), number, release, relaxed)
-        .is_err()
-    {
-        // SAFETY: another thread was first; ours was shown to nobody.
+    if page != libc::MAP_FAILED {
+        // SAFETY: the mapping just made. MADV_WIPEONFORK is in Linux since 4.14.
+        if unsafe { libc::madvise(page, size, libc::MADV_WIPEONFORK) } == 0 {
+            let number = page.cast::<AtomicU32>();
+            // SAFETY: the mapping is aligned, large enough and ours.
+            unsafe { &*number }.store(PROCESSES.load(Ordering::Relaxed), Ordering::Relaxed);
+            // Release: publishes the number.
+            THIS_PROCESS.store(number, Ordering::Release);
+            return;
+        }
+        // SAFETY: nobody else knows the mapping.
         unsafe { libc::munmap(page, size) };
     }
+    // SAFETY: the handler is a function of this library, which is never unloaded.
+    unsafe { libc::pthread_atfork(None, None, Some(count_child)) };
 }
 
 /// For kernels that cannot wipe a page: a child's handlers run before the fork returns.

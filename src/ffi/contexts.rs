@@ -113,8 +113,8 @@ pub unsafe extern "C" fn SSL_CTX_flush_sessions_ex(ctx: *mut SSL_CTX, tm: time_t
     });
 }
 
-/// SSL_CTX_sessions(3): the cached sessions as a table, as they are now; owned by the context, and valid
-/// until the next call.
+/// SSL_CTX_sessions(3): the cached sessions as a table, as they are now; owned by the context. `snapshot`
+/// says for how long it stays.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.

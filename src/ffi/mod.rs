@@ -7,6 +7,7 @@
 //! * [`contexts`], [`sessions`], [`settings`] and [`stats`] are the exported functions, by subject.
 //! * [`attach`] takes a context over; [`callbacks`] is what the host calls.
 //! * [`store`] is what we keep with a context; [`view`], [`clearing`], [`snapshot`] and [`ending`] are its parts.
+//! * [`guard`] is the boundary: panics, errno; [`callback`] a C function pointer that may change at any time.
 //! * [`claims`] sees to it that early data is accepted once; [`registry`] knows all stores.
 
 pub mod attach;

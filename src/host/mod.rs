@@ -5,6 +5,8 @@
 //! assumption about the layout of a struct. It knows nothing of the cache.
 //!
 //! * [`locate`] finds the library, lazily and without blocking, and never finds ourselves.
+//! * [`images`] knows the mapped files, and who called; [`say`] is our one line on stderr.
+//! * [`abi`] and [`types`] are libssl's numbers and objects.
 //! * [`table`] is the list of functions we call.
 //! * [`session`] owns references to sessions.
 //! * [`inside`] tells a call of the application from one that the host makes on our behalf.
