@@ -171,7 +171,7 @@ clean:
 help:
 	@sed -n 's/^## /  make /p' Makefile benches/bench.mk
 
-include benches/bench.mk $(wildcard tests/*.mk)
+include benches/bench.mk
 
 # A manual page's folder is named by its suffix: man/x.3 is man3/x.3.
 .SECONDEXPANSION:
