@@ -76,7 +76,8 @@ int main(void)
     SSL_CTX_sess_set_remove_cb(ctx, removed);
     extra = make_session(NULL, TLS1_2_VERSION, "extra");
     SSL_CTX_free(ctx);
-    divergence("added_at_the_end", "add %d, removals %d", added, removals);
+    /* Whether that one goes through the callback, too, is a matter of where it came to stand. */
+    divergence("added_at_the_end", "%d", added);
     TRACE(removals_after_ex_data);
     TRACE(live_sessions());
     return 0;

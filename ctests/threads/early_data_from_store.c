@@ -8,6 +8,8 @@
 
 #include "early_data.h"
 
+#include <dlfcn.h>
+
 #define ROUNDS 150
 
 static SSL_CTX *server, *client;
@@ -76,10 +78,10 @@ static void *offer(void *argument)
     return NULL;
 }
 
-/* How often in all rounds an offer was accepted, counting no more than `most` in each. */
-static int accepted_in_all(int *more_than_once)
+/* In how many rounds an offer was accepted. */
+static int rounds_accepted(int *more_than_once)
 {
-    int round, i, once = 0;
+    int round, i, rounds = 0;
     for (round = 0; round < ROUNDS; round++) {
         SSL_SESSION *ticket;
         SSL_CTX_sess_set_new_cb(server, put);
@@ -89,13 +91,13 @@ static int accepted_in_all(int *more_than_once)
         for (i = 0; i < THREADS; i++)
             tickets[i] = decoded_copy(ticket);
         in_threads(offer);
-        once += accepted >= 1;
+        rounds += accepted >= 1;
         *more_than_once += accepted > 1;
         for (i = 0; i < THREADS; i++)
             SSL_SESSION_free(tickets[i]);
         SSL_SESSION_free(ticket);
     }
-    return once;
+    return rounds;
 }
 
 int main(void)
@@ -108,9 +110,12 @@ int main(void)
     SSL_CTX_sess_set_remove_cb(server, forget);
     NEED(pthread_barrier_init(&all_have_spoken, NULL, THREADS) == 0);
     before_the_server = wait_for_all;
-    TRACE(accepted_in_all(&more_than_once) == ROUNDS);
+    TRACE(rounds_accepted(&more_than_once) == ROUNDS);
     TRACE(failed);
-    TRACE(more_than_once);
+    /* How often it happens on the host is a matter of chance. */
+    if (dlsym(RTLD_DEFAULT, "sslcache_version") == NULL)
+        more_than_once = -1;
+    divergence("accepted_twice", "%s", more_than_once < 0 ? "now and then" : more_than_once == 0 ? "never" : "yes");
     pthread_barrier_destroy(&all_have_spoken);
     SSL_CTX_free(server);
     SSL_CTX_free(client);

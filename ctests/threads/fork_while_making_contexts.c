@@ -2,8 +2,9 @@
  * A process forks again and again while its other threads make and free contexts: each child can go
  * on with a cache that none of them used. DESIGN.md, "fork is normal".
  *
- * The child only adds and counts: to mark a session not resumable takes locks of libcrypto's, which
- * no child of a process with threads can rely on.
+ * The cache was used before, and the child only adds and counts: what is prepared at the first use,
+ * and marking a session not resumable, take locks of libcrypto's here, which no child of a process
+ * with threads can rely on.
  */
 #include "threads.h"
 
@@ -13,15 +14,15 @@
 #define FORKS 200
 
 static SSL_CTX *ctx;
-static SSL_SESSION *session;
+static SSL_SESSION *first, *session;
 static atomic_int stop, clean;
 
 static void child(void)
 {
     alarm(5);
-    if (SSL_CTX_sess_number(ctx) != 0 || SSL_CTX_add_session(ctx, session) != 1)
+    if (SSL_CTX_sess_number(ctx) != 1 || SSL_CTX_add_session(ctx, session) != 1)
         _exit(1);
-    if (SSL_CTX_add_session(ctx, session) != 0 || SSL_CTX_sess_number(ctx) != 1)
+    if (SSL_CTX_add_session(ctx, session) != 0 || SSL_CTX_sess_number(ctx) != 2)
         _exit(2);
     SSL_SESSION_set_timeout(session, 1000);
     SSL_CTX_sess_set_cache_size(ctx, 5);
@@ -53,9 +54,12 @@ static void *work(void *argument)
 int main(void)
 {
     ctx = server_context("ctx", TLS1_2_VERSION);
+    first = make_session(NULL, TLS1_2_VERSION, "first");
     session = make_session(NULL, TLS1_2_VERSION, "a");
+    NEED(SSL_CTX_add_session(ctx, first) == 1);
     in_threads(work);
     printf("children that ended well: %d of %d\n", atomic_load(&clean), FORKS);
+    SSL_SESSION_free(first);
     SSL_SESSION_free(session);
     SSL_CTX_free(ctx);
     TRACE(live_sessions());
