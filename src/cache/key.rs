@@ -4,50 +4,61 @@
 //! same session to TLS; nothing shorter than the key ever decides.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
 /// SSL_MAX_SSL_SESSION_ID_LENGTH
 const LONGEST_ID: usize = 32;
+/// Words of an id, with zeros up to the longest.
+const ID_WORDS: usize = LONGEST_ID / size_of::<u64>();
+/// Words of a key: those of its id, and one for length and version.
+pub(super) const WORDS: usize = ID_WORDS + 1;
 
-/// A session id of 0 to 32 bytes together with the protocol version it was made under.
+/// A session id of 1 to 32 bytes together with the protocol version it was made under.
 ///
 /// An id alone is not enough: libssl keeps two sessions of one id and different versions apart, and so do we.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key {
-    /// The id, zeros up to 32 bytes, its length, the version. Bytes throughout: an entry of the cache then has no
-    /// padding around its key, and comparing and hashing are one pass over one array.
-    bytes: [u8; LONGEST_ID + 1 + size_of::<i32>()],
+    /// The id, zeros up to 32 bytes: in words, because comparing and hashing them is then a few instructions.
+    id: [u64; ID_WORDS],
+    version: u16,
+    len: u8,
 }
 
 impl Key {
     /// What a vacant entry holds in place of the key it had.
     pub(super) const BLANK: Key = Key {
-        bytes: [0; LONGEST_ID + 1 + size_of::<i32>()],
+        id: [0; ID_WORDS],
+        version: 0,
+        len: 0,
     };
 
-    /// The key of the session with this id and protocol version; `None` if the id is longer than TLS allows.
+    /// The key of the session with this id and protocol version; `None` if the id is empty or longer than TLS allows,
+    /// and for a version of more than the 16 bits that TLS has for one.
     pub fn new(id: &[u8], version: i32) -> Option<Key> {
-        let mut bytes = Key::BLANK.bytes;
-        bytes
-            .get_mut(..LONGEST_ID)?
-            .get_mut(..id.len())?
-            .copy_from_slice(id);
-        bytes[LONGEST_ID] = id.len() as u8;
-        bytes[LONGEST_ID + 1..].copy_from_slice(&version.to_ne_bytes());
-        Some(Key { bytes })
+        let version = u16::try_from(version).ok()?;
+        let mut bytes = [0; LONGEST_ID];
+        bytes.get_mut(..id.len())?.copy_from_slice(id);
+        let word = |number| -> u64 {
+            let begin = number * size_of::<u64>();
+            u64::from_ne_bytes(std::array::from_fn(|byte| bytes[begin + byte]))
+        };
+        (!id.is_empty()).then(|| Key {
+            id: std::array::from_fn(word),
+            version,
+            len: id.len() as u8,
+        })
     }
-}
 
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // All lengths are equal, so the length prefix that an array's own Hash writes would say nothing.
-        state.write(&self.bytes);
+    /// All there is to the key; different for different keys.
+    pub(super) fn words(&self) -> [u64; WORDS] {
+        let [a, b, c, d] = self.id;
+        let rest = u64::from(self.version) << 8 | u64::from(self.len);
+        [a, b, c, d, rest]
     }
 }
 
 impl fmt::Debug for Key {
     /// Leaves the id out: whoever reads it in a log can resume the session.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({} bytes)", self.bytes[LONGEST_ID])
+        write!(f, "Key({} bytes)", self.len)
     }
 }

@@ -10,20 +10,21 @@
 //!   Flush and iteration work in batches and hold no lock between them.
 //! * A shard's lock is the only wait. Calls of different keys rarely meet.
 //! * Memory that cannot be had is `Outcome::Refused`. A cache that was never inserted into has allocated nothing.
-//! * An entry takes 80 bytes when `V` is a pointer, and 4 more for its bucket. A shard that becomes empty gives its
+//! * An entry takes 88 bytes when `V` is a pointer, and 4 more for its bucket. A shard that becomes empty gives its
 //!   memory back; one that only shrinks keeps it.
 //!
 //! It knows no clock (the time is an argument), no thread, no environment and no other layer. Expiry is the caller's to
 //! judge: `get` returns an expired session too, because libssl counts it and removes it itself.
 //!
-//! The map: `store` has the locks and chooses the shard; a `shard` is `slab` (the entries), `index` (by key), `queues`
-//! (who leaves a full shard) and `wheel` (who has expired), the last three running through the slab by `ring`s and
-//! chains; `seats` is the bound, `insert` keeps to it; `sweep` has flush and iteration.
+//! The map: `store` has the locks and chooses the shard, by the `hash` of a `key`; a `shard` is `slab` (the entries),
+//! `index` (by key), `queues` (who leaves a full shard) and `wheel` (who has expired), the last three running through
+//! the slab by `ring`s and chains; `seats` is the bound, `insert` keeps to it; `sweep` has flush and iteration.
 
 #![forbid(unsafe_code)]
 
 mod counters;
 mod expiry;
+mod hash;
 mod index;
 mod insert;
 mod key;

@@ -15,7 +15,7 @@ use super::segments::Segments;
 /// No position.
 pub(super) const NIL: u32 = u32::MAX;
 
-/// One cached session and its place in everything that orders the shard: 80 bytes with a value the size of a pointer.
+/// One cached session and its place in everything that orders the shard: 88 bytes with a value the size of a pointer.
 pub(super) struct Entry<V> {
     /// None: the entry is vacant.
     value: Option<V>,

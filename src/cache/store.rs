@@ -7,12 +7,11 @@
 //! and accepts nothing, which a server sees as full handshakes; what it holds is freed with the cache. Going on would
 //! mean trusting links that may be half made, and a chain that runs in a circle never lets the lock go.
 //!
-//! **The hash** is SipHash with a random key for each cache, over the whole key: session ids are chosen by strangers,
-//! and one who could predict buckets could fill one.
+//! **The hash** is over the whole key and random for each cache; `hash` says what it promises.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::MutexGuard;
 
+use super::hash::Hash;
 use super::key::Key;
 use super::shard::Shard;
 use crate::lock::Lock;
@@ -23,7 +22,7 @@ const SHARDS_MOST: usize = 1024;
 const CAPACITY_PER_SHARD: usize = 256;
 
 pub(super) struct Store<V> {
-    hasher: RandomState,
+    hash: Hash,
     /// A power of two of them.
     shards: Vec<Locked<V>>,
 }
@@ -47,13 +46,13 @@ impl<V: Clone + PartialEq> Store<V> {
         shards.try_reserve_exact(count).ok()?;
         shards.resize_with(count, || Locked(Lock::new(Shard::new())));
         Some(Store {
-            hasher: RandomState::new(),
+            hash: Hash::new(),
             shards,
         })
     }
 
     pub(super) fn home(&self, key: &Key) -> Home<'_, V> {
-        let hash = self.hasher.hash_one(key);
+        let hash = self.hash.of(key);
         // The upper half chooses the shard and the lower one the bucket, so that each shard sees every bucket.
         let shard = (hash >> 32) as usize & (self.shards.len() - 1);
         Home {

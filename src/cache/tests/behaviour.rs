@@ -186,8 +186,7 @@ fn a_session_whose_expiry_was_changed_goes_by_the_new_one() {
 fn ids_that_share_a_prefix_or_differ_in_length_or_version_are_different_sessions() {
     let cache = Cache::new(0, 8);
     let ids = [
-        &b""[..],
-        b"\0",
+        &b"\0"[..],
         b"\0\0",
         b"abcd",
         b"abcd\0",
@@ -198,7 +197,7 @@ fn ids_that_share_a_prefix_or_differ_in_length_or_version_are_different_sessions
     ];
     let keys: Vec<Key> = ids
         .iter()
-        .flat_map(|id| [771, 772, -1].map(|version| Key::new(id, version).unwrap()))
+        .flat_map(|id| [771, 772, 0xfeff].map(|version| Key::new(id, version).unwrap()))
         .collect();
     for (number, key) in keys.iter().enumerate() {
         let session = Session::new(number as u64);
@@ -215,7 +214,8 @@ fn ids_that_share_a_prefix_or_differ_in_length_or_version_are_different_sessions
             Some(number as u64)
         );
     }
-    assert!(Key::new(&[0; 33], 771).is_none());
+    assert!(Key::new(&[0; 33], 771).is_none() && Key::new(b"", 771).is_none());
+    assert!(Key::new(b"a", -1).is_none() && Key::new(b"a", 0x1_0000).is_none());
 }
 
 #[test]
@@ -326,8 +326,8 @@ fn the_counters_tell_what_happened() {
 }
 
 #[test]
-fn an_entry_takes_eighty_bytes() {
-    assert_eq!(size_of::<Entry<Session>>(), 80);
+fn an_entry_takes_eighty_eight_bytes() {
+    assert_eq!(size_of::<Entry<Session>>(), 88);
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn operations() -> impl Strategy<Value = Op> {
 
 /// Ids of every length, most of them short and many sharing their first bytes, under two versions.
 fn key_of(number: u16) -> Key {
-    let length = if number < 33 { usize::from(number) } else { 32 };
+    let length = usize::from(number).min(31) + 1;
     let mut id = [7; 32];
     id[30..].copy_from_slice(&(number / 2).to_be_bytes());
     Key::new(&id[..length], 0x0303 + i32::from(number % 2)).expect("at most 32 bytes")
