@@ -10,20 +10,23 @@
 
 use super::key::Key;
 use super::segments::Segments;
-use super::slab::{NIL, Slab};
+use super::slab::{Hook, NIL, Slab};
 
 /// Buckets that are never joined: below this there is nothing to gain.
 const FEWEST: u32 = 16;
 
 pub(super) struct Index {
-    /// The first entry of each bucket; the rest hang on it through `Entry::chain`.
+    /// The first entry of each bucket; the rest hang on it through `Hook::chain`.
     heads: Segments<u32>,
+    /// The bits of a hash that count: so many that each bucket is reached.
+    mask: u32,
 }
 
 impl Index {
     pub(super) const fn new() -> Self {
         Index {
             heads: Segments::new(),
+            mask: 0,
         }
     }
 
@@ -36,14 +39,17 @@ impl Index {
     }
 
     fn bucket(&self, hash: u32) -> u32 {
-        let buckets = u64::from(self.heads.len());
-        let mask = buckets.next_power_of_two() - 1;
-        let bucket = u64::from(hash) & mask;
-        if bucket < buckets {
-            bucket as u32
+        let bucket = hash & self.mask;
+        if bucket < self.heads.len() {
+            bucket
         } else {
-            (bucket & (mask >> 1)) as u32
+            bucket & (self.mask >> 1)
         }
+    }
+
+    fn set_mask(&mut self) {
+        let last = self.heads.len() - 1;
+        self.mask = last.checked_ilog2().map_or(0, |top| u32::MAX >> (31 - top));
     }
 
     /// The bucket that the last one was split from.
@@ -57,20 +63,24 @@ impl Index {
         }
         let mut at = self.heads[self.bucket(hash)];
         while at != NIL {
-            let entry = &slab[at];
-            if entry.hash == hash && entry.key == *key {
+            let hook = slab.hook(at);
+            if hook.hash == hash && slab[at].is_of(key) {
                 return Some(at);
             }
-            at = entry.chain;
+            at = hook.chain;
         }
         None
     }
 
-    /// Adds an entry that is in the slab and not in the index. `make_ready` has said yes.
-    pub(super) fn link<V>(&mut self, slab: &mut Slab<V>, at: u32) {
-        let bucket = self.bucket(slab[at].hash);
-        slab[at].chain = self.heads[bucket];
-        self.heads[bucket] = at;
+    /// Makes an entry that is about to be at `at` the first of its bucket; the caller chains what is returned to it.
+    /// `make_ready` has said yes.
+    pub(super) fn link(&mut self, hash: u32, at: u32) -> u32 {
+        let bucket = self.bucket(hash);
+        std::mem::replace(&mut self.heads[bucket], at)
+    }
+
+    /// Splits a bucket if there are more entries than buckets: called when one was added.
+    pub(super) fn grow<V>(&mut self, slab: &mut Slab<V>) {
         if slab.len() > self.heads.len() {
             self.split_one(slab);
         }
@@ -78,16 +88,17 @@ impl Index {
 
     /// Takes out an entry that is in the index and still in the slab.
     pub(super) fn unlink<V>(&mut self, slab: &mut Slab<V>, at: u32) {
-        let bucket = self.bucket(slab[at].hash);
-        let after = slab[at].chain;
-        if self.heads[bucket] == at {
-            self.heads[bucket] = after;
+        let &Hook { hash, chain: after } = slab.hook(at);
+        let bucket = self.bucket(hash);
+        let head = &mut self.heads[bucket];
+        if *head == at {
+            *head = after;
         } else {
-            let mut before = self.heads[bucket];
-            while slab[before].chain != at {
-                before = slab[before].chain;
+            let mut before = *head;
+            while slab.hook(before).chain != at {
+                before = slab.hook(before).chain;
             }
-            slab[before].chain = after;
+            slab.hook_mut(before).chain = after;
         }
         // A quarter, while splitting keeps it full: a cache whose size swings a little neither splits nor joins.
         if self.heads.len() > FEWEST && slab.len() < self.heads.len() / 4 {
@@ -101,13 +112,12 @@ impl Index {
         }
         let last = self.heads.len();
         self.heads.push(NIL);
+        self.set_mask();
         let sibling = Self::sibling(last);
         let mut at = std::mem::replace(&mut self.heads[sibling], NIL);
         while at != NIL {
-            let after = slab[at].chain;
-            let bucket = self.bucket(slab[at].hash);
-            slab[at].chain = self.heads[bucket];
-            self.heads[bucket] = at;
+            let &Hook { hash, chain: after } = slab.hook(at);
+            slab.hook_mut(at).chain = self.link(hash, at);
             at = after;
         }
     }
@@ -116,16 +126,16 @@ impl Index {
         let Some(first) = self.heads.pop() else {
             return;
         };
+        self.set_mask();
         if first == NIL {
             return;
         }
         let sibling = Self::sibling(self.heads.len());
         let mut end = first;
-        while slab[end].chain != NIL {
-            end = slab[end].chain;
+        while slab.hook(end).chain != NIL {
+            end = slab.hook(end).chain;
         }
-        slab[end].chain = self.heads[sibling];
-        self.heads[sibling] = first;
+        slab.hook_mut(end).chain = std::mem::replace(&mut self.heads[sibling], first);
     }
 
     /// Follows every chain.
@@ -137,18 +147,18 @@ impl Index {
             while at != NIL {
                 met += 1;
                 assert!(met <= slab.len(), "a chain ends");
-                let entry = &slab[at];
+                let hook = slab.hook(at);
                 assert_eq!(
-                    self.bucket(entry.hash),
+                    self.bucket(hook.hash),
                     bucket,
                     "an entry hangs on its own bucket"
                 );
                 assert_eq!(
-                    self.find(slab, entry.hash, &entry.key),
+                    self.find(slab, hook.hash, &slab[at].key()),
                     Some(at),
                     "a key leads to its entry"
                 );
-                at = entry.chain;
+                at = hook.chain;
             }
         }
         assert_eq!(met, slab.len(), "every entry is in the index");

@@ -141,8 +141,8 @@ impl<V: Clone + PartialEq> Cache<V> {
             },
             Seat::Excess => return Err(NoRoom { arrival, wanted: 0 }),
         }
-        let entry = Entry::new(arrival.key, home.hash, arrival.value, arrival.expiry);
-        shard.store(entry, arrival.standing);
+        let entry = Entry::new(&arrival.key, arrival.value, arrival.expiry);
+        shard.store(entry, home.hash, arrival.standing);
         Ok(Outcome::Added)
     }
 

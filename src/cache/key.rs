@@ -23,14 +23,10 @@ pub struct Key {
     len: u8,
 }
 
-impl Key {
-    /// What a vacant entry holds in place of the key it had.
-    pub(super) const BLANK: Key = Key {
-        id: [0; ID_WORDS],
-        version: 0,
-        len: 0,
-    };
+/// A key as an entry keeps it: the id, its length less one (five bits), the version.
+pub(super) type Parts = ([u64; ID_WORDS], u8, u16);
 
+impl Key {
     /// The key of the session with this id and protocol version; `None` if the id is empty or longer than TLS allows,
     /// and for a version of more than the 16 bits that TLS has for one.
     pub fn new(id: &[u8], version: i32) -> Option<Key> {
@@ -46,6 +42,19 @@ impl Key {
             version,
             len: id.len() as u8,
         })
+    }
+
+    pub(super) fn parts(&self) -> Parts {
+        (self.id, self.len - 1, self.version)
+    }
+
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn of_parts((id, len_less_one, version): Parts) -> Key {
+        Key {
+            id,
+            version,
+            len: len_less_one + 1,
+        }
     }
 
     /// All there is to the key; different for different keys.

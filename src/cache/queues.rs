@@ -13,12 +13,12 @@
 
 use super::Standing;
 use super::ring::{ByUse, Ring};
-use super::slab::Slab;
+use super::slab::{Entry, Slab};
 
 /// Entries that one choice may examine.
 const EXAMINED_MOST: u32 = 16;
 /// Uses that count: beyond this an entry earns no further round in the main queue.
-const USES_MOST: u8 = 3;
+const USES_MOST: u8 = 0b11;
 /// The small queue's share of a shard is one in this many...
 const SMALL_SHARE: u32 = 10;
 /// ...but at least this long, or half of a shard that is smaller still. A TLS 1.3 handshake brings two sessions: a
@@ -30,6 +30,23 @@ const SMALL_LEAST: u32 = 8;
 pub(super) struct Rank {
     uses: u8,
     main: bool,
+}
+
+impl Rank {
+    /// What `bits` fits into.
+    pub(super) const BITS: u32 = 3;
+
+    pub(super) fn bits(self) -> u8 {
+        self.uses | u8::from(self.main) << 2
+    }
+
+    /// The rank whose bits are the lowest of `bits`.
+    pub(super) fn from_bits(bits: u8) -> Rank {
+        Rank {
+            uses: bits & USES_MOST,
+            main: bits & 1 << 2 != 0,
+        }
+    }
 }
 
 pub(super) struct Queues {
@@ -45,19 +62,33 @@ impl Queues {
         }
     }
 
+    /// Admits an entry that is about to be at `at`.
+    pub(super) fn admit_new<V>(
+        &mut self,
+        slab: &mut Slab<V>,
+        at: u32,
+        entry: &mut Entry<V>,
+        standing: Standing,
+    ) {
+        let main = standing == Standing::Proven;
+        entry.set_rank(Rank { uses: 0, main });
+        entry.in_queue = self.of(main).make_way(slab, at);
+    }
+
     pub(super) fn admit<V>(&mut self, slab: &mut Slab<V>, at: u32, standing: Standing) {
         let main = standing == Standing::Proven;
-        slab[at].rank = Rank { uses: 0, main };
+        slab[at].set_rank(Rank { uses: 0, main });
         self.of(main).push_back(slab, at);
     }
 
     pub(super) fn withdraw<V>(&mut self, slab: &mut Slab<V>, at: u32) {
-        self.of(slab[at].rank.main).remove(slab, at);
+        self.of(slab[at].rank().main).remove(slab, at);
     }
 
     pub(super) fn count_use<V>(slab: &mut Slab<V>, at: u32) {
-        let rank = &mut slab[at].rank;
+        let mut rank = slab[at].rank();
         rank.uses = (rank.uses + 1).min(USES_MOST);
+        slab[at].set_rank(rank);
     }
 
     fn of(&mut self, main: bool) -> &mut Ring<ByUse> {
@@ -72,7 +103,7 @@ impl Queues {
     pub(super) fn victim<V>(&mut self, slab: &mut Slab<V>, now: i64) -> Option<u32> {
         // While newcomers supply the victims nothing else looks into the main queue; its expired must not outlive them.
         if let Some(oldest) = self.main.front()
-            && slab[oldest].expiry.has_passed(now)
+            && slab[oldest].expiry().has_passed(now)
         {
             return Some(oldest);
         }
@@ -82,8 +113,8 @@ impl Queues {
                 break;
             };
             let entry = &slab[at];
-            let uses = entry.rank.uses;
-            if uses == 0 || entry.expiry.has_passed(now) {
+            let uses = entry.rank().uses;
+            if uses == 0 || entry.expiry().has_passed(now) {
                 return Some(at);
             }
             if least_used.is_none_or(|(fewest, _)| uses < fewest) {
@@ -95,7 +126,7 @@ impl Queues {
         let newcomer = self
             .small
             .back(slab)
-            .filter(|&at| self.small_is_over() && slab[at].rank.uses == 0);
+            .filter(|&at| self.small_is_over() && slab[at].rank().uses == 0);
         newcomer.or(least_used.map(|(_, at)| at))
     }
 
@@ -114,8 +145,10 @@ impl Queues {
 
     /// Spends a use of the candidate: from the small queue to the main one, or once more round the main one.
     fn pass_over<V>(&mut self, slab: &mut Slab<V>, at: u32) {
-        if slab[at].rank.main {
-            slab[at].rank.uses -= 1;
+        let mut rank = slab[at].rank();
+        if rank.main {
+            rank.uses -= 1;
+            slab[at].set_rank(rank);
             self.main.turn(slab);
         } else {
             self.small.remove(slab, at);
@@ -129,8 +162,8 @@ impl Queues {
         for (queue, main) in [(&self.small, false), (&self.main, true)] {
             for at in queue.validate(slab) {
                 assert!(slab.value(at).is_some(), "a queued entry is occupied");
-                assert_eq!(slab[at].rank.main, main, "an entry knows its queue");
-                assert!(slab[at].rank.uses <= USES_MOST);
+                assert_eq!(slab[at].rank().main, main, "an entry knows its queue");
+                assert!(slab[at].rank().uses <= USES_MOST);
             }
         }
         assert_eq!(

@@ -79,18 +79,24 @@ impl<T: Through> Ring<T> {
     }
 
     pub(super) fn push_back<V>(&mut self, slab: &mut Slab<V>, at: u32) {
-        let (before, after) = match self.front() {
-            None => (at, at),
-            Some(front) => (T::links(&slab[front]).before, front),
-        };
-        // The newcomer's own links first: alone, it is its own neighbour and the next two lines change nothing.
-        *T::links_mut(&mut slab[at]) = Links { before, after };
-        T::links_mut(&mut slab[before]).after = at;
-        T::links_mut(&mut slab[after]).before = at;
-        if self.len == 0 {
-            self.front = at;
-        }
+        let links = self.make_way(slab, at);
+        *T::links_mut(&mut slab[at]) = links;
+    }
+
+    /// Makes the others close round `at` as their back; the caller gives the entry there these links.
+    pub(super) fn make_way<V>(&mut self, slab: &mut Slab<V>, at: u32) -> Links {
         self.len += 1;
+        if self.len == 1 {
+            self.front = at;
+            return Links {
+                before: at,
+                after: at,
+            };
+        }
+        let after = self.front;
+        let before = std::mem::replace(&mut T::links_mut(&mut slab[after]).before, at);
+        T::links_mut(&mut slab[before]).after = at;
+        Links { before, after }
     }
 
     /// Takes out an entry which the caller knows to be in this ring.

@@ -21,10 +21,11 @@ pub(super) struct Segments<T> {
 
 /// Segment k begins at 16 * (2^k - 1); with 16 added, the top bit of an index names its segment.
 fn locate(at: u32) -> (usize, usize) {
-    let shifted = u64::from(at) + (1 << FIRST_LOG2);
-    let segment = shifted.ilog2() - FIRST_LOG2;
-    let begin = 1 << (segment + FIRST_LOG2);
-    (segment as usize, (shifted - begin) as usize)
+    // Wraps for no index up to LONGEST, and otherwise to a segment that there never is.
+    let shifted = at.wrapping_add(1 << FIRST_LOG2);
+    let top = 31 - (shifted | 1).leading_zeros();
+    let segment = top.wrapping_sub(FIRST_LOG2);
+    (segment as usize, (shifted ^ 1 << top) as usize)
 }
 
 impl<T> Segments<T> {

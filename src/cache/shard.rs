@@ -10,7 +10,7 @@ use super::expiry::Expiry;
 use super::index::Index;
 use super::key::Key;
 use super::queues::Queues;
-use super::slab::{Entry, Slab};
+use super::slab::{Entry, Hook, Slab};
 use super::sweep::{BATCH, Batch};
 use super::wheel::{Progress, Scan, Wheel};
 use super::{Counters, Standing};
@@ -78,11 +78,15 @@ impl<V: Clone + PartialEq> Shard<V> {
     }
 
     /// Adds an entry of a key that `find` does not find. `make_ready` has said yes, or one was evicted just now.
-    pub(super) fn store(&mut self, entry: Entry<V>, standing: Standing) {
-        let at = self.slab.occupy(entry);
-        self.index.link(&mut self.slab, at);
-        self.queues.admit(&mut self.slab, at, standing);
-        self.wheel.add(&mut self.slab, at);
+    pub(super) fn store(&mut self, mut entry: Entry<V>, hash: u32, standing: Standing) {
+        let at = self.slab.next_position();
+        let expiry = entry.expiry();
+        entry.in_wheel = self.wheel.make_way(&mut self.slab, at, expiry);
+        self.queues
+            .admit_new(&mut self.slab, at, &mut entry, standing);
+        let chain = self.index.link(hash, at);
+        self.slab.occupy(entry, Hook { hash, chain });
+        self.index.grow(&mut self.slab);
         self.counters.inserted += 1;
     }
 
@@ -103,7 +107,7 @@ impl<V: Clone + PartialEq> Shard<V> {
 
     pub(super) fn set_expiry(&mut self, at: u32, expiry: Expiry) {
         self.wheel.withdraw(&mut self.slab, at);
-        self.slab[at].expiry = expiry;
+        self.slab[at].set_expiry(expiry);
         self.wheel.add(&mut self.slab, at);
     }
 

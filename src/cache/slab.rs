@@ -3,11 +3,14 @@
 //! An entry keeps its position from the insert to the removal; index, queues and wheel refer to it by that position,
 //! and a walk over positions is a walk over the cache that survives whatever happens between its steps. A vacated entry
 //! holds neither a value nor anything of its key.
+//!
+//! In a large cache a call waits for memory more than it computes, so an entry is one cache line, and what the index
+//! follows from entry to entry lies apart, eight to a line: whoever passes by an entry does not touch it.
 
 use std::hint;
 
-use super::expiry::Expiry;
-use super::key::Key;
+use super::expiry::{Expiry, Packed};
+use super::key::{Key, Parts};
 use super::queues::Rank;
 use super::ring::Links;
 use super::segments::Segments;
@@ -15,39 +18,89 @@ use super::segments::Segments;
 /// No position.
 pub(super) const NIL: u32 = u32::MAX;
 
-/// One cached session and its place in everything that orders the shard: 88 bytes with a value the size of a pointer.
+/// One cached session and its place in what orders the shard: 64 bytes with a value the size of a pointer.
+#[repr(align(64))]
 pub(super) struct Entry<V> {
     /// None: the entry is vacant.
     value: Option<V>,
-    pub(super) expiry: Expiry,
+    id: [u64; 4],
+    pub(super) in_queue: Links,
+    pub(super) in_wheel: Links,
+    expiry_lower: u32,
+    expiry_upper: i8,
+    /// The length of the id less one in the upper five bits, the rank in the lower three.
+    len_and_rank: u8,
+    version: u16,
+}
+
+/// An entry's place in the index.
+pub(super) struct Hook {
     /// The part of the key's hash that chooses the bucket: kept, because splitting a bucket and unlinking a victim
-    /// would otherwise hash again under the lock. It fills what would be padding.
+    /// would otherwise hash again under the lock.
     pub(super) hash: u32,
     /// The next entry of the same bucket; of a vacant entry, the next vacant one.
     pub(super) chain: u32,
-    pub(super) in_queue: Links,
-    pub(super) in_wheel: Links,
-    pub(super) key: Key,
-    pub(super) rank: Rank,
 }
 
 impl<V> Entry<V> {
-    pub(super) fn new(key: Key, hash: u32, value: V, expiry: Expiry) -> Self {
+    pub(super) fn new(key: &Key, value: V, expiry: Expiry) -> Self {
+        let (id, len_less_one, version) = key.parts();
+        let (expiry_upper, expiry_lower) = expiry.packed();
         Entry {
             value: Some(value),
-            expiry,
-            hash,
-            chain: NIL,
+            id,
             in_queue: Links::NONE,
             in_wheel: Links::NONE,
-            key,
-            rank: Rank::default(),
+            expiry_lower,
+            expiry_upper,
+            len_and_rank: len_less_one << Rank::BITS,
+            version,
         }
+    }
+
+    pub(super) fn is_of(&self, key: &Key) -> bool {
+        self.key_parts() == key.parts()
+    }
+
+    fn key_parts(&self) -> Parts {
+        (self.id, self.len_and_rank >> Rank::BITS, self.version)
+    }
+
+    /// The key of an occupied entry.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn key(&self) -> Key {
+        Key::of_parts(self.key_parts())
+    }
+
+    pub(super) fn expiry(&self) -> Expiry {
+        Expiry::unpacked((self.expiry_upper, self.expiry_lower))
+    }
+
+    pub(super) fn set_expiry(&mut self, expiry: Expiry) {
+        let packed: Packed = expiry.packed();
+        (self.expiry_upper, self.expiry_lower) = packed;
+    }
+
+    pub(super) fn rank(&self) -> Rank {
+        Rank::from_bits(self.len_and_rank)
+    }
+
+    pub(super) fn set_rank(&mut self, rank: Rank) {
+        let len = self.len_and_rank >> Rank::BITS << Rank::BITS;
+        self.len_and_rank = len | rank.bits();
+    }
+
+    fn forget_key(&mut self) {
+        self.id = [0; 4];
+        self.len_and_rank = 0;
+        self.version = 0;
     }
 }
 
 pub(super) struct Slab<V> {
     entries: Segments<Entry<V>>,
+    /// As many as there are entries.
+    hooks: Segments<Hook>,
     vacant: u32,
     len: u32,
 }
@@ -56,6 +109,7 @@ impl<V> Slab<V> {
     pub(super) const fn new() -> Self {
         Slab {
             entries: Segments::new(),
+            hooks: Segments::new(),
             vacant: NIL,
             len: 0,
         }
@@ -78,31 +132,39 @@ impl<V> Slab<V> {
 
     /// Whether there is a position for one more; false if memory for it could not be had.
     pub(super) fn make_ready(&mut self) -> bool {
-        self.vacant != NIL || self.entries.make_ready()
+        self.vacant != NIL || (self.entries.make_ready() && self.hooks.make_ready())
     }
 
-    /// Puts the entry somewhere. `make_ready` has said yes, or a position was vacated just now.
-    pub(super) fn occupy(&mut self, entry: Entry<V>) -> u32 {
-        let mut at = self.vacant;
-        if at == NIL {
-            at = self.entries.len();
-            self.entries.push(entry);
+    /// The position that the next entry will have.
+    pub(super) fn next_position(&self) -> u32 {
+        if self.vacant == NIL {
+            self.entries.len()
         } else {
-            self.vacant = self.entries[at].chain;
+            self.vacant
+        }
+    }
+
+    /// Puts the entry into the next position. `make_ready` has said yes, or a position was vacated just now.
+    pub(super) fn occupy(&mut self, entry: Entry<V>, hook: Hook) {
+        let at = self.vacant;
+        if at == NIL {
+            self.entries.push(entry);
+            self.hooks.push(hook);
+        } else {
+            self.vacant = std::mem::replace(&mut self.hooks[at], hook).chain;
             self.entries[at] = entry;
         }
         self.len += 1;
-        at
     }
 
     /// Frees a position. The caller has taken it out of index, queues and wheel.
     pub(super) fn vacate(&mut self, at: u32) -> V {
         let entry = &mut self.entries[at];
         let value = entry.value.take().expect("a linked position is occupied");
-        // A session id can be all that it takes to resume. black_box keeps the store, which nothing reads.
-        entry.key = Key::BLANK;
-        hint::black_box(&entry.key);
-        entry.chain = self.vacant;
+        // A session id can be all that it takes to resume. black_box keeps the stores, which nothing reads.
+        entry.forget_key();
+        hint::black_box(&entry.id);
+        self.hooks[at].chain = self.vacant;
         self.vacant = at;
         self.len -= 1;
         value
@@ -121,9 +183,18 @@ impl<V> Slab<V> {
             .expect("a linked position is occupied")
     }
 
+    pub(super) fn hook(&self, at: u32) -> &Hook {
+        &self.hooks[at]
+    }
+
+    pub(super) fn hook_mut(&mut self, at: u32) -> &mut Hook {
+        &mut self.hooks[at]
+    }
+
     /// Looks at every position, and follows the list of vacant ones.
     #[cfg(any(test, fuzzing))]
     pub(super) fn validate(&self) {
+        assert_eq!(self.entries.len(), self.hooks.len());
         let occupied = (0..self.positions()).filter(|&at| self.value(at).is_some());
         assert_eq!(occupied.count(), self.len as usize);
         let (mut at, mut vacant) = (self.vacant, 0);
@@ -134,10 +205,10 @@ impl<V> Slab<V> {
                 "the list of vacant positions ends"
             );
             assert!(
-                self.value(at).is_none() && self[at].key == Key::BLANK,
+                self.value(at).is_none() && self[at].key_parts() == ([0; 4], 0, 0),
                 "a vacant entry keeps nothing"
             );
-            at = self[at].chain;
+            at = self.hooks[at].chain;
         }
         assert_eq!(
             vacant + self.len,

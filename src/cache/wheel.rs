@@ -13,7 +13,7 @@
 //! A scan is made of steps, each a bounded look under the lock. Between them other scans may run; see `Scan`.
 
 use super::expiry::Expiry;
-use super::ring::{ByExpiry, Ring};
+use super::ring::{ByExpiry, Links, Ring};
 use super::slab::Slab;
 
 /// Seconds in a tick, as a power of two.
@@ -82,19 +82,24 @@ impl Wheel {
 
     /// Adds an entry by its expiry; one that never expires is in no slot. `make_ready` has said yes.
     pub(super) fn add<V>(&mut self, slab: &mut Slab<V>, at: u32) {
-        let expiry = slab[at].expiry;
+        let links = self.make_way(slab, at, slab[at].expiry());
+        slab[at].in_wheel = links;
+    }
+
+    /// Adds an entry that is about to be at `at`; the caller gives it these links.
+    pub(super) fn make_way<V>(&mut self, slab: &mut Slab<V>, at: u32, expiry: Expiry) -> Links {
         if expiry == Expiry::NEVER {
-            return;
+            return Links::NONE;
         }
-        self.slots[slot(tick(expiry.secs()))].push_back(slab, at);
         self.len += 1;
         self.earliest = self.earliest.min(expiry.secs());
         self.added_since = self.added_since.min(expiry.secs());
+        self.slots[slot(tick(expiry.secs()))].make_way(slab, at)
     }
 
     /// Takes an entry out, by the expiry it was added with.
     pub(super) fn withdraw<V>(&mut self, slab: &mut Slab<V>, at: u32) {
-        let expiry = slab[at].expiry;
+        let expiry = slab[at].expiry();
         if expiry == Expiry::NEVER {
             return;
         }
@@ -157,7 +162,7 @@ impl Wheel {
                 }
                 *looks -= 1;
                 scan.unseen -= 1;
-                if slab[at].expiry.has_passed(scan.before) {
+                if slab[at].expiry().has_passed(scan.before) {
                     return Progress::Found(at);
                 }
                 ring.turn(slab);
@@ -179,7 +184,7 @@ impl Wheel {
         for (number, ring) in self.slots.iter().enumerate() {
             for at in ring.validate(slab) {
                 met += 1;
-                let secs = slab[at].expiry.secs();
+                let secs = slab[at].expiry().secs();
                 assert!(slab.value(at).is_some(), "an entry in a slot is occupied");
                 assert_eq!(
                     slot(tick(secs)),
@@ -194,7 +199,7 @@ impl Wheel {
         }
         assert_eq!(met, self.len);
         let timed = (0..slab.positions())
-            .filter(|&at| slab.value(at).is_some() && slab[at].expiry != Expiry::NEVER);
+            .filter(|&at| slab.value(at).is_some() && slab[at].expiry() != Expiry::NEVER);
         assert_eq!(
             timed.count(),
             met as usize,

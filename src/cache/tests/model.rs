@@ -211,9 +211,7 @@ impl<'a> Model<'a> {
         let before = self.cached.len();
         match which {
             Flush::Everything => self.cached.clear(),
-            Flush::ExpiredBefore(t) => self
-                .cached
-                .retain(|_, (_, expiry)| *expiry >= Expiry::at(t)),
+            Flush::ExpiredBefore(t) => self.cached.retain(|_, (_, expiry)| !expiry.has_passed(t)),
         }
         assert_eq!(gone.len(), before - self.cached.len(), "flush({which:?})");
         assert_eq!(
@@ -236,7 +234,7 @@ impl<'a> Model<'a> {
             assert_eq!(session, gone);
             assert!(
                 matches!(which, Flush::Everything)
-                    || matches!(which, Flush::ExpiredBefore(t) if Expiry::at(*t) > expiry)
+                    || matches!(which, Flush::ExpiredBefore(t) if expiry.has_passed(*t))
             );
         }
     }
