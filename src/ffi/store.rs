@@ -130,17 +130,21 @@ impl Store {
         standing: Standing,
     ) -> bool {
         // SAFETY: the caller's contract.
-        let Some(session) = (unsafe { SessionRef::acquire(self.libssl, session) }) else {
+        let Some(lent) = (unsafe { SessionRef::lend(self.libssl, session) }) else {
             return false;
         };
         // divergence: libssl stores a session without an id, which can then never be found or removed and
         // blocks eviction for ever.
-        let Some(key) = key_of(&session) else {
+        let Some(key) = key_of(&lent) else {
             return false;
         };
         let now = now();
-        self.update_time(&session, now);
-        let expiry = expiry_of(&session);
+        self.update_time(&lent, now);
+        let expiry = expiry_of(&lent);
+        // After all reading, which waits for the session's memory in one go: nothing overtakes the counting.
+        let Some(session) = lent.share() else {
+            return false;
+        };
         let inserted = self.with_cache(|cache| cache.insert(key, session, expiry, standing, now));
         let Some(inserted) = inserted else {
             return false;
@@ -174,8 +178,9 @@ impl Store {
     /// # Safety
     /// As for [`Self::add`].
     pub unsafe fn remove(&self, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) -> bool {
+        // The caller's own reference will do, as it does for libssl: after the callback it is not touched.
         // SAFETY: the caller's contract.
-        let Some(session) = (unsafe { SessionRef::acquire(self.libssl, session) }) else {
+        let Some(session) = (unsafe { SessionRef::lend(self.libssl, session) }) else {
             return false;
         };
         let Some(key) = key_of(&session) else {

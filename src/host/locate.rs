@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::images::{self, Handle, Image, Located};
 use super::say;
-use super::table::Host;
+use super::table::{Host, Libssl};
 use super::types::SSL_METHOD;
 
 /// A function that every libssl has, that we do not export, and that no other library has a reason to
@@ -64,6 +64,19 @@ pub fn several() -> bool {
 /// All hosts met so far.
 pub fn hosts() -> impl Iterator<Item = &'static Host> {
     HOSTS.iter().map_while(published)
+}
+
+/// The number of the host with these functions; `None` for one without a slot, whose sessions we do not keep.
+pub(super) fn number_of(libssl: &Libssl) -> Option<usize> {
+    hosts().position(|host| {
+        let functions = host.libssl.as_ref();
+        functions.is_ok_and(|functions| ptr::eq(functions, libssl))
+    })
+}
+
+/// The functions of the host with this number.
+pub(super) fn libssl_of(number: usize) -> Option<&'static Libssl> {
+    published(HOSTS.get(number)?)?.libssl.as_ref().ok()
 }
 
 fn look_for_one() -> Option<&'static Host> {

@@ -1,11 +1,13 @@
 //! Owning references to sessions.
 
 use core::ffi::{c_int, c_long, c_uint};
-use core::ptr::{self, NonNull};
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
 use core::slice;
 
 use super::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
 use super::inside::Inside;
+use super::locate::{self, MAX_HOSTS};
 use super::table::Libssl;
 use super::types::{SSL_CTX, SSL_SESSION};
 
@@ -38,10 +40,14 @@ impl Libssl {
 
 /// One reference to an `SSL_SESSION`: taken by `SSL_SESSION_up_ref`, given back by `SSL_SESSION_free` on drop.
 /// Two are equal when they refer to the same object.
-pub struct SessionRef {
-    session: NonNull<SSL_SESSION>,
-    libssl: &'static Libssl,
-}
+///
+/// It is as long as a pointer, because there is one for each cached session: sessions are allocated, and so aligned,
+/// and the low bits of the address have room for the number of their host.
+pub struct SessionRef(NonNull<SSL_SESSION>);
+
+/// The bits of an address that tell the host.
+const HOST_BITS: usize = 0b111;
+const _: () = assert!(MAX_HOSTS == HOST_BITS + 1);
 
 // SAFETY: libssl counts references atomically and lets any thread use and free a session.
 unsafe impl Send for SessionRef {}
@@ -54,10 +60,36 @@ impl SessionRef {
     /// # Safety
     /// * `session` is null or a session of the library behind `libssl`, alive during the call.
     pub unsafe fn acquire(libssl: &'static Libssl, session: *mut SSL_SESSION) -> Option<Self> {
-        let session = NonNull::new(session)?;
         // SAFETY: the caller's contract.
-        let taken = unsafe { (libssl.SSL_SESSION_up_ref)(session.as_ptr()) };
-        (taken == 1).then_some(Self { session, libssl })
+        unsafe { Self::lend(libssl, session) }?.share()
+    }
+
+    /// The session without a reference of its own; `None` for null.
+    ///
+    /// # Safety
+    /// * `session` is null or a session of the library behind `libssl`;
+    /// * the caller keeps it alive for as long as the result is used.
+    pub unsafe fn lend(
+        libssl: &'static Libssl,
+        session: *mut SSL_SESSION,
+    ) -> Option<ManuallyDrop<Self>> {
+        let session = NonNull::new(session)?;
+        let host = locate::number_of(libssl)?;
+        let tagged = session.map_addr(|address| address | host);
+        let aligned = session.addr().get() & HOST_BITS == 0;
+        aligned.then(|| ManuallyDrop::new(Self(tagged)))
+    }
+
+    /// One more reference to the session; `None` where libssl refuses it.
+    pub fn share(&self) -> Option<Self> {
+        // SAFETY: we own a reference, or whoever lent us the session does.
+        let taken = unsafe { (self.libssl().SSL_SESSION_up_ref)(self.as_ptr()) };
+        (taken == 1).then_some(Self(self.0))
+    }
+
+    fn libssl(&self) -> &'static Libssl {
+        locate::libssl_of(self.0.addr().get() & HOST_BITS)
+            .expect("a host keeps the number that was asked for when the session came")
     }
 
     /// Becomes the owner of the caller's reference; `None` for null.
@@ -66,19 +98,18 @@ impl SessionRef {
     /// * `session` is null or a session of the library behind `libssl`;
     /// * the caller owns one reference and gives it away.
     pub unsafe fn adopt(libssl: &'static Libssl, session: *mut SSL_SESSION) -> Option<Self> {
-        NonNull::new(session).map(|session| Self { session, libssl })
+        // SAFETY: the caller's reference keeps it alive.
+        unsafe { Self::lend(libssl, session) }.map(ManuallyDrop::into_inner)
     }
 
     /// The session, borrowed.
     pub fn as_ptr(&self) -> *mut SSL_SESSION {
-        self.session.as_ptr()
+        self.0.as_ptr().map_addr(|address| address & !HOST_BITS)
     }
 
     /// Gives the reference away: whoever takes the pointer has to free it.
     pub fn into_raw(self) -> *mut SSL_SESSION {
-        let session = self.session.as_ptr();
-        core::mem::forget(self);
-        session
+        ManuallyDrop::new(self).as_ptr()
     }
 
     /// A session that stands in a host's cache for its own purposes: its version is of no protocol, so no
@@ -100,28 +131,29 @@ impl SessionRef {
     /// application may rewrite in a callback: copy it at once.
     pub fn identity(&self) -> (&[u8], c_int) {
         // SAFETY: we own a reference.
-        unsafe { self.libssl.identity(self.as_ptr()) }
+        unsafe { self.libssl().identity(self.as_ptr()) }
     }
 
     /// When it was made, in seconds since the epoch, and for how many seconds it is good.
     pub fn time_and_timeout(&self) -> (c_long, c_long) {
+        let libssl = self.libssl();
         // SAFETY: we own a reference.
-        let time = unsafe { (self.libssl.SSL_SESSION_get_time)(self.as_ptr()) };
+        let time = unsafe { (libssl.SSL_SESSION_get_time)(self.as_ptr()) };
         // SAFETY: we own a reference.
-        let timeout = unsafe { (self.libssl.SSL_SESSION_get_timeout)(self.as_ptr()) };
+        let timeout = unsafe { (libssl.SSL_SESSION_get_timeout)(self.as_ptr()) };
         (time, timeout)
     }
 
     /// Sets when it was made.
     pub fn set_time(&self, second: c_long) {
         // SAFETY: we own a reference.
-        unsafe { (self.libssl.SSL_SESSION_set_time)(self.as_ptr(), second) };
+        unsafe { (self.libssl().SSL_SESSION_set_time)(self.as_ptr(), second) };
     }
 
     /// Whether it was marked not resumable. libssl's own question also says no to a session without an id
     /// and without a ticket, which is another matter.
     pub fn is_marked_not_resumable(&self) -> bool {
-        let (libssl, session) = (self.libssl, self.as_ptr());
+        let (libssl, session) = (self.libssl(), self.as_ptr());
         // SAFETY: we own a reference.
         if unsafe { (libssl.SSL_SESSION_is_resumable)(session) } == 1 {
             return false;
@@ -136,23 +168,20 @@ impl Clone for SessionRef {
     fn clone(&self) -> Self {
         // SAFETY: we own a reference, so the session is alive. libssl refuses a reference only for an object
         // that has none left.
-        unsafe { (self.libssl.SSL_SESSION_up_ref)(self.as_ptr()) };
-        Self {
-            session: self.session,
-            libssl: self.libssl,
-        }
+        unsafe { (self.libssl().SSL_SESSION_up_ref)(self.as_ptr()) };
+        Self(self.0)
     }
 }
 
 impl Drop for SessionRef {
     fn drop(&mut self) {
         // SAFETY: the reference is ours to give back, once.
-        unsafe { (self.libssl.SSL_SESSION_free)(self.as_ptr()) };
+        unsafe { (self.libssl().SSL_SESSION_free)(self.as_ptr()) };
     }
 }
 
 impl PartialEq for SessionRef {
     fn eq(&self, other: &Self) -> bool {
-        ptr::eq(self.as_ptr(), other.as_ptr())
+        self.0 == other.0
     }
 }
