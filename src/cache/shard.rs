@@ -16,7 +16,7 @@ use super::wheel::{Progress, Scan, Wheel};
 use super::{Counters, Standing};
 
 /// Entries that a walk or a scan may look at under one lock.
-const LOOKS_MOST: u32 = 256;
+const LOOKS_MOST: u32 = 64;
 
 pub(super) struct Shard<V> {
     slab: Slab<V>,

@@ -12,7 +12,8 @@ use super::wheel::Scan;
 use super::{Cache, Flush};
 
 /// Values that one call of `next` returns at most.
-pub(super) const BATCH: usize = 64;
+/// Few, because a thread may be kept from running while it holds a lock: the shorter it holds it, the seldomer.
+pub(super) const BATCH: usize = 16;
 
 /// A batch, on the caller's stack: a walk needs no memory of its own.
 pub type Batch<V> = SmallVec<[V; BATCH]>;
