@@ -74,6 +74,10 @@ struct sslcache_stats {
      * Anything that went wrong in sslcache. Each was a miss or a session not cached, and nothing worse.
      */
     uint64_t failures;
+    /**
+     * Bytes that the cache takes, beyond the sessions themselves.
+     */
+    uint64_t memory;
 };
 
 #ifdef __cplusplus

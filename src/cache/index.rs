@@ -38,6 +38,10 @@ impl Index {
         self.heads.len() > 0
     }
 
+    pub(super) fn memory(&self) -> usize {
+        self.heads.memory()
+    }
+
     fn bucket(&self, hash: u32) -> u32 {
         let bucket = hash & self.mask;
         if bucket < self.heads.len() {

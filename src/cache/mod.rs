@@ -53,9 +53,7 @@ pub use sweep::{Batch, Batches, Sweep};
 use crate::lock::Lock;
 use seats::Seats;
 use shard::Shard;
-#[cfg(any(test, fuzzing))]
-use store::Locked;
-use store::Store;
+use store::{Locked, Store};
 
 /// What is known of a client when its session is cached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -206,6 +204,14 @@ impl<V: Clone + PartialEq> Cache<V> {
             }
         }
         sum
+    }
+
+    /// How many bytes it occupies, without what its values own.
+    pub fn memory(&self) -> usize {
+        let shards = self.store.get().map_or(&[][..], Store::shards);
+        let held = shards.iter().filter_map(Locked::lock);
+        let parts: usize = held.map(|shard| shard.memory()).sum();
+        size_of::<Self>() + size_of_val(shards) + parts
     }
 
     /// Recounts everything while nothing moves, and panics where two counts differ.

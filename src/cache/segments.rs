@@ -17,6 +17,8 @@ const LONGEST: u32 = u32::MAX - (1 << FIRST_LOG2) + 1;
 pub(super) struct Segments<T> {
     segments: Vec<Vec<T>>,
     len: u32,
+    /// The greatest length there was.
+    longest: u32,
 }
 
 /// Segment k begins at 16 * (2^k - 1); with 16 added, the top bit of an index names its segment.
@@ -33,6 +35,7 @@ impl<T> Segments<T> {
         Segments {
             segments: Vec::new(),
             len: 0,
+            longest: 0,
         }
     }
 
@@ -59,12 +62,18 @@ impl<T> Segments<T> {
         let (segment, _) = locate(self.len);
         self.segments[segment].push(element);
         self.len += 1;
+        self.longest = self.longest.max(self.len);
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
         let (segment, _) = locate(self.len.checked_sub(1)?);
         self.len -= 1;
         self.segments[segment].pop()
+    }
+
+    /// Bytes that elements take, or took and keep: of the last segment, what was never used is address space only.
+    pub(super) fn memory(&self) -> usize {
+        self.longest as usize * size_of::<T>()
     }
 
     /// Whether more than the first segment was ever needed.

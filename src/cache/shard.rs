@@ -53,6 +53,10 @@ impl<V: Clone + PartialEq> Shard<V> {
         self.slab.len() == 0
     }
 
+    pub(super) fn memory(&self) -> usize {
+        self.slab.memory() + self.index.memory() + self.wheel.memory()
+    }
+
     pub(super) fn find(&self, hash: u32, key: &Key) -> Option<u32> {
         self.index.find(&self.slab, hash, key)
     }

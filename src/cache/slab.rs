@@ -130,6 +130,10 @@ impl<V> Slab<V> {
         self.entries.has_grown()
     }
 
+    pub(super) fn memory(&self) -> usize {
+        self.entries.memory() + self.hooks.memory()
+    }
+
     /// Whether there is a position for one more; false if memory for it could not be had.
     pub(super) fn make_ready(&mut self) -> bool {
         self.vacant != NIL || (self.entries.make_ready() && self.hooks.make_ready())

@@ -80,6 +80,10 @@ impl Wheel {
         true
     }
 
+    pub(super) fn memory(&self) -> usize {
+        self.slots.capacity() * size_of::<Ring<ByExpiry>>()
+    }
+
     /// Adds an entry by its expiry; one that never expires is in no slot. `make_ready` has said yes.
     pub(super) fn add<V>(&mut self, slab: &mut Slab<V>, at: u32) {
         let links = self.make_way(slab, at, slab[at].expiry());

@@ -34,6 +34,8 @@ pub struct sslcache_stats {
     pub refused: u64,
     /// Anything that went wrong in sslcache. Each was a miss or a session not cached, and nothing worse.
     pub failures: u64,
+    /// Bytes that the cache takes, beyond the sessions themselves.
+    pub memory: u64,
 }
 
 /// Returns the version of sslcache as a string such as "0.1.0", in static memory. That this symbol is there

@@ -79,6 +79,7 @@ impl Store {
             removed: cache.removed,
             refused: cache.refused,
             failures: self.counters.failures.load(Ordering::Relaxed),
+            memory: self.cache.memory() as u64,
         }
     }
 }

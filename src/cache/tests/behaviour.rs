@@ -349,6 +349,27 @@ fn an_entry_takes_a_cache_line_and_eight_bytes_in_the_index() {
 }
 
 #[test]
+fn the_memory_told_is_that_of_the_entries_and_little_more() {
+    let cache = Cache::new(0, 8);
+    assert!(cache.memory() < 1_000);
+    for number in 0..100_000 {
+        let _ = add(&cache, number, 100);
+    }
+    let full = cache.memory();
+    assert!((76 * 100_000..77 * 100_000).contains(&full), "{full}");
+    for number in 0..99_000 {
+        let _ = cache.take(&key(number));
+    }
+    assert_eq!(
+        cache.memory(),
+        full,
+        "a shard that only shrinks keeps its memory"
+    );
+    cache.flush(Flush::Everything).for_each(drop);
+    assert!(cache.memory() < 30_000);
+}
+
+#[test]
 fn what_prints_a_key_does_not_print_its_id() {
     let printed = format!("{:?}", Key::new(b"AAAA", TLS12).unwrap());
     assert!(!printed.contains("AAAA") && !printed.contains("65"));
