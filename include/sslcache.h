@@ -67,7 +67,7 @@ struct sslcache_stats {
      */
     uint64_t removed;
     /**
-     * Sessions not added for want of memory.
+     * Sessions not added: memory was short, or a part of the cache was lost to a fork.
      */
     uint64_t refused;
     /**

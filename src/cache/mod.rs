@@ -13,12 +13,13 @@
 //! * An entry takes 76 bytes when `V` is a pointer: a cache line, and 12 bytes in the index. A shard that becomes empty
 //!   gives its memory back; one that only shrinks keeps it.
 //!
-//! It knows no clock (the time is an argument), no thread, no environment and no other layer. Expiry is the caller's to
+//! It knows no clock (the time is an argument), no thread, no environment and no other layer but the lock. Expiry is the caller's to
 //! judge: `get` returns an expired session too, because libssl counts it and removes it itself.
 //!
 //! The map: `store` has the locks and chooses the shard, by the `hash` of a `key`; a `shard` is `slab` (the entries),
 //! `index` (by key), `queues` (who leaves a full shard) and `wheel` (who has expired), the last three running through
-//! the slab by `ring`s and chains; `seats` is the bound, `insert` keeps to it; `sweep` has flush and iteration.
+//! the slab by `ring`s and chains, in the memory of `segments`; `seats` is the bound, `insert` keeps to it; `sweep` has
+//! flush and iteration; `expiry` and `counters` are what they say.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,8 @@
 //! The bound: how many sessions the cache holds, and how many it may.
 //!
 //! One number for all shards, so that N means N however the keys fall. A seat is taken or given back only under the
-//! lock of the shard in which the entry comes or goes. So whoever holds every lock (a fork) sees as many seats taken as
-//! there are entries, and no seat is lost with a thread that does not exist in the child.
+//! lock of the shard in which the entry comes or goes, so under that lock its entries and its seats agree. A shard that
+//! a fork loses keeps its seats in the child: the bound there is the lower by as many.
 //!
 //! Relaxed throughout: the number guards nothing but itself. That two inserts cannot take one seat follows from each
 //! being one atomic step on it; the entries themselves are published by the shards' locks.

@@ -30,7 +30,7 @@ pub struct sslcache_stats {
     pub expired: u64,
     /// Sessions taken out by id: removed, or used once.
     pub removed: u64,
-    /// Sessions not added for want of memory.
+    /// Sessions not added: memory was short, or a part of the cache was lost to a fork.
     pub refused: u64,
     /// Anything that went wrong in sslcache. Each was a miss or a session not cached, and nothing worse.
     pub failures: u64,
