@@ -47,9 +47,10 @@ static void run(const char *what, long options, long mode, int turn_off)
         print_offer("with early data", client, server, ticket);
     printf("its time is %s\n", time(NULL) - SSL_SESSION_get_time(stored) < 50 ? "now" : "as before");
     TRACE(SSL_SESSION_is_resumable(stored));
-    TRACE(SSL_CTX_remove_session(server, stored));
-    TRACE(SSL_SESSION_is_resumable(stored));
     print_counters(server);
+    /* A removal by name would also find what was left behind. */
+    if (!turn_off)
+        TRACE(SSL_CTX_remove_session(server, stored));
     store_drop();
     SSL_SESSION_free(ticket);
     SSL_CTX_flush_sessions(server, 0);
