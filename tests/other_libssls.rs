@@ -20,6 +20,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use workshop::{LIMIT, Workshop};
 
 type Done<T> = Result<T, String>;
@@ -40,10 +41,16 @@ struct Printed {
     errors: String,
 }
 
+/// One for all tests, as its second host is made once.
+fn workshop() -> &'static Workshop {
+    static WORKSHOP: OnceLock<Workshop> = OnceLock::new();
+    WORKSHOP.get_or_init(|| Workshop::new().unwrap())
+}
+
 /// Runs `scenario` plain and in every form on both hosts; what it prints must be the same. With `one_line`
 /// the preloaded form says one line on stderr.
 fn same_in_all_forms(name: &str, one_line: bool, scenario: impl Fn(&Place) -> Done<Printed>) {
-    let workshop = Workshop::new().unwrap();
+    let workshop = workshop();
     if workshop.stage.is_none() {
         eprintln!("other_libssls: SSLCACHE_STAGE is not set (make test sets it)");
         return;
@@ -52,7 +59,7 @@ fn same_in_all_forms(name: &str, one_line: bool, scenario: impl Fn(&Place) -> Do
         let run = |form| {
             let folder = format!("other-libssls/{name}-{form}-{host}");
             let place = Place {
-                workshop: &workshop,
+                workshop,
                 form,
                 host,
                 folder,
@@ -144,12 +151,12 @@ fn library_too_old_behind_a_program_is_left_alone() {
 
 #[test]
 fn without_any_libssl_every_function_fails_and_one_line_says_why() {
-    let workshop = Workshop::new().unwrap();
+    let workshop = workshop();
     let Ok(stage) = workshop.stage() else { return };
     let (form, host) = (Form::Linked, Host::System);
     let folder = "other-libssls/none".into();
     let place = Place {
-        workshop: &workshop,
+        workshop,
         form,
         host,
         folder,
