@@ -31,14 +31,18 @@ impl Key {
     /// and for a version of more than the 16 bits that TLS has for one.
     pub fn new(id: &[u8], version: i32) -> Option<Key> {
         let version = u16::try_from(version).ok()?;
-        let mut bytes = [0; LONGEST_ID];
-        bytes.get_mut(..id.len())?.copy_from_slice(id);
-        let word = |number| -> u64 {
-            let begin = number * size_of::<u64>();
-            u64::from_ne_bytes(std::array::from_fn(|byte| bytes[begin + byte]))
+        // Nearly all ids have the full length, and a copy of a known length is four instructions.
+        let bytes = match <[u8; LONGEST_ID]>::try_from(id) {
+            Ok(whole) => whole,
+            Err(_) => {
+                let mut padded = [0; LONGEST_ID];
+                padded.get_mut(..id.len())?.copy_from_slice(id);
+                padded
+            }
         };
+        let (words, _) = bytes.as_chunks();
         (!id.is_empty()).then(|| Key {
-            id: std::array::from_fn(word),
+            id: std::array::from_fn(|number| u64::from_ne_bytes(words[number])),
             version,
             len: id.len() as u8,
         })
