@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FORKS 400
+#define FORKS 150
 #define SESSIONS 20
 
 static SSL_CTX *ctx;
