@@ -46,7 +46,11 @@ pub unsafe fn attach(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) {
 /// # Safety
 /// As for [`attach`].
 pub unsafe fn attach_or_wait(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) {
-    if Inside::is() || MAKING.with(Cell::get) || called_by(host) {
+    if MAKING.with(Cell::get) {
+        RELAYED.with(|relayed| relayed.set(true));
+        return;
+    }
+    if Inside::is() || called_by(host) {
         return;
     }
     let Ok(libssl) = &host.libssl else {
@@ -64,16 +68,22 @@ pub unsafe fn attach_or_wait(host: &'static Host, ctx: *mut SSL_CTX, origin: Ori
 }
 
 /// Runs `make`, our SSL_CTX_new's call of the host's.
-pub fn while_making<T>(make: impl FnOnce() -> T) -> T {
+pub fn while_making(host: &Host, make: impl FnOnce() -> *mut SSL_CTX) -> *mut SSL_CTX {
     let before = MAKING.with(|making| making.replace(true));
+    RELAYED.with(|relayed| relayed.set(false));
     let made = make();
     MAKING.with(|making| making.set(before));
+    if !made.is_null() {
+        host.note_relay(RELAYED.with(Cell::get));
+    }
     made
 }
 
 thread_local! {
     /// Whether this thread is inside our SSL_CTX_new.
     static MAKING: Cell<bool> = const { Cell::new(false) };
+    /// Whether the host has come by SSL_CTX_new_ex meanwhile.
+    static RELAYED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What stands in place of the store of a context that waits.

@@ -27,7 +27,7 @@ pub unsafe extern "C" fn SSL_CTX_new(method: *const SSL_METHOD) -> *mut SSL_CTX 
         let host = locate::host_of_method(method)?;
         let new = host.passthrough.SSL_CTX_new?;
         // SAFETY: the caller's contract.
-        let ctx = while_making(|| unsafe { new(method) });
+        let ctx = while_making(host, || unsafe { new(method) });
         // SAFETY: just made by this host.
         unsafe { attach(host, ctx, Origin::default()) };
         Some(ctx)

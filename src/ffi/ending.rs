@@ -14,7 +14,7 @@ use super::guard::quietly;
 use super::store::Store;
 use crate::cache::Flush;
 use crate::host::SessionRef;
-use crate::host::abi::SSL_CTRL_SET_SESS_CACHE_MODE;
+use crate::host::abi::{SSL_CTRL_SET_SESS_CACHE_MODE, SSL_CTRL_SET_SESS_CACHE_SIZE};
 use crate::host::types::{SSL_CTX, SSL_SESSION};
 
 /// The sentinel of a context; none at first.
@@ -64,6 +64,8 @@ impl Store {
     fn give_view_back(&self, ctx: *mut SSL_CTX) {
         let mode = self.mode.load(Ordering::Relaxed);
         self.host_ctrl(ctx, SSL_CTRL_SET_SESS_CACHE_MODE, c_long::from(mode));
+        let size = self.cache.capacity() as c_long;
+        self.host_ctrl(ctx, SSL_CTRL_SET_SESS_CACHE_SIZE, size);
         let libssl = self.libssl;
         // SAFETY: our context, and the application's own callbacks.
         unsafe { (libssl.SSL_CTX_sess_set_new_cb)(ctx, self.new_callback.get()) };

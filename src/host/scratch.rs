@@ -6,15 +6,15 @@
 
 use core::cell::Cell;
 use core::ffi::{CStr, c_char};
-use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::ffi::CString;
 
 use super::inside::Inside;
 use super::session::SessionRef;
 use super::table::Libssl;
 use super::types::{OSSL_LIB_CTX, SSL_CTX};
-use crate::lock::this_process;
+use crate::lock::{Lock, this_process};
 
 /// Several, so that threads rarely meet at the lock inside one.
 const CONTEXTS: usize = 8;
@@ -58,17 +58,26 @@ unsafe impl Send for Origin {}
 unsafe impl Sync for Origin {}
 
 /// Empty contexts of ours, made when first needed.
+///
+/// Each has a lock of ours around the host's call, which takes the context's own lock and calls nobody: in a
+/// forked child ours tells which contexts a thread of the parent was using, and those are not touched.
 pub struct Scratch {
-    contexts: [AtomicPtr<SSL_CTX>; CONTEXTS],
-    /// The process that made them.
-    made_in: AtomicU32,
+    contexts: [Lock<Slot>; CONTEXTS],
+    /// The process in which the host was found.
+    found_in: u32,
 }
+
+/// A place for one context.
+struct Slot(Option<NonNull<SSL_CTX>>);
+
+// SAFETY: libssl lets any thread use a context.
+unsafe impl Send for Slot {}
 
 impl Scratch {
     pub(super) fn new() -> Self {
         Self {
-            contexts: [const { AtomicPtr::new(ptr::null_mut()) }; CONTEXTS],
-            made_in: AtomicU32::new(this_process()),
+            contexts: [const { Lock::new(Slot(None)) }; CONTEXTS],
+            found_in: this_process(),
         }
     }
 
@@ -80,53 +89,61 @@ impl Scratch {
         origin: &Origin,
         session: &SessionRef,
     ) -> bool {
-        let Some(ctx) = self.context(libssl, origin) else {
+        let own = this_thread() % CONTEXTS;
+        // A child makes do with what it has inherited: making a context takes locks of libcrypto, which may
+        // have been held when its parent forked.
+        let others = if this_process() == self.found_in {
+            0
+        } else {
+            CONTEXTS
+        };
+        let slots = (own..=own + others).map(|number| &self.contexts[number % CONTEXTS]);
+        if slots
+            .into_iter()
+            .any(|slot| mark_with(slot, libssl, session))
+        {
+            return true;
+        }
+        let Some(made) = make(libssl, origin) else {
             return false;
         };
-        // SAFETY: a context that is never freed, and a session that we hold a reference to.
-        unsafe { (libssl.SSL_CTX_remove_session)(ctx, session.as_ptr()) };
+        let mut spare = Some(made);
+        // Into the first place that is not lost; where another thread has filled it meanwhile, ours is spare.
+        for number in own..own + CONTEXTS {
+            let slot = &self.contexts[number % CONTEXTS];
+            if let Some(mut slot) = slot.lock()
+                && slot.0.is_none()
+            {
+                slot.0 = spare.take();
+            }
+            if mark_with(slot, libssl, session) {
+                break;
+            }
+        }
+        if let Some(spare) = spare {
+            // SAFETY: it was shown to nobody.
+            unsafe { (libssl.SSL_CTX_free)(spare.as_ptr()) };
+        }
         true
     }
+}
 
-    /// In a forked child, lets go of the parent's contexts: a thread of the parent may have held their locks,
-    /// and it is not here to unlock them. What they occupied is lost to the child.
-    fn forget_parents(&self) {
-        let here = this_process();
-        // Relaxed: a context that another thread of the child has just made may be forgotten with the others.
-        if self.made_in.load(Ordering::Relaxed) != here
-            && self.made_in.swap(here, Ordering::Relaxed) != here
-        {
-            for slot in &self.contexts {
-                slot.store(ptr::null_mut(), Ordering::Relaxed);
-            }
-        }
-    }
+/// Marks `session` with the context of a slot, if it has one.
+fn mark_with(slot: &Lock<Slot>, libssl: &Libssl, session: &SessionRef) -> bool {
+    let Some(slot) = slot.lock() else {
+        return false;
+    };
+    let Some(ctx) = slot.0 else {
+        return false;
+    };
+    // SAFETY: a context that is never freed, and a session that we hold a reference to.
+    unsafe { (libssl.SSL_CTX_remove_session)(ctx.as_ptr(), session.as_ptr()) };
+    true
+}
 
-    fn context(&self, libssl: &'static Libssl, origin: &Origin) -> Option<*mut SSL_CTX> {
-        self.forget_parents();
-        let slot = &self.contexts[this_thread() % CONTEXTS];
-        // Acquire: pairs with the Release that published a finished context.
-        let known = slot.load(Ordering::Acquire);
-        if !known.is_null() {
-            return Some(known);
-        }
-        let mut made = libssl.new_empty_context(&Origin::default());
-        if made.is_null() {
-            made = libssl.new_empty_context(origin);
-        }
-        if made.is_null() {
-            return None;
-        }
-        // AcqRel: publishes the context on success, sees another thread's on failure.
-        match slot.compare_exchange(ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => Some(made),
-            Err(theirs) => {
-                // SAFETY: ours was shown to nobody.
-                unsafe { (libssl.SSL_CTX_free)(made) };
-                Some(theirs)
-            }
-        }
-    }
+fn make(libssl: &Libssl, origin: &Origin) -> Option<NonNull<SSL_CTX>> {
+    let made = NonNull::new(libssl.new_empty_context(&Origin::default()));
+    made.or_else(|| NonNull::new(libssl.new_empty_context(origin)))
 }
 
 impl Libssl {

@@ -255,8 +255,15 @@ impl Host {
         self.image.contains(found.as_ptr()).then_some(found)
     }
 
+    /// Notes whether the host's SSL_CTX_new has reached our SSL_CTX_new_ex, and so whether it calls its own
+    /// functions through the PLT.
+    pub fn note_relay(&self, relays: bool) {
+        self.tells.get_or_init(|| Box::new(relays));
+    }
+
     /// Whether SSL_CTX_free reaches our SSL_CTX_flush_sessions: the host calls its own functions through the
-    /// PLT, as Debian's does and upstream's does not. Tried once, on an empty context.
+    /// PLT, as Debian's does and upstream's does not. Known from the first SSL_CTX_new; where there was none
+    /// yet, tried on an empty context.
     pub fn tells_of_the_end(&self, libssl: &Libssl) -> bool {
         *self.tells.get_or_init(|| {
             let ctx = libssl.new_empty_context(&Origin::default());
