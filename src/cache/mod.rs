@@ -10,7 +10,7 @@
 //!   Flush and iteration work in batches and hold no lock between them.
 //! * A shard's lock is the only wait. Calls of different keys rarely meet.
 //! * Memory that cannot be had is `Outcome::Refused`. A cache that was never inserted into has allocated nothing.
-//! * An entry takes 76 bytes when `V` is a pointer: a cache line, and 12 bytes in the index. A shard that becomes empty
+//! * An entry takes 78 bytes when `V` is a pointer: a cache line, and 14 bytes in the index. A shard that becomes empty
 //!   gives its memory back; one that only shrinks keeps it.
 //!
 //! It knows no clock (the time is an argument), no thread, no environment and no other layer but the lock. Expiry is the caller's to
@@ -61,7 +61,11 @@ use store::{Locked, Store};
 pub enum Standing {
     /// Nothing: most clients never return.
     New,
-    /// It came back: the session was made in a resumed handshake. It is kept longer.
+    /// It offered a session that is not here: it may be coming back, or make ids up. Kept longer where nobody who is
+    /// known to return claims the room.
+    Returning,
+    /// It came back: the session was made in a resumed handshake, or the client offered one that had to leave and asks
+    /// more often than others who stayed. It is kept longer.
     Proven,
 }
 
@@ -125,13 +129,36 @@ impl<V: Clone + PartialEq> Cache<V> {
 
     /// The session of this key, expired or not; a use, which makes it stay longer.
     pub fn get(&self, key: &Key) -> Option<V> {
+        self.look_up(key, Shard::get)
+    }
+
+    /// As `get`, for a client that is given another session and will offer that one (TLS 1.3). The session stays, as if
+    /// it were new, for those who offer it a second time.
+    pub fn get_once(&self, key: &Key) -> Option<V> {
+        self.look_up(key, Shard::get_once)
+    }
+
+    fn look_up(&self, key: &Key, get: fn(&mut Shard<V>, u32, &Key) -> Option<V>) -> Option<V> {
         let Some(store) = self.store.get() else {
             self.misses_before.fetch_add(1, Relaxed);
             return None;
         };
         let home = store.home(key);
         let mut shard = home.shard.lock()?;
-        shard.get(home.hash, key)
+        get(&mut shard, home.hash, key)
+    }
+
+    /// The standing of a client that offered the session of this key, which was not found: for the session that it is
+    /// given instead.
+    pub fn standing_of(&self, key: &Key) -> Standing {
+        let Some(store) = self.store.get() else {
+            return Standing::Returning;
+        };
+        let home = store.home(key);
+        match home.shard.lock() {
+            Some(mut shard) => shard.standing_of(home.hash),
+            None => Standing::Returning,
+        }
     }
 
     /// Whether there is a session of this key; not a use.

@@ -1,13 +1,19 @@
-//! Which session leaves a full shard: S3-FIFO (Yang et al., SOSP 2023) without its ghost queue.
+//! Which session leaves a full shard: S3-FIFO (Yang et al., SOSP 2023), for objects that come back under other names.
 //!
 //! Newcomers wait in a small queue; those that are resumed there move on to the main queue, the others leave first. A
-//! flood of clients that never return therefore passes through a tenth of the cache and leaves the rest alone. In the
+//! flood of clients that never return therefore passes through a twentieth of the cache and leaves the rest alone. In the
 //! main queue a session that was used since it was last looked at goes round once more for each use.
 //!
-//! The ghost queue of the original remembers what was evicted, to admit it to the main queue when it comes back. A
-//! session id is random: once it is evicted its client makes a full handshake and gets a new one, so it cannot come
-//! back, and a ghost would remember nothing that is ever asked for. What takes its place is `Standing::Proven`: a
-//! session made in a resumed handshake belongs to a client that did come back.
+//! S3-FIFO remembers what it evicted, and admits it to the main queue when it comes back. A session id is random: once
+//! it is evicted its client gets a new one. But first the client offers the old one, in vain, and by that it is known
+//! (`Index::recall`). Its new session goes to the main queue if the client stayed away for less long than the main
+//! queue's oldest has been unused, as in LIRS (Jiang and Zhang, SIGMETRICS 2002): clients that return in turn, more of
+//! them than there is room for, then do not push out each other, but those that are in stay in. A session made in a
+//! resumed handshake goes there without a question: it takes the place of the one that was resumed. While the small queue
+//! is twice as long as its share, because nobody claims the rest, everybody who offers a session may enter.
+//!
+//! A ticket of TLS 1.3 is used once, because its use brings the client a new one. A used one is no better than a
+//! newcomer, and goes where those are.
 //!
 //! A choice examines a bounded number of entries, so an insert into a full cache costs the same whatever was used.
 
@@ -20,10 +26,35 @@ const EXAMINED_MOST: u32 = 16;
 /// Uses that count: beyond this an entry earns no further round in the main queue.
 const USES_MOST: u8 = 0b11;
 /// The small queue's share of a shard is one in this many...
-const SMALL_SHARE: u32 = 10;
+const SMALL_SHARE: u32 = 20;
 /// ...but at least this long, or half of a shard that is smaller still. A TLS 1.3 handshake brings two sessions: a
-/// tenth of a cache of ten would have lost the first before its client could return.
+/// twentieth of a cache of ten would have lost the first before its client could return.
 const SMALL_LEAST: u32 = 8;
+/// Moments in the time in which as many sessions arrive as the shard holds.
+const MOMENTS_A_TURNOVER: u32 = 16;
+
+/// When something was used, in a count that arrivals advance: a sixteenth of the shard's entries make a moment. The
+/// count wraps after sixteen turnovers; what was not used for so long seems fresh to some comparisons.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Moment(u8);
+
+impl Moment {
+    pub(super) fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub(super) fn from_bits(bits: u8) -> Moment {
+        Moment(bits)
+    }
+
+    fn next(self) -> Moment {
+        Moment(self.0.wrapping_add(1))
+    }
+
+    fn since(self, earlier: Moment) -> u8 {
+        self.0.wrapping_sub(earlier.0)
+    }
+}
 
 /// Where an entry stands: its queue, and its uses since it was last passed over.
 #[derive(Clone, Copy, Default)]
@@ -52,6 +83,9 @@ impl Rank {
 pub(super) struct Queues {
     small: Ring<ByUse>,
     main: Ring<ByUse>,
+    now: Moment,
+    /// Since `now` began.
+    arrivals: u32,
 }
 
 impl Queues {
@@ -59,10 +93,16 @@ impl Queues {
         Queues {
             small: Ring::EMPTY,
             main: Ring::EMPTY,
+            now: Moment(0),
+            arrivals: 0,
         }
     }
 
-    /// Admits an entry that is about to be at `at`.
+    pub(super) fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// Admits an entry that is about to be at `at`; the caller notes that it was used `now`.
     pub(super) fn admit_new<V>(
         &mut self,
         slab: &mut Slab<V>,
@@ -70,13 +110,32 @@ impl Queues {
         entry: &mut Entry<V>,
         standing: Standing,
     ) {
-        let main = standing == Standing::Proven;
+        let main = self.arrive(standing);
         entry.set_rank(Rank { uses: 0, main });
         entry.in_queue = self.of(main).make_way(slab, at);
     }
 
     pub(super) fn admit<V>(&mut self, slab: &mut Slab<V>, at: u32, standing: Standing) {
-        let main = standing == Standing::Proven;
+        let main = self.arrive(standing);
+        slab.hook_mut(at).set_used(self.now);
+        self.enter(slab, at, main);
+    }
+
+    /// Counts an arrival; whether it goes to the main queue.
+    fn arrive(&mut self, standing: Standing) -> bool {
+        self.arrivals += 1;
+        if self.arrivals > self.len() / MOMENTS_A_TURNOVER {
+            self.arrivals = 0;
+            self.now = self.now.next();
+        }
+        match standing {
+            Standing::New => false,
+            Standing::Returning => self.main_has_room(),
+            Standing::Proven => true,
+        }
+    }
+
+    fn enter<V>(&mut self, slab: &mut Slab<V>, at: u32, main: bool) {
         slab[at].set_rank(Rank { uses: 0, main });
         self.of(main).push_back(slab, at);
     }
@@ -85,10 +144,36 @@ impl Queues {
         self.of(slab[at].rank().main).remove(slab, at);
     }
 
-    pub(super) fn count_use<V>(slab: &mut Slab<V>, at: u32) {
+    pub(super) fn count_use<V>(&self, slab: &mut Slab<V>, at: u32) {
+        slab.hook_mut(at).set_used(self.now);
         let mut rank = slab[at].rank();
         rank.uses = (rank.uses + 1).min(USES_MOST);
         slab[at].set_rank(rank);
+    }
+
+    /// Counts the use after which none is expected.
+    pub(super) fn use_up<V>(&mut self, slab: &mut Slab<V>, at: u32) {
+        slab.hook_mut(at).set_used(self.now);
+        self.withdraw(slab, at);
+        self.enter(slab, at, false);
+    }
+
+    /// Whether one who was last here at that moment, and has come back, deserves a place in the main queue more than
+    /// the oldest who is there.
+    pub(super) fn outranks_oldest<V>(&mut self, slab: &mut Slab<V>, used: Moment) -> bool {
+        if self.main_has_room() {
+            return true;
+        }
+        for _ in 0..EXAMINED_MOST {
+            let Some(oldest) = self.main.front() else {
+                return true;
+            };
+            if slab[oldest].rank().uses == 0 {
+                return self.now.since(used) < self.now.since(slab.hook(oldest).used());
+            }
+            self.pass_over(slab, oldest);
+        }
+        false
     }
 
     fn of(&mut self, main: bool) -> &mut Ring<ByUse> {
@@ -130,9 +215,22 @@ impl Queues {
         newcomer.or(least_used.map(|(_, at)| at))
     }
 
+    fn len(&self) -> u32 {
+        self.small.len() + self.main.len()
+    }
+
+    fn small_share(&self) -> u32 {
+        let len = self.len();
+        (len / SMALL_SHARE).max(SMALL_LEAST.min(len / 2))
+    }
+
     fn small_is_over(&self) -> bool {
-        let len = self.small.len() + self.main.len();
-        self.small.len() > (len / SMALL_SHARE).max(SMALL_LEAST.min(len / 2))
+        self.small.len() > self.small_share()
+    }
+
+    /// Whether the small queue is so long that the main one cannot have claimed its share.
+    fn main_has_room(&self) -> bool {
+        self.small.len() > 2 * self.small_share()
     }
 
     fn next_candidate(&self) -> Option<u32> {
@@ -152,7 +250,7 @@ impl Queues {
             self.main.turn(slab);
         } else {
             self.small.remove(slab, at);
-            self.admit(slab, at, Standing::Proven);
+            self.enter(slab, at, true);
         }
     }
 
@@ -166,10 +264,6 @@ impl Queues {
                 assert!(slab[at].rank().uses <= USES_MOST);
             }
         }
-        assert_eq!(
-            self.small.len() + self.main.len(),
-            slab.len(),
-            "every entry is in a queue"
-        );
+        assert_eq!(self.len(), slab.len(), "every entry is in a queue");
     }
 }

@@ -67,13 +67,33 @@ impl<V: Clone + PartialEq> Shard<V> {
 
     /// A clone of the key's value, which is a use of it.
     pub(super) fn get(&mut self, hash: u32, key: &Key) -> Option<V> {
-        let Some(at) = self.find(hash, key) else {
-            self.counters.misses += 1;
-            return None;
-        };
-        self.counters.hits += 1;
-        Queues::count_use(&mut self.slab, at);
+        let at = self.find_and_count(hash, key)?;
+        self.queues.count_use(&mut self.slab, at);
         self.slab.value(at).cloned()
+    }
+
+    /// A clone of the key's value, which is the only use that is expected of it.
+    pub(super) fn get_once(&mut self, hash: u32, key: &Key) -> Option<V> {
+        let at = self.find_and_count(hash, key)?;
+        self.queues.use_up(&mut self.slab, at);
+        self.slab.value(at).cloned()
+    }
+
+    fn find_and_count(&mut self, hash: u32, key: &Key) -> Option<u32> {
+        let found = self.find(hash, key);
+        match found {
+            Some(_) => self.counters.hits += 1,
+            None => self.counters.misses += 1,
+        }
+        found
+    }
+
+    /// What it says of a client that it offers the session of this hash, which `find` does not find.
+    pub(super) fn standing_of(&mut self, hash: u32) -> Standing {
+        match self.index.recall(hash) {
+            Some(used) if self.queues.outranks_oldest(&mut self.slab, used) => Standing::Proven,
+            _ => Standing::Returning,
+        }
     }
 
     /// Whether one more can be stored; false if memory for it could not be had.
@@ -89,7 +109,8 @@ impl<V: Clone + PartialEq> Shard<V> {
         self.queues
             .admit_new(&mut self.slab, at, &mut entry, standing);
         let chain = self.index.link(hash, at);
-        self.slab.occupy(entry, Hook { hash, chain });
+        let hook = Hook::new(hash, chain, self.queues.now());
+        self.slab.occupy(entry, hook);
         self.index.grow(&mut self.slab);
         self.counters.inserted += 1;
     }

@@ -11,7 +11,7 @@ use std::hint;
 
 use super::expiry::{Expiry, Packed};
 use super::key::{Key, Parts};
-use super::queues::Rank;
+use super::queues::{Moment, Rank};
 use super::ring::Links;
 use super::segments::Segments;
 
@@ -33,13 +33,43 @@ pub(super) struct Entry<V> {
     version: u16,
 }
 
-/// An entry's place in the index.
+/// An entry's place in the index, and when it was last used: a look-up passes by here anyway.
 pub(super) struct Hook {
-    /// The part of the key's hash that chooses the bucket: kept, because splitting a bucket and unlinking a victim
-    /// would otherwise hash again under the lock.
-    pub(super) hash: u32,
+    /// In the lower bits, as many as `HASH_BITS`, the part of the key's hash that chooses the bucket: kept, because
+    /// splitting a bucket and unlinking a victim would otherwise hash again under the lock. Above it, the moment.
+    hash_and_used: u32,
     /// The next entry of the same bucket; of a vacant entry, the next vacant one.
     pub(super) chain: u32,
+}
+
+/// Bits of a hash that are kept: what a hook has room for beside a moment.
+pub(super) const HASH_BITS: u32 = 24;
+
+impl Hook {
+    pub(super) fn new(hash: u32, chain: u32, used: Moment) -> Self {
+        Hook {
+            hash_and_used: kept_of(hash) | u32::from(used.bits()) << HASH_BITS,
+            chain,
+        }
+    }
+
+    pub(super) fn hash(&self) -> u32 {
+        kept_of(self.hash_and_used)
+    }
+
+    /// The last use, or the arrival.
+    pub(super) fn used(&self) -> Moment {
+        Moment::from_bits((self.hash_and_used >> HASH_BITS) as u8)
+    }
+
+    pub(super) fn set_used(&mut self, used: Moment) {
+        *self = Hook::new(self.hash(), self.chain, used);
+    }
+}
+
+/// The part of a hash that a hook keeps.
+pub(super) fn kept_of(hash: u32) -> u32 {
+    hash & ((1 << HASH_BITS) - 1)
 }
 
 impl<V> Entry<V> {

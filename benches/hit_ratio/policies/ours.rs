@@ -1,4 +1,4 @@
-//! The cache itself, with one shard, so that each run is the same: which shard a key falls into is up to chance.
+//! The cache itself, with one shard: which shard a key falls into is up to chance.
 
 use sslcache::cache::{Cache, Expiry, Key, Standing};
 
@@ -33,11 +33,15 @@ impl Policy for Ours {
         self.cache.get(&key(session)).is_some()
     }
 
+    fn find_once(&mut self, session: u32) -> bool {
+        self.cache.get_once(&key(session)).is_some()
+    }
+
     fn insert(&mut self, arrival: Arrival) {
-        let standing = if arrival.resumed {
-            Standing::Proven
-        } else {
-            Standing::New
+        let standing = match arrival.offered {
+            _ if arrival.resumed => Standing::Proven,
+            Some(offered) => self.cache.standing_of(&key(offered)),
+            None => Standing::New,
         };
         let expiry = Expiry::at(arrival.expiry);
         let key = key(arrival.session);

@@ -4,6 +4,7 @@ mod behaviour;
 mod concurrent;
 mod model;
 mod owner;
+mod returning;
 
 use std::sync::Arc;
 

@@ -23,6 +23,7 @@ enum Op {
     /// As many keys in a row, all expiring within a few seconds: fills slots, buckets and segments.
     InsertMany(u16, u16, i64),
     Get(u16),
+    GetOnce(u16),
     Take(u16),
     RemoveIfSame(u16, Object),
     SetExpiry(u16, Object, i64),
@@ -60,11 +61,15 @@ fn flushes() -> impl Strategy<Value = Flush> {
 fn operations() -> impl Strategy<Value = Op> {
     let number = || prop_oneof![0..24u16, 0..2000u16];
     let object = || prop_oneof![Just(Object::Cached), Just(Object::Other)];
-    let standing = prop_oneof![Just(Standing::New), Just(Standing::Proven)];
+    let standing = prop_oneof![
+        Just(Standing::New),
+        Just(Standing::Returning),
+        Just(Standing::Proven)
+    ];
     prop_oneof![
         12 => (number(), object(), seconds(), standing, seconds()).prop_map(|(n, o, e, s, t)| Op::Insert(n, o, e, s, t)),
         3 => (number(), 1..700u16, seconds()).prop_map(|(n, count, e)| Op::InsertMany(n, count, e)),
-        6 => number().prop_map(Op::Get),
+        6 => (number(), any::<bool>()).prop_map(|(n, once)| if once { Op::GetOnce(n) } else { Op::Get(n) }),
         4 => number().prop_map(Op::Take),
         4 => (number(), object()).prop_map(|(n, o)| Op::RemoveIfSame(n, o)),
         4 => (number(), object(), seconds()).prop_map(|(n, o, e)| Op::SetExpiry(n, o, e)),
@@ -104,15 +109,22 @@ impl<'a> Model<'a> {
                     self.insert(n, Object::Other, expiry, Standing::New, 0);
                 }
             }
-            Op::Get(n) => {
+            Op::Get(n) | Op::GetOnce(n) => {
                 assert_eq!(
                     self.cache.contains(&key_of(n)),
                     self.cached.contains_key(&n)
                 );
+                let found = match op {
+                    Op::GetOnce(n) => self.cache.get_once(&key_of(n)),
+                    _ => self.cache.get(&key_of(n)),
+                };
                 assert_eq!(
-                    self.cache.get(&key_of(n)).as_ref(),
+                    found.as_ref(),
                     self.cached.get(&n).map(|(session, _)| session)
                 );
+                if found.is_none() {
+                    assert_ne!(self.cache.standing_of(&key_of(n)), Standing::New);
+                }
             }
             Op::Take(n) => {
                 assert_eq!(
