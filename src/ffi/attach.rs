@@ -14,6 +14,7 @@ use super::callbacks;
 use super::guard::{caught, guard, quietly};
 use super::registry;
 use super::store::Store;
+use crate::cache::Standing;
 use crate::host::abi::*;
 use crate::host::inside::Inside;
 use crate::host::scratch::Origin;
@@ -187,7 +188,11 @@ fn register(host: &'static Host, libssl: &Libssl) -> Option<ExIndices> {
             None,
         )
     };
-    (ctx > 0 && ssl > 0).then_some(ExIndices { ctx, ssl })
+    // SAFETY: as above. A number is kept there, which needs no callbacks.
+    let standing = unsafe {
+        (libssl.CRYPTO_get_ex_new_index)(CRYPTO_EX_INDEX_SSL, 0, argument, None, None, None)
+    };
+    (ctx > 0 && ssl > 0 && standing > 0).then_some(ExIndices { ctx, ssl, standing })
 }
 
 /// What is attached to a context.
@@ -292,6 +297,37 @@ pub unsafe fn record_session_context(host: &'static Host, ssl: *mut SSL) -> bool
     let ctx = unsafe { (libssl.SSL_get_SSL_CTX)(ssl) };
     // SAFETY: the caller's contract.
     unsafe { (libssl.SSL_set_ex_data)(ssl, indices.ssl, ctx.cast()) == 1 }
+}
+
+/// Notes with a connection what the session says of its client that it offered in vain: the handshake goes on in
+/// other calls, perhaps on another thread. Where it cannot be noted the client counts as a new one.
+///
+/// # Safety
+/// * `ssl` is a connection of this host, alive during the call.
+pub unsafe fn note_standing(host: &'static Host, ssl: *mut SSL, standing: Standing) {
+    let (Ok(libssl), Some(indices)) = (&host.libssl, host.ex_indices(|| None)) else {
+        return;
+    };
+    let noted = ptr::without_provenance_mut(standing as usize);
+    // SAFETY: the caller's contract; nobody follows the pointer.
+    unsafe { (libssl.SSL_set_ex_data)(ssl, indices.standing, noted) };
+}
+
+/// What `note_standing` noted. A connection that is cleared and used again keeps it: at worst one session stays longer
+/// than it deserves.
+///
+/// # Safety
+/// * `ssl` is a connection of this host, alive during the call.
+pub unsafe fn noted_standing(host: &'static Host, ssl: *const SSL) -> Standing {
+    let (Ok(libssl), Some(indices)) = (&host.libssl, host.ex_indices(|| None)) else {
+        return Standing::New;
+    };
+    // SAFETY: the caller's contract.
+    let noted = unsafe { (libssl.SSL_get_ex_data)(ssl, indices.standing) }.addr();
+    [Standing::Returning, Standing::Proven]
+        .into_iter()
+        .find(|&standing| standing as usize == noted)
+        .unwrap_or(Standing::New)
 }
 
 /// # Safety

@@ -7,9 +7,9 @@ use core::ffi::{c_int, c_uchar};
 use core::ptr;
 use core::slice;
 
-use super::attach::{attached, session_context};
+use super::attach::{attached, note_standing, noted_standing, session_context};
 use super::guard::guard;
-use super::store::{Store, now};
+use super::store::{Store, Usage, now};
 use crate::cache::{Key, Standing};
 use crate::host::abi::*;
 use crate::host::types::*;
@@ -37,7 +37,8 @@ pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_i
             let standing = if returned {
                 Standing::Proven
             } else {
-                Standing::New
+                // SAFETY: the host passes a live connection.
+                unsafe { noted_standing(store.host, ssl) }
             };
             // SAFETY: the host passes a live session.
             unsafe { store.add(ctx, session, standing) };
@@ -131,7 +132,12 @@ pub unsafe extern "C" fn on_get(
             store.count_miss();
             return None;
         }
-        let found = match store.find(&key, single_use) {
+        let usage = match version {
+            _ if single_use => Usage::Taken,
+            TLS1_3_VERSION => Usage::Once,
+            _ => Usage::Again,
+        };
+        let found = match store.find(&key, usage) {
             Some(session) => {
                 if single_use {
                     // SAFETY: our context and a session that we hold.
@@ -146,6 +152,10 @@ pub unsafe extern "C" fn on_get(
         };
         if single_use && found.is_null() {
             store.claims.release(&key); // else the removal that follows releases it
+        }
+        if found.is_null() {
+            // SAFETY: the host passes a live connection.
+            unsafe { note_standing(store.host, ssl, store.standing_of(&key)) };
         }
         Some(found)
     })

@@ -251,20 +251,29 @@ impl Store {
     }
 }
 
+/// How a session that a client offers is used.
+#[derive(Clone, Copy)]
+pub enum Usage {
+    /// Time and again.
+    Again,
+    /// Once, for the handshake brings the client another one; but the session stays.
+    Once,
+    /// Once and never again: it leaves the cache.
+    Taken,
+}
+
 /// Finding.
 impl Store {
-    /// Looks an id up for a ClientHello, where the mode allows it. A `single_use` session is taken out: of
-    /// all who offer it, one gets it.
-    pub fn find(&self, key: &Key, single_use: bool) -> Option<SessionRef> {
+    /// Looks an id up for a ClientHello, where the mode allows it. Of all who offer a session that is taken,
+    /// one gets it.
+    pub fn find(&self, key: &Key, usage: Usage) -> Option<SessionRef> {
         if self.mode_has(SSL_SESS_CACHE_NO_INTERNAL_LOOKUP) {
             return None;
         }
-        let look_up = |cache: &Cache<SessionRef>| {
-            if single_use {
-                cache.take(key)
-            } else {
-                cache.get(key)
-            }
+        let look_up = |cache: &Cache<SessionRef>| match usage {
+            Usage::Again => cache.get(key),
+            Usage::Once => cache.get_once(key),
+            Usage::Taken => cache.take(key),
         };
         let found = self.with_cache(look_up).flatten();
         // divergence: libssl resumes a session that was removed and then added again, though the removal
@@ -274,6 +283,12 @@ impl Store {
             self.count_miss();
         }
         found
+    }
+
+    /// What it says of a client that `find` did not find its session.
+    pub fn standing_of(&self, key: &Key) -> Standing {
+        self.with_cache(|cache| cache.standing_of(key))
+            .unwrap_or(Standing::New)
     }
 
     /// Whether a session has this id.

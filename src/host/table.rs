@@ -191,6 +191,8 @@ pub struct ExIndices {
     pub ctx: c_int,
     /// On an `SSL` that was switched to another context: the one it was made from.
     pub ssl: c_int,
+    /// On an `SSL` whose client offered a session in vain: what that says of the client.
+    pub standing: c_int,
 }
 
 /// One libssl in this process. Never freed: the library is kept loaded by the handle it was resolved with.
