@@ -102,6 +102,7 @@ pub unsafe extern "C" fn SSL_CTX_flush_sessions_ex(ctx: *mut SSL_CTX, tm: time_t
         if let Some(store) = unsafe { attached(ctx) } {
             store.flush(ctx, tm);
         } else if !ctx.is_null() {
+            Inside::note(ctx); // what SSL_CTX_free of 3.4 and later calls
             let hosts = &host_of(ctx)?.passthrough;
             let flush = hosts
                 .SSL_CTX_flush_sessions_ex
