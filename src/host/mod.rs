@@ -8,7 +8,7 @@
 //! * [`images`] knows the mapped files, and who called; [`say`] is our one line on stderr.
 //! * [`abi`] and [`types`] are libssl's numbers and objects.
 //! * [`table`] is the list of functions we call.
-//! * [`session`] owns references to sessions.
+//! * [`session`] owns references to sessions; [`record`] turns them into bytes and back.
 //! * [`inside`] tells a call of the application from one that the host makes on our behalf.
 //! * [`scratch`] marks a session not resumable, for which libssl has no function of its own.
 
@@ -16,6 +16,7 @@ pub mod abi;
 pub mod images;
 pub mod inside;
 pub mod locate;
+pub mod record;
 mod say;
 pub mod scratch;
 pub mod session;

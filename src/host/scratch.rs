@@ -154,14 +154,11 @@ impl Libssl {
             .as_ref()
             .map_or(ptr::null(), |propq| propq.as_ptr());
         Inside::enter(|| {
-            // SAFETY: no arguments.
-            unsafe { (self.ERR_set_mark)() };
             // SAFETY: TLS_method answers a method of the same library; the library context is null, or alive
             // as the context is that it was used for.
-            let made = unsafe { (self.SSL_CTX_new_ex)(origin.libctx, propq, (self.TLS_method)()) };
-            // SAFETY: pairs with the mark above.
-            unsafe { (self.ERR_pop_to_mark)() };
-            made
+            let make =
+                || unsafe { (self.SSL_CTX_new_ex)(origin.libctx, propq, (self.TLS_method)()) };
+            self.without_errors(make)
         })
     }
 }

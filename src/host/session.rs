@@ -87,7 +87,7 @@ impl SessionRef {
         (taken == 1).then_some(Self(self.0))
     }
 
-    fn libssl(&self) -> &'static Libssl {
+    pub(super) fn libssl(&self) -> &'static Libssl {
         locate::libssl_of(self.0.addr().get() & HOST_BITS)
             .expect("a host keeps the number that was asked for when the session came")
     }

@@ -161,6 +161,10 @@ functions! {
         SSL_SESSION_set_timeout(*mut SSL_SESSION, c_long) -> c_long;
         SSL_SESSION_is_resumable(*const SSL_SESSION) -> c_int;
         SSL_SESSION_has_ticket(*const SSL_SESSION) -> c_int;
+        SSL_SESSION_get_master_key(*const SSL_SESSION, *mut c_uchar, usize) -> usize;
+        SSL_SESSION_get_ex_data(*const SSL_SESSION, c_int) -> *mut c_void;
+        i2d_SSL_SESSION(*const SSL_SESSION, *mut *mut c_uchar) -> c_int;
+        d2i_SSL_SESSION(*mut *mut SSL_SESSION, *mut *const c_uchar, c_long) -> *mut SSL_SESSION;
         CRYPTO_get_ex_new_index(
             c_int, c_long, *mut c_void, Option<ExDataNew>, Option<ExDataDup>, Option<ExDataFree>
         ) -> c_int;
@@ -172,6 +176,18 @@ functions! {
         OPENSSL_LH_flush(*mut OPENSSL_LHASH);
         OPENSSL_LH_free(*mut OPENSSL_LHASH);
         OPENSSL_version_major() -> c_uint;
+    }
+}
+
+impl Libssl {
+    /// Runs `call`, calls to the host, and leaves the error queue of this thread as it was.
+    pub fn without_errors<T>(&self, call: impl FnOnce() -> T) -> T {
+        // SAFETY: no arguments.
+        unsafe { (self.ERR_set_mark)() };
+        let result = call();
+        // SAFETY: pairs with the mark above.
+        unsafe { (self.ERR_pop_to_mark)() };
+        result
     }
 }
 

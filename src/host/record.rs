@@ -1,0 +1,89 @@
+//! A session as bytes, for other processes.
+//!
+//! DER carries all that a resumption needs and a little less than a session: not the application's ex_data, and of
+//! the peer's certificates only the first.
+
+use core::ffi::{c_int, c_long};
+use core::ptr;
+
+use zeroize::Zeroizing;
+
+use super::session::SessionRef;
+use super::table::Libssl;
+
+/// The bytes of a session, which hold its secret: wiped when they go.
+pub type Record = Zeroizing<Vec<u8>>;
+
+/// SSL_MAX_MASTER_KEY_LENGTH, the room that a session has for its secret; TLS 1.2 uses 48 bytes of it.
+const LONGEST_SECRET: usize = 256;
+
+/// Another thread may set the session's time or timeout between the question for the length and the writing. All
+/// numbers of the DER together cannot grow by more than this.
+const LONGER: usize = 256;
+
+/// ex_data is looked for under this many indices. libcrypto does not tell how many there are; programs take one or two.
+const EX_DATA_INDICES: c_int = 32;
+
+impl SessionRef {
+    /// The session as DER; `None` where the host has no memory, or cannot encode it.
+    pub fn encode(&self) -> Option<Record> {
+        let (libssl, session) = (self.libssl(), self.as_ptr());
+        libssl.without_errors(|| {
+            // SAFETY: we own a reference; a null place only asks for the length.
+            let len = unsafe { (libssl.i2d_SSL_SESSION)(session, ptr::null_mut()) };
+            let len = usize::try_from(len).ok().filter(|len| *len > 0)?;
+            let mut record = Record::default();
+            record.try_reserve_exact(len + LONGER).ok()?;
+            let mut end = record.as_mut_ptr();
+            // SAFETY: as above, with more room than the host has just asked for.
+            let written = unsafe { (libssl.i2d_SSL_SESSION)(session, &mut end) };
+            let written = usize::try_from(written).ok()?;
+            // SAFETY: the host has written that many bytes.
+            unsafe { record.set_len(written.min(len + LONGER)) };
+            Some(record)
+        })
+    }
+
+    /// A session of this library made from DER; `None` where that is not a session.
+    pub fn decode(libssl: &'static Libssl, der: &[u8]) -> Option<Self> {
+        let len = c_long::try_from(der.len()).ok()?;
+        libssl.without_errors(|| {
+            let mut next = der.as_ptr();
+            // SAFETY: `len` bytes are there; the host makes a new session, or answers null.
+            let made = unsafe { (libssl.d2i_SSL_SESSION)(ptr::null_mut(), &mut next, len) };
+            // SAFETY: null, or a reference of our own.
+            unsafe { Self::adopt(libssl, made) }
+        })
+    }
+
+    /// A short digest of the session's secret: of two sessions with one id it tells whether they are the same to TLS.
+    /// No secret itself.
+    pub fn digest(&self) -> u32 {
+        let mut secret = Zeroizing::new([0u8; LONGEST_SECRET]);
+        // SAFETY: we own a reference; the host writes at most as many bytes as it is told there is room for.
+        let len = unsafe {
+            (self.libssl().SSL_SESSION_get_master_key)(
+                self.as_ptr(),
+                secret.as_mut_ptr(),
+                LONGEST_SECRET,
+            )
+        };
+        let used = secret.get(..len).unwrap_or_default();
+        let folded = used.chunks(8).fold(used.len() as u64, |sum, chunk| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            // An odd constant from the golden ratio spreads each bit over the upper half, which is kept.
+            (sum ^ u64::from_ne_bytes(word))
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(29)
+        });
+        (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+    }
+
+    /// Whether the application keeps data of its own with the session.
+    pub fn has_application_data(&self) -> bool {
+        let get = self.libssl().SSL_SESSION_get_ex_data;
+        // SAFETY: we own a reference; an index that nobody has answers null.
+        (0..EX_DATA_INDICES).any(|index| !unsafe { get(self.as_ptr(), index) }.is_null())
+    }
+}
