@@ -1,8 +1,9 @@
 //! The session cache that libssl should have had.
 //!
-//! Layers, and who may know whom: `cache` ← `ffi` → `host`.
+//! Layers, and who may know whom: `cache` ← `tier` ← `ffi` → `host`.
 //!
 //! * [`cache`] is the cache itself: pure, safe, told the time, knowing nothing of libssl.
+//! * [`tier`] is a second home of sessions, shared by processes: bytes in, bytes out.
 //! * [`host`] is the libssl behind us: its functions, and owning references to its objects.
 //! * [`ffi`] is what C sees: the only layer with exported functions, and the rules of libssl.
 //! * [`lock`] is what all of them wait at: a mutex that survives a fork.
@@ -11,3 +12,4 @@ pub mod cache;
 pub mod ffi;
 pub mod host;
 pub mod lock;
+pub mod tier;
