@@ -6,10 +6,14 @@
 //! * [`tier`] is a second home of sessions, shared by processes: bytes in, bytes out.
 //! * [`host`] is the libssl behind us: its functions, and owning references to its objects.
 //! * [`ffi`] is what C sees: the only layer with exported functions, and the rules of libssl.
+//! * [`config`] is what the administrator asked for: read once, handed down as values.
 //! * [`lock`] is what all of them wait at: a mutex that survives a fork.
+//! * [`say`] is the few lines that we may have to say, on stderr.
 
 pub mod cache;
+pub mod config;
 pub mod ffi;
 pub mod host;
 pub mod lock;
+mod say;
 pub mod tier;

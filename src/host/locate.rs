@@ -16,9 +16,9 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::images::{self, Handle, Image, Located};
-use super::say;
 use super::table::{Host, Libssl};
 use super::types::SSL_METHOD;
+use crate::say::{self, Topic};
 
 /// A function that every libssl has, that we do not export, and that no other library has a reason to
 /// stand in for.
@@ -47,11 +47,14 @@ pub fn host() -> Option<&'static Host> {
     }
     let found = first.or_else(look_for_one);
     if found.is_none() {
-        say::once(format_args!(
-            "no libssl found: looked for {} in the global scope, in the loaded files named libssl*.so* and in the \
+        say::once(
+            Topic::Host,
+            format_args!(
+                "no libssl found: looked for {} in the global scope, in the loaded files named libssl*.so* and in the \
              scope of the caller",
-            WITNESS.to_string_lossy(),
-        ));
+                WITNESS.to_string_lossy(),
+            ),
+        );
     }
     found
 }
@@ -175,11 +178,14 @@ fn resolve(located: &Located) -> Option<Host> {
     // Kept open: the functions are called for as long as the process lives.
     host.keep(handle);
     if let Err(missing) = &host.libssl {
-        say::once(format_args!(
-            "libssl at {} has no {}: OpenSSL 3.0 or later is needed, so its own session cache stays in use",
-            located.path.to_string_lossy(),
-            missing.to_string_lossy(),
-        ));
+        say::once(
+            Topic::Host,
+            format_args!(
+                "libssl at {} has no {}: OpenSSL 3.0 or later is needed, so its own session cache stays in use",
+                located.path.to_string_lossy(),
+                missing.to_string_lossy(),
+            ),
+        );
     }
     Some(host)
 }

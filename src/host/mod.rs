@@ -5,7 +5,7 @@
 //! assumption about the layout of a struct. It knows nothing of the cache.
 //!
 //! * [`locate`] finds the library, lazily and without blocking, and never finds ourselves.
-//! * [`images`] knows the mapped files, and who called; [`say`] is our one line on stderr.
+//! * [`images`] knows the mapped files, and who called.
 //! * [`abi`] and [`types`] are libssl's numbers and objects.
 //! * [`table`] is the list of functions we call.
 //! * [`session`] owns references to sessions; [`record`] turns them into bytes and back.
@@ -17,7 +17,6 @@ pub mod images;
 pub mod inside;
 pub mod locate;
 pub mod record;
-mod say;
 pub mod scratch;
 pub mod session;
 pub mod table;

@@ -1,18 +1,35 @@
-//! The one line that we may have to say, on stderr.
+//! What we say on stderr: one line on each of few topics, in the life of a process.
 
 use core::fmt;
 use core::mem;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Says `what`, unless something was said before. Not where stderr was closed and its number now belongs to a
-/// connection, nor where nobody reads it any more, which would end the process.
-pub fn once(what: fmt::Arguments<'_>) {
-    static SAID: AtomicBool = AtomicBool::new(false);
+/// What a line is about. Each is spoken of once, so that a server which meets the same trouble with every
+/// connection does not fill its log with it; a forked process goes on where its parent was.
+#[derive(Clone, Copy)]
+pub enum Topic {
+    /// The libssl behind us.
+    Host,
+    /// What the settings have that is not understood.
+    Settings,
+    /// That we are at work.
+    Active,
+}
+
+/// Says `what` after our name, unless something was said on the topic.
+pub fn once(topic: Topic, what: fmt::Arguments<'_>) {
+    line_once(topic, format_args!("sslcache: {what}"));
+}
+
+/// Says a line that names us itself, unless something was said on the topic. Not where stderr was closed and its
+/// number now belongs to a connection, nor where nobody reads it any more, which would end the process.
+pub fn line_once(topic: Topic, line: fmt::Arguments<'_>) {
+    static SAID: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
     // Relaxed: only whether it was said counts.
-    if SAID.swap(true, Ordering::Relaxed) || !is_fit_for_it(libc::STDERR_FILENO) {
+    if SAID[topic as usize].swap(true, Ordering::Relaxed) || !is_fit_for_it(libc::STDERR_FILENO) {
         return;
     }
-    let line = format!("sslcache: {what}\n");
+    let line = format!("{line}\n");
     // SAFETY: the bytes of a string. What cannot be written is not said.
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }

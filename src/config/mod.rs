@@ -1,0 +1,224 @@
+//! What the administrator asked for: every setting in one table, read once, handed down as values.
+//!
+//! Settings come from the environment and from a TOML file; the environment wins. They are read in the first
+//! process that makes a context, because servers empty the environment of their workers, and never again: what
+//! is forked from it has them, too. A name or value that is not understood is complained of in one line on
+//! stderr, and the default is used. A set-user-ID program is given the defaults and no word is said: who
+//! starts it is not who answers for it.
+//!
+//! * [`read`] goes from the sources to the values, [`file`] is the file, [`values`] knows what may be written.
+//! * [`nearest`] finds what was meant, [`complaints`] says what was wrong.
+//!
+//! It knows no other layer.
+
+mod complaints;
+mod file;
+mod nearest;
+mod read;
+mod values;
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use once_cell::race::OnceBox;
+
+use crate::say::{self, Topic};
+use values::Refusal;
+
+/// What every variable of ours begins with.
+const PREFIX: &str = "SSLCACHE_";
+
+/// A setting, as the README and sslcache(7) describe it.
+pub struct Setting {
+    /// Its key in the file; in upper case and after `SSLCACHE_`, the variable of the environment.
+    pub name: &'static str,
+    /// What holds where nothing is said, written as one would write it.
+    pub default: &'static str,
+    /// What may be written.
+    pub unit: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+    /// `None`: of the environment alone.
+    takes: Option<Takes>,
+}
+
+/// What the file may write without quotes, and where a text goes.
+struct Takes {
+    bare: Bare,
+    set: fn(&mut Settings, &OsStr) -> Result<(), Refusal>,
+}
+
+/// A value of the file that needs no quotes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bare {
+    Nothing,
+    Number,
+    Switch,
+}
+
+impl Setting {
+    /// The variable of the environment.
+    pub fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.name.to_ascii_uppercase())
+    }
+}
+
+/// Every setting.
+pub static SETTINGS: [Setting; 7] = [
+    Setting {
+        name: "region",
+        default: "none",
+        unit: "absolute path, or none",
+        meaning: "The file in which processes without a common parent share their sessions; it is made with mode 0600.",
+        takes: Some(Takes {
+            bare: Bare::Nothing,
+            set: |to, text| values::region(text).map(|region| to.region = region),
+        }),
+    },
+    Setting {
+        name: "region_size",
+        default: "64M",
+        unit: "bytes, or with k, M or G; 256k to 64G",
+        meaning: "The address space of the shared memory; its pages are used only as they are filled.",
+        takes: Some(Takes {
+            bare: Bare::Number,
+            set: |to, text| values::size(text).map(|size| to.region_size = size),
+        }),
+    },
+    Setting {
+        name: "group",
+        default: "none",
+        unit: "none, certificate, or a name of up to 64 bytes",
+        meaning: "With certificate, contexts with the same certificate, session id context and protocol settings share \
+                  their sessions; with a name, those among them whose process has the same name here.",
+        takes: Some(Takes {
+            bare: Bare::Nothing,
+            set: |to, text| values::group(text).map(|group| to.group = group),
+        }),
+    },
+    Setting {
+        name: "force",
+        default: "0",
+        unit: "0 or 1, no or yes, off or on, false or true",
+        meaning: "Contexts whose program switched the cache off get one all the same.",
+        takes: Some(Takes {
+            bare: Bare::Switch,
+            set: |to, text| values::switch(text).map(|on| to.force = on),
+        }),
+    },
+    Setting {
+        name: "ticket_keys",
+        default: "own",
+        unit: "own or shared",
+        meaning: "With shared, all processes use one set of keys for stateless tickets, which is rotated.",
+        takes: Some(Takes {
+            bare: Bare::Nothing,
+            set: |to, text| values::ticket_keys(text).map(|keys| to.ticket_keys = keys),
+        }),
+    },
+    Setting {
+        name: "verbose",
+        default: "0",
+        unit: "0 or 1, no or yes, off or on, false or true",
+        meaning: "One line on stderr, once a process, proves that sslcache is active and says in which form.",
+        takes: Some(Takes {
+            bare: Bare::Switch,
+            set: |to, text| values::switch(text).map(|on| to.verbose = on),
+        }),
+    },
+    Setting {
+        name: "config",
+        default: "/etc/sslcache.toml",
+        unit: "path",
+        meaning: "The file with the settings; one that is named here must exist.",
+        takes: None,
+    },
+];
+
+/// The settings in force.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The file that processes without a common parent share their sessions in.
+    pub region: Option<PathBuf>,
+    /// Address space of the shared memory, in bytes.
+    pub region_size: usize,
+    /// Which contexts share.
+    pub group: Group,
+    /// Whether contexts whose program switched the cache off get one.
+    pub force: bool,
+    /// Whose keys stateless tickets are made with.
+    pub ticket_keys: TicketKeys,
+    /// Whether to say that we are active.
+    pub verbose: bool,
+}
+
+/// Which contexts share their sessions.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Those that are one object.
+    None,
+    /// Those with the same certificate, session id context and protocol settings.
+    Certificate,
+    /// Those among them that are of this name.
+    Named(String),
+}
+
+/// Whose keys stateless tickets are made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TicketKeys {
+    /// Each context's own.
+    Own,
+    /// Those of all processes.
+    Shared,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            region: None,
+            region_size: 64 << 20,
+            group: Group::None,
+            force: false,
+            ticket_keys: TicketKeys::Own,
+            verbose: false,
+        }
+    }
+}
+
+/// The settings of this process and of those that it forks. The first call reads them, which may change errno;
+/// later ones cost a load. Nothing waits: threads that race both read, and one reading counts.
+pub fn settings() -> &'static Settings {
+    static READ: OnceBox<Settings> = OnceBox::new();
+    READ.get_or_init(|| {
+        let (settings, complaints) = read::Sources::of_this_process().read();
+        if let Some(line) = complaints.line() {
+            say::once(Topic::Settings, format_args!("{line}"));
+        }
+        Box::new(settings)
+    })
+}
+
+/// Whether the environment says anything of a group. Cheap enough for the moment of loading: nothing is
+/// allocated, opened or kept.
+pub fn group_in_environment() -> bool {
+    // SAFETY: a C string; only whether there is an answer counts.
+    !is_privileged() && !unsafe { libc::getenv(c"SSLCACHE_GROUP".as_ptr()) }.is_null()
+}
+
+/// Says that we are active, where that is asked for: once a process, not again in those that it forks. `form` tells
+/// how we came in and which library is behind us: `preloaded, in front of /usr/lib/libssl.so.3`.
+pub fn announce(form: &str) {
+    if settings().verbose {
+        let version = env!("CARGO_PKG_VERSION");
+        say::line_once(
+            Topic::Active,
+            format_args!("sslcache {version} active, {form}"),
+        );
+    }
+}
+
+/// Whether the program has rights that whoever started it may lack: set-user-ID, set-group-ID, or capabilities.
+fn is_privileged() -> bool {
+    // SAFETY: a question to the C library.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}

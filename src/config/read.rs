@@ -1,0 +1,185 @@
+//! From the sources to the values: what is set where, and who wins.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::complaints::{Complaints, Shown};
+use super::file::{self, Unusable};
+use super::nearest::nearest;
+use super::values::Refusal;
+use super::{PREFIX, SETTINGS, Setting, Settings, is_privileged};
+
+/// Where settings come from.
+pub struct Sources {
+    /// Whether nobody may be asked.
+    pub privileged: bool,
+    /// Of the environment, what begins with our prefix; of two with one name, the first counts.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The file that need not exist.
+    pub file: PathBuf,
+    /// Who else than root is believed to write the file.
+    pub user: libc::uid_t,
+}
+
+/// By name of the setting.
+type InEnvironment = BTreeMap<&'static str, OsString>;
+
+impl Sources {
+    pub fn of_this_process() -> Self {
+        let privileged = is_privileged();
+        let is_ours = |name: &OsStr| name.as_bytes().starts_with(PREFIX.as_bytes());
+        let environment = if privileged {
+            Vec::new()
+        } else {
+            env::vars_os().filter(|(name, _)| is_ours(name)).collect()
+        };
+        Self {
+            privileged,
+            environment,
+            file: known("config").map_or("", |config| config.default).into(),
+            // SAFETY: a question to the kernel.
+            user: unsafe { libc::geteuid() },
+        }
+    }
+
+    /// The values, and what was not understood.
+    pub fn read(&self) -> (Settings, Complaints) {
+        let mut settings = Settings::default();
+        let mut complaints = Complaints::default();
+        if !self.privileged {
+            let environment = self.sort_environment(&mut complaints);
+            self.read_file(&environment, &mut settings, &mut complaints);
+            for (name, text) in &environment {
+                let Some(setting) = known(name) else { continue };
+                if let Err(refusal) = put(setting, text, &mut settings) {
+                    let written = format!("{}={}", setting.variable(), Shown(text));
+                    complaints.add(refused(&written, setting, &refusal));
+                }
+            }
+        }
+        (settings, complaints)
+    }
+
+    fn sort_environment(&self, complaints: &mut Complaints) -> InEnvironment {
+        let mut found = InEnvironment::new();
+        for (variable, value) in &self.environment {
+            match SETTINGS
+                .iter()
+                .find(|setting| *setting.variable() == **variable)
+            {
+                Some(setting) => {
+                    found.entry(setting.name).or_insert_with(|| value.clone());
+                }
+                // Without its value, which may be somebody's secret.
+                None => complaints.add(unknown(
+                    variable,
+                    "",
+                    &SETTINGS.each_ref().map(Setting::variable),
+                )),
+            }
+        }
+        found
+    }
+
+    /// What the file says. A value that the environment overrules is looked at all the same: it may be wrong.
+    fn read_file(
+        &self,
+        environment: &InEnvironment,
+        settings: &mut Settings,
+        complaints: &mut Complaints,
+    ) {
+        let named = environment
+            .get("config")
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from);
+        let path = named.as_ref().unwrap_or(&self.file);
+        let shown = Shown(path.as_os_str());
+        let loaded = file::load(path, self.user).and_then(|found| match found {
+            None if named.is_some() => Err(Unusable {
+                reason: "does not exist".into(),
+                remedy: "make it, or correct SSLCACHE_CONFIG",
+            }),
+            found => Ok(found.unwrap_or_default()),
+        });
+        let entries = loaded.unwrap_or_else(|Unusable { reason, remedy }| {
+            complaints.add(format!("{shown} {reason}, so it is not used: {remedy}"));
+            Vec::new()
+        });
+        for (key, written) in entries {
+            let keys = SETTINGS.iter().filter(|setting| setting.takes.is_some());
+            let place = format!(" in {shown}");
+            let Some((setting, takes)) =
+                known(&key).and_then(|setting| Some((setting, setting.takes.as_ref()?)))
+            else {
+                let keys: Vec<_> = keys.map(|setting| setting.name.to_owned()).collect();
+                complaints.add(unknown(OsStr::new(&key), &place, &keys));
+                continue;
+            };
+            let Some(text) = written.text(takes.bare) else {
+                complaints.add(format!(
+                    "{key}{place} is not a text, so the default {} is used: write it in quotes",
+                    setting.default
+                ));
+                continue;
+            };
+            if let Err(refusal) = put(setting, &text, settings) {
+                let written = format!("{key} = {}{place}", Shown(&text));
+                complaints.add(refused(&written, setting, &refusal));
+            }
+        }
+    }
+}
+
+fn known(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// Sets what is written, or the default: where nothing is written, and where it is refused.
+fn put(setting: &Setting, text: &OsStr, settings: &mut Settings) -> Result<(), Refusal> {
+    let Some(takes) = &setting.takes else {
+        return Ok(());
+    };
+    let default = OsStr::new(setting.default);
+    if text.is_empty() {
+        return (takes.set)(settings, default);
+    }
+    let taken = (takes.set)(settings, text);
+    if taken.is_err() {
+        // What the file said holds no longer, either.
+        (takes.set)(settings, default)?;
+    }
+    taken
+}
+
+fn refused(written: &str, setting: &Setting, refusal: &Refusal) -> String {
+    let Refusal { reason, remedy } = refusal;
+    let default = setting.default;
+    format!("{written} is {reason}, so the default {default} is used: {remedy}")
+}
+
+fn unknown(name: &OsStr, place: &str, names: &[String]) -> String {
+    let names = names.iter().map(String::as_str);
+    // Without what all variables have in common, and every word would be near to every other.
+    let bare = |name: &str| {
+        name.strip_prefix(PREFIX)
+            .unwrap_or(name)
+            .to_ascii_lowercase()
+    };
+    let bares: Vec<_> = names.clone().map(bare).collect();
+    let meant = nearest(
+        &bare(&name.to_string_lossy()),
+        bares.iter().map(String::as_str),
+    )
+    .and_then(|meant| names.clone().find(|name| bare(name) == meant));
+    let remedy = match meant {
+        Some(meant) => format!("did you mean {meant}?"),
+        None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
+    };
+    format!(
+        "{}{place} is no setting and does nothing: {remedy}",
+        Shown(name)
+    )
+}

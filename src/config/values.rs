@@ -1,0 +1,135 @@
+//! What may be written for each setting.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::nearest::{mistakes, nearest};
+use super::{Group, TicketKeys};
+
+/// Why a value is not taken, after the words "the value is", and what to write.
+#[derive(Debug)]
+pub struct Refusal {
+    pub reason: &'static str,
+    pub remedy: String,
+}
+
+fn refuse<T>(reason: &'static str, remedy: impl Into<String>) -> Result<T, Refusal> {
+    let remedy = remedy.into();
+    Err(Refusal { reason, remedy })
+}
+
+const ON: [&str; 4] = ["1", "yes", "on", "true"];
+const OFF: [&str; 4] = ["0", "no", "off", "false"];
+
+const SIZE_LEAST: u64 = 256 << 10;
+const SIZE_MOST: u64 = 64 << 30;
+const GROUP_LONGEST: usize = 64;
+
+/// A word, in lower case and without the blanks around it; what is no text is no word that anybody knows.
+fn word(text: &OsStr) -> String {
+    text.to_string_lossy().trim().to_ascii_lowercase()
+}
+
+/// A switch.
+pub fn switch(text: &OsStr) -> Result<bool, Refusal> {
+    let word = word(text);
+    if ON.contains(&word.as_str()) {
+        return Ok(true);
+    }
+    if OFF.contains(&word.as_str()) {
+        return Ok(false);
+    }
+    let remedy = match nearest(
+        &word,
+        ON.into_iter().chain(OFF).filter(|known| known.len() > 1),
+    ) {
+        Some(meant) => format!("did you mean {meant}? Write 0 or 1"),
+        None => "write 0 or 1".into(),
+    };
+    refuse("neither 0 nor 1", remedy)
+}
+
+/// A number of bytes.
+pub fn size(text: &OsStr) -> Result<usize, Refusal> {
+    const REMEDY: &str = "write 256k to 64G, such as 64M";
+    let word = word(text);
+    let (digits, shift) = match word.as_bytes().last() {
+        Some(b'k') => (&word[..word.len() - 1], 10),
+        Some(b'm') => (&word[..word.len() - 1], 20),
+        Some(b'g') => (&word[..word.len() - 1], 30),
+        _ => (&word[..], 0),
+    };
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return refuse("not a number of bytes", REMEDY);
+    }
+    // What is too long for a number is too much, too.
+    let bytes = digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(1 << shift));
+    match bytes {
+        Some(bytes) if bytes < SIZE_LEAST => refuse("less than 256k", REMEDY),
+        Some(bytes) if bytes <= SIZE_MOST => match usize::try_from(bytes) {
+            Ok(bytes) => Ok(bytes),
+            Err(_) => refuse("more than this machine addresses", REMEDY),
+        },
+        _ => refuse("more than 64G", REMEDY),
+    }
+}
+
+/// A group. A word that is rather a switch or a mistyped `certificate` names none: it would not do what it says.
+pub fn group(text: &OsStr) -> Result<Group, Refusal> {
+    const REMEDY: &str = "write none, certificate, or a name of your own";
+    let word = word(text);
+    match word.as_str() {
+        "none" => return Ok(Group::None),
+        "certificate" => return Ok(Group::Certificate),
+        _ => {}
+    }
+    if ON.contains(&word.as_str()) || OFF.contains(&word.as_str()) {
+        return refuse("a switch and not a group", REMEDY);
+    }
+    if mistakes(word.as_bytes(), b"certificate") <= 2 {
+        return refuse("nearly certificate", "did you mean certificate?");
+    }
+    match text.to_str() {
+        Some(name) if name.len() > GROUP_LONGEST => {
+            refuse("longer than 64 bytes", "write a shorter name")
+        }
+        Some(name) if !name.chars().any(char::is_control) => Ok(Group::Named(name.into())),
+        _ => refuse("not printable", REMEDY),
+    }
+}
+
+/// Whose ticket keys.
+pub fn ticket_keys(text: &OsStr) -> Result<TicketKeys, Refusal> {
+    let word = word(text);
+    match word.as_str() {
+        "own" => Ok(TicketKeys::Own),
+        "shared" => Ok(TicketKeys::Shared),
+        _ => refuse(
+            "neither own nor shared",
+            match nearest(&word, ["own", "shared"]) {
+                Some(meant) => format!("did you mean {meant}?"),
+                None => "write own or shared".into(),
+            },
+        ),
+    }
+}
+
+/// The file of the region, or none.
+pub fn region(text: &OsStr) -> Result<Option<PathBuf>, Refusal> {
+    const REMEDY: &str = "write the path of a file from / on, such as /run/sslcache/region";
+    if word(text) == "none" {
+        return Ok(None);
+    }
+    let bytes = text.as_bytes();
+    if !bytes.starts_with(b"/") {
+        return refuse("not an absolute path", REMEDY);
+    }
+    if bytes.contains(&0) || bytes.ends_with(b"/") {
+        return refuse("not the path of a file", REMEDY);
+    }
+    Ok(Some(Path::new(text).to_path_buf()))
+}
