@@ -1,5 +1,5 @@
 //! The sources hold to the layers of the house: `cache` knows nobody, `host` knows neither `cache` nor
-//! `ffi`, only `ffi` is seen from C, and every unsafe block says who promised what.
+//! `ffi`, `config` knows no layer, only `ffi` is seen from C, and every unsafe block says who promised what.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -140,6 +140,12 @@ fn host_knows_neither_cache_nor_ffi() {
         &["crate::cache", "crate::ffi", "super::super"],
     );
     assert_eq!(breaches, Vec::<Breach>::new());
+}
+
+#[test]
+fn config_knows_no_layer() {
+    let layers = ["crate::cache", "crate::tier", "crate::ffi", "crate::host"];
+    assert_eq!(forbidden(&sources("config"), &layers), Vec::<Breach>::new());
 }
 
 #[test]

@@ -15,6 +15,8 @@ mod complaints;
 mod file;
 mod nearest;
 mod read;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::ffi::OsStr;

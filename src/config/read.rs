@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::complaints::{Complaints, Shown};
-use super::file::{self, Unusable};
+use super::file::{self, Unusable, Written};
 use super::nearest::nearest;
 use super::values::Refusal;
 use super::{PREFIX, SETTINGS, Setting, Settings, is_privileged};
@@ -108,26 +108,9 @@ impl Sources {
             complaints.add(format!("{shown} {reason}, so it is not used: {remedy}"));
             Vec::new()
         });
-        for (key, written) in entries {
-            let keys = SETTINGS.iter().filter(|setting| setting.takes.is_some());
-            let place = format!(" in {shown}");
-            let Some((setting, takes)) =
-                known(&key).and_then(|setting| Some((setting, setting.takes.as_ref()?)))
-            else {
-                let keys: Vec<_> = keys.map(|setting| setting.name.to_owned()).collect();
-                complaints.add(unknown(OsStr::new(&key), &place, &keys));
-                continue;
-            };
-            let Some(text) = written.text(takes.bare) else {
-                complaints.add(format!(
-                    "{key}{place} is not a text, so the default {} is used: write it in quotes",
-                    setting.default
-                ));
-                continue;
-            };
-            if let Err(refusal) = put(setting, &text, settings) {
-                let written = format!("{key} = {}{place}", Shown(&text));
-                complaints.add(refused(&written, setting, &refusal));
+        for (key, written) in &entries {
+            if let Err(complaint) = put_entry(key, written, &shown, settings) {
+                complaints.add(complaint);
             }
         }
     }
@@ -135,6 +118,36 @@ impl Sources {
 
 fn known(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// Sets what a line of the file says; otherwise what is wrong with it.
+fn put_entry(
+    key: &str,
+    written: &Written,
+    file: &Shown<'_>,
+    settings: &mut Settings,
+) -> Result<(), String> {
+    let place = format!(" in {file}");
+    let found = known(key).and_then(|setting| Some((setting, setting.takes.as_ref()?)));
+    let Some((setting, takes)) = found else {
+        let keys = SETTINGS.iter().filter(|setting| setting.takes.is_some());
+        let keys: Vec<_> = keys.map(|setting| setting.name.to_owned()).collect();
+        return Err(unknown(OsStr::new(key), &place, &keys));
+    };
+    let text = written.text(takes.bare).ok_or_else(|| {
+        let default = setting.default;
+        format!(
+            "{key}{place} is of the wrong kind, so the default {default} is used: \
+             write it like {key} = \"{default}\""
+        )
+    })?;
+    put(setting, &text, settings).map_err(|refusal| {
+        refused(
+            &format!("{key} = {}{place}", Shown(&text)),
+            setting,
+            &refusal,
+        )
+    })
 }
 
 /// Sets what is written, or the default: where nothing is written, and where it is refused.

@@ -1,0 +1,103 @@
+//! What the tests of the settings share: a file of settings, and readings of each source.
+
+mod documents;
+mod file;
+mod names;
+mod process;
+mod sources;
+mod values;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::id;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::read::Sources;
+use super::{Group, Settings, TicketKeys};
+
+/// A folder of a test's own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        // Relaxed: only that each is another.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("sslcache-config-{}-{number}", id()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join("sslcache.toml");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn sources(environment: &[(&str, &str)], file: &Path) -> Sources {
+    Sources {
+        privileged: false,
+        environment: environment
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
+        file: file.to_path_buf(),
+        // SAFETY: a question to the kernel.
+        user: unsafe { libc::geteuid() },
+    }
+}
+
+fn read(environment: &[(&str, &str)], file: &Path) -> (Settings, String) {
+    let (settings, complaints) = sources(environment, file).read();
+    (settings, complaints.line().unwrap_or_default())
+}
+
+/// With a file that is not there.
+fn by_environment(environment: &[(&str, &str)]) -> (Settings, String) {
+    read(environment, Path::new("/nonexistent/sslcache.toml"))
+}
+
+fn by_file(text: &str) -> (Settings, String) {
+    let folder = Folder::new();
+    let path = folder.write(text);
+    let (settings, line) = read(&[], &path);
+    (settings, line.replace(path.to_str().unwrap(), "FILE"))
+}
+
+fn all_set() -> Settings {
+    Settings {
+        region: Some("/run/sslcache/web".into()),
+        region_size: 1 << 30,
+        group: Group::Named("web".into()),
+        force: true,
+        ticket_keys: TicketKeys::Shared,
+        verbose: true,
+    }
+}
+
+const ALL_IN_ENVIRONMENT: [(&str, &str); 6] = [
+    ("SSLCACHE_REGION", "/run/sslcache/web"),
+    ("SSLCACHE_REGION_SIZE", "1G"),
+    ("SSLCACHE_GROUP", "web"),
+    ("SSLCACHE_FORCE", "yes"),
+    ("SSLCACHE_TICKET_KEYS", "shared"),
+    ("SSLCACHE_VERBOSE", "1"),
+];
+
+const ALL_IN_FILE: &str = "\
+    # What the web servers share.\n\
+    region = \"/run/sslcache/web\"\n\
+    region_size = \"1G\"\n\
+    group = \"web\"\n\
+    force = true\n\
+    ticket_keys = \"shared\"\n\
+    verbose = 1\n";

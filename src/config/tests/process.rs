@@ -1,0 +1,67 @@
+//! A whole process: it reads its own environment once, and says each line once.
+
+use std::process::Command;
+
+use super::Folder;
+use crate::config::{announce, group_in_environment, settings};
+
+/// A process of its own, for `process_says_each_line_once`: reads its settings and prints them.
+#[test]
+#[ignore = "a program, not a test"]
+fn process_with_settings() {
+    println!("group in environment: {}", group_in_environment());
+    for _ in 0..2 {
+        announce("tested, in front of nothing");
+        println!("settings: {:?}", settings());
+    }
+}
+
+#[test]
+fn process_says_each_line_once() {
+    let run = |environment: &[(&str, &str)]| {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "config::tests::process::process_with_settings",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env_clear()
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        (
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let folder = Folder::new();
+    let path = folder.write("verbose = true\n");
+    let (out, err) = run(&[
+        ("SSLCACHE_CONFIG", path.to_str().unwrap()),
+        ("SSLCACHE_GROUP", "web"),
+        ("SSLCACHE_FROCE", "1"),
+        ("SSLCACHE_REGION", "here"),
+    ]);
+    assert!(out.contains("group in environment: true"), "{out}");
+    assert_eq!(
+        out.matches("group: Named(\"web\"), force: false,").count(),
+        2,
+        "{out}"
+    );
+    assert_eq!(
+        err,
+        format!(
+            "sslcache: SSLCACHE_FROCE is no setting and does nothing: did you mean SSLCACHE_FORCE?; \
+             SSLCACHE_REGION=here is not an absolute path, so the default none is used: write the path of a file \
+             from / on, such as /run/sslcache/region\n\
+             sslcache {} active, tested, in front of nothing\n",
+            env!("CARGO_PKG_VERSION")
+        )
+    );
+    let nothing = folder.write("");
+    let (out, err) = run(&[("SSLCACHE_CONFIG", nothing.to_str().unwrap())]);
+    assert!(out.contains("group in environment: false"), "{out}");
+    assert_eq!(err, "");
+}

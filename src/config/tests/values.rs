@@ -1,0 +1,166 @@
+//! What may be written for each setting, and what not.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+
+use super::{by_environment, by_file, sources};
+use crate::config::{Group, TicketKeys};
+
+#[test]
+fn region_sizes() {
+    for (text, bytes) in [
+        ("262144", 262_144),
+        ("256k", 256 << 10),
+        ("256K", 256 << 10),
+        ("1m", 1 << 20),
+        (" 64M ", 64 << 20),
+        ("2g", 2 << 30),
+        ("64G", 64 << 30),
+    ] {
+        let (settings, line) = by_environment(&[("SSLCACHE_REGION_SIZE", text)]);
+        assert_eq!((settings.region_size, &*line), (bytes, ""), "{text}");
+    }
+    for (text, reason) in [
+        ("255k", "less than 256k"),
+        ("0", "less than 256k"),
+        ("65G", "more than 64G"),
+        ("68719476737", "more than 64G"),
+        ("99999999999999999999999999", "more than 64G"),
+        ("18014398509481984k", "more than 64G"),
+        ("-1", "not a number of bytes"),
+        ("k", "not a number of bytes"),
+        ("64MB", "not a number of bytes"),
+        ("6 4M", "not a number of bytes"),
+        ("1.5G", "not a number of bytes"),
+        ("64µ", "not a number of bytes"),
+    ] {
+        let (settings, line) = by_environment(&[("SSLCACHE_REGION_SIZE", text)]);
+        assert_eq!(settings.region_size, 64 << 20, "{text}");
+        assert!(line.contains(&format!("is {reason}, so")), "{line}");
+    }
+    for (text, bytes) in [
+        ("1048576", 1 << 20),
+        ("0x10_0000", 1 << 20),
+        ("'1M'", 1 << 20),
+    ] {
+        let (settings, line) = by_file(&format!("region_size = {text}\n"));
+        assert_eq!((settings.region_size, &*line), (bytes, ""), "{text}");
+    }
+}
+
+#[test]
+fn switches() {
+    for (text, on) in [
+        ("0", false),
+        ("1", true),
+        ("no", false),
+        ("Yes", true),
+        ("OFF", false),
+        ("on", true),
+        ("false", false),
+        ("true", true),
+    ] {
+        let both = [("SSLCACHE_FORCE", text), ("SSLCACHE_VERBOSE", text)];
+        let (settings, line) = by_environment(&both);
+        assert_eq!(
+            (settings.force, settings.verbose, &*line),
+            (on, on, ""),
+            "{text}"
+        );
+    }
+    for (text, remedy) in [
+        ("ture", "did you mean true? Write 0 or 1"),
+        ("2", "write 0 or 1"),
+        ("maybe", "write 0 or 1"),
+    ] {
+        let (settings, line) = by_environment(&[("SSLCACHE_FORCE", text)]);
+        let expected =
+            format!("SSLCACHE_FORCE={text} is neither 0 nor 1, so the default 0 is used: {remedy}");
+        assert_eq!((settings.force, line), (false, expected));
+    }
+    assert!(by_file("force = 'on'\nverbose = true\n").0.force);
+    assert!(
+        by_file("force = 2\n")
+            .1
+            .starts_with("force = 2 in FILE is neither 0 nor 1, so")
+    );
+}
+
+#[test]
+fn groups() {
+    let longest = "g".repeat(64);
+    for (text, group) in [
+        ("none", Group::None),
+        ("Certificate", Group::Certificate),
+        ("web", Group::Named("web".into())),
+        ("two words", Group::Named("two words".into())),
+        ("ä", Group::Named("ä".into())),
+        (&longest, Group::Named(longest.clone())),
+    ] {
+        let (settings, line) = by_environment(&[("SSLCACHE_GROUP", text)]);
+        assert_eq!((settings.group, &*line), (group, ""), "{text}");
+    }
+    for (text, reason) in [
+        ("certifcate", "nearly certificate"),
+        ("certificates", "nearly certificate"),
+        ("ecrtificate", "nearly certificate"),
+        ("off", "a switch and not a group"),
+        ("1", "a switch and not a group"),
+        ("a\nb", "not printable"),
+        (&"g".repeat(65), "longer than 64 bytes"),
+    ] {
+        let (settings, line) = by_environment(&[("SSLCACHE_GROUP", text)]);
+        assert_eq!(settings.group, Group::None, "{text}");
+        assert!(line.contains(&format!("is {reason}, so")), "{line}");
+    }
+    let mut no_text = sources(&[], Path::new("/nonexistent"));
+    let bytes = OsString::from_vec(b"g\xff".to_vec());
+    no_text.environment.push(("SSLCACHE_GROUP".into(), bytes));
+    let (settings, complaints) = no_text.read();
+    assert_eq!(settings.group, Group::None);
+    assert!(complaints.line().unwrap().contains("is not printable, so"));
+}
+
+#[test]
+fn ticket_keys() {
+    let keys = |text| by_environment(&[("SSLCACHE_TICKET_KEYS", text)]);
+    assert_eq!(keys("own").0.ticket_keys, TicketKeys::Own);
+    assert_eq!(keys("SHARED").0.ticket_keys, TicketKeys::Shared);
+    for (text, remedy) in [
+        ("share", "did you mean shared?"),
+        ("mine", "write own or shared"),
+    ] {
+        let (settings, line) = keys(text);
+        let expected = format!(
+            "SSLCACHE_TICKET_KEYS={text} is neither own nor shared, so the default own is used: {remedy}"
+        );
+        assert_eq!((settings.ticket_keys, line), (TicketKeys::Own, expected));
+    }
+}
+
+#[test]
+fn regions() {
+    for (text, reason) in [
+        ("run/region", "not an absolute path"),
+        ("nonee", "not an absolute path"),
+        ("/run/sslcache/", "not the path of a file"),
+    ] {
+        let (settings, line) = by_environment(&[("SSLCACHE_REGION", text)]);
+        assert_eq!(settings.region, None, "{text}");
+        assert!(
+            line.contains(&format!("is {reason}, so the default none is used: ")),
+            "{line}"
+        );
+    }
+    let (settings, line) = by_file("region = \"/a\\u0000b\"\n");
+    assert_eq!(settings.region, None);
+    assert!(line.contains("is not the path of a file"), "{line}");
+    // A path need not be text.
+    let mut no_text = sources(&[], Path::new("/nonexistent"));
+    let path = OsString::from_vec(b"/run/\xff".to_vec());
+    no_text
+        .environment
+        .push(("SSLCACHE_REGION".into(), path.clone()));
+    assert_eq!(no_text.read().0.region, Some(path.into()));
+}
