@@ -14,6 +14,8 @@ pub enum Topic {
     Settings,
     /// That we are at work.
     Active,
+    /// The memory that processes share.
+    Region,
 }
 
 /// Says `what` after our name, unless something was said on the topic.
@@ -24,7 +26,7 @@ pub fn once(topic: Topic, what: fmt::Arguments<'_>) {
 /// Says a line that names us itself, unless something was said on the topic. Not where stderr was closed and its
 /// number now belongs to a connection, nor where nobody reads it any more, which would end the process.
 pub fn line_once(topic: Topic, line: fmt::Arguments<'_>) {
-    static SAID: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
+    static SAID: [AtomicBool; 4] = [const { AtomicBool::new(false) }; 4];
     // Relaxed: only whether it was said counts.
     if SAID[topic as usize].swap(true, Ordering::Relaxed) || !is_fit_for_it(libc::STDERR_FILENO) {
         return;

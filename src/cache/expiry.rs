@@ -30,7 +30,7 @@ impl Expiry {
     }
 
     /// Whether a session with this expiry has expired at `now`.
-    pub(super) const fn has_passed(self, now: i64) -> bool {
+    pub const fn has_passed(self, now: i64) -> bool {
         now > self.0
     }
 

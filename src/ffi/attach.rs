@@ -117,7 +117,7 @@ unsafe fn settle(host: &'static Host, libssl: &Libssl, ctx: *mut SSL_CTX) -> boo
 }
 
 /// Whether the host itself has called what we export, through the PLT.
-fn called_by(host: &Host) -> bool {
+pub fn called_by(host: &Host) -> bool {
     images::caller().is_some_and(|address| host.image.contains(address))
 }
 

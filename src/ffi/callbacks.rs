@@ -29,9 +29,11 @@ pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_i
         let libssl = store.libssl;
         // SAFETY: the host passes a live connection.
         let is_server = unsafe { (libssl.SSL_is_server)(ssl) } == 1;
+        let mut added = false;
         // SAFETY: the host passes live objects.
         let belongs = || unsafe { belongs_in_cache(&store, ctx, ssl, session, is_server) };
-        if store.stores_by_itself() && belongs() {
+        // SAFETY: the host passes a live connection.
+        if store.stores_by_itself() && unsafe { store.serves(ssl) } && belongs() {
             // SAFETY: the host passes a live connection.
             let returned = unsafe { (libssl.SSL_session_reused)(ssl) } == 1;
             let standing = if returned {
@@ -42,12 +44,19 @@ pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_i
             };
             // SAFETY: the host passes a live session.
             unsafe { store.add(ctx, session, standing) };
+            added = true;
         }
-        let kept = match store.new_callback.get() {
+        let kept = match store.new_callback.get().filter(|_| store.calls_back()) {
             // SAFETY: the application's callback; it takes the host's reference over by answering 1.
             Some(callback) => unsafe { callback(ssl, session) },
             None => 0,
         };
+        if added {
+            // SAFETY: the host holds a reference, also to what the callback kept.
+            if let Some(session) = unsafe { SessionRef::lend(libssl, session) } {
+                store.keep_back(ctx, &session);
+            }
+        }
         store.auto_clear(ctx, is_server);
         Some(kept)
     })
@@ -119,6 +128,10 @@ pub unsafe extern "C" fn on_get(
         let store = unsafe { attached(ctx) }?;
         store.auto_clear(ctx, true); // before the look-up, as it was due at the end of an earlier handshake
         // SAFETY: the host passes a live connection.
+        if !unsafe { store.serves(ssl) } {
+            return None;
+        }
+        // SAFETY: the host passes a live connection.
         let version = unsafe { version_of(store.libssl, ssl) };
         // SAFETY: the host passes live objects.
         let single_use =
@@ -137,7 +150,7 @@ pub unsafe extern "C" fn on_get(
             TLS1_3_VERSION => Usage::Once,
             _ => Usage::Again,
         };
-        let found = match store.find(&key, usage) {
+        let found = match store.find(ctx, &key, usage) {
             Some(session) => {
                 if single_use {
                     // SAFETY: our context and a session that we hold.
@@ -173,7 +186,7 @@ unsafe fn ask_application(
     (id, id_len, copy): (*const c_uchar, c_int, *mut c_int),
     version: c_int,
 ) -> *mut SSL_SESSION {
-    let Some(callback) = store.get_callback.get() else {
+    let Some(callback) = store.get_callback.get().filter(|_| store.calls_back()) else {
         return ptr::null_mut();
     };
     // SAFETY: the application's callback with the host's arguments.
@@ -209,7 +222,7 @@ pub unsafe extern "C" fn on_remove(ctx: *mut SSL_CTX, session: *mut SSL_SESSION)
         // SAFETY: the host passes a live context.
         let store = unsafe { attached(ctx) }?;
         if store.is_sentinel(session) {
-            store.flush(ctx, 0);
+            store.flush_own(ctx, 0);
             return Some(());
         }
         // SAFETY: the host passes live objects.

@@ -1,8 +1,9 @@
 //! Clearing sessions away: flushes, asked for and automatic.
 
 use core::ffi::c_long;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
+use super::attach::called_by;
 use super::store::{Store, now};
 use crate::cache::{Flush, Sweep};
 use crate::host::SessionRef;
@@ -13,6 +14,9 @@ use crate::host::types::SSL_CTX;
 /// one, so that no handshake pays for a crowd that expired at once.
 const AUTO_CLEAR_MOST: usize = 1024;
 
+/// How many seconds lie at least between two such clearings of the region by one process.
+const CLEAR_REGION_SECONDS: c_long = 60;
+
 /// When expired sessions are cleared away by themselves.
 #[derive(Default)]
 pub struct AutoClear {
@@ -20,11 +24,24 @@ pub struct AutoClear {
     epochs: [AtomicU32; 2],
     /// Whether it has more to do.
     unfinished: AtomicBool,
+    /// The second in which the region was last cleared.
+    region_cleared: AtomicI64,
 }
 
 impl Store {
-    /// Removes what had expired at second `t`; everything where `t` is 0.
+    /// Removes what had expired at second `t`; everything where `t` is 0. In all processes, unless it is the host
+    /// that empties the cache of a dying context: others have theirs still.
     pub fn flush(&self, ctx: *mut SSL_CTX, t: c_long) {
+        if let Some(share) = self.share(ctx)
+            && !(t == 0 && called_by(self.host))
+        {
+            share.flush((t != 0).then_some(t));
+        }
+        self.flush_own(ctx, t);
+    }
+
+    /// The same, in this process alone.
+    pub fn flush_own(&self, ctx: *mut SSL_CTX, t: c_long) {
         let which = if t == 0 {
             Flush::Everything
         } else {
@@ -70,6 +87,7 @@ impl Store {
             return;
         }
         self.auto_clear.unfinished.store(false, Ordering::Relaxed);
+        self.clear_region(ctx);
         let Some(mut sweep) = self.with_cache(|cache| cache.flush(Flush::ExpiredBefore(now())))
         else {
             return;
@@ -82,5 +100,20 @@ impl Store {
             }
         }
         self.auto_clear.unfinished.store(true, Ordering::Relaxed);
+    }
+
+    /// Clears expired sessions from the region; seldom, as each process does it.
+    fn clear_region(&self, ctx: *mut SSL_CTX) {
+        let (now, last) = (now(), &self.auto_clear.region_cleared);
+        let before = last.load(Ordering::Relaxed);
+        let due = now.saturating_sub(before) >= CLEAR_REGION_SECONDS;
+        if due
+            && last
+                .compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+            && let Some(share) = self.share(ctx)
+        {
+            share.flush(Some(now));
+        }
     }
 }

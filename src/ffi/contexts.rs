@@ -124,13 +124,61 @@ pub unsafe extern "C" fn SSL_CTX_sessions(ctx: *mut SSL_CTX) -> *mut OPENSSL_LHA
     guard(ptr::null_mut(), || {
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
-            return Some(store.sessions());
+            return Some(store.sessions(ctx));
         }
         if ctx.is_null() {
             return None;
         }
         // SAFETY: the caller's contract.
         Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_sessions?(ctx) })
+    })
+}
+
+/// SSL_CTX_set_session_id_context(3). It decides which contexts may share, and no function tells it.
+///
+/// # Safety
+/// * `ctx` is null or a live context; `id_context` has `len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_set_session_id_context(
+    ctx: *mut SSL_CTX,
+    id_context: *const c_uchar,
+    len: c_uint,
+) -> c_int {
+    guard(0, || {
+        if ctx.is_null() {
+            return None;
+        }
+        let set = host_of(ctx)?.passthrough.SSL_CTX_set_session_id_context?;
+        // SAFETY: the caller's contract.
+        let result = unsafe { set(ctx, id_context, len) };
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) }.filter(|_| result == 1) {
+            let id_context = if len == 0 {
+                &[]
+            } else {
+                // SAFETY: the caller's contract; the host has read as many.
+                unsafe { slice::from_raw_parts(id_context, len as usize) }
+            };
+            store.note_id_context(id_context);
+        }
+        Some(result)
+    })
+}
+
+/// SSL_new(3): a connection of a context, which is now set up.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_new(ctx: *mut SSL_CTX) -> *mut SSL {
+    guard(ptr::null_mut(), || {
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) } {
+            // SAFETY: the caller's contract.
+            unsafe { store.prepare(ctx) };
+        }
+        // SAFETY: the caller's contract.
+        Some(unsafe { host_of(ctx)?.passthrough.SSL_new?(ctx) })
     })
 }
 
@@ -177,7 +225,7 @@ pub unsafe extern "C" fn SSL_has_matching_session_id(
             let version = unsafe { version_of(store.libssl, ssl) };
             // SAFETY: the caller's contract.
             let id = unsafe { slice::from_raw_parts(id, id_len as usize) };
-            return Some(store.contains(id, version).into());
+            return Some(store.contains(ctx, id, version).into());
         }
         if ssl.is_null() {
             return None;

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::store::{Store, key_of};
 use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
@@ -63,7 +65,10 @@ pub fn follow_expiry(session: &SessionRef) {
     let Some(stores) = STORES.lock() else {
         return;
     };
-    for store in stores.with_sessions.values() {
+    // Out of the lock, as a cache that is shared has the session encoded again.
+    let with_sessions: SmallVec<[_; 4]> = stores.with_sessions.values().cloned().collect();
+    drop(stores);
+    for store in with_sessions {
         store.follow_expiry(&key, session);
     }
 }

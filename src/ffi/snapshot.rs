@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use super::store::{Store, now};
 
 use crate::host::table::{LhCompare, LhHash, LhVisit, LhVisitArg};
-use crate::host::types::{OPENSSL_LHASH, SSL_SESSION};
+use crate::host::types::{OPENSSL_LHASH, SSL_CTX, SSL_SESSION};
 use crate::host::{Host, Libssl, SessionRef, locate};
 use crate::lock::Lock;
 
@@ -115,9 +115,13 @@ impl Tables {
 impl Store {
     /// All sessions as the hash table of SSL_CTX_sessions. It belongs to the context, and stays for at least a
     /// minute after a later call has answered another one. Null where there is no memory.
-    pub fn sessions(&self) -> *mut OPENSSL_LHASH {
+    pub fn sessions(&self, ctx: *mut SSL_CTX) -> *mut OPENSSL_LHASH {
+        let share = self.share(ctx);
         let changes = self.cache.counters().changes();
-        if let Some(table) = self.snapshots.made_at(changes) {
+        // What other processes remove is not counted here.
+        if share.is_none()
+            && let Some(table) = self.snapshots.made_at(changes)
+        {
             return table;
         }
         let Some(mut batches) = self.with_cache(|cache| cache.iter()) else {
@@ -129,7 +133,11 @@ impl Store {
                 self.failed();
                 return ptr::null_mut();
             }
-            sessions.extend(batch);
+            sessions.extend(
+                batch
+                    .into_iter()
+                    .filter(|session| share.is_none_or(|share| self.is_held(share, session))),
+            );
         }
         let table = Snapshot::new(self.host, self.libssl, sessions)
             .and_then(|snapshot| self.snapshots.supersede(changes, snapshot, now()));

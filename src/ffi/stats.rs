@@ -67,7 +67,7 @@ pub unsafe extern "C" fn sslcache_stats(
             return None;
         }
         // SAFETY: the caller's contract.
-        let known = unsafe { attached(ctx) }?.stats();
+        let known = unsafe { attached(ctx) }?.stats(ctx);
         let common = size.min(mem::size_of::<sslcache_stats>());
         // SAFETY: the caller's contract; `known` has at least `common` bytes.
         unsafe {

@@ -14,8 +14,10 @@ use super::callback::Callback;
 use super::claims::Claims;
 use super::clearing::AutoClear;
 use super::ending::Sentinel;
+use super::forcing::IdContext;
 use super::guard::{caught, quietly};
 use super::registry;
+use super::sharing::Sharing;
 use super::snapshot::Snapshots;
 use crate::cache::{Cache, Expiry, Key, Outcome, Standing};
 use crate::host::abi::*;
@@ -48,6 +50,8 @@ pub struct Store {
     lends: AtomicBool,
     pub(super) claims: Claims,
     pub(super) sentinel: Sentinel,
+    pub(super) sharing: Sharing,
+    pub(super) id_context: IdContext,
     pub(super) snapshots: Snapshots,
 }
 
@@ -85,6 +89,8 @@ impl Store {
             lends: AtomicBool::new(false),
             claims: Claims::default(),
             sentinel: Sentinel::default(),
+            sharing: Sharing::new(),
+            id_context: IdContext::new(),
             snapshots: Snapshots::default(),
         }
     }
@@ -111,7 +117,7 @@ impl Store {
     }
 
     pub(super) fn mode_has(&self, flags: u32) -> bool {
-        self.mode.load(Ordering::Relaxed) & flags != 0
+        self.working_mode() & flags != 0
     }
 }
 
@@ -140,11 +146,41 @@ impl Store {
         };
         let now = now();
         self.update_time(&lent, now);
-        let expiry = expiry_of(&lent);
+        let share = self.share(ctx);
         // After all reading, which waits for the session's memory in one go: nothing overtakes the counting.
+        let expiry = expiry_of(&lent);
         let Some(session) = lent.share() else {
             return false;
         };
+        let added = match share {
+            None => self.insert(ctx, key, session, expiry, standing, now),
+            Some(share) => {
+                let known = !self.insert(ctx, key.clone(), session, expiry, standing, now);
+                let held = known && share.holds(&key, lent.digest(), now);
+                // Again, though it is held: its time may be new.
+                self.put(share, &key, &lent, standing);
+                !held
+            }
+        };
+        // Relaxed: of threads that arrive together one does it; nothing else is ordered by it.
+        if !self.populated.load(Ordering::Relaxed) && !self.populated.swap(true, Ordering::Relaxed)
+        {
+            registry::note_sessions_of(ctx);
+            self.plant_sentinel(ctx);
+        }
+        added
+    }
+
+    /// Puts a session into the own cache; whether it was new to it.
+    pub(super) fn insert(
+        &self,
+        ctx: *mut SSL_CTX,
+        key: Key,
+        session: SessionRef,
+        expiry: Expiry,
+        standing: Standing,
+        now: c_long,
+    ) -> bool {
         let inserted = self.with_cache(|cache| cache.insert(key, session, expiry, standing, now));
         let Some(inserted) = inserted else {
             return false;
@@ -154,12 +190,6 @@ impl Store {
             // divergence: libssl marks an evicted session not resumable, although somebody may hold it and
             // be resuming it. It is only out of room, so it is not marked.
             self.removed(ctx, victim.as_ptr());
-        }
-        // Relaxed: of threads that arrive together one does it; nothing else is ordered by it.
-        if !self.populated.load(Ordering::Relaxed) && !self.populated.swap(true, Ordering::Relaxed)
-        {
-            registry::note_sessions_of(ctx);
-            self.plant_sentinel(ctx);
         }
         match inserted.outcome {
             // The replaced session is let go, without a callback and still resumable.
@@ -186,9 +216,11 @@ impl Store {
         let Some(key) = key_of(&session) else {
             return false;
         };
+        let shared = self.share(ctx).is_some_and(|share| share.remove(&key));
         let gone = self.with_cache(|cache| cache.take(&key)).flatten();
+        let found = shared || gone.is_some();
         // Relaxed: a removal that matters follows the lending in one thread, or races with it anyway.
-        if gone.is_none() && self.lends.load(Ordering::Relaxed) {
+        if !found && self.lends.load(Ordering::Relaxed) {
             // It may be lent to the host's cache. The host marks it, and tells our remove callback.
             // SAFETY: the caller's contract.
             return unsafe { (self.libssl.SSL_CTX_remove_session)(ctx, session.as_ptr()) } == 1;
@@ -196,7 +228,7 @@ impl Store {
         self.mark(&session);
         self.removed(ctx, session.as_ptr());
         self.claims.release(&key);
-        gone.is_some()
+        found
     }
 
     /// Puts a session into the host's own cache. With early data and anti-replay the host accepts a ticket
@@ -230,6 +262,9 @@ impl Store {
         let Some(key) = key_of(&session) else {
             return;
         };
+        if let Some(share) = self.share(ctx) {
+            share.remove(&key);
+        }
         let gone = self.with_cache(|cache| cache.take(&key)).flatten();
         self.removed(ctx, session.as_ptr());
         self.claims.release(&key);
@@ -266,16 +301,17 @@ pub enum Usage {
 impl Store {
     /// Looks an id up for a ClientHello, where the mode allows it. Of all who offer a session that is taken,
     /// one gets it.
-    pub fn find(&self, key: &Key, usage: Usage) -> Option<SessionRef> {
+    pub fn find(&self, ctx: *mut SSL_CTX, key: &Key, usage: Usage) -> Option<SessionRef> {
         if self.mode_has(SSL_SESS_CACHE_NO_INTERNAL_LOOKUP) {
             return None;
         }
-        let look_up = |cache: &Cache<SessionRef>| match usage {
-            Usage::Again => cache.get(key),
-            Usage::Once => cache.get_once(key),
-            Usage::Taken => cache.take(key),
+        let found = match self.share(ctx) {
+            Some(share) => self.find_shared(ctx, share, key, usage),
+            // A fork since the question: a child may have inherited what was just taken out, and give it away, too.
+            None => self
+                .find_own(key, usage)
+                .filter(|_| !(matches!(usage, Usage::Taken) && self.has_forked())),
         };
-        let found = self.with_cache(look_up).flatten();
         // divergence: libssl resumes a session that was removed and then added again, though the removal
         // marked it not resumable. The host refuses a marked session from a callback.
         let found = found.filter(|session| !session.is_marked_not_resumable());
@@ -285,6 +321,16 @@ impl Store {
         found
     }
 
+    /// Looks an id up in the cache of this process.
+    pub(super) fn find_own(&self, key: &Key, usage: Usage) -> Option<SessionRef> {
+        let look_up = |cache: &Cache<SessionRef>| match usage {
+            Usage::Again => cache.get(key),
+            Usage::Once => cache.get_once(key),
+            Usage::Taken => cache.take(key),
+        };
+        self.with_cache(look_up).flatten()
+    }
+
     /// What it says of a client that `find` did not find its session.
     pub fn standing_of(&self, key: &Key) -> Standing {
         self.with_cache(|cache| cache.standing_of(key))
@@ -292,12 +338,14 @@ impl Store {
     }
 
     /// Whether a session has this id.
-    pub fn contains(&self, id: &[u8], version: c_int) -> bool {
+    pub fn contains(&self, ctx: *mut SSL_CTX, id: &[u8], version: c_int) -> bool {
         let Some(key) = Key::new(id, version) else {
             return false;
         };
-        self.with_cache(|cache| cache.contains(&key))
-            .unwrap_or(false)
+        match self.share(ctx) {
+            None => self.with_cache(|cache| cache.contains(&key)) == Some(true),
+            Some(share) => share.contains(&key, now()) || self.keeps_back(&key),
+        }
     }
 
     /// Counts a look-up that found nothing.
@@ -317,8 +365,15 @@ impl Store {
 
     /// Gives a cached session the expiry that its time and timeout now say.
     pub fn follow_expiry(&self, key: &Key, session: &SessionRef) {
-        if !self.cache.is_empty() {
-            self.with_cache(|cache| cache.set_expiry_if_same(key, session, expiry_of(session)));
+        if self.cache.is_empty() {
+            return;
+        }
+        let follow =
+            |cache: &Cache<SessionRef>| cache.set_expiry_if_same(key, session, expiry_of(session));
+        if self.with_cache(follow) == Some(true)
+            && let Some(share) = self.known_share()
+        {
+            self.put_again(share, key, session);
         }
     }
 }
@@ -335,7 +390,7 @@ pub fn key_of(session: &SessionRef) -> Option<Key> {
 
 /// The second after which libssl takes a session for expired: its time plus its timeout, or never where
 /// that sum has no room in a time_t.
-fn expiry_of(session: &SessionRef) -> Expiry {
+pub(super) fn expiry_of(session: &SessionRef) -> Expiry {
     let (time, timeout) = session.time_and_timeout();
     match time.checked_add(timeout) {
         Some(second) if time >= 0 => Expiry::at(second),

@@ -20,6 +20,9 @@ impl Store {
                 };
                 let before = self.cache.capacity();
                 self.cache.set_capacity(size);
+                if let Some(share) = self.share(ctx) {
+                    share.set_capacity(size);
+                }
                 before as c_long
             }
             SSL_CTRL_GET_SESS_CACHE_SIZE => self.cache.capacity() as c_long,
@@ -30,7 +33,7 @@ impl Store {
                 c_long::from(before)
             }
             SSL_CTRL_GET_SESS_CACHE_MODE => c_long::from(self.mode.load(Ordering::Relaxed)),
-            SSL_CTRL_SESS_NUMBER => self.cache.len() as c_long,
+            SSL_CTRL_SESS_NUMBER => self.number(ctx) as c_long,
             SSL_CTRL_SESS_CB_HIT => count(&self.counters.cb_hits),
             // The host counts what a server refused to a client, and no look-ups, as it makes none.
             SSL_CTRL_SESS_MISSES => count(&self.counters.misses) + self.host_ctrl(ctx, command, 0),
@@ -43,10 +46,10 @@ impl Store {
     /// Sets the host's mode to the application's, less its own cache.
     pub fn apply_mode(&self, ctx: *mut SSL_CTX) {
         loop {
-            let mode = self.mode.load(Ordering::Relaxed);
+            let mode = self.working_mode();
             self.apply(ctx, mode);
             // Another thread may have set another mode, and applied it before us.
-            if self.mode.load(Ordering::Relaxed) == mode {
+            if self.working_mode() == mode {
                 return;
             }
         }
@@ -65,10 +68,10 @@ impl Store {
     }
 
     /// What sslcache_stats tells.
-    pub fn stats(&self) -> sslcache_stats {
+    pub fn stats(&self, ctx: *mut SSL_CTX) -> sslcache_stats {
         let cache = self.cache.counters();
         sslcache_stats {
-            sessions: self.cache.len() as u64,
+            sessions: self.number(ctx) as u64,
             capacity: self.cache.capacity() as u64,
             hits: cache.hits,
             misses: cache.misses,

@@ -122,6 +122,8 @@ functions! {
         SSL_SESSION_set_timeout(*mut SSL_SESSION, c_long) -> c_long;
         SSL_set_SSL_CTX(*mut SSL, *mut SSL_CTX) -> *mut SSL_CTX;
         SSL_has_matching_session_id(*const SSL, *const c_uchar, c_uint) -> c_int;
+        SSL_CTX_set_session_id_context(*mut SSL_CTX, *const c_uchar, c_uint) -> c_int;
+        SSL_new(*mut SSL_CTX) -> *mut SSL;
     }
 }
 
@@ -179,6 +181,27 @@ functions! {
     }
 }
 
+functions! {
+    /// What tells whether two contexts may share their sessions; in every OpenSSL 3.x.
+    optional Traits {
+        SSL_CTX_get0_certificate(*const SSL_CTX) -> *mut X509;
+        SSL_CTX_get_verify_mode(*const SSL_CTX) -> c_int;
+        SSL_get_verify_mode(*const SSL) -> c_int;
+        SSL_CTX_get_client_CA_list(*const SSL_CTX) -> *mut OPENSSL_STACK;
+        SSL_CTX_get_cert_store(*const SSL_CTX) -> *mut X509_STORE;
+        X509_STORE_get0_objects(*mut X509_STORE) -> *mut OPENSSL_STACK;
+        X509_OBJECT_get0_X509(*const X509_OBJECT) -> *mut X509;
+        OPENSSL_sk_num(*const OPENSSL_STACK) -> c_int;
+        OPENSSL_sk_value(*const OPENSSL_STACK, c_int) -> *mut c_void;
+        X509_digest(*const X509, *const EVP_MD, *mut c_uchar, *mut c_uint) -> c_int;
+        X509_NAME_digest(*const X509_NAME, *const EVP_MD, *mut c_uchar, *mut c_uint) -> c_int;
+        EVP_sha256() -> *const EVP_MD;
+        EVP_Digest(
+            *const c_void, usize, *mut c_uchar, *mut c_uint, *const EVP_MD, *mut c_void
+        ) -> c_int;
+    }
+}
+
 impl Libssl {
     /// Runs `call`, calls to the host, and leaves the error queue of this thread as it was.
     pub fn without_errors<T>(&self, call: impl FnOnce() -> T) -> T {
@@ -221,6 +244,8 @@ pub struct Host {
     pub libssl: Result<Libssl, &'static CStr>,
     /// What only newer hosts have.
     pub newer: Newer,
+    /// What tells whether two contexts may share their sessions.
+    pub traits: Traits,
     /// Contexts of our own, for marking sessions.
     pub scratch: Scratch,
     handle: Option<Handle>,
@@ -251,11 +276,14 @@ impl Host {
         let libssl = unsafe { Libssl::resolve(&by_either_name) };
         // SAFETY: the caller's contract.
         let newer = unsafe { Newer::resolve(lookup) };
+        // SAFETY: the caller's contract.
+        let traits = unsafe { Traits::resolve(lookup) };
         Self {
             image,
             passthrough,
             libssl,
             newer,
+            traits,
             scratch: Scratch::new(),
             handle: None,
             indices: OnceBox::new(),

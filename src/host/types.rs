@@ -31,6 +31,18 @@ opaque! {
     CRYPTO_EX_DATA;
     /// libcrypto's hash table, which `SSL_CTX_sessions` hands out.
     OPENSSL_LHASH;
+    /// A certificate.
+    X509;
+    /// A name in a certificate.
+    X509_NAME;
+    /// Certificates to trust.
+    X509_STORE;
+    /// One of them, or a revocation list.
+    X509_OBJECT;
+    /// libcrypto's list of anything.
+    OPENSSL_STACK;
+    /// A digest algorithm.
+    EVP_MD;
 }
 
 /// Told of each new session; answers 1 to keep the reference that comes with it.
