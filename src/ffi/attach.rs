@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::callbacks;
 use super::guard::{caught, guard, quietly};
+use super::presence;
 use super::registry;
 use super::store::Store;
 use crate::cache::Standing;
@@ -160,6 +161,7 @@ unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) -> O
         (libssl.SSL_CTX_sess_set_get_cb)(ctx, Some(callbacks::on_get));
     }
     registry::enter(ctx, store);
+    presence::announce(host);
     Some(())
 }
 

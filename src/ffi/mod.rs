@@ -7,6 +7,9 @@
 //! * [`contexts`], [`sessions`], [`settings`] and [`stats`] are the exported functions, by subject.
 //! * [`attach`] takes a context over; [`callbacks`] is what the host calls.
 //! * [`store`] is what we keep with a context; [`view`], [`clearing`], [`snapshot`] and [`ending`] are its parts.
+//! * [`sharing`] is its way to other processes, with those of its [`fingerprint`]; [`forcing`] gives a cache to who has
+//!   none.
+//! * [`presence`] is how we came into the process.
 //! * [`guard`] is the boundary: panics, errno; [`callback`] a C function pointer that may change at any time.
 //! * [`claims`] sees to it that early data is accepted once; [`registry`] knows all stores.
 
@@ -20,6 +23,7 @@ mod ending;
 mod fingerprint;
 mod forcing;
 mod guard;
+mod presence;
 mod registry;
 pub mod sessions;
 pub mod settings;

@@ -32,6 +32,11 @@ impl Image {
     }
 }
 
+/// The name under which the loader knows the file that `address` lies in; empty for the main program.
+pub fn file_of(address: *const c_void) -> Option<CString> {
+    Located::of(address).map(|located| located.path)
+}
+
 /// An image and the name under which the loader knows it; empty for the main program.
 pub(super) struct Located {
     pub image: Image,
