@@ -104,7 +104,7 @@ fn groups() {
     for (text, reason) in [
         ("certifcate", "nearly certificate"),
         ("certificates", "nearly certificate"),
-        ("ecrtificate", "nearly certificate"),
+        ("ecrtificaet", "nearly certificate"),
         ("off", "a switch and not a group"),
         ("1", "a switch and not a group"),
         ("a\nb", "not printable"),
