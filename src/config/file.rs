@@ -1,41 +1,14 @@
-//! The file of the settings: whether it may be believed, and what it says.
+//! The file of the settings: whether it may be believed, and its text.
 
-use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use toml::de::{DeTable, DeValue};
-
-use super::Bare;
+use super::toml::{self, Entry, Mistake};
 
 /// A file of settings is a few lines; what is longer is something else.
 const LONGEST: u64 = 64 << 10;
-
-/// A value, as it is written.
-pub enum Written {
-    /// In quotes.
-    Text(String),
-    /// A number, in decimal digits.
-    Number(String),
-    /// `true` or `false`.
-    Switch(bool),
-    /// A date, a list, a table.
-    Other,
-}
-
-impl Written {
-    /// The value as the environment would have it; `None` where it had to be in quotes.
-    pub fn text(&self, bare: Bare) -> Option<OsString> {
-        match self {
-            Self::Text(text) => Some(text.into()),
-            Self::Number(digits) if bare != Bare::Nothing => Some(digits.into()),
-            Self::Switch(on) if bare == Bare::Switch => Some(on.to_string().into()),
-            _ => None,
-        }
-    }
-}
 
 /// Why the file is not used, after its name, and what to do.
 pub struct Unusable {
@@ -51,42 +24,18 @@ impl Unusable {
 }
 
 /// All keys of the file at `path`, with their values. `Ok(None)`: there is no such file.
-pub fn load(path: &Path, user: libc::uid_t) -> Result<Option<Vec<(String, Written)>>, Unusable> {
-    let text = match read(path, user)? {
-        Some(text) => text,
-        None => return Ok(None),
+pub fn load(path: &Path, user: libc::uid_t) -> Result<Option<Vec<Entry>>, Unusable> {
+    let Some(text) = read(path, user)? else {
+        return Ok(None);
     };
-    let table = DeTable::parse(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| {
-            text.as_bytes()[..span.start.min(text.len())]
-                .iter()
-                .filter(|&&b| b == b'\n')
-                .count()
-                + 1
-        });
-        Unusable::because(
-            format!("is not TOML in line {line}: {}", error.message()),
-            "mend that line; texts go in quotes",
-        )
-    })?;
-    let entries = table.into_inner().into_iter();
-    Ok(Some(
-        entries
-            .map(|(key, value)| (key.into_inner().into_owned(), written(value.into_inner())))
-            .collect(),
-    ))
-}
-
-fn written(value: DeValue<'_>) -> Written {
-    match value {
-        DeValue::String(text) => Written::Text(text.into_owned()),
-        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-            Ok(number) => Written::Number(number.to_string()),
-            Err(_) => Written::Number(number.as_str().into()),
-        },
-        DeValue::Boolean(on) => Written::Switch(on),
-        _ => Written::Other,
-    }
+    toml::entries(&text)
+        .map(Some)
+        .map_err(|Mistake { line, what }| {
+            Unusable::because(
+                format!("is not TOML in line {line}: {what}"),
+                "mend that line; texts go in quotes",
+            )
+        })
 }
 
 fn read(path: &Path, user: libc::uid_t) -> Result<Option<String>, Unusable> {

@@ -6,7 +6,7 @@
 //! stderr, and the default is used. A set-user-ID program is given the defaults and no word is said: who
 //! starts it is not who answers for it.
 //!
-//! * [`read`] goes from the sources to the values, [`file`] is the file, [`values`] knows what may be written.
+//! * [`read`] goes from the sources to the values, [`file`] and [`toml`] are the file, [`values`] knows what may be written.
 //! * [`nearest`] finds what was meant, [`complaints`] says what was wrong.
 //!
 //! It knows no other layer.
@@ -17,6 +17,7 @@ mod nearest;
 mod read;
 #[cfg(test)]
 mod tests;
+mod toml;
 mod values;
 
 use std::ffi::OsStr;

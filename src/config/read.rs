@@ -7,8 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::complaints::{Complaints, Shown};
-use super::file::{self, Unusable, Written};
+use super::file::{self, Unusable};
 use super::nearest::nearest;
+use super::toml::Entry;
 use super::values::Refusal;
 use super::{PREFIX, SETTINGS, Setting, Settings, is_privileged};
 
@@ -108,8 +109,8 @@ impl Sources {
             complaints.add(format!("{shown} {reason}, so it is not used: {remedy}"));
             Vec::new()
         });
-        for (key, written) in &entries {
-            if let Err(complaint) = put_entry(key, written, &shown, settings) {
+        for entry in &entries {
+            if let Err(complaint) = put_entry(entry, &shown, settings) {
                 complaints.add(complaint);
             }
         }
@@ -122,8 +123,7 @@ fn known(name: &str) -> Option<&'static Setting> {
 
 /// Sets what a line of the file says; otherwise what is wrong with it.
 fn put_entry(
-    key: &str,
-    written: &Written,
+    Entry { key, value }: &Entry,
     file: &Shown<'_>,
     settings: &mut Settings,
 ) -> Result<(), String> {
@@ -134,7 +134,7 @@ fn put_entry(
         let keys: Vec<_> = keys.map(|setting| setting.name.to_owned()).collect();
         return Err(unknown(OsStr::new(key), &place, &keys));
     };
-    let text = written.text(takes.bare).ok_or_else(|| {
+    let text = value.text(takes.bare).ok_or_else(|| {
         let default = setting.default;
         format!(
             "{key}{place} is of the wrong kind, so the default {default} is used: \

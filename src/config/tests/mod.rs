@@ -5,6 +5,7 @@ mod file;
 mod names;
 mod process;
 mod sources;
+mod toml;
 mod values;
 
 use std::fs;

@@ -40,16 +40,13 @@ fn process_says_each_line_once() {
     let path = folder.write("verbose = true\n");
     let (out, err) = run(&[
         ("SSLCACHE_CONFIG", path.to_str().unwrap()),
-        ("SSLCACHE_GROUP", "web"),
+        ("SSLCACHE_FORCE", "1"),
         ("SSLCACHE_FROCE", "1"),
         ("SSLCACHE_REGION", "here"),
     ]);
-    assert!(out.contains("group in environment: true"), "{out}");
-    assert_eq!(
-        out.matches("group: Named(\"web\"), force: false,").count(),
-        2,
-        "{out}"
-    );
+    assert!(out.contains("group in environment: false"), "{out}");
+    let read = "group: None, force: true, ticket_keys: Own, verbose: true";
+    assert_eq!(out.matches(read).count(), 2, "{out}");
     assert_eq!(
         err,
         format!(
@@ -61,7 +58,15 @@ fn process_says_each_line_once() {
         )
     );
     let nothing = folder.write("");
-    let (out, err) = run(&[("SSLCACHE_CONFIG", nothing.to_str().unwrap())]);
-    assert!(out.contains("group in environment: false"), "{out}");
+    let (_, err) = run(&[("SSLCACHE_CONFIG", nothing.to_str().unwrap())]);
     assert_eq!(err, "");
+
+    // That the memory of a group is made when we are loaded may have to be said, too.
+    let (out, _) = run(&[("SSLCACHE_GROUP", "web")]);
+    assert!(out.contains("group in environment: true"), "{out}");
+    assert_eq!(
+        out.matches("group: Named(\"web\"), force: false").count(),
+        2,
+        "{out}"
+    );
 }
