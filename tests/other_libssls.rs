@@ -256,9 +256,13 @@ impl Place<'_> {
             .env_remove("LD_LIBRARY_PATH")
             .arg(&errors);
         for (name, value) in command.get_envs() {
+            let Some(value) = value else {
+                shell.env_remove(name);
+                continue;
+            };
             let mut assignment = name.to_owned();
             assignment.push("=");
-            assignment.push(value.unwrap_or_default());
+            assignment.push(value);
             shell.arg(assignment);
         }
         shell.arg(program).args(arguments);

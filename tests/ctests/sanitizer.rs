@@ -7,7 +7,7 @@
 
 use crate::form::Host;
 use crate::program::{Kind, Program};
-use crate::workshop::{LONG_LIMIT, Workshop};
+use crate::workshop::{LONG_LIMIT, Workshop, remove_settings};
 use crate::{Bench, run};
 use libtest_mimic::Trial;
 use std::path::{Path, PathBuf};
@@ -97,6 +97,7 @@ impl Sanitizer {
         command
             .env_remove("LD_PRELOAD")
             .env_remove("LD_LIBRARY_PATH");
+        remove_settings(&mut command);
         let output = run::silent(&mut command, LONG_LIMIT)?;
         bench.judge(program, Host::System, &output)
     }

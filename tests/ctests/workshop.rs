@@ -161,12 +161,13 @@ impl Workshop {
     }
 
     /// The variables with which a process of this form finds its libraries. Both are set or removed
-    /// every time: cargo hands its own library path down to tests.
+    /// every time: cargo hands its own library path down to tests. No setting of sslcache is inherited.
     pub fn prepare(&self, command: &mut Command, form: Form, host: Host) -> Result<(), String> {
         let mut folders = Vec::new();
         command
             .env_remove("LD_PRELOAD")
             .env_remove("LD_LIBRARY_PATH");
+        remove_settings(command);
         match form {
             Form::Plain => {}
             Form::Linked => folders.push(self.stage()?.join("lib")),
@@ -184,5 +185,15 @@ impl Workshop {
             command.env("LD_LIBRARY_PATH", path);
         }
         Ok(())
+    }
+}
+
+/// Removes the settings of whoever runs the tests, and the tests' own variables, which sslcache would take for
+/// mistyped settings.
+pub fn remove_settings(command: &mut Command) {
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("SSLCACHE_") {
+            command.env_remove(name);
+        }
     }
 }

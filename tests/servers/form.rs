@@ -1,5 +1,6 @@
 //! The forms in which a program can meet sslcache, and the two protocols.
 
+use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,12 +44,18 @@ impl Form {
 
     /// Sets `command`'s environment so that it runs in this form, `also` preloaded in all of them.
     ///
-    /// Both variables are always set or removed: cargo hands its own library path down to tests.
+    /// Both variables are always set or removed: cargo hands its own library path down to tests. No setting of sslcache
+    /// is inherited, nor a variable of the tests, which sslcache would take for a mistyped one.
     pub fn prepare(self, command: &mut Command, stage: Option<&Path>, also: Option<&Path>) {
         let mut preload: Vec<_> = also.iter().map(|path| path.display().to_string()).collect();
         command
             .env_remove("LD_PRELOAD")
             .env_remove("LD_LIBRARY_PATH");
+        for (name, _) in env::vars_os() {
+            if name.to_string_lossy().starts_with("SSLCACHE_") {
+                command.env_remove(name);
+            }
+        }
         if let Some(stage) = stage {
             match self {
                 Self::Plain => {}
