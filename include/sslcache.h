@@ -78,6 +78,66 @@ struct sslcache_stats {
      * Bytes that the cache takes, beyond the sessions themselves.
      */
     uint64_t memory;
+    /**
+     * 1 where other processes or other contexts share the sessions of this one, else 0.
+     */
+    uint64_t shared;
+    /**
+     * What all of them have done in the memory that they share, for all contexts; 0 where there is none: look-ups,
+     */
+    uint64_t region_gets;
+    /**
+     * ... those that found a session,
+     */
+    uint64_t region_hits;
+    /**
+     * ... that found none of this id in this context,
+     */
+    uint64_t region_absent;
+    /**
+     * ... that found one that had expired.
+     */
+    uint64_t region_expired;
+    /**
+     * Records that were not whole or could not be decoded.
+     */
+    uint64_t region_undecodable;
+    /**
+     * Sessions put there,
+     */
+    uint64_t region_puts;
+    /**
+     * ... not put: too long, no time, no room,
+     */
+    uint64_t region_refused;
+    /**
+     * ... that left to make room,
+     */
+    uint64_t region_evictions;
+    /**
+     * ... that were used up by early data.
+     */
+    uint64_t region_takes;
+    /**
+     * Calls that missed because another process held a lock for too long.
+     */
+    uint64_t region_time_outs;
+    /**
+     * Locks that were taken over from a process that had died.
+     */
+    uint64_t region_recovered;
+    /**
+     * Parts that made no sense and were made anew from the sessions in them.
+     */
+    uint64_t region_rebuilt;
+    /**
+     * Sessions there are, of all contexts,
+     */
+    uint64_t region_records;
+    /**
+     * ... and the bytes that they take.
+     */
+    uint64_t region_bytes;
 };
 
 #ifdef __cplusplus

@@ -36,6 +36,36 @@ pub struct sslcache_stats {
     pub failures: u64,
     /// Bytes that the cache takes, beyond the sessions themselves.
     pub memory: u64,
+    /// 1 where other processes or other contexts share the sessions of this one, else 0.
+    pub shared: u64,
+    /// What all of them have done in the memory that they share, for all contexts; 0 where there is none: look-ups,
+    pub region_gets: u64,
+    /// ... those that found a session,
+    pub region_hits: u64,
+    /// ... that found none of this id in this context,
+    pub region_absent: u64,
+    /// ... that found one that had expired.
+    pub region_expired: u64,
+    /// Records that were not whole or could not be decoded.
+    pub region_undecodable: u64,
+    /// Sessions put there,
+    pub region_puts: u64,
+    /// ... not put: too long, no time, no room,
+    pub region_refused: u64,
+    /// ... that left to make room,
+    pub region_evictions: u64,
+    /// ... that were used up by early data.
+    pub region_takes: u64,
+    /// Calls that missed because another process held a lock for too long.
+    pub region_time_outs: u64,
+    /// Locks that were taken over from a process that had died.
+    pub region_recovered: u64,
+    /// Parts that made no sense and were made anew from the sessions in them.
+    pub region_rebuilt: u64,
+    /// Sessions there are, of all contexts,
+    pub region_records: u64,
+    /// ... and the bytes that they take.
+    pub region_bytes: u64,
 }
 
 /// Returns the version of sslcache as a string such as "0.1.0", in static memory. That this symbol is there

@@ -4,10 +4,12 @@ use core::ffi::{c_int, c_long, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use super::sharing::common;
 use super::stats::sslcache_stats;
 use super::store::Store;
 use crate::host::abi::*;
 use crate::host::types::SSL_CTX;
+use crate::tier::Figures;
 
 impl Store {
     /// Answers a session command of SSL_CTX_ctrl.
@@ -70,6 +72,7 @@ impl Store {
     /// What sslcache_stats tells.
     pub fn stats(&self, ctx: *mut SSL_CTX) -> sslcache_stats {
         let cache = self.cache.counters();
+        let region = common().map_or_else(Figures::default, |common| common.region.figures());
         sslcache_stats {
             sessions: self.number(ctx) as u64,
             capacity: self.cache.capacity() as u64,
@@ -83,6 +86,21 @@ impl Store {
             refused: cache.refused,
             failures: self.counters.failures.load(Ordering::Relaxed),
             memory: self.cache.memory() as u64,
+            shared: self.share(ctx).is_some().into(),
+            region_gets: region.gets,
+            region_hits: region.hits,
+            region_absent: region.absent,
+            region_expired: region.expired,
+            region_undecodable: region.undecodable,
+            region_puts: region.puts,
+            region_refused: region.refused,
+            region_evictions: region.evictions,
+            region_takes: region.takes,
+            region_time_outs: region.time_outs,
+            region_recovered: region.recovered,
+            region_rebuilt: region.rebuilt,
+            region_records: region.records,
+            region_bytes: region.bytes,
         }
     }
 }
