@@ -1,8 +1,8 @@
 //! A cache for contexts whose program switched it off: SSLCACHE_FORCE.
 //!
-//! Off is a mode without sides, or with NO_INTERNAL and no callbacks in its place. The application goes on seeing the mode that
-//! it has set, and its callbacks are called as in that mode. Never where client certificates are asked for: such
-//! a program may have its reasons.
+//! Off is a mode without sides, or with NO_INTERNAL and no callbacks in its place. The application goes on seeing the
+//! mode that it has set, and callbacks that it has set without a side are not called: it does not expect them. Never
+//! where client certificates are asked for: such a program may have its reasons.
 
 use core::ffi::c_int;
 use core::sync::atomic::Ordering;

@@ -279,7 +279,7 @@ impl Store {
     }
 
     pub(super) fn removed(&self, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) {
-        if let Some(callback) = self.remove_callback.get() {
+        if let Some(callback) = self.remove_callback.get().filter(|_| self.calls_back()) {
             // SAFETY: the application's callback, with a context and a session that live through the call.
             unsafe { callback(ctx, session) };
         }
