@@ -82,7 +82,8 @@ typedef void (*thread_body)(void *shared, int number);
 struct lap in_threads(int n, thread_body body, void *shared);
 
 /* Contexts and handshakes in memory. */
-SSL_CTX *server_context(int version, long size);
+/* Takes the key over, and makes a certificate of it. */
+SSL_CTX *server_context(int version, long size, EVP_PKEY *key);
 SSL_CTX *client_context(int version);
 /* A handshake that leaves its newest session in *session, and offers what was there before. The server's end is
  * handed out if asked for, else both ends are closed as by close_notify. 1 if the session was resumed. */
@@ -97,5 +98,6 @@ void measure_lookups(void);
 void measure_flush(void);
 void measure_handshakes(void);
 void measure_memory(void);
+void measure_workers(void);
 
 #endif

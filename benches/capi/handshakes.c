@@ -7,10 +7,9 @@
 #include <stdatomic.h>
 #include <time.h>
 
-static void give_certificate(SSL_CTX *ctx)
+static void give_certificate(SSL_CTX *ctx, EVP_PKEY *key)
 {
     static const unsigned char name[] = "session-bench";
-    EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *certificate = X509_new();
     X509_NAME *subject = X509_NAME_new();
     NEED(key != NULL && certificate != NULL && subject != NULL);
@@ -22,7 +21,6 @@ static void give_certificate(SSL_CTX *ctx)
     NEED(SSL_CTX_use_certificate(ctx, certificate) && SSL_CTX_use_PrivateKey(ctx, key));
     X509_NAME_free(subject);
     X509_free(certificate);
-    EVP_PKEY_free(key);
 }
 
 static SSL_CTX *context(const SSL_METHOD *method, int version)
@@ -37,10 +35,11 @@ static SSL_CTX *context(const SSL_METHOD *method, int version)
     return ctx;
 }
 
-SSL_CTX *server_context(int version, long size)
+SSL_CTX *server_context(int version, long size, EVP_PKEY *key)
 {
     SSL_CTX *ctx = context(TLS_server_method(), version);
-    give_certificate(ctx);
+    give_certificate(ctx, key);
+    EVP_PKEY_free(key);
     /* No tickets: TLS 1.2 resumes by id, TLS 1.3 by a ticket that only names a cached session. */
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
     SSL_CTX_sess_set_cache_size(ctx, size);
@@ -124,7 +123,7 @@ void measure_handshakes(void)
     static struct load load;
     struct lap took;
     NEED(threads <= 64);
-    load.server = server_context(version, cached);
+    load.server = server_context(version, cached, EVP_EC_gen("P-256"));
     fill(load.server, sessions_new(cached), cached, 0);
     for (int i = 0; i < threads; i++) {
         load.clients[i] = client_context(version);

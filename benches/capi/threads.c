@@ -1,5 +1,6 @@
 /* One context, several threads: adds and removals alone, and few of them among many look-ups. */
 #include "bench.h"
+#include <openssl/ec.h>
 
 struct load {
     SSL_CTX *ctx;
@@ -76,7 +77,7 @@ void measure_lookups(void)
     struct lap took;
     NEED(load.threads <= 64);
     load.asking = asking;
-    load.ctx = server_context(TLS1_2_VERSION, 0);
+    load.ctx = server_context(TLS1_2_VERSION, 0, EVP_EC_gen("P-256"));
     load.fresh = sessions_new(fresh + load.cached);
     load.cached_ones = load.fresh + fresh;
     load.ids = touched(load.cached * sizeof *load.ids);

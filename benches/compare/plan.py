@@ -70,6 +70,10 @@ def full_plan():
             yield measurement(
                 f"handshakes/{tls}/{threads}", f"resumed handshakes, TLS 1.{tls - 10}, threads: {threads}",
                 "handshakes", tls=tls, threads=threads, ms=900)
+    for tls in (12, 13):
+        yield measurement(
+            f"workers/{tls}", f"returning clients of 4 worker processes, TLS 1.{tls - 10}, ECDHE-RSA 2048", "workers",
+            tls=tls, workers=4, visits=4_000)
     yield measurement("memory", "memory beyond the SSL_SESSION, 1,000,000 cached", "memory", cached=MILLION)
 
 
@@ -95,4 +99,6 @@ def smoke_plan():
     yield measurement("flush", "flush", "flush", expired=2_000, adds=100_000)
     for tls in (12, 13):
         yield measurement(f"handshakes/{tls}/2", "handshakes", "handshakes", tls=tls, threads=2, cached=500, ms=20)
+    for tls in (12, 13):
+        yield measurement(f"workers/{tls}", "workers", "workers", tls=tls, workers=2, visits=120)
     yield measurement("memory", "memory", "memory", cached=4_000)

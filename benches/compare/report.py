@@ -9,6 +9,7 @@ FIGURES = {
     "churn": [("per_second", "calls a second", "{:,.0f}".format), ("cpu_ns", "processor time", nanoseconds)],
     "flush": [("flush_ms", "the flush", lambda ms: nanoseconds(ms * 1e6)), ("p50", "p50 of adds", nanoseconds),
               ("p99", "p99", nanoseconds), ("worst", "worst", nanoseconds)],
+    "workers": [("per_cpu_second", "a processor second", "{:,.0f}".format), ("resumed_share", "resumed", "{:.0%}".format)],
     "handshakes": [("per_second", "a second", "{:,.0f}".format), ("cpu_ns", "processor time", nanoseconds)],
     "memory": [("bytes", "bytes a session", "{:.1f}".format), ("accounted", "by its own account", "{:.1f}".format)],
 }
@@ -33,7 +34,7 @@ def rows(measurements):
             if not any(sides) or few_samples(summary, figure):
                 continue
             ratio = summary.get("ratio", {}).get(figure)
-            if figure == "per_second" and ratio:
+            if figure in ("per_second", "per_cpu_second", "resumed_share") and ratio:
                 ratio = [1 / value for value in reversed(ratio)]
             spread = f"{times(ratio[1])} ({times(ratio[0])} to {times(ratio[2])})" if ratio else ""
             yield (title, label, *[write(side[1]) if side else "" for side in sides], spread)

@@ -60,6 +60,8 @@ TARGETS = [
     Target("resumed handshakes, TLS 1.3, 1 thread: times the host's rate", "handshakes/13/1", more(), 0.98),
     Target("resumed handshakes, TLS 1.2, 8 threads: times the host's rate", "handshakes/12/8", more(), 1),
     Target("resumed handshakes, TLS 1.3, 8 threads: times the host's rate", "handshakes/13/8", more(), 1),
+    Target("returning clients of 4 workers, TLS 1.2, connections for each second of the processors: times the host's",
+           "workers/12", more("per_cpu_second"), 3),
     Target("memory beyond the SSL_SESSION, 1,000,000 cached", "memory", ours("bytes"), 80, True, " bytes"),
 ]
 
