@@ -2,6 +2,7 @@
 
 use crate::form::{Form, Protocol};
 use std::error::Error;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,7 +31,10 @@ impl Fixture {
             folder: Folder::new()?,
             stage,
         };
-        fixture.compile("client", &["client.c"], &["-lssl", "-lcrypto"])?;
+        let openssl = ["-lssl", "-lcrypto"];
+        for client in ["client", "returning", "ftps"] {
+            fixture.compile(client, &[&format!("{client}.c"), "visits.c"], &openssl)?;
+        }
         fixture.compile("probe.so", &["-shared", "-fPIC", "probe.c"], &[])?;
         if let Some(stage) = &fixture.stage {
             let library_path = format!("-L{}", stage.join("lib").display());
@@ -41,7 +45,7 @@ impl Fixture {
                 "-lssl",
                 "-lcrypto",
             ];
-            fixture.compile("client-linked", &["client.c"], &libraries)?;
+            fixture.compile("client-linked", &["client.c", "visits.c"], &libraries)?;
         }
         fixture.write_certificate()?;
         Ok(fixture)
@@ -121,13 +125,6 @@ impl Fixture {
         command
     }
 
-    /// A command that runs in `form` and leaves in `report` what the probe sees.
-    pub fn probed(&self, program: &str, form: Form, report: &Path) -> Command {
-        let mut command = Command::new(program);
-        self.probe(&mut command, form, report);
-        command
-    }
-
     /// Makes a command, prepared for a form or not, one that runs in `form` with the probe.
     pub fn probe(&self, command: &mut Command, form: Form, report: &Path) {
         form.prepare(command, self.stage.as_deref(), Some(&self.path("probe.so")));
@@ -136,6 +133,11 @@ impl Fixture {
 
     /// Our client on all its visits; it prints `full=20 resumed=20 held=server`.
     pub fn client(&self, form: Form, address: &str, protocol: Protocol) -> Command {
+        self.clients(form, address, protocol, CLIENTS)
+    }
+
+    /// The same for any number of clients.
+    pub fn clients(&self, form: Form, address: &str, protocol: Protocol, count: u32) -> Command {
         let client = self.path(if form == Form::Linked {
             "client-linked"
         } else {
@@ -143,9 +145,28 @@ impl Fixture {
         });
         let mut client = self.command(client, form);
         client.arg(address).arg(self.certificate());
-        client.arg(protocol.number()).arg(CLIENTS.to_string());
+        client.arg(protocol.number()).arg(count.to_string());
         client
     }
+
+    /// One of the other clients, on libssl as it is: `what` it takes comes behind certificate and protocol.
+    pub fn visitor<S: AsRef<OsStr>>(
+        &self,
+        program: &str,
+        protocol: Protocol,
+        what: impl IntoIterator<Item = S>,
+    ) -> Command {
+        let mut client = self.command(self.path(program), Form::Plain);
+        client.arg(self.certificate()).arg(protocol.number());
+        client.args(what);
+        client
+    }
+}
+
+/// Whether the programs may drop privileges, and so must.
+pub fn is_root() -> bool {
+    // SAFETY: geteuid only returns a number.
+    unsafe { libc::geteuid() == 0 }
 }
 
 /// Runs a command to its end: it must succeed and say nothing on stderr.

@@ -1,0 +1,178 @@
+#include "visits.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What is said in the clear before the handshake, each line answered by one, and what is asked after it. */
+static const struct talk {
+    const char *name;
+    int greeted; /* the server speaks first */
+    int abrupt;  /* the server closes without goodbye */
+    const char *before;
+    const char *request;
+} talks[] = {
+    {"http", 0, 0, NULL, "GET / HTTP/1.0\r\n\r\n"},
+    {"abrupt", 0, 1, NULL, "GET / HTTP/1.0\r\n\r\n"},
+    {"redis", 0, 0, NULL, "QUIT\r\n"},
+    {"imap", 0, 0, NULL, "a LOGOUT\r\n"},
+    {"ftp", 1, 0, "AUTH TLS\r\n", "QUIT\r\n"},
+};
+
+void die(const char *address, const char *what)
+{
+    fprintf(stderr, "client: %s: %s\n", address, what);
+    ERR_print_errors_fp(stderr);
+    exit(1);
+}
+
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct visitor *visitor = SSL_get_app_data(ssl);
+
+    SSL_SESSION_free(visitor->session);
+    visitor->session = session;
+    return 1; /* the reference is ours now */
+}
+
+SSL_CTX *client_context(const char *certificate, const char *version)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    int number = strcmp(version, "1.2") == 0 ? TLS1_2_VERSION : TLS1_3_VERSION;
+
+    if (ctx == NULL || !SSL_CTX_set_min_proto_version(ctx, number)
+        || !SSL_CTX_set_max_proto_version(ctx, number)
+        || !SSL_CTX_load_verify_locations(ctx, certificate, NULL))
+        die(certificate, "client context");
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(ctx, keep_session);
+    signal(SIGPIPE, SIG_IGN); /* a server that goes away is an error to report, not a death */
+    return ctx;
+}
+
+static int open_socket(const char *address)
+{
+    struct timeval patience = {.tv_sec = 10};
+    struct sockaddr_in inet = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    struct sockaddr *peer = (struct sockaddr *)&inet;
+    socklen_t length = sizeof inet;
+    int fd;
+
+    if (strchr(address, '/') != NULL) {
+        if (strlen(address) >= sizeof local.sun_path)
+            die(address, "path too long for a socket");
+        strcpy(local.sun_path, address);
+        peer = (struct sockaddr *)&local;
+        length = sizeof local;
+    } else {
+        inet.sin_port = htons((uint16_t)atoi(address));
+    }
+    fd = socket(peer->sa_family, SOCK_STREAM, 0);
+    /* A server that stops answering must fail the caller, not hang it. */
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0)
+        die(address, strerror(errno));
+    if (connect(fd, peer, length) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int reach(const char *address)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    int fd = open_socket(address);
+
+    for (int tries = 0; fd < 0 && tries < 1000; tries++) {
+        nanosleep(&pause, NULL);
+        fd = open_socket(address);
+    }
+    if (fd < 0)
+        die(address, "cannot connect");
+    return fd;
+}
+
+/* Byte by byte: what follows the line may be TLS. */
+static void skip_line(int fd, const char *address)
+{
+    char byte = 0;
+
+    while (byte != '\n')
+        if (read(fd, &byte, 1) != 1)
+            die(address, "no greeting");
+}
+
+SSL *shake_hands(SSL_CTX *ctx, int fd, const char *address, SSL_SESSION *offered, struct visitor *visitor)
+{
+    SSL *ssl = SSL_new(ctx);
+
+    if (ssl == NULL || !SSL_set_fd(ssl, fd) || !SSL_set_app_data(ssl, visitor))
+        die(address, "SSL_new");
+    if (offered != NULL && !SSL_set_session(ssl, offered))
+        die(address, "SSL_set_session");
+    if (SSL_connect(ssl) != 1)
+        die(address, "handshake");
+    return ssl;
+}
+
+void part(SSL *ssl, const char *address)
+{
+    char answer[4096];
+    size_t got;
+
+    while (SSL_read_ex(ssl, answer, sizeof answer, &got))
+        ;
+    if (SSL_get_error(ssl, 0) != SSL_ERROR_ZERO_RETURN)
+        die(address, "answer cut short");
+    SSL_shutdown(ssl);
+    close(SSL_get_fd(ssl));
+    SSL_free(ssl);
+}
+
+int visit(SSL_CTX *ctx, const char *address, const char *talk_name, struct visitor *visitor)
+{
+    const struct talk *talk = talks;
+    SSL *ssl;
+    int fd = reach(address), reused;
+
+    while (strcmp(talk->name, talk_name) != 0)
+        if (++talk == talks + sizeof talks / sizeof talks[0])
+            die(talk_name, "do not know how to talk like that");
+    if (talk->greeted)
+        skip_line(fd, address);
+    if (talk->before != NULL) {
+        if (write(fd, talk->before, strlen(talk->before)) < 0)
+            die(address, strerror(errno));
+        skip_line(fd, address);
+    }
+    ssl = shake_hands(ctx, fd, address, visitor->session, visitor);
+    reused = SSL_session_reused(ssl);
+    if (talk->abrupt)
+        SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
+    /* TLS 1.3 tickets come with the answer. */
+    if (SSL_write(ssl, talk->request, (int)strlen(talk->request)) <= 0)
+        die(address, "request");
+    part(ssl, address);
+    return reused;
+}
+
+int held_by_server(const SSL_SESSION *session)
+{
+    const unsigned char *ticket;
+    size_t length;
+    unsigned int id_length;
+
+    SSL_SESSION_get_id(session, &id_length);
+    SSL_SESSION_get0_ticket(session, &ticket, &length);
+    /* A stateful ticket is as long as a session id; a sealed one holds a whole session. */
+    return length == 0 ? id_length > 0 : length <= SSL_MAX_SSL_SESSION_ID_LENGTH;
+}
