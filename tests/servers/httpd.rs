@@ -5,7 +5,8 @@ use crate::form::{Form, Protocol};
 use crate::server::{Place, free_port};
 use crate::{Case, Outcome};
 use std::error::Error;
-use std::fs;
+use std::process::Command;
+use std::{fs, io};
 
 const MODULES: &str = "/usr/lib/apache2/modules";
 
@@ -40,13 +41,7 @@ fn serve(
 ) -> Result<Outcome, Box<dyn Error>> {
     let place = Place::new(fixture)?;
     let port = free_port()?;
-    place.write("httpd.conf", &configuration(&place, port, mpm, cache))?;
-    let mut command = place.command("apache2", form);
-    command
-        .arg("-DFOREGROUND")
-        .arg("-d")
-        .arg(&place.folder.path)
-        .args(["-f", "httpd.conf"]);
+    let command = command(&place, form, &configuration(&place, port, 2, mpm, cache))?;
     // WINCH is httpd's way to say: finish what you are at, then go.
     let outcome = place.serve(command, form, protocol, &port.to_string(), libc::SIGWINCH);
     let log = fs::read_to_string(place.file("error.log")).unwrap_or_default();
@@ -62,7 +57,18 @@ fn serve(
     Ok(outcome)
 }
 
-fn configuration(place: &Place, port: u16, mpm: &str, cache: &str) -> String {
+pub fn command(place: &Place, form: Form, configuration: &str) -> io::Result<Command> {
+    place.write("httpd.conf", configuration)?;
+    let mut command = place.command("apache2", form);
+    command
+        .arg("-DFOREGROUND")
+        .arg("-d")
+        .arg(&place.folder.path)
+        .args(["-f", "httpd.conf"]);
+    Ok(command)
+}
+
+pub fn configuration(place: &Place, port: u16, processes: u32, mpm: &str, cache: &str) -> String {
     format!(
         "ServerName localhost
          Listen 127.0.0.1:{port}
@@ -73,7 +79,7 @@ fn configuration(place: &Place, port: u16, mpm: &str, cache: &str) -> String {
          LoadModule socache_shmcb_module {MODULES}/mod_socache_shmcb.so
          LoadModule ssl_module {MODULES}/mod_ssl.so
          <IfModule mpm_{mpm}_module>
-             StartServers 2
+             StartServers {processes}
          </IfModule>
          User www-data
          Group www-data

@@ -4,6 +4,9 @@
 //! The plain run, without sslcache, sets what the others must show: who was resumed, what the program
 //! was told by its counters; in all of them nothing may be said on stderr or in an error log.
 //!
+//! Beside these, `workers` counts who is resumed by a server of several processes, in which the plain
+//! run and ours differ.
+//!
 //! The forms are taken from `$SSLCACHE_STAGE` as `make` lays them out; without it only the plain runs
 //! take place. `cargo test --test servers -- nginx` picks cases by name.
 
@@ -18,12 +21,14 @@ mod own_client;
 mod python;
 mod server;
 mod stunnel;
+mod workers;
 
 use fixture::Fixture;
 use form::{Form, Protocol};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
+use workers::Results;
 
 /// What a run came to, as far as it must be the same in every form.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,12 +150,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         curl::cases(),
         own_client::cases(),
     ];
-    let trials = cases
+    let mut trials: Vec<_> = cases
         .into_iter()
         .flatten()
         .flat_map(|case| trials(&fixture, case))
         .collect();
+    let results = Arc::new(Results::default());
+    trials.extend(workers::trials(&fixture, &results));
     let conclusion = libtest_mimic::run(&arguments, trials);
+    let table = results.write()?;
+    if arguments.nocapture {
+        print!("{table}");
+    }
     // `exit` runs no destructor: the folder of client, probe and certificate is removed before it.
     drop(fixture);
     conclusion.exit()

@@ -1,6 +1,6 @@
 //! nginx, its cache settings one by one.
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, is_root};
 use crate::form::{Form, Protocol};
 use crate::server::{Place, Server};
 use crate::{Case, Outcome};
@@ -63,7 +63,7 @@ fn serve(
     settings: &str,
 ) -> Result<Outcome, Box<dyn Error>> {
     let place = Place::new(fixture)?;
-    configure(&place, workers, settings, "hello")?;
+    configure(&place, &on_socket(&place), workers, settings, "hello")?;
     let command = command(&place, form);
     // QUIT, so that nginx frees its contexts on the way out and the probe is asked.
     place
@@ -73,26 +73,26 @@ fn serve(
 
 /// An nginx without sslcache, for clients to be tried at; the probe's report is left to them.
 pub fn start_plain(place: &Place, settings: &str, answer: &str) -> Result<Server, Box<dyn Error>> {
-    configure(place, 1, settings, answer)?;
+    configure(place, &on_socket(place), 1, settings, answer)?;
     let mut command = command(place, Form::Plain);
     command.env_remove("PROBE_FILE");
     Server::start(command, place.file("stderr"))
 }
 
+fn on_socket(place: &Place) -> String {
+    format!("unix:{}", place.socket())
+}
+
 /// Writes a configuration under which every request is answered with `answer`.
-fn configure(
+pub fn configure(
     place: &Place,
+    listen: &str,
     workers: u32,
     settings: &str,
     answer: &str,
 ) -> Result<(), Box<dyn Error>> {
     let fixture = place.fixture;
-    // SAFETY: geteuid only returns a number.
-    let user = if unsafe { libc::geteuid() } == 0 {
-        "user root;"
-    } else {
-        ""
-    };
+    let user = if is_root() { "user root;" } else { "" };
     let text = format!(
         "daemon off; worker_processes {workers}; {user} pid nginx.pid; error_log stderr warn;
          events {{ }}
@@ -101,13 +101,12 @@ fn configure(
              client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp;
              uwsgi_temp_path temp; scgi_temp_path temp;
              server {{
-                 listen unix:{} ssl;
+                 listen {listen} ssl;
                  ssl_certificate {}; ssl_certificate_key {};
                  ssl_protocols TLSv1.2 TLSv1.3; {settings}
                  location / {{ return 200 \"{answer}\\n\"; }}
              }}
          }}",
-        place.socket(),
         fixture.certificate().display(),
         fixture.key().display(),
     );
@@ -115,7 +114,7 @@ fn configure(
     Ok(())
 }
 
-fn command(place: &Place, form: Form) -> Command {
+pub fn command(place: &Place, form: Form) -> Command {
     let mut command = place.command("nginx", form);
     command
         .arg("-p")

@@ -5,7 +5,7 @@ use crate::form::{Form, Protocol};
 use crate::server::{Place, Server};
 use crate::{Case, Outcome, nginx};
 use std::error::Error;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::{fs, io::Write};
 
 pub fn cases() -> Vec<Case> {
@@ -32,14 +32,7 @@ pub fn cases() -> Vec<Case> {
 fn s_server(name: &'static str, resumed: &'static str, options: &'static [&str]) -> Case {
     Case::new(name, resumed, move |fixture, form, protocol| {
         let place = Place::new(fixture)?;
-        let mut command = place.command("openssl", form);
-        // Not by its whole path: s_server takes 31 characters at most.
-        command.args(["s_server", "-quiet", "-www", "-unix", "socket"]);
-        command
-            .arg("-cert")
-            .arg(fixture.certificate())
-            .arg("-key")
-            .arg(fixture.key());
+        let mut command = server(&place, form, "socket");
         // One visit more than our clients make, so that it is there to be looked at after them.
         command.args(["-naccept", &(2 * crate::fixture::CLIENTS + 1).to_string()]);
         command.args(options);
@@ -55,6 +48,17 @@ fn s_server(name: &'static str, resumed: &'static str, options: &'static [&str])
         }
         .heard()
     })
+}
+
+/// Listens on `socket`, a name in the place: of a whole path s_server takes 31 characters at most.
+pub fn server(place: &Place, form: Form, socket: &str) -> Command {
+    let mut command = place.command("openssl", form);
+    command.args(["s_server", "-quiet", "-www", "-unix", socket, "-cert"]);
+    command
+        .arg(place.fixture.certificate())
+        .arg("-key")
+        .arg(place.fixture.key());
+    command
 }
 
 /// Two connections with a session file between them, to a plain nginx.

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -27,6 +27,7 @@ pub struct Server {
 pub struct Place<'a> {
     pub fixture: &'a Fixture,
     pub folder: Folder,
+    probed: bool,
 }
 
 impl<'a> Place<'a> {
@@ -34,6 +35,15 @@ impl<'a> Place<'a> {
         Ok(Self {
             fixture,
             folder: Folder::new()?,
+            probed: true,
+        })
+    }
+
+    /// A place whose programs are as users have them: without the probe.
+    pub fn unprobed(fixture: &'a Fixture) -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            probed: false,
+            ..Self::new(fixture)?
         })
     }
 
@@ -52,9 +62,14 @@ impl<'a> Place<'a> {
         Ok(path)
     }
 
-    /// A command in `form` and in this folder, with the probe.
+    /// A command in `form` and in this folder, with the probe unless the place is without.
     pub fn command(&self, program: &str, form: Form) -> Command {
-        let mut command = self.fixture.probed(program, form, &self.file("probe"));
+        let mut command = Command::new(program);
+        if self.probed {
+            self.fixture.probe(&mut command, form, &self.file("probe"));
+        } else {
+            form.prepare(&mut command, self.fixture.stage.as_deref(), None);
+        }
         command.current_dir(&self.folder.path);
         command
     }
@@ -161,13 +176,13 @@ impl Server {
         Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
     }
 
-    /// What it said, for a message.
+    /// What it said, on stdout too.
     fn complaints(&self) -> String {
         fs::read_to_string(&self.stderr).unwrap_or_default()
     }
 
     /// The server and all it forked.
-    fn processes(&self) -> Vec<u32> {
+    pub fn processes(&self) -> Vec<u32> {
         let mut all = vec![self.child.id()];
         let mut next = 0;
         while let Some(&parent) = all.get(next) {
@@ -192,16 +207,57 @@ impl Server {
         Ok(())
     }
 
-    /// Ends it, within bounds; it must go the way a server that was told to goes, saying nothing.
-    pub fn stop(&mut self, number: i32) -> Result<(), Box<dyn Error>> {
-        signal(&self.child, number);
-        let status = self.wait()?.ok_or("does not go when told to")?;
-        let complaints = self.complaints();
-        let by_signal = std::os::unix::process::ExitStatusExt::signal(&status);
-        if !(status.success() || by_signal == Some(number)) || !complaints.is_empty() {
-            return Err(format!("{status}\n{complaints}").into());
+    /// As `check_form`, for programs of which only some processes use libssl: those, and there is one at least.
+    pub fn check_form_of_users(
+        &self,
+        form: Form,
+        stage: Option<&Path>,
+    ) -> Result<(), Box<dyn Error>> {
+        let mut users = 0;
+        for pid in self.processes() {
+            // One that was made for a connection may have gone meanwhile.
+            let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+            if maps.contains("/libssl.so") {
+                check_maps(&maps, form, stage)
+                    .map_err(|error| format!("process {pid}: {error}"))?;
+                users += 1;
+            }
+        }
+        if users == 0 {
+            return Err("no process of it has libssl".into());
         }
         Ok(())
+    }
+
+    /// Sends a signal that it may heed as it likes.
+    pub fn signal(&self, number: i32) {
+        signal(&self.child, number);
+    }
+
+    /// Ends it, within bounds; it must go the way a server that was told to goes, saying nothing.
+    pub fn stop(&mut self, number: i32) -> Result<(), Box<dyn Error>> {
+        let (status, said) = self.end(number)?;
+        if !(status.success() || status.signal() == Some(number)) || !said.is_empty() {
+            return Err(format!("{status}\n{said}").into());
+        }
+        Ok(())
+    }
+
+    /// As `stop`, for programs that talk: only not of us, and an exit code may name the signal, as a shell's does.
+    pub fn dismiss(&mut self, number: i32) -> Result<(), Box<dyn Error>> {
+        let (status, said) = self.end(number)?;
+        let ended = status.signal() == Some(number) || status.code() == Some(128 + number);
+        let of_us = ["sslcache:", "libsslcache", "ld.so"];
+        if !(status.success() || ended) || of_us.iter().any(|words| said.contains(words)) {
+            return Err(format!("{status}\n{said}").into());
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, number: i32) -> Result<(ExitStatus, String), Box<dyn Error>> {
+        signal(&self.child, number);
+        let status = self.wait()?.ok_or("does not go when told to")?;
+        Ok((status, self.complaints()))
     }
 
     pub fn wait(&mut self) -> io::Result<Option<ExitStatus>> {

@@ -5,6 +5,8 @@ use crate::form::{Form, Protocol};
 use crate::server::Place;
 use crate::{Case, Outcome};
 use std::error::Error;
+use std::io;
+use std::process::Command;
 
 pub fn cases() -> Vec<Case> {
     vec![Case::new("stunnel", "full=20 resumed=20 held=server", serve).needing("stunnel4")]
@@ -12,6 +14,12 @@ pub fn cases() -> Vec<Case> {
 
 fn serve(fixture: &Fixture, form: Form, protocol: Protocol) -> Result<Outcome, Box<dyn Error>> {
     let place = Place::new(fixture)?;
+    let command = command(&place, form, "socket")?;
+    place.serve(command, form, protocol, &place.socket(), libc::SIGTERM)
+}
+
+/// Listens on `socket`, a name in the place; with other names several run there side by side.
+pub fn command(place: &Place, form: Form, socket: &str) -> io::Result<Command> {
     let text = format!(
         "foreground = quiet
          debug = 4
@@ -24,12 +32,13 @@ fn serve(fixture: &Fixture, form: Form, protocol: Protocol) -> Result<Outcome, B
          key = {}
          options = NO_TICKET
 ",
-        place.socket(),
-        fixture.certificate().display(),
-        fixture.key().display(),
+        place.file(socket).display(),
+        place.fixture.certificate().display(),
+        place.fixture.key().display(),
     );
-    place.write("stunnel.conf", &text)?;
+    let configuration = format!("{socket}.conf");
+    place.write(&configuration, &text)?;
     let mut command = place.command("stunnel4", form);
-    command.arg("stunnel.conf");
-    place.serve(command, form, protocol, &place.socket(), libc::SIGTERM)
+    command.arg(configuration);
+    Ok(command)
 }

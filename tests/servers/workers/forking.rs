@@ -1,0 +1,89 @@
+//! Small servers in Python, Ruby and PHP that fork their workers themselves.
+
+use super::running::Running;
+use super::{Expected, Row, SCRIPTS, WORKERS};
+use crate::form::Form;
+use crate::server::{Place, free_port};
+use std::error::Error;
+use std::process::Command;
+
+/// The distribution's: others may have brought a libssl of their own.
+const PYTHON: &str = "/usr/bin/python3";
+const RUBY: &str = "/usr/bin/ruby";
+const PHP: &str = "/usr/bin/php";
+
+pub fn rows() -> Vec<Row> {
+    vec![
+        Row::new(
+            "Python ssl",
+            &[PYTHON, "--version"],
+            "fork",
+            Expected::Few,
+            |place, form, protocol| {
+                let port = free_port()?.to_string();
+                let command = python(place, form, &[&port]);
+                Running::start(place, command, port)?.come_back(place, form, protocol)
+            },
+        ),
+        // What one context made is offered to the other: an SSL_CTX does not resume another's sessions.
+        Row::new(
+            "Python ssl, two contexts",
+            &[PYTHON, "--version"],
+            "fork",
+            Expected::Nobody,
+            |place, form, protocol| {
+                let ports = [free_port()?.to_string(), free_port()?.to_string()];
+                let command = python(place, form, &[&ports[0], &ports[1]]);
+                Running::start(place, command, &*ports[0])?
+                    .also_at(&ports[1])
+                    .come_back(place, form, protocol)
+            },
+        )
+        .unset(Expected::Nobody),
+        Row::new(
+            "Ruby openssl",
+            &[RUBY, "--version"],
+            "fork",
+            Expected::Few,
+            |place, form, protocol| {
+                script(place, form, RUBY, "forking.rb")?.come_back(place, form, protocol)
+            },
+        ),
+        Row::new(
+            "PHP stream_socket_server",
+            &[PHP, "--version"],
+            "fork, a context for each connection",
+            Expected::Nobody,
+            |place, form, protocol| {
+                script(place, form, PHP, "forking.php")?.come_back(place, form, protocol)
+            },
+        )
+        .unset(Expected::Nobody),
+    ]
+}
+
+fn python(place: &Place, form: Form, ports: &[&str]) -> Command {
+    let mut command = place.command(PYTHON, form);
+    command
+        .arg(format!("{SCRIPTS}/forking.py"))
+        .arg(place.fixture.certificate_and_key())
+        .arg(WORKERS.to_string())
+        .args(ports);
+    command
+}
+
+fn script(
+    place: &Place,
+    form: Form,
+    language: &str,
+    file: &str,
+) -> Result<Running, Box<dyn Error>> {
+    let port = free_port()?.to_string();
+    let mut command = place.command(language, form);
+    command
+        .arg(format!("{SCRIPTS}/{file}"))
+        .arg(place.fixture.certificate())
+        .arg(place.fixture.key())
+        .args([&WORKERS.to_string(), &port]);
+    Running::start(place, command, port)
+}

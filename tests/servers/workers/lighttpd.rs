@@ -1,0 +1,39 @@
+//! lighttpd: workers by fork, libssl's cache switched off.
+
+use super::running::Running;
+use super::{Expected, Row, WORKERS};
+use crate::server::free_port;
+
+pub fn rows() -> Vec<Row> {
+    vec![
+        Row::new(
+            "lighttpd",
+            &["lighttpd", "-v"],
+            "fork, cache switched off",
+            Expected::Nobody,
+            |place, form, protocol| {
+                let port = free_port()?.to_string();
+                let text = format!(
+                    "server.modules = (\"mod_openssl\")
+server.document-root = \"{}\"
+server.bind = \"127.0.0.1\"
+server.port = {port}
+server.max-worker = {WORKERS}
+ssl.engine = \"enable\"
+ssl.pemfile = \"{}\"
+ssl.privkey = \"{}\"
+ssl.openssl.ssl-conf-cmd = (\"Options\" => \"-SessionTicket\")
+",
+                    place.folder.path.display(),
+                    place.fixture.certificate().display(),
+                    place.fixture.key().display(),
+                );
+                let configuration = place.write("lighttpd.conf", &text)?;
+                let mut command = place.command("lighttpd", form);
+                command.arg("-D").arg("-f").arg(configuration);
+                Running::start(place, command, port)?.come_back(place, form, protocol)
+            },
+        )
+        .unset(Expected::Nobody),
+    ]
+}

@@ -1,0 +1,197 @@
+//! Servers of several processes: how many of their clients are resumed?
+//!
+//! Every row is a server as its users set it up, with four workers and its tickets off. One client comes
+//! back two hundred times, each time over a new connection and with the session of the visit before; the
+//! kernel, or the client where the processes have addresses of their own, chooses who serves it. What must
+//! come out is in the row: without sslcache and with it.
+//!
+//! What did come out is written to `target/workers.tsv`, a line for each program and protocol, and printed
+//! by `cargo test --test servers -- --nocapture`. `cargo test --test servers -- workers:` runs these tests only.
+
+mod dovecot;
+mod forking;
+mod gunicorn;
+mod haproxy;
+mod hitch;
+mod httpd;
+mod lighttpd;
+mod nginx;
+mod proftpd;
+mod puma;
+mod redis;
+mod results;
+mod running;
+mod s_server;
+mod stunnel;
+mod uwsgi;
+
+pub use results::Results;
+
+use crate::fixture::{Fixture, is_installed};
+use crate::form::{Form, Protocol};
+use crate::server::Place;
+use libtest_mimic::{Failed, Trial};
+use std::error::Error;
+use std::fs;
+use std::sync::Arc;
+
+/// Worker processes of a server.
+const WORKERS: u32 = 4;
+
+/// Where the servers and applications of our own are.
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/workers");
+
+/// How often the client comes back.
+const VISITS: u32 = 200;
+
+/// How many of `VISITS` were resumed, and how many could have been: a server held what was offered.
+#[derive(Clone, Copy)]
+struct Count {
+    resumed: u32,
+    held: u32,
+}
+
+/// What must come out.
+#[derive(Clone, Copy, Debug)]
+enum Expected {
+    Nobody,
+    /// About one of `WORKERS`; a fair bit more, because the kernel does not deal them out evenly.
+    Few,
+    /// All, but for one that meets a process which is just starting.
+    All,
+}
+
+impl Expected {
+    fn is(self, count: Count) -> bool {
+        match self {
+            Self::Nobody => count.resumed == 0,
+            Self::Few => count.resumed < 120 && count.held == VISITS,
+            Self::All => count.resumed >= VISITS - 2 && count.held >= VISITS - 2,
+        }
+    }
+}
+
+/// Where a named region goes: a folder that can be given to whom the workers run as.
+fn shared_folder(place: &Place) -> std::path::PathBuf {
+    place.file("shared")
+}
+
+type Run = dyn Fn(&Place, Form, Protocol) -> Result<Count, Box<dyn Error>> + Send + Sync;
+
+/// A server in one configuration.
+struct Row {
+    name: &'static str,
+    /// A command in whose output the version is the first number with a dot in it.
+    version: &'static [&'static str],
+    /// How its processes come to be.
+    how: &'static str,
+    protocols: &'static [Protocol],
+    plain: Expected,
+    /// With sslcache.
+    unset: Option<Expected>,
+    run: Box<Run>,
+}
+
+impl Row {
+    fn new(
+        name: &'static str,
+        version: &'static [&'static str],
+        how: &'static str,
+        plain: Expected,
+        run: impl Fn(&Place, Form, Protocol) -> Result<Count, Box<dyn Error>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name,
+            version,
+            how,
+            protocols: &[Protocol::Tls12, Protocol::Tls13],
+            plain,
+            unset: None,
+            run: Box::new(run),
+        }
+    }
+
+    fn over(self, protocols: &'static [Protocol]) -> Self {
+        Self { protocols, ..self }
+    }
+
+    fn unset(self, expected: Expected) -> Self {
+        Self {
+            unset: Some(expected),
+            ..self
+        }
+    }
+
+    /// The columns of the row: the form, and what must come out.
+    fn columns(&self) -> Vec<(Form, Expected)> {
+        let mut columns = vec![(Form::Plain, self.plain)];
+        for form in [Form::Preloaded, Form::Replacement] {
+            columns.extend(self.unset.map(|expected| (form, expected)));
+        }
+        columns
+    }
+
+    fn count(
+        &self,
+        fixture: &Fixture,
+        form: Form,
+        protocol: Protocol,
+    ) -> Result<Count, Box<dyn Error>> {
+        let place = Place::unprobed(fixture)?;
+        fs::create_dir(shared_folder(&place))?;
+        (self.run)(&place, form, protocol)
+    }
+}
+
+fn rows() -> Vec<Row> {
+    [
+        nginx::rows(),
+        hitch::rows(),
+        proftpd::rows(),
+        forking::rows(),
+        dovecot::rows(),
+        redis::rows(),
+        stunnel::rows(),
+        s_server::rows(),
+        gunicorn::rows(),
+        lighttpd::rows(),
+        puma::rows(),
+        uwsgi::rows(),
+        httpd::rows(),
+        haproxy::rows(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A test for each row, protocol and column.
+pub fn trials(fixture: &Arc<Fixture>, results: &Arc<Results>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for row in rows() {
+        let row = Arc::new(row);
+        for &protocol in row.protocols {
+            for (form, expected) in row.columns() {
+                let missing =
+                    form != Form::Plain && fixture.stage.is_none() || !is_installed(row.version[0]);
+                let name = format!("workers: {} / {form} / {protocol}", row.name);
+                let (row, fixture, results) = (row.clone(), fixture.clone(), results.clone());
+                let test = move || -> Result<(), Failed> {
+                    let count = row.count(&fixture, form, protocol);
+                    let count = count.map_err(|error| error.to_string())?;
+                    results.note(&row, protocol, form, count)?;
+                    if expected.is(count) {
+                        return Ok(());
+                    }
+                    let Count { resumed, held } = count;
+                    Err(format!(
+                        "expected {expected:?}: resumed {resumed} of {VISITS}, {held} held"
+                    )
+                    .into())
+                };
+                trials.push(Trial::test(name, test).with_ignored_flag(missing));
+            }
+        }
+    }
+    trials
+}

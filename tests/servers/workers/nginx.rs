@@ -1,0 +1,94 @@
+//! nginx: workers by fork, which are made anew, with new contexts, when it reads its configuration again.
+
+use super::running::{Running, figure, wait_until};
+use super::{Count, Expected, Row, VISITS, WORKERS};
+use crate::form::{Form, Protocol};
+use crate::nginx::{command, configure};
+use crate::server::{Place, free_port};
+use std::error::Error;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+
+const VERSION: &[&str] = &["nginx", "-v"];
+const BUILTIN: &str = "ssl_session_tickets off; ssl_session_cache builtin;";
+const SHARED: &str = "ssl_session_tickets off; ssl_session_cache shared:one:1m;";
+
+pub fn rows() -> Vec<Row> {
+    vec![
+        Row::new(
+            "nginx builtin",
+            VERSION,
+            "fork",
+            Expected::Few,
+            |place, form, protocol| {
+                start(place, form, BUILTIN)?
+                    .0
+                    .come_back(place, form, protocol)
+            },
+        ),
+        Row::new(
+            "nginx shared",
+            VERSION,
+            "fork, own shared cache",
+            Expected::All,
+            |place, form, protocol| {
+                start(place, form, SHARED)?
+                    .0
+                    .come_back(place, form, protocol)
+            },
+        )
+        .unset(Expected::All),
+        Row::new(
+            "nginx builtin, over a reload",
+            VERSION,
+            "fork, new contexts",
+            Expected::Nobody,
+            reload,
+        )
+        .unset(Expected::Nobody),
+    ]
+}
+
+/// With a socket for each worker, the kernel deals the connections out; from one for all, the worker that
+/// slept last would take most.
+fn start(place: &Place, form: Form, settings: &str) -> Result<(Running, String), Box<dyn Error>> {
+    let port = free_port()?.to_string();
+    let listen = format!("127.0.0.1:{port} reuseport");
+    configure(place, &listen, WORKERS, settings, "hello")?;
+    let running = Running::start(place, command(place, form), &*port)?;
+    Ok((running.ended_by(libc::SIGQUIT), port))
+}
+
+/// The clients all come, nginx gets new workers, the clients all come back.
+fn reload(place: &Place, form: Form, protocol: Protocol) -> Result<Count, Box<dyn Error>> {
+    let (running, port) = start(place, form, BUILTIN)?;
+    let mut client = place.fixture.clients(Form::Plain, &port, protocol, VISITS);
+    let mut client = client
+        .arg("pause")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut said = BufReader::new(client.stdout.take().ok_or("no stdout")?).lines();
+    // The clients give up by themselves if the server does not answer.
+    if said.next().transpose()?.as_deref() == Some("gone") {
+        let old = running.server().processes();
+        running.server().signal(libc::SIGHUP);
+        wait_until("new workers", || {
+            let now = running.server().processes();
+            now.len() == old.len() && !now[1..].iter().any(|pid| old.contains(pid))
+        })?;
+        client.stdin.take().ok_or("no stdin")?.write_all(b"\n")?;
+    }
+    let figures = said.next().transpose()?.unwrap_or_default();
+    client.wait()?;
+    running.end(place, form)?;
+    let held = if figures.contains("held=server") {
+        VISITS
+    } else {
+        0
+    };
+    Ok(Count {
+        resumed: figure(&figures, "resumed")?,
+        held,
+    })
+}

@@ -1,0 +1,122 @@
+//! proftpd: a process for each connection; a data connection must resume the session of its control
+//! connection, or is refused.
+
+use super::running::{Running, figure, give};
+use super::{Count, Expected, Row, VISITS};
+use crate::fixture::is_root;
+use crate::form::{Form, Protocol};
+use crate::server::{Place, free_port};
+use std::error::Error;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+const VERSION: &[&str] = &["proftpd", "--version"];
+const USER: &str = "proftpd";
+const CONTENTS: &str = "hello\n";
+
+pub fn rows() -> Vec<Row> {
+    vec![
+        // Over TLS 1.3 it hands sealed tickets out, whatever is set.
+        Row::new(
+            "proftpd",
+            VERSION,
+            "fork for each connection",
+            Expected::Nobody,
+            |place, form, protocol| {
+                let (running, _) = start(place, form)?;
+                running.talking("ftp").come_back(place, form, protocol)
+            },
+        )
+        .over(&[Protocol::Tls12]),
+        Row::new(
+            "proftpd, FTPS data connections",
+            VERSION,
+            "fork for each login",
+            Expected::All,
+            transfer,
+        )
+        .unset(Expected::All),
+    ]
+}
+
+/// A hundred transfers, ten for each login: what a server refuses ends the client, and the test.
+fn transfer(place: &Place, form: Form, protocol: Protocol) -> Result<Count, Box<dyn Error>> {
+    let (mut running, port) = start(place, form)?;
+    let transfers = VISITS.to_string();
+    let what = [&port, &transfers, "joe", "secret", "file"];
+    let said = running.visit(place.fixture.visitor("ftps", protocol, what))?;
+    running.end(place, form)?;
+    if figure(&said, "bytes")? != VISITS * CONTENTS.len() as u32 {
+        return Err(said.into());
+    }
+    Ok(Count {
+        resumed: figure(&said, "resumed")?,
+        held: VISITS,
+    })
+}
+
+fn start(place: &Place, form: Form) -> Result<(Running, String), Box<dyn Error>> {
+    let port = free_port()?.to_string();
+    let home = place.file("home");
+    fs::create_dir(&home)?;
+    fs::write(home.join("file"), CONTENTS)?;
+    let users = place.write("users", &line_of_joe(&home.display().to_string())?)?;
+    // It refuses one that others may read.
+    fs::set_permissions(users, fs::Permissions::from_mode(0o600))?;
+    let user = if is_root() {
+        give(&home, USER)?;
+        format!("User {USER}\nGroup nogroup\n")
+    } else {
+        String::new()
+    };
+    let folder = place.folder.path.display();
+    let text = format!(
+        "ServerType standalone
+ServerName test
+DefaultServer on
+DefaultAddress 127.0.0.1
+UseIPv6 off
+UseReverseDNS off
+Port {port}
+{user}PidFile {folder}/pid
+ScoreboardFile {folder}/scoreboard
+SystemLog {folder}/proftpd.log
+TransferLog none
+WtmpLog off
+DelayEngine off
+AuthOrder mod_auth_file.c
+AuthUserFile {folder}/users
+RequireValidShell off
+ModulePath /usr/lib/proftpd
+LoadModule mod_tls.c
+TLSEngine on
+TLSProtocol TLSv1.2 TLSv1.3
+TLSSessionTickets off
+TLSECCertificateFile {}
+TLSECCertificateKeyFile {}
+TLSVerifyClient off
+TLSRequired on
+TLSLog {folder}/tls.log
+",
+        place.fixture.certificate().display(),
+        place.fixture.key().display(),
+    );
+    let configuration = place.write("proftpd.conf", &text)?;
+    let mut command = place.command("proftpd", form);
+    command.args(["-n", "-q", "-c"]).arg(configuration);
+    Ok((Running::start(place, command, &*port)?, port))
+}
+
+/// A user of this server only, who is nobody elsewhere.
+fn line_of_joe(home: &str) -> Result<String, Box<dyn Error>> {
+    let output = Command::new("openssl")
+        .args(["passwd", "-5", "secret"])
+        .env_remove("LD_LIBRARY_PATH")
+        .output()?;
+    let hash = String::from_utf8(output.stdout)?;
+    Ok(format!(
+        "joe:{}:65534:65534::{home}:/bin/false\n",
+        hash.trim_end()
+    ))
+}

@@ -1,0 +1,36 @@
+//! puma: workers by fork, libssl's cache switched off.
+
+use super::running::{Running, without_tickets};
+use super::{Expected, Row, SCRIPTS, WORKERS};
+use crate::server::free_port;
+
+pub fn rows() -> Vec<Row> {
+    vec![
+        Row::new(
+            "puma",
+            &["puma", "--version"],
+            "fork, cache switched off",
+            Expected::Nobody,
+            |place, form, protocol| {
+                let port = free_port()?.to_string();
+                let mut command = place.command("puma", form);
+                without_tickets(place, &mut command)?;
+                command
+                    .args([
+                        "--workers",
+                        &WORKERS.to_string(),
+                        "--environment",
+                        "production",
+                    ])
+                    .arg(format!(
+                        "--bind=ssl://127.0.0.1:{port}?cert={}&key={}&verify_mode=none",
+                        place.fixture.certificate().display(),
+                        place.fixture.key().display(),
+                    ))
+                    .arg(format!("{SCRIPTS}/app.ru"));
+                Running::start(place, command, port)?.come_back(place, form, protocol)
+            },
+        )
+        .unset(Expected::Nobody),
+    ]
+}

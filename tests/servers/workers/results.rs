@@ -1,0 +1,83 @@
+//! The table of what came out, for people and for the page that is made of it.
+
+use super::{Count, Row, VISITS, WORKERS};
+use crate::form::{Form, Protocol};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+const HEAD: &str =
+    "program\tversion\thow\tworkers\tprotocol\tvisits\tplain\tpreloaded\tlibssl.so.3\n";
+
+/// The columns of numbers, in the order of `HEAD`.
+const COLUMNS: [Form; 3] = [Form::Plain, Form::Preloaded, Form::Replacement];
+
+#[derive(Default)]
+struct Line {
+    begin: String,
+    resumed: [Option<u32>; COLUMNS.len()],
+}
+
+/// By program and protocol. Filled by tests that run side by side.
+#[derive(Default)]
+pub struct Results(Mutex<BTreeMap<(&'static str, &'static str), Line>>);
+
+impl Results {
+    pub(super) fn note(
+        &self,
+        row: &Row,
+        protocol: Protocol,
+        form: Form,
+        count: Count,
+    ) -> Result<(), String> {
+        let version = version(row.version)?;
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = lines.entry((row.name, protocol.number())).or_default();
+        line.begin = format!(
+            "{}\t{version}\t{}\t{WORKERS}\t{protocol}\t{VISITS}",
+            row.name, row.how
+        );
+        for (column, resumed) in COLUMNS.iter().zip(&mut line.resumed) {
+            if *column == form {
+                *resumed = Some(count.resumed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the table and returns it; a dash is what was not run.
+    pub fn write(&self) -> io::Result<String> {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = HEAD.to_owned();
+        for line in lines.values() {
+            let cells = line
+                .resumed
+                .map(|resumed| resumed.map_or("-".to_owned(), |resumed| resumed.to_string()));
+            table += &format!("{}\t{}\n", line.begin, cells.join("\t"));
+        }
+        if !lines.is_empty() {
+            let path = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("workers.tsv");
+            fs::write(path, &table)?;
+        }
+        Ok(table)
+    }
+}
+
+/// The first number with a dot in what the command says, on stdout or stderr.
+fn version(command: &[&str]) -> Result<String, String> {
+    let output = Command::new(command[0])
+        .args(&command[1..])
+        .env_remove("LD_LIBRARY_PATH")
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
+    let said = [output.stdout, output.stderr].concat();
+    String::from_utf8_lossy(&said)
+        .split(|letter: char| !letter.is_ascii_digit() && letter != '.')
+        .map(|number| number.trim_matches('.'))
+        .find(|number| number.contains('.'))
+        .map(str::to_owned)
+        .ok_or_else(|| format!("{command:?} tells no version"))
+}

@@ -1,0 +1,143 @@
+//! Servers that run, and the client that comes back to them.
+
+use super::{Count, VISITS};
+use crate::form::{Form, Protocol};
+use crate::server::{Place, Server};
+use std::error::Error;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{fs, io, thread};
+
+/// One server or several, and how to talk to them.
+pub struct Running {
+    servers: Vec<Server>,
+    addresses: Vec<String>,
+    talk: &'static str,
+    signal: i32,
+}
+
+impl Running {
+    /// An HTTP server that ends by SIGTERM, unless said otherwise.
+    pub fn start(
+        place: &Place,
+        command: Command,
+        address: impl Into<String>,
+    ) -> Result<Self, Box<dyn Error>> {
+        Self::start_several(place, [(command, address.into())])
+    }
+
+    /// Servers with an address each; the client goes from one to the next.
+    pub fn start_several(
+        place: &Place,
+        commands: impl IntoIterator<Item = (Command, String)>,
+    ) -> Result<Self, Box<dyn Error>> {
+        let mut running = Self {
+            servers: Vec::new(),
+            addresses: Vec::new(),
+            talk: "http",
+            signal: libc::SIGTERM,
+        };
+        for (command, address) in commands {
+            let log = place.file(&format!("log{}", running.servers.len()));
+            running.servers.push(Server::start(command, log)?);
+            running.addresses.push(address);
+        }
+        Ok(running)
+    }
+
+    /// The client goes to this address in turn, too.
+    pub fn also_at(mut self, address: impl Into<String>) -> Self {
+        self.addresses.push(address.into());
+        self
+    }
+
+    pub fn talking(self, talk: &'static str) -> Self {
+        Self { talk, ..self }
+    }
+
+    pub fn ended_by(self, signal: i32) -> Self {
+        Self { signal, ..self }
+    }
+
+    /// The client comes, and comes back again and again; then the servers are ended.
+    pub fn come_back(
+        mut self,
+        place: &Place,
+        form: Form,
+        protocol: Protocol,
+    ) -> Result<Count, Box<dyn Error>> {
+        let visits = VISITS.to_string();
+        let mut what = vec![visits.as_str(), self.talk];
+        what.extend(self.addresses.iter().map(String::as_str));
+        let client = place.fixture.visitor("returning", protocol, what);
+        let said = self.visit(client)?;
+        self.end(place, form)?;
+        let count = Count {
+            resumed: figure(&said, "resumed")?,
+            held: figure(&said, "held")?,
+        };
+        Ok(count)
+    }
+
+    /// Another client comes; what it said.
+    pub fn visit(&mut self, client: Command) -> Result<String, Box<dyn Error>> {
+        self.servers[0].visit(client)
+    }
+
+    /// The first server.
+    pub fn server(&self) -> &Server {
+        &self.servers[0]
+    }
+
+    /// Ends the servers, after a look at which library they used.
+    pub fn end(mut self, place: &Place, form: Form) -> Result<(), Box<dyn Error>> {
+        for server in &mut self.servers {
+            server.check_form_of_users(form, place.fixture.stage.as_deref())?;
+            server.dismiss(self.signal)?;
+        }
+        Ok(())
+    }
+}
+
+/// The number behind `name=`.
+pub fn figure(said: &str, name: &str) -> Result<u32, Box<dyn Error>> {
+    let number = said
+        .split_whitespace()
+        .filter_map(|word| word.split_once('='))
+        .find_map(|(key, value)| (key == name).then_some(value));
+    Ok(number
+        .ok_or_else(|| format!("{said:?} tells no {name}"))?
+        .parse()?)
+}
+
+/// Waits until `condition` holds, for ten seconds at most.
+pub fn wait_until(what: &str, condition: impl Fn() -> bool) -> Result<(), Box<dyn Error>> {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        if Instant::now() > end {
+            return Err(format!("waited in vain: {what}").into());
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// Switches tickets off where the program has no setting for it: libssl reads one for all contexts.
+pub fn without_tickets(place: &Place, command: &mut Command) -> io::Result<()> {
+    let text = "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = tls\n\
+                [tls]\nOptions = -SessionTicket\n";
+    command.env("OPENSSL_CONF", place.write("openssl.cnf", text)?);
+    Ok(())
+}
+
+/// Gives a file or folder to `user`, for servers that drop privileges.
+pub fn give(path: &std::path::Path, user: &str) -> Result<(), Box<dyn Error>> {
+    let passwd = fs::read_to_string("/etc/passwd")?;
+    let fields: Vec<_> = passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields[0] == user)
+        .ok_or_else(|| format!("no user {user}"))?;
+    std::os::unix::fs::chown(path, Some(fields[2].parse()?), Some(fields[3].parse()?))?;
+    Ok(())
+}
