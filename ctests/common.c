@@ -128,11 +128,14 @@ static void label_gone(void *parent, void *label, CRYPTO_EX_DATA *ad, int idx, l
         printf("freed %s\n", (const char *)label);
 }
 
-__attribute__((weak)) const int sessions_are_bare = 0;
+__attribute__((weak)) int sessions_are_bare(void)
+{
+    return 0;
+}
 
 static void make_indices(void)
 {
-    if (sessions_are_bare)
+    if (sessions_are_bare())
         return;
     alive_index = SSL_SESSION_get_ex_new_index(0, NULL, session_born, session_copied, session_gone);
     label_index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, label_gone);

@@ -43,9 +43,9 @@ SSL_SESSION *make_session_id(const char *label, int version, unsigned char fill,
 /* "id3" for the third id seen by any call, "empty" for none. */
 const char *id_name(const unsigned char *id, unsigned length);
 const char *session_id_name(const SSL_SESSION *session);
-/* A program that defines this as 1 has no data with its sessions, which then leave the process: neither labels nor
- * live_sessions. */
-extern const int sessions_are_bare;
+/* A program that defines this to answer 1 has no data with its sessions, which then leave the process: neither labels
+ * nor live_sessions. */
+int sessions_are_bare(void);
 /* SSL_SESSION objects alive in the process, but for the ones that seen_by_ex_data shows. */
 long live_sessions(void);
 /* A second object with the same contents, by way of DER. */

@@ -39,7 +39,7 @@ static void own_data(void)
     worker_do(&a, OWN_DATA, 0, NULL);
     printf("at its worker: %ld\n", resumed_at(&a, &ticket));
     printf("elsewhere: %ld\n", resumed_at(&b, &ticket));
-    printf("number: %ld\n", worker_do(&a, NUMBER, 0, NULL));
+    divergence("workers_apart_number", "%ld", worker_do(&a, NUMBER, 0, NULL));
     worker_end(&a);
     worker_end(&b);
     close_shop();
