@@ -8,7 +8,7 @@
 pub struct Expiry(i64);
 
 /// An expiry as an entry keeps it, in five bytes: the upper eight bits, then the lower ones.
-pub(super) type Packed = (i8, u32);
+pub(crate) type Packed = (i8, u32);
 
 const FIRST: i64 = -(1 << 39);
 /// The largest number of 40 bits stands for never.
@@ -34,11 +34,11 @@ impl Expiry {
         now > self.0
     }
 
-    pub(super) const fn secs(self) -> i64 {
+    pub(crate) const fn secs(self) -> i64 {
         self.0
     }
 
-    pub(super) const fn packed(self) -> Packed {
+    pub(crate) const fn packed(self) -> Packed {
         let bits = if self.0 == i64::MAX {
             PACKED_NEVER
         } else {
@@ -47,7 +47,7 @@ impl Expiry {
         ((bits >> 32) as i8, bits as u32)
     }
 
-    pub(super) const fn unpacked((upper, lower): Packed) -> Expiry {
+    pub(crate) const fn unpacked((upper, lower): Packed) -> Expiry {
         match (upper as i64) << 32 | lower as i64 {
             PACKED_NEVER => Expiry::NEVER,
             secs => Expiry(secs),

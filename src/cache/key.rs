@@ -10,7 +10,7 @@ const LONGEST_ID: usize = 32;
 /// Words of an id, with zeros up to the longest.
 const ID_WORDS: usize = LONGEST_ID / size_of::<u64>();
 /// Words of a key: those of its id, and one for length and version.
-pub(super) const WORDS: usize = ID_WORDS + 1;
+pub(crate) const WORDS: usize = ID_WORDS + 1;
 
 /// A session id of 1 to 32 bytes together with the protocol version it was made under.
 ///
@@ -62,7 +62,7 @@ impl Key {
     }
 
     /// All there is to the key; different for different keys.
-    pub(super) fn words(&self) -> [u64; WORDS] {
+    pub(crate) fn words(&self) -> [u64; WORDS] {
         let [a, b, c, d] = self.id;
         let rest = u64::from(self.version) << 8 | u64::from(self.len);
         [a, b, c, d, rest]

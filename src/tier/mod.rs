@@ -1,7 +1,30 @@
 //! Second homes of a session: bytes in, bytes out.
 
 mod ballot;
-mod expect;
+mod digest;
+mod figures;
+mod file;
+mod heap;
+mod identity;
+mod index;
+mod layout;
+mod lock;
+mod memory;
+mod page;
+mod queues;
+mod realms;
+mod record;
+mod region;
+mod shard;
+mod share;
+
+#[cfg(test)]
+mod tests;
 
 pub use ballot::{Ballot, Lot};
-pub use expect::{Figures, Found, PAGE_BYTES, Realm, Refusal, Region, Share};
+pub use figures::Figures;
+pub use file::Refusal;
+pub use page::PAGE_BYTES;
+pub use realms::Realm;
+pub use region::Region;
+pub use share::{Found, Share};

@@ -1,0 +1,323 @@
+//! Who a process is, in a word that another one can judge by: whether it still lives.
+//!
+//! A process id alone is given to somebody else one day, so the word also has 24 bits of when the process began (and
+//! in which boot of the machine), and of its namespace of process ids, in which alone the id means anything.
+//!
+//! Nothing here waits or allocates. Without `/proc`, as after a chroot, a process is known by its id alone.
+
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::digest::mix;
+use crate::lock::this_process;
+
+/// Linux gives no id that is longer.
+const PID_BITS: u32 = 22;
+const PID_MASK: u64 = (1 << PID_BITS) - 1;
+/// Of the beginning, these bits are in the lower half of the word...
+const LOW_START_BITS: u32 = 8;
+/// ...and these in the upper one.
+const HIGH_START_BITS: u32 = 16;
+const START_BITS: u32 = LOW_START_BITS + HIGH_START_BITS;
+/// The bits of the word that are not the identity's.
+pub(super) const FLAGS: u64 = 0b11 << (PID_BITS + LOW_START_BITS);
+
+/// What a word of identity says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Identity {
+    pub pid: u32,
+    /// Digest of the beginning; 0: not known.
+    pub start: u32,
+    /// The last bits of the namespace's inode number, which are given out in turn; 0: not known.
+    pub namespace: u16,
+}
+
+impl Identity {
+    pub(super) fn word(self) -> u64 {
+        let start = u64::from(self.start);
+        u64::from(self.pid) & PID_MASK
+            | (start & ((1 << LOW_START_BITS) - 1)) << PID_BITS
+            | (start >> LOW_START_BITS) << 32
+            | u64::from(self.namespace) << 48
+    }
+
+    pub(super) fn of_word(word: u64) -> Identity {
+        let low = word >> PID_BITS & ((1 << LOW_START_BITS) - 1);
+        let high = word >> 32 & ((1 << HIGH_START_BITS) - 1);
+        Identity {
+            pid: (word & PID_MASK) as u32,
+            start: (high << LOW_START_BITS | low) as u32,
+            namespace: (word >> 48) as u16,
+        }
+    }
+
+    /// This process.
+    pub(super) fn own() -> Identity {
+        static WORD: AtomicU64 = AtomicU64::new(0);
+        static OF: AtomicU32 = AtomicU32::new(0);
+        let process = this_process();
+        // Acquire: pairs with the Release below, so that the word is this process's.
+        if OF.load(Ordering::Acquire) == process {
+            return Identity::of_word(WORD.load(Ordering::Relaxed));
+        }
+        let own = Identity::find_out();
+        WORD.store(own.word(), Ordering::Relaxed);
+        OF.store(process, Ordering::Release);
+        own
+    }
+
+    #[cold]
+    fn find_out() -> Identity {
+        // SAFETY: no arguments.
+        let pid = unsafe { libc::getpid() } as u32;
+        let start = match Stat::read(c"/proc/self/stat") {
+            Some(stat) if stat.pid == pid => digest_of(stat.start),
+            _ => 0,
+        };
+        Identity {
+            pid,
+            start,
+            namespace: namespace(),
+        }
+    }
+
+    /// Whether the process of this identity has certainly ended. Only its own namespace can tell.
+    pub(super) fn has_ended(self, judge: Identity) -> bool {
+        if self.namespace == 0 || self.namespace != judge.namespace || self.pid == 0 {
+            return false;
+        }
+        if self.pid == judge.pid {
+            return self.start != 0 && judge.start != 0 && self.start != judge.start;
+        }
+        // SAFETY: signal 0 asks and sends nothing.
+        let there = unsafe { libc::kill(self.pid as i32, 0) } == 0;
+        if !there && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH) {
+            return true;
+        }
+        // A process without a known beginning has no /proc, or another namespace's: it could not judge by it.
+        if self.start == 0 || judge.start == 0 {
+            return false;
+        }
+        let mut path = *b"/proc/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+        let mut digits = [0; 10];
+        let digits = decimal(self.pid, &mut digits);
+        path[6..6 + digits.len()].copy_from_slice(digits);
+        path[6 + digits.len()..][..5].copy_from_slice(b"/stat");
+        let Some(stat) = CStr::from_bytes_until_nul(&path).ok().and_then(Stat::read) else {
+            return false; // hidden from us, perhaps
+        };
+        stat.pid == self.pid && (stat.is_corpse() || digest_of(stat.start) != self.start)
+    }
+}
+
+fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
+    let mut first = digits.len();
+    while number > 0 && first > 0 {
+        first -= 1;
+        digits[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    &digits[first..]
+}
+
+/// The beginning of a process, in clock ticks of this boot of this machine; never 0.
+fn digest_of(start: u64) -> u32 {
+    let digest = mix(start ^ boot()) as u32 & ((1 << START_BITS) - 1);
+    digest.max(1)
+}
+
+/// The boot that this is: a digest of what the kernel calls it.
+fn boot() -> u64 {
+    static BOOT: AtomicU64 = AtomicU64::new(0);
+    let known = BOOT.load(Ordering::Relaxed);
+    if known != 0 {
+        return known;
+    }
+    let mut text = [0; 64];
+    let len = read(c"/proc/sys/kernel/random/boot_id", &mut text);
+    let (words, _) = text.as_chunks::<8>();
+    let digest = words
+        .iter()
+        .fold(1, |sum, word| mix(sum ^ u64::from_ne_bytes(*word)));
+    if len > 0 {
+        BOOT.store(digest, Ordering::Relaxed);
+    }
+    digest
+}
+
+fn namespace() -> u16 {
+    // Where it cannot be read any more, it is what it was: a fork stays in its parent's.
+    static KNOWN: AtomicU32 = AtomicU32::new(0);
+    // SAFETY: all zeros is a value of it.
+    let mut status: libc::stat = unsafe { core::mem::zeroed() };
+    // SAFETY: a path and a place for the answer.
+    if unsafe { libc::stat(c"/proc/self/ns/pid".as_ptr(), &mut status) } == 0 {
+        KNOWN.store((status.st_ino as u32 & 0xffff).max(1), Ordering::Relaxed);
+    }
+    KNOWN.load(Ordering::Relaxed) as u16
+}
+
+/// What `/proc/PID/stat` says.
+struct Stat {
+    pid: u32,
+    state: u8,
+    threads: u32,
+    start: u64,
+}
+
+impl Stat {
+    fn read(path: &CStr) -> Option<Stat> {
+        let mut text = [0; 1024];
+        let len = read(path, &mut text);
+        Stat::parse(&text[..len])
+    }
+
+    fn parse(text: &[u8]) -> Option<Stat> {
+        // The name, in parentheses, may have anything in it, also parentheses.
+        let before = text.iter().position(|&byte| byte == b' ')?;
+        let after = text.iter().rposition(|&byte| byte == b')')?;
+        let number = |bytes: &[u8]| core::str::from_utf8(bytes).ok()?.trim().parse::<u64>().ok();
+        let mut fields = text.get(after + 2..)?.split(|&byte| byte == b' ');
+        Some(Stat {
+            pid: number(&text[..before])? as u32,
+            state: *fields.next()?.first()?,
+            threads: number(fields.nth(16)?)? as u32,
+            start: number(fields.nth(1)?)?,
+        })
+    }
+
+    /// Whether all that is left of it is what its parent has not asked for. The first thread of a program may have ended
+    /// before the others.
+    fn is_corpse(&self) -> bool {
+        matches!(self.state, b'Z' | b'X') && self.threads <= 1
+    }
+}
+
+/// Reads the beginning of a file; how much.
+fn read(path: &CStr, into: &mut [u8]) -> usize {
+    // SAFETY: a path and flags.
+    let file = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    if file < 0 {
+        return 0;
+    }
+    // SAFETY: our descriptor, and a buffer of that length.
+    let len = unsafe { libc::read(file, into.as_mut_ptr().cast(), into.len()) };
+    // SAFETY: our descriptor, used no more.
+    unsafe { libc::close(file) };
+    usize::try_from(len).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn word_holds_all_of_an_identity_and_no_flag() {
+        let most = Identity {
+            pid: (1 << 22) - 1,
+            start: (1 << 24) - 1,
+            namespace: u16::MAX,
+        };
+        for identity in [
+            Identity::own(),
+            most,
+            Identity {
+                pid: 1,
+                start: 0x00ab_cdef,
+                namespace: 1,
+            },
+        ] {
+            assert_eq!(Identity::of_word(identity.word()), identity);
+            assert_eq!(identity.word() & FLAGS, 0);
+        }
+    }
+
+    #[test]
+    fn process_that_lives_has_not_ended_and_one_of_its_id_that_began_earlier_has() {
+        let own = Identity::own();
+        assert!(
+            own.start != 0 && own.namespace != 0,
+            "this test needs /proc"
+        );
+        // SAFETY: no arguments.
+        let parent = unsafe { libc::getppid() } as u32;
+        let mut path = std::format!("/proc/{parent}/stat").into_bytes();
+        path.push(0);
+        let start = Stat::read(CStr::from_bytes_until_nul(&path).unwrap())
+            .unwrap()
+            .start;
+        let parent = Identity {
+            pid: parent,
+            start: digest_of(start),
+            namespace: own.namespace,
+        };
+        assert!(!parent.has_ended(own));
+        assert!(!own.has_ended(own));
+        assert!(
+            Identity {
+                start: parent.start ^ 2,
+                ..parent
+            }
+            .has_ended(own)
+        );
+        assert!(
+            Identity {
+                start: own.start ^ 2,
+                ..own
+            }
+            .has_ended(own)
+        );
+        // Who is not known by its beginning, or is of another namespace, is not judged.
+        assert!(!Identity { start: 0, ..parent }.has_ended(own));
+        let elsewhere = own.namespace ^ 1;
+        assert!(
+            !Identity {
+                start: parent.start ^ 2,
+                namespace: elsewhere,
+                ..parent
+            }
+            .has_ended(own)
+        );
+    }
+
+    #[test]
+    fn process_that_was_killed_has_ended_before_and_after_its_parent_asks_for_it() {
+        let own = Identity::own();
+        // SAFETY: the child only waits to be killed.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            loop {
+                // SAFETY: no arguments.
+                unsafe { libc::pause() };
+            }
+        }
+        let path = std::ffi::CString::new(std::format!("/proc/{child}/stat")).unwrap();
+        let start = digest_of(Stat::read(&path).unwrap().start);
+        let there = Identity {
+            pid: child as u32,
+            start,
+            namespace: own.namespace,
+        };
+        assert!(!there.has_ended(own));
+        // SAFETY: our child.
+        unsafe { libc::kill(child, libc::SIGKILL) };
+        while !there.has_ended(own) {
+            std::thread::yield_now();
+        }
+        assert!(Stat::read(&path).unwrap().is_corpse());
+        // SAFETY: our child.
+        unsafe { libc::waitpid(child, core::ptr::null_mut(), 0) };
+        assert!(there.has_ended(own));
+    }
+
+    #[test]
+    fn name_of_a_program_does_not_confuse() {
+        let text = b"12 (a) Z (b)) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 7 18 99 20";
+        let stat = Stat::parse(text).unwrap();
+        assert_eq!(
+            (stat.pid, stat.state, stat.threads, stat.start),
+            (12, b'S', 7, 99)
+        );
+        assert!(Stat::parse(b"").is_none() && Stat::parse(b"1 (x").is_none());
+    }
+}

@@ -1,0 +1,156 @@
+//! Where everything is. It follows from the size alone: no place is ever read from the memory itself.
+//!
+//!     0        header: what region this is, the random numbers of its digests, flags
+//!     4096     the page of keys: a lock, and two copies
+//!     12288    realms: 64 bytes each
+//!     ...      shards, each: head (lock, sums, lists of free blocks), queues (56 bytes a realm), buckets (6 bytes each),
+//!              heap
+
+/// Changes with every change of what is where, or of what it means.
+pub(super) const VERSION: u32 = 1;
+pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"sslcache");
+
+/// Places in the header; the word at 8 is `memory::NOWHERE`.
+pub(super) mod header {
+    pub const MAGIC: usize = 0;
+    pub const VERSION: usize = 16;
+    /// 1: everything before has been written.
+    pub const READY: usize = 20;
+    pub const SIZE: usize = 24;
+    /// The next fresh realm.
+    pub const NEXT_REALM: usize = 32;
+    /// What the fresh realms of this region have in common.
+    pub const REALM_SALT: usize = 40;
+    pub const SHARED: usize = 48;
+    /// A process died while it held a seat, perhaps: they must be counted anew.
+    pub const RECOUNT: usize = 52;
+    /// The second in which somebody last tried to.
+    pub const RECOUNT_TRIED: usize = 56;
+    /// The latest second that anybody has told.
+    pub const LATEST: usize = 64;
+    pub const UNDECODABLE: usize = 72;
+    pub const TIME_OUTS: usize = 80;
+    /// The lock of the realms.
+    pub const REALMS_LOCK: usize = 128;
+    pub const DIGEST_KEYS: usize = 256;
+}
+
+pub(super) const PAGE: usize = 4096;
+pub(super) const REALMS: usize = 12288;
+pub(super) const REALM_BYTES: usize = 64;
+pub(super) const MOST_REALMS: usize = 1024;
+
+/// Smaller is of no use, larger does not fit the numbers in a shard.
+pub(super) const LEAST_BYTES: usize = 64 << 10;
+pub(super) const MOST_BYTES: usize = 4 << 30;
+const BYTES_A_REALM: usize = 64 << 10;
+const BYTES_A_SHARD: usize = 4 << 20;
+const MOST_SHARDS: usize = 64;
+
+/// Places in a shard.
+pub(super) mod shard {
+    pub const LOCK: usize = 0;
+    /// The granule behind the last block.
+    pub const TOP: usize = 64;
+    pub const BUCKETS: usize = 68;
+    pub const RECORDS: usize = 72;
+    /// Granules of the records.
+    pub const GRANULES: usize = 76;
+    /// The bucket in which the next to give up room is looked for.
+    pub const HAND: usize = 80;
+    /// Realms that have a record here.
+    pub const REALMS: usize = 84;
+    pub const COUNTERS: usize = 128;
+    /// A bit for each class of free blocks that is not empty.
+    pub const FREE_BITS: usize = 256;
+    pub const FREE: usize = 320;
+    pub const QUEUES: usize = 1408;
+}
+pub(super) const QUEUES_BYTES: usize = 56;
+
+/// A bucket for so many bytes of heap: a record of a short session.
+const BYTES_A_BUCKET: usize = 160;
+const BUCKET_BYTES: usize = 4;
+const LEFT_BYTES: usize = 2;
+
+/// What follows from the size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub size: usize,
+    pub realms: usize,
+    pub shards: usize,
+    first_shard: usize,
+    shard_bytes: usize,
+    /// From a shard's beginning.
+    pub buckets: usize,
+    pub most_buckets: u32,
+    pub left: usize,
+    pub heap: usize,
+    /// In granules from the heap's beginning.
+    pub end: u32,
+}
+
+impl Layout {
+    /// The layout of a region of so many bytes, in whole pages; None if there are too few or too many.
+    pub(super) fn new(bytes: usize) -> Option<Layout> {
+        if !(LEAST_BYTES..=MOST_BYTES).contains(&bytes) {
+            return None;
+        }
+        let size = bytes & !4095;
+        let realms = (size / BYTES_A_REALM).clamp(16, MOST_REALMS);
+        let shards = 1 << (size / BYTES_A_SHARD).clamp(1, MOST_SHARDS).ilog2();
+        let first_shard = (REALMS + realms * REALM_BYTES).next_multiple_of(64);
+        let shard_bytes = ((size - first_shard) / shards) & !63;
+        let buckets = (shard::QUEUES + realms * QUEUES_BYTES).next_multiple_of(64);
+        let rest = shard_bytes - buckets;
+        let most_buckets = rest / (BYTES_A_BUCKET + BUCKET_BYTES + LEFT_BYTES);
+        let left = buckets + most_buckets * BUCKET_BYTES;
+        let heap = (left + most_buckets * LEFT_BYTES).next_multiple_of(64);
+        Some(Layout {
+            size,
+            realms,
+            shards,
+            first_shard,
+            shard_bytes,
+            buckets,
+            most_buckets: most_buckets as u32,
+            left,
+            heap,
+            end: ((shard_bytes - heap) / 8) as u32,
+        })
+    }
+
+    /// Where a shard begins.
+    pub(super) fn shard(&self, number: usize) -> usize {
+        self.first_shard + (number & (self.shards - 1)) * self.shard_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_follow_one_another_in_regions_of_any_size() {
+        for bytes in [
+            LEAST_BYTES,
+            100_000,
+            1 << 20,
+            10 << 20,
+            64 << 20,
+            (1 << 30) + 4097,
+            MOST_BYTES,
+        ] {
+            let layout = Layout::new(bytes).unwrap();
+            assert!(layout.size <= bytes && layout.shards.is_power_of_two());
+            assert!(layout.first_shard >= REALMS + layout.realms * REALM_BYTES);
+            assert!(layout.shard(layout.shards - 1) + layout.shard_bytes <= layout.size);
+            assert!(layout.buckets + layout.most_buckets as usize * 4 <= layout.left);
+            assert!(layout.left + layout.most_buckets as usize * 2 <= layout.heap);
+            assert!(layout.heap + layout.end as usize * 8 <= layout.shard_bytes);
+            assert!(layout.end > 1 << 12 && layout.end < 1 << 24);
+        }
+        assert_eq!(Layout::new(LEAST_BYTES - 1), None);
+        assert_eq!(Layout::new(MOST_BYTES + 1), None);
+    }
+}

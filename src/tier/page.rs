@@ -1,0 +1,89 @@
+//! A page for keys that all processes use: for the tickets of TLS, whose keys must be the same in all of them.
+//!
+//! It is shown as a copy, under a lock of its own, and kept twice: a change is written to the copy that is not valid,
+//! which one store then makes the valid one. Whoever is killed meanwhile leaves the page as it was.
+
+use core::sync::atomic::Ordering::{Relaxed, Release};
+
+use super::layout::{PAGE, header};
+use super::lock::{Lock, Wait};
+use super::region::Region;
+
+/// Bytes of the page.
+pub const PAGE_BYTES: usize = 4000;
+
+/// Which of the two copies is valid.
+const VALID: usize = PAGE + 32;
+const COPIES: usize = PAGE + 64;
+const COPY_BYTES: usize = 4032;
+/// Place of the checksum in a copy.
+const CHECK: usize = PAGE_BYTES;
+
+impl Region {
+    /// Shows the page for keys to `act`, and keeps what it changed. It is all zeros at first, or where it is found
+    /// damaged. None if its lock is not had in time; then nothing was kept.
+    pub fn with_page<R>(&self, act: impl FnOnce(&mut [u8; PAGE_BYTES]) -> R) -> Option<R> {
+        if !self.is_on() {
+            self.count_off();
+            return None;
+        }
+        // One who died in here has not changed what is valid: there is nothing to mend.
+        let (Wait::Had(held) | Wait::TakenOver(held)) = Lock::at(&self.memory, PAGE).lock() else {
+            self.memory.u64(header::TIME_OUTS).fetch_add(1, Relaxed);
+            return None;
+        };
+        let valid = self.memory.u32(VALID).load(Relaxed) as usize & 1;
+        let mut page = Page([0; PAGE_BYTES]);
+        self.read_copy(valid, &mut page);
+        let check = self.check(&page);
+        let answer = act(&mut page.0);
+        if self.check(&page) != check {
+            self.write_copy(1 - valid, &page);
+            // Release: the copy is whole before.
+            self.memory.u32(VALID).store(1 - valid as u32, Release);
+            let old = COPIES + valid * COPY_BYTES;
+            self.memory.wipe(old, old + COPY_BYTES);
+        }
+        held.release().then_some(answer)
+    }
+
+    fn read_copy(&self, number: usize, page: &mut Page) {
+        let at = COPIES + number * COPY_BYTES;
+        for (number, bytes) in page.0.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            *bytes = self.memory.u64(at + 8 * number).load(Relaxed).to_ne_bytes();
+        }
+        if self.check(page) != self.memory.u64(at + CHECK).load(Relaxed) {
+            page.wipe();
+        }
+    }
+
+    fn write_copy(&self, number: usize, page: &Page) {
+        let at = COPIES + number * COPY_BYTES;
+        self.memory.write(at, &page.0);
+        self.memory.u64(at + CHECK).store(self.check(page), Relaxed);
+    }
+
+    fn check(&self, page: &Page) -> u64 {
+        let mut sum = self.digests.sum();
+        sum.add_bytes(&page.0);
+        sum.whole()
+    }
+}
+
+/// A copy of the page in this process's memory, wiped when it is dropped.
+struct Page([u8; PAGE_BYTES]);
+
+impl Page {
+    fn wipe(&mut self) {
+        for byte in &mut self.0 {
+            // SAFETY: a byte of our own. Volatile, because nobody reads it any more.
+            unsafe { core::ptr::write_volatile(byte, 0) };
+        }
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}

@@ -1,0 +1,362 @@
+//! Which record of a realm leaves: the policy of the cache (`cache/queues.rs` gives its reasons), for each realm and
+//! shard, with its lists in the region.
+//!
+//! Newcomers wait in a small queue and the others leave first; those that are used there move on to the main queue, where
+//! each use is worth another round. A choice looks at a bounded number of records.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::heap::{Broken, NIL};
+use super::layout::{QUEUES_BYTES, shard as place};
+use super::record::{AFTER, BEFORE, Record};
+use super::shard::Shard;
+use crate::cache::{Expiry, Standing};
+
+/// Records that one choice may examine.
+const EXAMINED_MOST: u32 = 16;
+/// Uses that count.
+const USES_MOST: u32 = 0b11;
+/// The small queue's share is one in this many...
+const SMALL_SHARE: u32 = 20;
+/// ...but at least this long, or half of what there is.
+const SMALL_LEAST: u32 = 8;
+/// Moments in the time in which as many records arrive as there are.
+const MOMENTS_A_TURNOVER: u32 = 16;
+
+const MAIN: u32 = 0b100;
+
+// Places in a realm's queues: head, tail and length of each, then the count of time.
+const QUEUE_BYTES: usize = 12;
+const ARRIVALS: usize = 24;
+const NOW: usize = 28;
+/// No record here expires before this second.
+const EARLIEST: usize = 32;
+/// The earliest expiry noted since a scan last began: what a scan that ends may have missed.
+const ADDED_SINCE: usize = 40;
+/// The number of that scan.
+const SCAN: usize = 48;
+
+/// The two queues of a realm in a shard.
+#[derive(Clone, Copy)]
+pub(super) struct Queues<'a> {
+    shard: Shard<'a>,
+    realm: u32,
+    base: usize,
+}
+
+impl<'a> Queues<'a> {
+    pub(super) fn of(shard: Shard<'a>, realm: u32) -> Queues<'a> {
+        let base = shard.base + place::QUEUES + realm as usize * QUEUES_BYTES;
+        Queues { shard, realm, base }
+    }
+
+    fn word(&self, byte: usize) -> u32 {
+        self.shard.memory.u32(self.base + byte).load(Relaxed)
+    }
+
+    fn set_word(&self, byte: usize, word: u32) {
+        self.shard.memory.u32(self.base + byte).store(word, Relaxed);
+    }
+
+    fn head(&self, main: bool) -> u32 {
+        self.word(usize::from(main) * QUEUE_BYTES)
+    }
+
+    fn tail(&self, main: bool) -> u32 {
+        self.word(usize::from(main) * QUEUE_BYTES + 4)
+    }
+
+    fn len_of(&self, main: bool) -> u32 {
+        self.word(usize::from(main) * QUEUE_BYTES + 8)
+    }
+
+    fn set_head(&self, main: bool, at: u32) {
+        self.set_word(usize::from(main) * QUEUE_BYTES, at);
+    }
+
+    fn set_tail(&self, main: bool, at: u32) {
+        self.set_word(usize::from(main) * QUEUE_BYTES + 4, at);
+    }
+
+    fn set_len(&self, main: bool, len: u32) {
+        self.set_word(usize::from(main) * QUEUE_BYTES + 8, len);
+    }
+
+    pub(super) fn len(&self) -> u32 {
+        self.len_of(false).wrapping_add(self.len_of(true))
+    }
+
+    pub(super) fn forget(&self) {
+        for byte in (0..QUEUES_BYTES).step_by(4) {
+            if self.word(byte) != 0 {
+                self.set_word(byte, 0);
+            }
+        }
+    }
+
+    fn now(&self) -> u8 {
+        self.word(NOW) as u8
+    }
+
+    /// No record here expires before this.
+    pub(super) fn earliest(&self) -> i64 {
+        if self.len() == 0 {
+            return i64::MAX;
+        }
+        self.shard.memory.u64(self.base + EARLIEST).load(Relaxed) as i64
+    }
+
+    fn set_second(&self, byte: usize, second: i64) {
+        self.shard
+            .memory
+            .u64(self.base + byte)
+            .store(second as u64, Relaxed);
+    }
+
+    pub(super) fn note_expiry(&self, expiry: Expiry) {
+        let added = self.shard.memory.u64(self.base + ADDED_SINCE).load(Relaxed) as i64;
+        self.set_second(ADDED_SINCE, added.min(expiry.secs()));
+        self.set_second(EARLIEST, self.earliest().min(expiry.secs()));
+    }
+
+    /// Begins a scan of all the realm's records here; its number.
+    pub(super) fn begin_scan(&self) -> u32 {
+        let scan = self.word(SCAN).wrapping_add(1);
+        self.set_word(SCAN, scan);
+        self.set_second(ADDED_SINCE, i64::MAX);
+        scan
+    }
+
+    /// Ends a scan that saw no earlier expiry than this. Where another one began meanwhile, the bound stays as it is.
+    pub(super) fn end_scan(&self, scan: u32, seen: i64) {
+        if self.word(SCAN) == scan {
+            let added = self.shard.memory.u64(self.base + ADDED_SINCE).load(Relaxed) as i64;
+            self.set_second(EARLIEST, seen.min(added));
+        }
+    }
+
+    /// A record of the realm.
+    fn record(&self, at: u32) -> Result<Record<'a>, Broken> {
+        let record = self.shard.record(at)?;
+        (record.realm() == self.realm)
+            .then_some(record)
+            .ok_or(Broken)
+    }
+
+    /// Admits a new record.
+    pub(super) fn admit(&self, record: &Record<'_>, standing: Standing) -> Result<(), Broken> {
+        let arrivals = self.word(ARRIVALS).wrapping_add(1);
+        if arrivals > self.len() / MOMENTS_A_TURNOVER {
+            self.set_word(ARRIVALS, 0);
+            self.set_word(NOW, u32::from(self.now().wrapping_add(1)));
+        } else {
+            self.set_word(ARRIVALS, arrivals);
+        }
+        let main = match standing {
+            Standing::New => false,
+            Standing::Returning => self.main_has_room(),
+            Standing::Proven => true,
+        };
+        self.note_expiry(record.expiry());
+        record.set_used(self.now());
+        self.push(record, main)
+    }
+
+    /// Admits a record that was there before, as it was.
+    pub(super) fn readmit(&self, record: &Record<'_>) -> Result<(), Broken> {
+        self.note_expiry(record.expiry());
+        let rank = record.rank();
+        self.push(record, rank & MAIN != 0)?;
+        record.set_rank(rank);
+        Ok(())
+    }
+
+    fn push(&self, record: &Record<'_>, main: bool) -> Result<(), Broken> {
+        if self.len() == 0 {
+            self.shard.count_realms(1);
+        }
+        record.set_rank(if main { MAIN } else { 0 });
+        let last = self.tail(main);
+        record.set_word(BEFORE, last);
+        record.set_word(AFTER, NIL);
+        if last == NIL {
+            self.set_head(main, record.at);
+        } else {
+            self.record(last)?.set_word(AFTER, record.at);
+        }
+        self.set_tail(main, record.at);
+        self.set_len(main, self.len_of(main).wrapping_add(1));
+        Ok(())
+    }
+
+    /// Takes a record out.
+    pub(super) fn withdraw(&self, record: &Record<'_>) -> Result<(), Broken> {
+        let main = record.rank() & MAIN != 0;
+        let (before, after) = (record.word(BEFORE), record.word(AFTER));
+        if before == NIL {
+            if self.head(main) != record.at {
+                return Err(Broken);
+            }
+            self.set_head(main, after);
+        } else {
+            let before = self.record(before)?;
+            if before.word(AFTER) != record.at {
+                return Err(Broken);
+            }
+            before.set_word(AFTER, after);
+        }
+        if after == NIL {
+            if self.tail(main) != record.at {
+                return Err(Broken);
+            }
+            self.set_tail(main, before);
+        } else {
+            let after = self.record(after)?;
+            if after.word(BEFORE) != record.at {
+                return Err(Broken);
+            }
+            after.set_word(BEFORE, before);
+        }
+        self.set_len(main, self.len_of(main).checked_sub(1).ok_or(Broken)?);
+        if self.len() == 0 {
+            self.shard.count_realms(-1);
+        }
+        Ok(())
+    }
+
+    pub(super) fn count_use(&self, record: &Record<'_>) {
+        record.set_used(self.now());
+        let rank = record.rank();
+        record.set_rank(rank & MAIN | ((rank & USES_MOST) + 1).min(USES_MOST));
+    }
+
+    /// Whether one who was last here at that moment, and has come back, deserves a place in the main queue more than the
+    /// oldest who is there.
+    pub(super) fn outranks_oldest(&self, used: u8) -> Result<bool, Broken> {
+        if self.main_has_room() {
+            return Ok(true);
+        }
+        for _ in 0..EXAMINED_MOST {
+            let oldest = self.head(true);
+            if oldest == NIL {
+                return Ok(true);
+            }
+            let oldest = self.record(oldest)?;
+            if oldest.rank() & USES_MOST == 0 {
+                let since = |moment: u8| self.now().wrapping_sub(moment);
+                return Ok(since(used) < since(oldest.used()));
+            }
+            self.pass_over(&oldest)?;
+        }
+        Ok(false)
+    }
+
+    /// The first of the realm's records here, of the small queue if it has any.
+    pub(super) fn first(&self) -> Result<Option<Record<'a>>, Broken> {
+        let first = match self.head(false) {
+            NIL => self.head(true),
+            first => first,
+        };
+        match first {
+            NIL if self.len() > 0 => Err(Broken),
+            NIL => Ok(None),
+            first => self.record(first).map(Some),
+        }
+    }
+
+    /// The record that should leave; it stays where it is. None if there is none.
+    pub(super) fn victim(&self, now: i64) -> Result<Option<Record<'a>>, Broken> {
+        // While newcomers supply the victims nothing else looks into the main queue; its expired must not outlive them.
+        if self.head(true) != NIL {
+            let oldest = self.record(self.head(true))?;
+            if oldest.expiry().has_passed(now) {
+                return Ok(Some(oldest));
+            }
+        }
+        let mut least_used: Option<(u32, Record<'a>)> = None;
+        for _ in 0..EXAMINED_MOST {
+            let Some(candidate) = self.next_candidate()? else {
+                break;
+            };
+            let uses = candidate.rank() & USES_MOST;
+            if uses == 0 || candidate.expiry().has_passed(now) {
+                return Ok(Some(candidate));
+            }
+            if least_used.is_none_or(|(fewest, _)| uses < fewest) {
+                least_used = Some((uses, candidate));
+            }
+            self.pass_over(&candidate)?;
+        }
+        // All of these have come back. A newcomer has not, if there are more of them than their share.
+        if self.small_is_over() && self.tail(false) != NIL {
+            let newcomer = self.record(self.tail(false))?;
+            if newcomer.rank() & USES_MOST == 0 {
+                return Ok(Some(newcomer));
+            }
+        }
+        Ok(least_used.map(|(_, record)| record))
+    }
+
+    fn small_share(&self) -> u32 {
+        let len = self.len();
+        (len / SMALL_SHARE).max(SMALL_LEAST.min(len / 2))
+    }
+
+    fn small_is_over(&self) -> bool {
+        self.len_of(false) > self.small_share()
+    }
+
+    /// Whether the small queue is so long that the main one cannot have claimed its share.
+    fn main_has_room(&self) -> bool {
+        self.len_of(false) > self.small_share().saturating_mul(2)
+    }
+
+    fn next_candidate(&self) -> Result<Option<Record<'a>>, Broken> {
+        let main = !self.small_is_over() && self.head(true) != NIL;
+        match self.head(main) {
+            NIL => Ok(None),
+            at => self.record(at).map(Some),
+        }
+    }
+
+    /// Spends a use of the candidate: from the small queue to the main one, or once more round the main one.
+    fn pass_over(&self, record: &Record<'_>) -> Result<(), Broken> {
+        let rank = record.rank();
+        self.withdraw(record)?;
+        self.push(record, true)?;
+        if rank & MAIN != 0 {
+            record.set_rank(MAIN | (rank & USES_MOST).saturating_sub(1));
+        }
+        Ok(())
+    }
+
+    /// Goes along both queues.
+    pub(super) fn validate(&self) -> Result<(), String> {
+        for main in [false, true] {
+            let (mut before, mut at, mut met) = (NIL, self.head(main), 0);
+            while at != NIL {
+                let record = self
+                    .record(at)
+                    .map_err(|_| format!("queue of realm {} at {at}", self.realm))?;
+                met += 1;
+                if met > self.len_of(main)
+                    || record.word(BEFORE) != before
+                    || (record.rank() & MAIN != 0) != main
+                {
+                    return Err(format!("a link of realm {}'s queue at {at}", self.realm));
+                }
+                if record.expiry().secs() < self.earliest() {
+                    return Err(format!(
+                        "realm {} has one that expires earlier than the earliest",
+                        self.realm
+                    ));
+                }
+                (before, at) = (at, record.word(AFTER));
+            }
+            if met != self.len_of(main) || self.tail(main) != before {
+                return Err(format!("the length or end of realm {}'s queue", self.realm));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! A record: 48 bytes of header, then the body.
+//!
+//! What never changes while the record lives (fingerprint, mark, realm, length, body) and its expiry are under the
+//! checksum; the links are not, as each is checked against its neighbour when it is followed, nor are the uses.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::digest::{Covered, Digests, Fingerprint};
+use super::heap::{Broken, Heap, Run, Tag};
+use crate::cache::Expiry;
+
+/// Bytes of a record before its body.
+pub(super) const HEADER: usize = 48;
+
+// Places in a block; the tag is at 0.
+pub(super) const CHAIN: usize = 4;
+const FIRST: usize = 8;
+const SECOND: usize = 16;
+pub(super) const BEFORE: usize = 24;
+pub(super) const AFTER: usize = 28;
+const MARK: usize = 32;
+const CHECK: usize = 36;
+const STATE: usize = 40;
+const EXPIRY: usize = 44;
+
+// The bits of the state: realm, rank, last use, and the upper bits of the expiry.
+const REALM_BITS: u32 = 10;
+const RANK_BITS: u32 = 3;
+const USED_SHIFT: u32 = 16;
+const EXPIRY_SHIFT: u32 = 24;
+
+/// A record that was found in its place.
+#[derive(Clone, Copy)]
+pub(super) struct Record<'a> {
+    heap: Heap<'a>,
+    pub at: u32,
+    pub tag: Tag,
+}
+
+/// What a new record consists of.
+pub(super) struct Contents<'a> {
+    pub fingerprint: Fingerprint,
+    pub mark: u32,
+    pub realm: u32,
+    pub expiry: Expiry,
+    pub body: &'a [u8],
+}
+
+impl Contents<'_> {
+    pub(super) fn granules(&self) -> u32 {
+        (HEADER + self.body.len()).div_ceil(8) as u32
+    }
+
+    /// Writes the record into a block and publishes it; its links are not set yet.
+    pub(super) fn write(&self, heap: Heap<'_>, run: Run, digests: &Digests) {
+        let memory = heap.memory;
+        let covered = Covered {
+            fingerprint: self.fingerprint,
+            mark: self.mark,
+            realm: self.realm,
+            len: self.body.len(),
+        };
+        let mut sum = digests.sum();
+        sum.add_bytes(self.body);
+        let check = sum.finish(&covered) ^ digests.expiry(self.expiry);
+        let (upper, lower) = self.expiry.packed();
+        let byte = |byte| heap.byte(run.at, byte);
+        memory
+            .u64(byte(FIRST))
+            .store(self.fingerprint.first, Relaxed);
+        memory
+            .u64(byte(SECOND))
+            .store(self.fingerprint.second, Relaxed);
+        memory.u32(byte(MARK)).store(self.mark, Relaxed);
+        memory.u32(byte(CHECK)).store(check, Relaxed);
+        let state = self.realm | u32::from(upper as u8) << EXPIRY_SHIFT;
+        memory.u32(byte(STATE)).store(state, Relaxed);
+        memory.u32(byte(EXPIRY)).store(lower, Relaxed);
+        memory.write(byte(HEADER), self.body);
+        heap.publish(run, run.granules * 8 - (HEADER + self.body.len()) as u32);
+    }
+}
+
+impl<'a> Record<'a> {
+    /// The record at `at`, if there can be one.
+    pub(super) fn at(heap: Heap<'a>, at: u32) -> Result<Record<'a>, Broken> {
+        let tag = heap.tag(at)?;
+        let used = tag.granules() as usize * 8 - tag.slack() as usize;
+        if !tag.is_live() || used < HEADER {
+            return Err(Broken);
+        }
+        Ok(Record { heap, at, tag })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.tag.granules() as usize * 8 - self.tag.slack() as usize - HEADER
+    }
+
+    pub(super) fn word(&self, byte: usize) -> u32 {
+        self.heap
+            .memory
+            .u32(self.heap.byte(self.at, byte))
+            .load(Relaxed)
+    }
+
+    pub(super) fn set_word(&self, byte: usize, word: u32) {
+        self.heap
+            .memory
+            .u32(self.heap.byte(self.at, byte))
+            .store(word, Relaxed);
+    }
+
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let word = |byte| {
+            self.heap
+                .memory
+                .u64(self.heap.byte(self.at, byte))
+                .load(Relaxed)
+        };
+        Fingerprint {
+            first: word(FIRST),
+            second: word(SECOND),
+        }
+    }
+
+    pub(super) fn mark(&self) -> u32 {
+        self.word(MARK)
+    }
+
+    pub(super) fn realm(&self) -> u32 {
+        self.word(STATE) & ((1 << REALM_BITS) - 1)
+    }
+
+    /// As `queues` packs it.
+    pub(super) fn rank(&self) -> u32 {
+        self.word(STATE) >> REALM_BITS & ((1 << RANK_BITS) - 1)
+    }
+
+    pub(super) fn used(&self) -> u8 {
+        (self.word(STATE) >> USED_SHIFT) as u8
+    }
+
+    pub(super) fn set_rank(&self, rank: u32) {
+        let mask = ((1 << RANK_BITS) - 1) << REALM_BITS;
+        self.set_word(STATE, self.word(STATE) & !mask | rank << REALM_BITS & mask);
+    }
+
+    pub(super) fn set_used(&self, used: u8) {
+        let mask = 0xff << USED_SHIFT;
+        self.set_word(
+            STATE,
+            self.word(STATE) & !mask | u32::from(used) << USED_SHIFT,
+        );
+    }
+
+    pub(super) fn expiry(&self) -> Expiry {
+        Expiry::unpacked(((self.word(STATE) >> EXPIRY_SHIFT) as i8, self.word(EXPIRY)))
+    }
+
+    pub(super) fn set_expiry(&self, expiry: Expiry, digests: &Digests) {
+        let (upper, lower) = expiry.packed();
+        let change = digests.expiry(self.expiry()) ^ digests.expiry(expiry);
+        let mask = 0xff << EXPIRY_SHIFT;
+        self.set_word(CHECK, self.word(CHECK) ^ change);
+        self.set_word(
+            STATE,
+            self.word(STATE) & !mask | u32::from(upper as u8) << EXPIRY_SHIFT,
+        );
+        self.set_word(EXPIRY, lower);
+    }
+
+    /// Goes through the body once, handing on the bytes if they are wanted; whether the checksum agrees with them.
+    pub(super) fn read(&self, digests: &Digests, mut copy: Option<&mut Vec<u8>>) -> bool {
+        let len = self.len();
+        let mut sum = digests.sum();
+        let mut left = len;
+        for at in (0..len).step_by(8) {
+            let word = self
+                .heap
+                .memory
+                .u64(self.heap.byte(self.at, HEADER + at))
+                .load(Relaxed);
+            sum.add(word);
+            if let Some(copy) = copy.as_deref_mut() {
+                copy.extend_from_slice(&word.to_ne_bytes()[..left.min(8)]);
+            }
+            left = left.saturating_sub(8);
+        }
+        let covered = Covered {
+            fingerprint: self.fingerprint(),
+            mark: self.mark(),
+            realm: self.realm(),
+            len,
+        };
+        sum.finish(&covered) ^ digests.expiry(self.expiry()) == self.word(CHECK)
+    }
+}

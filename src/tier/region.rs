@@ -1,0 +1,348 @@
+//! The region as a whole: how it is made, who holds its locks, what it counts.
+
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::io;
+use std::path::Path;
+
+use super::digest::{Digests, draw};
+use super::figures::{Event, Figures, count};
+use super::file::{self, Refusal, Watch};
+use super::heap::Broken;
+use super::layout::{Layout, MAGIC, VERSION, header, shard as place};
+use super::lock::{Held, Lock, Wait};
+use super::memory::Memory;
+use super::realms::{Realm, Realms};
+use super::shard::{SLICE, Shard};
+use super::share::Share;
+use crate::lock::watch_forks;
+
+/// Records that may be removed from a forgotten realm to make its slot free, in one call.
+const FORGOTTEN_MOST: u32 = 2048;
+
+/// One piece of memory that many processes use at the same time, for the records of many realms.
+pub struct Region {
+    pub(super) memory: Memory,
+    pub(super) layout: Layout,
+    pub(super) digests: Digests,
+    watch: Option<Watch>,
+}
+
+impl Region {
+    /// A region of anonymous memory, for this process and those that will be forked from it. It takes what is used of
+    /// it; `bytes` is the most, and the address space.
+    pub fn anonymous(bytes: usize) -> io::Result<Region> {
+        let layout = Layout::new(bytes).ok_or(io::ErrorKind::InvalidInput)?;
+        let memory = Memory::anonymous(layout.size)?;
+        if !initialise(&memory, &layout) {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Region::of(memory, layout, None))
+    }
+
+    /// The region in this file, which is made if it is not there. One that is there keeps its size.
+    pub fn named(path: &Path, bytes: usize) -> Result<Region, Refusal> {
+        let (memory, layout, watch) = file::open(path, bytes)?;
+        Ok(Region::of(memory, layout, Some(watch)))
+    }
+
+    fn of(memory: Memory, layout: Layout, watch: Option<Watch>) -> Region {
+        watch_forks();
+        let digests = Digests::of(&memory);
+        Region {
+            memory,
+            layout,
+            digests,
+            watch,
+        }
+    }
+
+    /// A realm that nobody else has.
+    pub fn fresh_realm(&self) -> Realm {
+        static WITHOUT_REGION: AtomicU64 = AtomicU64::new(0);
+        if !self.is_on() {
+            return Realm::named(u128::from(WITHOUT_REGION.fetch_add(1, Relaxed)));
+        }
+        self.realms().fresh()
+    }
+
+    /// The share of a realm. `capacity`, 0 meaning no bound by number, counts only where the realm is new here. None if
+    /// there is no place for another realm, or a lock is not had in time.
+    pub fn share(&self, realm: Realm, capacity: usize) -> Option<Share<'_>> {
+        if !self.is_on() {
+            return None;
+        }
+        let slot = match self.realms().find(realm) {
+            Some(slot) => slot,
+            None => self.claim(realm, capacity)?,
+        };
+        Some(Share::new(self, realm, slot, capacity))
+    }
+
+    /// Notes that several processes use the region.
+    pub fn mark_shared(&self) {
+        if self.watch.is_none() {
+            self.memory.u32(header::SHARED).store(1, Relaxed);
+        }
+    }
+
+    /// Whether several processes use the region; one in a file is taken to be used by others.
+    pub fn is_shared(&self) -> bool {
+        self.watch.is_some() || self.memory.u32(header::SHARED).load(Relaxed) != 0
+    }
+
+    /// What has happened so far.
+    pub fn figures(&self) -> Figures {
+        let sum = |at: usize| self.memory.u64(at).load(Relaxed);
+        let off = self.watch.as_ref().map_or(0, Watch::times_off);
+        let mut figures = Figures {
+            size: self.layout.size as u64,
+            off,
+            ..Figures::default()
+        };
+        if !self.is_on() {
+            return figures;
+        }
+        for number in 0..self.layout.shards {
+            figures.add(&self.memory, self.layout.shard(number));
+        }
+        figures.undecodable = figures.undecodable.wrapping_add(sum(header::UNDECODABLE));
+        figures.time_outs = figures.time_outs.wrapping_add(sum(header::TIME_OUTS));
+        figures
+    }
+
+    /// Counts a record that the caller found and could not decode.
+    pub fn count_undecodable(&self) {
+        if !self.is_on() {
+            return self.count_off();
+        }
+        self.memory.u64(header::UNDECODABLE).fetch_add(1, Relaxed);
+    }
+
+    /// Walks everything, with all locks held: whether it agrees with itself. For tests and tools: nobody else gets on
+    /// meanwhile.
+    pub fn validate(&self) -> Result<(), String> {
+        if !self.is_on() {
+            return Err("the region's file is not what it was".to_owned());
+        }
+        let Some(held) = self.hold_all() else {
+            return Err("a lock is not had in time".to_owned());
+        };
+        if self.memory.u32(header::RECOUNT).load(Relaxed) != 0 {
+            self.recount_held();
+        }
+        let realms = self.realms();
+        for (number, (shard, _)) in held.iter().enumerate() {
+            shard
+                .validate()
+                .map_err(|what| format!("shard {number}: {what}"))?;
+        }
+        for slot in 0..self.layout.realms as u32 {
+            let records: u64 = held
+                .iter()
+                .map(|(shard, _)| u64::from(shard.queues(slot).len()))
+                .sum();
+            let taken = realms.taken(slot);
+            if records != taken as u64 {
+                return Err(format!("slot {slot}: {taken} seats for {records} records"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the memory may be touched.
+    pub(super) fn is_on(&self) -> bool {
+        self.watch
+            .as_ref()
+            .is_none_or(|watch| watch.is_whole(self.layout.size))
+    }
+
+    pub(super) fn realms(&self) -> Realms<'_> {
+        Realms {
+            memory: &self.memory,
+            layout: &self.layout,
+        }
+    }
+
+    pub(super) fn shard(&self, number: usize) -> Shard<'_> {
+        Shard::new(
+            &self.memory,
+            &self.layout,
+            &self.digests,
+            self.layout.shard(number),
+        )
+    }
+
+    pub(super) fn count(&self, shard: usize, event: Event) {
+        count(&self.memory, self.layout.shard(shard), event);
+    }
+
+    /// Counts a call that found the region's file to be shorter than it was.
+    pub(super) fn count_off(&self) {
+        if let Some(watch) = &self.watch {
+            watch.count_off();
+        }
+    }
+
+    fn hold(&self, number: usize) -> Option<(Shard<'_>, Held<'_>)> {
+        let shard = self.shard(number);
+        match Lock::at(&self.memory, shard.base + place::LOCK).lock() {
+            Wait::Had(held) => Some((shard, held)),
+            Wait::TakenOver(held) => {
+                shard.count(Event::Recovered);
+                self.rebuild(&shard);
+                Some((shard, held))
+            }
+            Wait::InVain => {
+                shard.count(Event::TimeOut);
+                None
+            }
+        }
+    }
+
+    fn rebuild(&self, shard: &Shard<'_>) {
+        // Before the work: if this process dies in it, too, the next one counts all the same.
+        self.memory.u32(header::RECOUNT).store(1, Relaxed);
+        shard.rebuild();
+    }
+
+    /// Does something under the lock of a shard. None: the lock was not had, or was lost meanwhile, or something in the
+    /// shard makes no sense, which is mended then.
+    pub(super) fn in_shard<R>(
+        &self,
+        number: usize,
+        act: impl FnOnce(&Shard<'_>) -> Result<R, Broken>,
+    ) -> Option<R> {
+        let (shard, held) = self.hold(number)?;
+        match act(&shard) {
+            Ok(done) => held.release().then_some(done),
+            Err(Broken) => {
+                shard.count(Event::Rebuilt);
+                self.rebuild(&shard);
+                None
+            }
+        }
+    }
+
+    fn hold_all(&self) -> Option<Vec<(Shard<'_>, Held<'_>)>> {
+        let mut held = Vec::with_capacity(self.layout.shards);
+        for number in 0..self.layout.shards {
+            held.push(self.hold(number)?);
+        }
+        Some(held)
+    }
+
+    /// Counts the seats anew, if somebody who held some may have died. Once in a second somebody tries.
+    pub(super) fn recount(&self, now: i64) {
+        if self.memory.u32(header::RECOUNT).load(Relaxed) == 0 {
+            return;
+        }
+        let tried = self.memory.u64(header::RECOUNT_TRIED);
+        if tried.swap(now as u64, Relaxed) == now as u64 {
+            return;
+        }
+        if let Some(_held) = self.hold_all() {
+            self.recount_held();
+        }
+    }
+
+    /// With all locks held, nobody is between a seat and a record.
+    fn recount_held(&self) {
+        self.memory.u32(header::RECOUNT).store(0, Relaxed);
+        for slot in 0..self.layout.realms as u32 {
+            let records = (0..self.layout.shards)
+                .map(|number| u64::from(self.shard(number).queues(slot).len()));
+            self.realms().set_taken(slot, records.sum());
+        }
+    }
+
+    fn hold_realms(&self) -> Option<Held<'_>> {
+        match Lock::at(&self.memory, header::REALMS_LOCK).lock() {
+            Wait::Had(held) => Some(held),
+            Wait::TakenOver(held) => {
+                self.realms().mend();
+                Some(held)
+            }
+            Wait::InVain => {
+                self.memory.u64(header::TIME_OUTS).fetch_add(1, Relaxed);
+                None
+            }
+        }
+    }
+
+    pub(super) fn claim(&self, realm: Realm, capacity: usize) -> Option<u32> {
+        let held = self.hold_realms()?;
+        if let Some(slot) = self.realms().claim(realm, capacity) {
+            return held.release().then_some(slot);
+        }
+        // All slots have records. Those of the realm that was not used for longest are given up.
+        let forgotten = self.realms().longest_unused(false)?;
+        drop(held);
+        self.flush_slot(forgotten, FORGOTTEN_MOST);
+        let held = self.hold_realms()?;
+        let slot = self.realms().claim(realm, capacity);
+        held.release().then_some(slot).flatten()
+    }
+
+    /// Spreads a realm over as many shards as its capacity wants. Its records would not be found where they are: they go.
+    pub(super) fn spread_anew(&self, slot: u32) {
+        self.flush_slot(slot, u32::MAX);
+        if let Some(held) = self.hold_realms() {
+            self.realms().spread_anew(slot);
+            drop(held);
+        }
+    }
+
+    /// Removes the records of a slot that there are, but for newcomers; how many.
+    pub(super) fn flush_slot(&self, slot: u32, most: u32) -> usize {
+        let mut removed = 0;
+        for number in 0..self.layout.shards {
+            let mut left = self.shard(number).queues(slot).len().min(most);
+            while left > 0 {
+                let Some(gone) =
+                    self.in_shard(number, |shard| shard.flush_step(slot, left.min(SLICE)))
+                else {
+                    break;
+                };
+                if gone == 0 {
+                    break;
+                }
+                removed += gone as usize;
+                left = left.saturating_sub(gone);
+            }
+        }
+        removed
+    }
+}
+
+/// Makes zeroed memory a region; false if the system has no random numbers.
+pub(super) fn initialise(memory: &Memory, layout: &Layout) -> bool {
+    // First: from here on the file is ours to begin anew, should this process be killed meanwhile.
+    memory.u64(header::MAGIC).store(MAGIC, Relaxed);
+    if !Digests::draw(memory) {
+        return false;
+    }
+    let mut salt = [0; 8];
+    if !draw(&mut salt) {
+        return false;
+    }
+    memory
+        .u64(header::REALM_SALT)
+        .store(u64::from_ne_bytes(salt), Relaxed);
+    memory.u64(header::NEXT_REALM).store(1, Relaxed);
+    memory.u64(header::SIZE).store(layout.size as u64, Relaxed);
+    memory.u32(header::VERSION).store(VERSION, Relaxed);
+    let digests = Digests::of(memory);
+    for number in 0..layout.shards {
+        Shard::new(memory, layout, &digests, layout.shard(number)).initialise();
+    }
+    // Release: everything else is there before.
+    memory.u32(header::READY).store(1, Release);
+    true
+}
+
+/// Whether this memory is a region of this version that was made to its end.
+pub(super) fn is_ready(memory: &Memory) -> bool {
+    // Acquire: pairs with the Release in `initialise`.
+    memory.u32(header::READY).load(Acquire) == 1
+}

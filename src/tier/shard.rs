@@ -1,0 +1,603 @@
+//! One shard: everything that one lock protects. Every function here runs under it.
+//!
+//! Heap, index and queues always agree; this is the only place that changes more than one of them. What does not agree,
+//! because a process was killed in the middle or because somebody wrote where he should not, is `Broken`, and the shard
+//! is then made anew from the records that are whole.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::digest::{Digests, Fingerprint};
+use super::figures::{Event, count};
+use super::heap::{Broken, FIRST, Heap, NIL, Run, SHORTEST, Tag};
+use super::index::Index;
+use super::layout::{Layout, shard as place};
+use super::memory::Memory;
+use super::queues::Queues;
+use super::realms::{Realm, Realms, Seat};
+use super::record::{CHAIN, Contents, HEADER, Record};
+use crate::cache::{Expiry, Standing};
+
+/// Records that are asked to leave by the policy before whatever is in the way of a long record has to.
+const LEAVE_BY_POLICY: u32 = 8;
+/// Buckets in which one who gives up room is looked for.
+const BUCKETS_ASKED: u32 = 64;
+/// Records that one call removes, or buckets that it looks at, before it lets go of the lock.
+pub(super) const SLICE: u32 = 32;
+/// Longer records are refused: a session with a long chain of certificates is far shorter.
+const LONGEST: usize = 64 << 10;
+
+#[derive(Clone, Copy)]
+pub(super) struct Shard<'a> {
+    pub memory: &'a Memory,
+    pub layout: &'a Layout,
+    pub digests: &'a Digests,
+    pub base: usize,
+    pub heap: Heap<'a>,
+}
+
+/// Whose record is put.
+pub(super) struct Owner {
+    pub realm: Realm,
+    pub slot: u32,
+    /// The realm's shards, as the caller knew them when it chose this one.
+    pub spread: (usize, usize),
+}
+
+/// What became of a put.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Placed {
+    Done,
+    Refused,
+    /// Elsewhere so many seats have to become free first.
+    NoSeat {
+        wanted: usize,
+    },
+    /// The slot is not this realm's any more, or its shards are others.
+    Moved,
+}
+
+/// How a record is looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    Good {
+        mark: u32,
+        expiry: Expiry,
+    },
+    /// The copy would not fit; it is so long.
+    Longer(usize),
+    Absent,
+    Expired,
+    Undecodable,
+}
+
+/// A scan for what has expired, between its steps.
+pub(super) struct Scan {
+    number: u32,
+    bucket: u32,
+    earliest: i64,
+}
+
+impl<'a> Shard<'a> {
+    pub(super) fn new(
+        memory: &'a Memory,
+        layout: &'a Layout,
+        digests: &'a Digests,
+        base: usize,
+    ) -> Shard<'a> {
+        let heap = Heap {
+            memory,
+            base,
+            granules: base + layout.heap,
+            end: layout.end,
+        };
+        Shard {
+            memory,
+            layout,
+            digests,
+            base,
+            heap,
+        }
+    }
+
+    pub(super) fn word(&self, byte: usize) -> u32 {
+        self.memory.u32(self.base + byte).load(Relaxed)
+    }
+
+    pub(super) fn set_word(&self, byte: usize, word: u32) {
+        self.memory.u32(self.base + byte).store(word, Relaxed);
+    }
+
+    fn change(&self, byte: usize, by: i64) {
+        self.set_word(byte, (i64::from(self.word(byte)) + by) as u32);
+    }
+
+    pub(super) fn records(&self) -> u32 {
+        // Never more than fit: walks are bounded by it.
+        self.word(place::RECORDS).min(self.layout.end)
+    }
+
+    /// Counts the realms that have a record here.
+    pub(super) fn count_realms(&self, by: i64) {
+        self.change(place::REALMS, by);
+    }
+
+    pub(super) fn count(&self, event: Event) {
+        count(self.memory, self.base, event);
+    }
+
+    pub(super) fn record(&self, at: u32) -> Result<Record<'a>, Broken> {
+        Record::at(self.heap, at)
+    }
+
+    fn index(&self) -> Index<'a> {
+        Index(*self)
+    }
+
+    pub(super) fn queues(&self, realm: u32) -> Queues<'a> {
+        Queues::of(*self, realm % self.layout.realms as u32)
+    }
+
+    fn realms(&self) -> Realms<'a> {
+        Realms {
+            memory: self.memory,
+            layout: self.layout,
+        }
+    }
+
+    /// Makes the first use possible.
+    pub(super) fn initialise(&self) {
+        self.heap.set_top(FIRST);
+        self.index().forget();
+    }
+
+    /// A record that could be kept here.
+    pub(super) fn could_hold(&self, len: usize) -> bool {
+        len <= LONGEST && HEADER + len <= self.layout.end as usize
+    }
+
+    pub(super) fn put(
+        &self,
+        owner: &Owner,
+        contents: &Contents<'_>,
+        standing: Standing,
+        now: i64,
+    ) -> Result<Placed, Broken> {
+        let realms = self.realms();
+        match self.index().find(contents.fingerprint)? {
+            Some(_) if realms.over(owner.slot, 0) > 0 => return Ok(Placed::NoSeat { wanted: 0 }),
+            // The seat passes from one to the other and is never free.
+            Some(old) => drop(self.remove_from_seat(&old)?),
+            None => match realms.take_seat(owner.slot) {
+                Seat::Taken => {}
+                Seat::Full => match self.queues(owner.slot).victim(now)? {
+                    Some(victim) => {
+                        self.count(Event::Evicted);
+                        self.remove_from_seat(&victim)?;
+                    }
+                    None => return Ok(Placed::NoSeat { wanted: 1 }),
+                },
+                Seat::Excess => return Ok(Placed::NoSeat { wanted: 0 }),
+                Seat::Closed => return Ok(Placed::Moved),
+            },
+        }
+        // With a seat taken, the slot cannot change hands any more.
+        if !realms.is_of(owner.slot, owner.realm)
+            || realms.spread(owner.slot, owner.realm) != owner.spread
+        {
+            realms.give_back_seat(owner.slot);
+            return Ok(Placed::Moved);
+        }
+        let Some(run) = self.make_room(contents, now)? else {
+            realms.give_back_seat(owner.slot);
+            return Ok(Placed::Refused);
+        };
+        contents.write(self.heap, run, self.digests);
+        let record = self.record(run.at)?;
+        self.change(place::RECORDS, 1);
+        self.change(place::GRANULES, i64::from(record.tag.granules()));
+        self.queues(contents.realm).admit(&record, standing)?;
+        self.index().link(&record)?;
+        self.count(Event::Put);
+        Ok(Placed::Done)
+    }
+
+    /// A block for the record; whoever is in the way leaves.
+    fn make_room(&self, contents: &Contents<'_>, now: i64) -> Result<Option<Run>, Broken> {
+        let wanted = contents.granules();
+        let mut freed = None;
+        for _ in 0..=LEAVE_BY_POLICY {
+            if let Some(run) = self.heap.allocate(wanted)? {
+                return Ok(Some(run));
+            }
+            match self.victim_for_room(contents.realm, now)? {
+                Some(victim) => freed = Some(self.evict(&victim)?),
+                None => break,
+            }
+        }
+        self.clear_run(wanted, freed)?;
+        self.heap.allocate(wanted)
+    }
+
+    /// Who leaves where there is no room in bytes: one of the realm that wants it, if it has its share of the shard
+    /// already; else one of a realm met by chance, which is the likelier the more records it has.
+    fn victim_for_room(&self, realm: u32, now: i64) -> Result<Option<Record<'a>>, Broken> {
+        let own = self.queues(realm);
+        let fair = u64::from(self.records()) / u64::from(self.word(place::REALMS).max(1));
+        if own.len() > 0 && u64::from(own.len()) >= fair {
+            return own.victim(now);
+        }
+        let buckets = self.index().buckets();
+        for _ in 0..BUCKETS_ASKED.min(buckets) {
+            let bucket = self.word(place::HAND) % buckets;
+            self.set_word(place::HAND, bucket + 1);
+            let head = self.index().head(bucket);
+            if head != NIL {
+                return self.queues(self.record(head)?.realm()).victim(now);
+            }
+        }
+        own.victim(now)
+    }
+
+    /// Evicts neighbours until a run of free granules is long enough for a record: where records have many lengths, it
+    /// may take many departures by policy until two neighbours have left.
+    fn clear_run(&self, wanted: u32, freed: Option<Run>) -> Result<(), Broken> {
+        let mut at = freed.map_or(FIRST, |run| run.at);
+        // Each step evicts somebody or goes on by a block, of at least six granules or free.
+        for _ in 0..wanted.saturating_add(64) {
+            let top = self.heap.top()?;
+            if wanted <= self.heap.end - top {
+                return Ok(());
+            }
+            if at >= top || wanted > self.heap.end - at {
+                at = FIRST;
+                continue;
+            }
+            let tag = self.heap.tag(at)?;
+            if tag.is_live() {
+                at = self.evict(&self.record(at)?)?.at;
+                continue;
+            }
+            if tag.granules() >= wanted {
+                return Ok(());
+            }
+            let next = at + tag.granules();
+            if next < top {
+                at = self.evict(&self.record(next)?)?.at;
+            } else {
+                at = FIRST;
+            }
+        }
+        Ok(())
+    }
+
+    fn evict(&self, record: &Record<'_>) -> Result<Run, Broken> {
+        self.count(Event::Evicted);
+        self.remove(record)
+    }
+
+    /// Makes one of the realm's leave, if there are any here.
+    pub(super) fn evict_one(&self, slot: u32, now: i64) -> Result<bool, Broken> {
+        match self.queues(slot).victim(now)? {
+            Some(victim) => self.evict(&victim).map(|_| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Removes a record, and gives its seat back.
+    pub(super) fn remove(&self, record: &Record<'_>) -> Result<Run, Broken> {
+        let realm = record.realm();
+        let run = self.remove_from_seat(record)?;
+        // Last: whoever is killed before leaves a seat too many taken, never one too few.
+        self.realms().give_back_seat(realm);
+        Ok(run)
+    }
+
+    fn remove_from_seat(&self, record: &Record<'_>) -> Result<Run, Broken> {
+        self.index().unlink(record)?;
+        self.queues(record.realm()).withdraw(record)?;
+        let run = self.heap.free(record.at, record.tag)?;
+        self.change(place::RECORDS, -1);
+        self.change(place::GRANULES, -i64::from(record.tag.granules()));
+        Ok(run)
+    }
+
+    /// Finds a good record, which `act` then looks at. One that has expired, or is not whole, is removed.
+    fn look(
+        &self,
+        wanted: Fingerprint,
+        now: i64,
+        act: impl FnOnce(&Record<'a>) -> Result<Look, Broken>,
+    ) -> Result<Look, Broken> {
+        let Some(record) = self.index().find(wanted)? else {
+            self.count(Event::Absent);
+            return Ok(Look::Absent);
+        };
+        let look = match record.expiry().has_passed(now) {
+            true => Look::Expired,
+            false => act(&record)?,
+        };
+        match look {
+            Look::Good { .. } => self.count(Event::Hit),
+            Look::Longer(_) => {}
+            Look::Absent => self.count(Event::Absent),
+            Look::Expired => {
+                self.count(Event::Expired);
+                self.remove(&record)?;
+            }
+            Look::Undecodable => {
+                self.count(Event::Undecodable);
+                self.remove(&record)?;
+            }
+        }
+        Ok(look)
+    }
+
+    /// Copies a record into the space that `copy` has.
+    pub(super) fn get(
+        &self,
+        wanted: Fingerprint,
+        now: i64,
+        copy: &mut Vec<u8>,
+    ) -> Result<Look, Broken> {
+        self.look(wanted, now, |record| {
+            let look = self.read(record, Some(copy));
+            if matches!(look, Look::Good { .. }) {
+                self.queues(record.realm()).count_use(record);
+            }
+            Ok(look)
+        })
+    }
+
+    fn read(&self, record: &Record<'_>, copy: Option<&mut Vec<u8>>) -> Look {
+        if let Some(copy) = &copy
+            && copy.capacity() - copy.len() < record.len()
+        {
+            return Look::Longer(record.len());
+        }
+        match record.read(self.digests, copy) {
+            true => Look::Good {
+                mark: record.mark(),
+                expiry: record.expiry(),
+            },
+            false => Look::Undecodable,
+        }
+    }
+
+    /// Whether there is a good record of this mark.
+    pub(super) fn holds(&self, wanted: Fingerprint, mark: u32, now: i64) -> Result<Look, Broken> {
+        self.look(wanted, now, |record| {
+            if record.mark() != mark {
+                return Ok(Look::Absent);
+            }
+            self.queues(record.realm()).count_use(record);
+            Ok(Look::Good {
+                mark,
+                expiry: record.expiry(),
+            })
+        })
+    }
+
+    pub(super) fn take(
+        &self,
+        wanted: Fingerprint,
+        mark: Option<u32>,
+        now: i64,
+        copy: Option<&mut Vec<u8>>,
+    ) -> Result<Look, Broken> {
+        self.look(wanted, now, |record| {
+            if mark.is_some_and(|mark| mark != record.mark()) {
+                return Ok(Look::Absent);
+            }
+            let look = self.read(record, copy);
+            if matches!(look, Look::Good { .. }) {
+                self.remove(record)?;
+                self.count(Event::Taken);
+            }
+            Ok(look)
+        })
+    }
+
+    /// Runs `act` on the record of this key, if there is one; counts nothing.
+    pub(super) fn with_record<R>(
+        &self,
+        wanted: Fingerprint,
+        act: impl FnOnce(&Record<'a>) -> Result<R, Broken>,
+    ) -> Result<Option<R>, Broken> {
+        self.index()
+            .find(wanted)?
+            .map(|record| act(&record))
+            .transpose()
+    }
+
+    pub(super) fn set_expiry(&self, record: &Record<'_>, expiry: Expiry) {
+        self.queues(record.realm()).note_expiry(expiry);
+        record.set_expiry(expiry, self.digests);
+    }
+
+    /// What it says of a client that it offers what is not found.
+    pub(super) fn standing_of(&self, slot: u32, wanted: Fingerprint) -> Result<Standing, Broken> {
+        match self.index().recall(wanted.hash()) {
+            Some(used) if self.queues(slot).outranks_oldest(used)? => Ok(Standing::Proven),
+            _ => Ok(Standing::Returning),
+        }
+    }
+
+    /// Removes up to `most` of the realm's records, but no more than a slice; how many.
+    pub(super) fn flush_step(&self, slot: u32, most: u32) -> Result<u32, Broken> {
+        for removed in 0..most.min(SLICE) {
+            match self.queues(slot).first()? {
+                Some(record) => drop(self.remove(&record)?),
+                None => return Ok(removed),
+            }
+        }
+        Ok(most.min(SLICE))
+    }
+
+    /// Begins a scan for what of the realm has expired; None if there can be nothing.
+    pub(super) fn begin_scan(&self, slot: u32, before: i64) -> Option<Scan> {
+        let queues = self.queues(slot);
+        (queues.len() > 0 && before > queues.earliest()).then(|| Scan {
+            number: queues.begin_scan(),
+            bucket: 0,
+            earliest: i64::MAX,
+        })
+    }
+
+    /// One step of a scan: how many were removed, and whether it goes on. Between steps buckets may be split, by which
+    /// records move to a bucket further on: none is passed by.
+    pub(super) fn scan_step(
+        &self,
+        slot: u32,
+        before: i64,
+        scan: &mut Scan,
+    ) -> Result<(usize, bool), Broken> {
+        let mut removed = 0;
+        for _ in 0..SLICE {
+            if scan.bucket >= self.index().buckets() {
+                self.queues(slot).end_scan(scan.number, scan.earliest);
+                return Ok((removed, false));
+            }
+            let mut at = self.index().head(scan.bucket);
+            for _ in 0..=self.records() {
+                if at == NIL {
+                    break;
+                }
+                let record = self.record(at)?;
+                at = record.word(CHAIN);
+                if record.realm() == slot && record.expiry().has_passed(before) {
+                    self.remove(&record)?;
+                    removed += 1;
+                } else if record.realm() == slot {
+                    scan.earliest = scan.earliest.min(record.expiry().secs());
+                }
+            }
+            scan.bucket += 1;
+        }
+        Ok((removed, true))
+    }
+
+    /// Makes everything anew from the records that are whole. What is after a tag that cannot be one is lost.
+    pub(super) fn rebuild(&self) {
+        for realm in 0..self.layout.realms as u32 {
+            self.queues(realm).forget();
+        }
+        for byte in [place::RECORDS, place::GRANULES, place::REALMS, place::HAND] {
+            self.set_word(byte, 0);
+        }
+        self.heap.forget_lists();
+        self.index().forget();
+        if self.heap.top().is_err() {
+            self.heap.set_top(self.heap.end);
+        }
+        if self.rebuild_heap().is_err() {
+            // Only somebody who writes while we do can bring that about.
+            self.forget_everything();
+        }
+    }
+
+    fn rebuild_heap(&self) -> Result<(), Broken> {
+        let mut free: Option<Run> = None;
+        let mut at = FIRST;
+        while at < self.heap.top()? {
+            let Ok(tag) = self.heap.tag(at) else {
+                self.cut(at)?;
+                break;
+            };
+            if self.is_whole(at) {
+                if let Some(run) = free.take() {
+                    self.heap.list(run)?;
+                } else {
+                    self.heap.mark_after_free(at, false)?;
+                }
+                self.readmit(at)?;
+            } else {
+                self.heap.wipe(at, tag.granules());
+                let run = free.get_or_insert(Run { at, granules: 0 });
+                run.granules += tag.granules();
+                self.heap.set_free(*run);
+            }
+            at += tag.granules();
+        }
+        if let Some(run) = free {
+            self.heap.set_top(run.at);
+        }
+        Ok(())
+    }
+
+    /// Whether a record is here that can be believed, and is not of a key that has one already.
+    fn is_whole(&self, at: u32) -> bool {
+        let Ok(record) = self.record(at) else {
+            return false;
+        };
+        (record.realm() as usize) < self.layout.realms
+            && record.read(self.digests, None)
+            && matches!(self.index().find(record.fingerprint()), Ok(None))
+    }
+
+    fn readmit(&self, at: u32) -> Result<(), Broken> {
+        let record = self.record(at)?;
+        self.change(place::RECORDS, 1);
+        self.change(place::GRANULES, i64::from(record.tag.granules()));
+        self.queues(record.realm()).readmit(&record)?;
+        self.index().link(&record)
+    }
+
+    /// Overwrites everything from `at` on, and ends the heap there.
+    fn cut(&self, at: u32) -> Result<(), Broken> {
+        let top = self.heap.top()?;
+        self.heap.set_top(at.max(FIRST));
+        self.memory
+            .wipe(self.heap.byte(at, 0), self.heap.byte(top, 0));
+        Ok(())
+    }
+
+    fn forget_everything(&self) {
+        for realm in 0..self.layout.realms as u32 {
+            self.queues(realm).forget();
+        }
+        for byte in [place::RECORDS, place::GRANULES, place::REALMS] {
+            self.set_word(byte, 0);
+        }
+        self.heap.forget_lists();
+        self.index().forget();
+        self.heap.set_top(FIRST);
+        self.memory
+            .wipe(self.heap.byte(FIRST, 0), self.heap.byte(self.heap.end, 0));
+    }
+
+    /// Walks everything.
+    pub(super) fn validate(&self) -> Result<(), String> {
+        let (mut records, mut granules) = (0, 0);
+        self.heap.validate(|at, tag: Tag| {
+            let record = self.record(at).map_err(|_| format!("a record at {at}"))?;
+            if !record.read(self.digests, None) {
+                return Err(format!("the checksum of the record at {at}"));
+            }
+            records += 1;
+            granules += tag.granules();
+            Ok(())
+        })?;
+        let indexed = self.index().validate()?;
+        let (mut queued, mut realms) = (0, 0);
+        for realm in 0..self.layout.realms as u32 {
+            let queues = self.queues(realm);
+            queues.validate()?;
+            queued += queues.len();
+            realms += u32::from(queues.len() > 0);
+        }
+        let counted = (
+            self.word(place::RECORDS),
+            self.word(place::GRANULES),
+            self.word(place::REALMS),
+        );
+        if counted != (records, granules, realms) || indexed != records || queued != records {
+            return Err(format!(
+                "{records} records of {granules} granules in {realms} realms, {indexed} in the index, {queued} in queues: \
+                 counted as {counted:?}"
+            ));
+        }
+        Ok(())
+    }
+}
+
+const _: () = assert!(SHORTEST as usize * 8 <= HEADER);

@@ -1,0 +1,390 @@
+//! What one realm sees of a region.
+
+use super::figures::Event;
+use super::heap::Broken;
+use super::realms::Realm;
+use super::record::Contents;
+use super::region::Region;
+use super::shard::{Look, Owner, Placed, Shard};
+use crate::cache::{Expiry, Key, Standing};
+
+/// How often a put looks for room that other processes keep taking before it gives up.
+const ATTEMPTS_MOST: u32 = 32;
+/// Records that one shard gives up under one lock while a lowered capacity is being reached.
+const EVICTED_AT_ONCE: usize = 16;
+/// Room for a record, before its length is known: most sessions are shorter.
+const USUAL_LENGTH: usize = 1024;
+/// How often a record may turn out to be longer than there is room for.
+const LENGTHS_MOST: u32 = 4;
+
+/// A realm's part of a region. A call that cannot have the lock it needs in time, or finds nonsense, answers as if the
+/// record were not there.
+#[derive(Clone, Copy)]
+pub struct Share<'a> {
+    region: &'a Region,
+    realm: Realm,
+    slot: u32,
+    capacity: usize,
+}
+
+/// Of a record that was found, what was told of it when it was put.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// The caller's digest of the session.
+    pub mark: u32,
+    /// Its last good second.
+    pub expiry: Expiry,
+}
+
+impl<'a> Share<'a> {
+    pub(super) fn new(region: &'a Region, realm: Realm, slot: u32, capacity: usize) -> Share<'a> {
+        Share {
+            region,
+            realm,
+            slot,
+            capacity,
+        }
+    }
+
+    /// Puts a record, in place of one of the same key. `now` is used to prefer expired ones where one has to leave. The
+    /// realm never has more records than its capacity, in all processes together.
+    pub fn put(
+        &self,
+        key: &Key,
+        mark: u32,
+        record: &[u8],
+        expiry: Expiry,
+        standing: Standing,
+        now: i64,
+    ) -> bool {
+        let Some(slot) = self.slot_or_claim() else {
+            return false;
+        };
+        let realms = self.region.realms();
+        realms.note_use(slot, now);
+        self.region.recount(now);
+        let fingerprint = self.region.digests.fingerprint(self.realm, key);
+        let contents = Contents {
+            fingerprint,
+            mark,
+            realm: slot,
+            expiry,
+            body: record,
+        };
+        let mut number = 0;
+        for _ in 0..ATTEMPTS_MOST {
+            let owner = Owner {
+                realm: self.realm,
+                slot,
+                spread: realms.spread(slot, self.realm),
+            };
+            number = self.home(owner.spread, fingerprint.shard());
+            let placed =
+                self.region
+                    .in_shard(number, |shard| match shard.could_hold(record.len()) {
+                        true => shard.put(&owner, &contents, standing, now),
+                        false => Ok(Placed::Refused),
+                    });
+            match placed {
+                Some(Placed::Done) => return true,
+                Some(Placed::NoSeat { wanted }) => self.free_seats(&owner, wanted, now),
+                Some(Placed::Moved) if realms.is_of(slot, self.realm) => {}
+                Some(Placed::Moved | Placed::Refused) | None => break,
+            }
+        }
+        self.region.count(number, Event::Refused);
+        false
+    }
+
+    /// Copies out the record of this key, in place of what was in `record`; a use of it. One that has expired is removed.
+    pub fn get(&self, key: &Key, now: i64, record: &mut Vec<u8>) -> Option<Found> {
+        self.copied(key, now, record, |shard, fingerprint, record| {
+            shard.get(fingerprint, now, record)
+        })
+    }
+
+    /// Whether there is a good record of this key with this mark; a use of it.
+    pub fn holds(&self, key: &Key, mark: u32, now: i64) -> bool {
+        self.look(key, now, |shard, fingerprint| {
+            shard.holds(fingerprint, mark, now)
+        })
+        .is_some()
+    }
+
+    /// Removes the record of this key, if it has this mark, and copies it out. Of any number of processes that take one
+    /// record, one gets it.
+    pub fn take(
+        &self,
+        key: &Key,
+        mark: Option<u32>,
+        now: i64,
+        record: Option<&mut Vec<u8>>,
+    ) -> Option<Found> {
+        match record {
+            None => self.look(key, now, |shard, fingerprint| {
+                shard.take(fingerprint, mark, now, None)
+            }),
+            Some(record) => self.copied(key, now, record, |shard, fingerprint, record| {
+                shard.take(fingerprint, mark, now, Some(record))
+            }),
+        }
+    }
+
+    /// Removes the record of this key; whether there was one.
+    pub fn remove(&self, key: &Key) -> bool {
+        self.with_record(key, |shard, fingerprint| {
+            shard.with_record(fingerprint, |record| shard.remove(record).map(|_| true))
+        })
+    }
+
+    /// Gives the record of this key, if it has this mark, another expiry; not a use.
+    pub fn set_expiry(&self, key: &Key, mark: u32, expiry: Expiry) -> bool {
+        self.with_record(key, |shard, fingerprint| {
+            shard.with_record(fingerprint, |record| {
+                let same = record.mark() == mark;
+                if same {
+                    shard.set_expiry(record, expiry);
+                }
+                Ok(same)
+            })
+        })
+    }
+
+    /// Whether there is a good record of this key; not a use.
+    pub fn contains(&self, key: &Key, now: i64) -> bool {
+        self.with_record(key, |shard, fingerprint| {
+            shard.with_record(fingerprint, |record| Ok(!record.expiry().has_passed(now)))
+        })
+    }
+
+    /// The standing of a client that offered the session of this key, which was not found: for the session that it is
+    /// given instead.
+    pub fn standing_of(&self, key: &Key) -> Standing {
+        let standing = self.at_home(key, |slot, shard, fingerprint| {
+            shard.standing_of(slot, fingerprint)
+        });
+        standing.unwrap_or(Standing::Returning)
+    }
+
+    /// Removes everything that is there when it begins, or what has `before > expiry`; how many. No lock is held for
+    /// longer than a few records take.
+    pub fn flush(&self, expired_before: Option<i64>) -> usize {
+        let Some(slot) = self.slot_if_on() else {
+            return 0;
+        };
+        match expired_before {
+            None => self.region.flush_slot(slot, u32::MAX),
+            Some(before) => self
+                .shards(slot)
+                .map(|number| self.flush_expired(slot, number, before))
+                .sum(),
+        }
+    }
+
+    /// How many records the realm has, expired ones too.
+    pub fn len(&self) -> usize {
+        self.slot_if_on()
+            .map_or(0, |slot| self.region.realms().taken(slot))
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many it may have; 0: as many as fit.
+    pub fn capacity(&self) -> usize {
+        let slot = self.slot_if_on();
+        slot.map_or(self.capacity, |slot| self.region.realms().capacity(slot))
+    }
+
+    /// Changes that, for all processes. What is too many leaves with the next put. A realm that becomes much larger than
+    /// it was made begins anew.
+    pub fn set_capacity(&self, capacity: usize) {
+        let Some(slot) = self.slot_or_claim() else {
+            return;
+        };
+        let realms = self.region.realms();
+        realms.set_capacity(slot, capacity);
+        if realms.is_cramped(slot) {
+            self.region.spread_anew(slot);
+        }
+    }
+
+    /// The realm's slot, where it still is; none while the region is off.
+    fn slot_if_on(&self) -> Option<u32> {
+        if !self.region.is_on() {
+            self.region.count_off();
+            return None;
+        }
+        let realms = self.region.realms();
+        if realms.is_of(self.slot, self.realm) {
+            Some(self.slot)
+        } else {
+            realms.find(self.realm)
+        }
+    }
+
+    fn slot_or_claim(&self) -> Option<u32> {
+        if !self.region.is_on() {
+            self.region.count_off();
+            return None;
+        }
+        match self.region.realms().is_of(self.slot, self.realm) {
+            true => Some(self.slot),
+            false => self.region.claim(self.realm, self.capacity),
+        }
+    }
+
+    fn home(&self, (first, spread): (usize, usize), hash: u32) -> usize {
+        (first + (hash as usize & (spread - 1))) & (self.region.layout.shards - 1)
+    }
+
+    /// The realm's shards.
+    fn shards(&self, slot: u32) -> impl Iterator<Item = usize> + use<'a> {
+        let (first, spread) = self.region.realms().spread(slot, self.realm);
+        let mask = self.region.layout.shards - 1;
+        (0..spread).map(move |step| (first + step) & mask)
+    }
+
+    /// Runs `act` under the lock of the key's shard.
+    fn at_home<R>(
+        &self,
+        key: &Key,
+        act: impl FnOnce(u32, &Shard<'_>, super::digest::Fingerprint) -> Result<R, Broken>,
+    ) -> Option<R> {
+        let slot = self.slot_if_on()?;
+        let fingerprint = self.region.digests.fingerprint(self.realm, key);
+        let number = self.home(
+            self.region.realms().spread(slot, self.realm),
+            fingerprint.shard(),
+        );
+        self.region
+            .in_shard(number, |shard| act(slot, shard, fingerprint))
+    }
+
+    fn with_record(
+        &self,
+        key: &Key,
+        act: impl FnOnce(&Shard<'_>, super::digest::Fingerprint) -> Result<Option<bool>, Broken>,
+    ) -> bool {
+        self.at_home(key, |_, shard, fingerprint| act(shard, fingerprint))
+            .flatten()
+            .unwrap_or(false)
+    }
+
+    fn look(
+        &self,
+        key: &Key,
+        now: i64,
+        act: impl FnOnce(&Shard<'_>, super::digest::Fingerprint) -> Result<Look, Broken>,
+    ) -> Option<Found> {
+        match self.look_once(key, now, act) {
+            Look::Good { mark, expiry } => Some(Found { mark, expiry }),
+            _ => None,
+        }
+    }
+
+    fn look_once(
+        &self,
+        key: &Key,
+        now: i64,
+        act: impl FnOnce(&Shard<'_>, super::digest::Fingerprint) -> Result<Look, Broken>,
+    ) -> Look {
+        let looked = self.at_home(key, |slot, shard, fingerprint| {
+            self.region.realms().note_use(slot, now);
+            act(shard, fingerprint)
+        });
+        looked.unwrap_or_else(|| {
+            if self.region.is_on() {
+                self.region.count(0, Event::GetInVain);
+            }
+            Look::Absent
+        })
+    }
+
+    /// A look that copies. Memory for the copy is had before the lock is.
+    fn copied(
+        &self,
+        key: &Key,
+        now: i64,
+        record: &mut Vec<u8>,
+        act: impl Fn(&Shard<'_>, super::digest::Fingerprint, &mut Vec<u8>) -> Result<Look, Broken>,
+    ) -> Option<Found> {
+        record.clear();
+        let mut wanted = USUAL_LENGTH;
+        for _ in 0..LENGTHS_MOST {
+            record.try_reserve(wanted).ok()?;
+            match self.look_once(key, now, |shard, fingerprint| {
+                act(shard, fingerprint, record)
+            }) {
+                Look::Good { mark, expiry } => return Some(Found { mark, expiry }),
+                Look::Longer(len) => wanted = len,
+                _ => break,
+            }
+        }
+        wipe(record);
+        None
+    }
+
+    /// Evicts, a few from each of the realm's shards in turn, until `wanted` seats are free or nobody is left.
+    fn free_seats(&self, owner: &Owner, wanted: usize, now: i64) {
+        let realms = self.region.realms();
+        let (first, spread) = owner.spread;
+        let mut fruitless = 0;
+        while fruitless < spread {
+            let most = realms.over(owner.slot, wanted).min(EVICTED_AT_ONCE);
+            if most == 0 {
+                return;
+            }
+            let number = self.home((first, spread), realms.next_asked(owner.slot) as u32);
+            fruitless += 1;
+            // A glance without the lock spares taking it in vain.
+            if self.region.shard(number).queues(owner.slot).len() == 0 {
+                continue;
+            }
+            let evicted = self.region.in_shard(number, |shard| {
+                let mut evicted = 0;
+                while evicted < most
+                    && realms.over(owner.slot, wanted) > 0
+                    && shard.evict_one(owner.slot, now)?
+                {
+                    evicted += 1;
+                }
+                Ok(evicted)
+            });
+            if evicted.is_some_and(|evicted| evicted > 0) {
+                fruitless = 0;
+            }
+        }
+    }
+
+    fn flush_expired(&self, slot: u32, number: usize, before: i64) -> usize {
+        let Some(Some(mut scan)) = self
+            .region
+            .in_shard(number, |shard| Ok(shard.begin_scan(slot, before)))
+        else {
+            return 0;
+        };
+        let mut removed = 0;
+        while let Some((gone, more)) = self
+            .region
+            .in_shard(number, |shard| shard.scan_step(slot, before, &mut scan))
+        {
+            removed += gone;
+            if !more {
+                break;
+            }
+        }
+        removed
+    }
+}
+
+/// Overwrites what a copy that failed may hold of a session.
+fn wipe(record: &mut Vec<u8>) {
+    record.clear();
+    for byte in record.spare_capacity_mut() {
+        // SAFETY: a byte of the vector's own. Volatile, because nobody reads it any more.
+        unsafe { core::ptr::write_volatile(byte.as_mut_ptr(), 0) };
+    }
+}

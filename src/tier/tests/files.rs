@@ -1,0 +1,279 @@
+//! Named regions: which files are taken, and which are refused.
+
+use std::ffi::CString;
+use std::fs::{self, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::path::PathBuf;
+
+use super::*;
+
+const SIZE: usize = 1 << 20;
+
+/// A folder of the test's own, removed when this is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path =
+            std::env::temp_dir().join(format!("sslcache-region-{}-{name}", std::process::id()));
+        fs::create_dir(&path).expect("a folder");
+        Folder(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("region")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+fn refusal(path: &std::path::Path) -> String {
+    let why = Region::named(path, SIZE)
+        .err()
+        .expect("refused")
+        .to_string();
+    assert!(
+        why.starts_with("shared region ") && !why.contains('\n'),
+        "{why}"
+    );
+    why
+}
+
+/// Writes into the file of a region.
+fn scribble(path: &std::path::Path, at: u64, bytes: &[u8]) {
+    use std::os::unix::fs::FileExt;
+    OpenOptions::new()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .write_all_at(bytes, at)
+        .unwrap();
+}
+
+#[test]
+fn unrelated_processes_share_and_a_restart_keeps_the_records() {
+    let folder = Folder::new("restart");
+    let realm = Realm::named(1234);
+    let child = Child::of(|| {
+        let region = Region::named(&folder.file(), SIZE).unwrap();
+        i32::from(put(
+            &region.share(realm, 50).unwrap(),
+            1,
+            &record(1, 1, 100),
+        ))
+    });
+    assert_eq!(child.wait(), 1);
+    assert_eq!(
+        fs::metadata(folder.file()).unwrap().permissions().mode() & 0o7777,
+        0o600
+    );
+    let region = Region::named(&folder.file(), SIZE).unwrap();
+    let share = region.share(realm, 70).unwrap();
+    assert_eq!(
+        (get(&share, 1), share.capacity()),
+        (Some(record(1, 1, 100)), 50)
+    );
+    // Of another size it is the file that counts.
+    let again = Region::named(&folder.file(), 4 * SIZE).unwrap();
+    assert_eq!(
+        get(&again.share(realm, 0).unwrap(), 1),
+        Some(record(1, 1, 100))
+    );
+    assert!(again.is_shared() && again.fresh_realm() != region.fresh_realm());
+    again.validate().expect("whole");
+}
+
+#[test]
+fn lock_kept_over_a_restart_by_one_who_died_is_recovered() {
+    let folder = Folder::new("died");
+    let realm = Realm::named(5);
+    let child = Child::of(|| {
+        let region = Region::named(&folder.file(), 64 << 10).unwrap();
+        put(&region.share(realm, 0).unwrap(), 1, &record(1, 1, 100));
+        // SAFETY: ends this process while it holds the lock.
+        region.in_shard(0, |_| Ok(unsafe { libc::raise(libc::SIGKILL) }));
+        0
+    });
+    child.reap();
+    std::mem::forget(child);
+    let region = Region::named(&folder.file(), SIZE).unwrap();
+    assert_eq!(
+        get(&region.share(realm, 0).unwrap(), 1),
+        Some(record(1, 1, 100))
+    );
+    assert_eq!(region.figures().recovered, 1);
+}
+
+#[test]
+fn files_that_are_not_ours_alone_are_refused() {
+    let folder = Folder::new("refused");
+    let path = folder.file();
+    drop(Region::named(&path, SIZE).unwrap());
+    for mode in [0o640, 0o604, 0o620] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        assert!(refusal(&path).contains("mode"), "{mode:o}");
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let link = folder.0.join("link");
+    symlink(&path, &link).unwrap();
+    assert!(refusal(&link).contains("symbolic link"));
+    let second = folder.0.join("second");
+    fs::hard_link(&path, &second).unwrap();
+    assert!(refusal(&path).contains("2 names"));
+    fs::remove_file(second).unwrap();
+    let name = CString::new(path.as_os_str().as_bytes()).unwrap();
+    // SAFETY: a path of our own.
+    if unsafe { libc::chown(name.as_ptr(), 12_345, 12_345) } == 0 {
+        assert!(refusal(&path).contains("user 12345"));
+    }
+    let fifo = folder.0.join("fifo");
+    let name = CString::new(fifo.as_os_str().as_bytes()).unwrap();
+    // SAFETY: a path of our own.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    assert!(refusal(&fifo).contains("regular"));
+    refusal(&folder.0);
+    refusal(&folder.0.join("no/such/folder"));
+    assert!(Region::named(&folder.0.join("tiny"), 100).is_err());
+}
+
+#[test]
+fn files_that_are_no_region_or_a_broken_one_are_refused_and_left_alone() {
+    let folder = Folder::new("broken");
+    let path = folder.file();
+    let text = vec![b'x'; SIZE];
+    let mut options = OpenOptions::new();
+    std::io::Write::write_all(
+        &mut options
+            .write(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .unwrap(),
+        &text,
+    )
+    .unwrap();
+    assert!(refusal(&path).contains("not a region"));
+    assert_eq!(fs::read(&path).unwrap(), text);
+    fs::write(&path, b"short").unwrap();
+    assert!(refusal(&path).contains("too few"));
+    fs::remove_file(&path).unwrap();
+    let make = || {
+        fs::remove_file(&path).ok();
+        drop(Region::named(&path, SIZE).unwrap());
+    };
+    make();
+    scribble(&path, 16, &9_u32.to_ne_bytes());
+    assert!(refusal(&path).contains("layout 9"));
+    for size in [0_u64, 12_345, u64::MAX, 65_537] {
+        make();
+        scribble(&path, 24, &size.to_ne_bytes());
+        refusal(&path);
+    }
+    make();
+    OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(SIZE as u64 / 2)
+        .unwrap();
+    assert!(refusal(&path).contains("truncated"));
+    // One that was never made to its end is begun anew: of zeros, or with a header alone.
+    fs::write(&path, vec![0; SIZE]).unwrap();
+    drop(Region::named(&path, SIZE).unwrap());
+    scribble(&path, 20, &0_u32.to_ne_bytes());
+    let region = Region::named(&path, SIZE).unwrap();
+    assert!(put(
+        &region.share(Realm::named(1), 0).unwrap(),
+        1,
+        b"record"
+    ));
+}
+
+#[test]
+fn region_whose_file_is_truncated_while_it_is_used_is_off() {
+    let folder = Folder::new("truncated");
+    let region = Region::named(&folder.file(), SIZE).unwrap();
+    let share = region.share(Realm::named(1), 9).unwrap();
+    assert!(put(&share, 1, b"record"));
+    OpenOptions::new()
+        .write(true)
+        .open(folder.file())
+        .unwrap()
+        .set_len(4096)
+        .unwrap();
+    let before = region.figures().off;
+    assert!(
+        !put(&share, 2, b"record")
+            && get(&share, 1).is_none()
+            && share.take(&key(1), None, 0, None).is_none()
+    );
+    assert!(
+        !share.holds(&key(1), 1, 0)
+            && !share.remove(&key(1))
+            && share.is_empty()
+            && share.flush(None) == 0
+    );
+    assert!(region.share(Realm::named(2), 0).is_none() && region.with_page(|_| ()).is_none());
+    assert!(region.validate().is_err() && region.figures().off > before);
+    share.set_capacity(3);
+    region.mark_shared();
+    region.count_undecodable();
+    region.fresh_realm();
+}
+
+/// A server that closes all descriptors, and opens its own ones in their place, loses the check and nothing else.
+#[test]
+fn region_goes_on_without_its_descriptor() {
+    let folder = Folder::new("closed");
+    let child = Child::of(|| {
+        let region = Region::named(&folder.file(), SIZE).unwrap();
+        let share = region.share(Realm::named(1), 9).unwrap();
+        for file in 3..200 {
+            // SAFETY: this process has nothing else open that it needs.
+            unsafe { libc::close(file) };
+        }
+        assert!(put(&share, 1, &record(1, 1, 90)));
+        let zero = fs::File::open("/dev/zero").unwrap();
+        for file in 3..200 {
+            // SAFETY: as above.
+            unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&zero), file) };
+        }
+        assert_eq!(get(&share, 1), Some(record(1, 1, 90)));
+        drop(region);
+        // SAFETY: only asks.
+        i32::from((4..200).all(|file| unsafe { libc::fcntl(file, libc::F_GETFD) } >= 0))
+    });
+    assert_eq!(child.wait(), 1);
+}
+
+#[test]
+fn processes_that_make_one_file_at_once_share_it() {
+    let folder = Folder::new("at-once");
+    let children: Vec<_> = (0..8_u64)
+        .map(|number| {
+            Child::of(move || {
+                let folder = std::env::temp_dir().join(format!(
+                    "sslcache-region-{}-at-once",
+                    // SAFETY: no arguments.
+                    unsafe { libc::getppid() }
+                ));
+                let region = Region::named(&folder.join("region"), SIZE).unwrap();
+                i32::from(put(
+                    &region.share(Realm::named(3), 0).unwrap(),
+                    number,
+                    &record(number, 0, 50),
+                ))
+            })
+        })
+        .collect();
+    for child in children {
+        assert_eq!(child.wait(), 1);
+    }
+    let region = Region::named(&folder.file(), SIZE).unwrap();
+    assert_eq!(region.share(Realm::named(3), 0).unwrap().len(), 8);
+}

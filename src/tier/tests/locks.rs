@@ -1,0 +1,166 @@
+//! Those who keep a lock: stopped, dead, or of unknown fate.
+
+use super::*;
+use crate::tier::identity::Identity;
+use crate::tier::layout::shard as place;
+use crate::tier::lock::Lock;
+
+/// The lock of the only shard of a small region.
+fn lock(region: &Region) -> Lock<'_> {
+    Lock::at(&region.memory, region.layout.shard(0) + place::LOCK)
+}
+
+/// A child that stops itself while it holds the lock.
+fn stopped_holder(region: &Region) -> Child {
+    let child = Child::of(|| {
+        let held = region.in_shard(0, |_| {
+            // SAFETY: stops this process, until it is told to go on.
+            unsafe { libc::raise(libc::SIGSTOP) };
+            Ok(())
+        });
+        i32::from(held.is_some())
+    });
+    let mut status = 0;
+    // SAFETY: our child.
+    unsafe { libc::waitpid(child.0, &mut status, libc::WUNTRACED) };
+    assert!(libc::WIFSTOPPED(status));
+    child
+}
+
+#[test]
+fn stopped_holder_is_waited_for_once_and_goes_on_afterwards() {
+    let region = region(64 << 10);
+    let share = share(&region, 0);
+    assert!(put(&share, 1, &record(1, 1, 100)));
+    let holder = stopped_holder(&region);
+    let begun = Instant::now();
+    assert_eq!(get(&share, 1), None);
+    let first = begun.elapsed();
+    assert!(first >= Duration::from_millis(4), "did not wait: {first:?}");
+    // From now on nobody waits. The mean, because something else may run in between.
+    let begun = Instant::now();
+    for _ in 0..200 {
+        assert_eq!(get(&share, 1), None);
+        assert!(!put(&share, 2, b"record"));
+    }
+    let later = begun.elapsed() / 400;
+    assert!(
+        later < Duration::from_millis(2),
+        "each call waits: {later:?}"
+    );
+    assert!(region.figures().time_outs >= 401);
+    holder.signal(libc::SIGCONT);
+    assert_eq!(holder.wait(), 1);
+    assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
+    assert_eq!(region.figures().recovered, 0);
+    region.validate().expect("whole");
+    println!("first wait {first:?}, then {later:?}");
+}
+
+#[test]
+fn holder_killed_while_it_was_suspect_is_noticed() {
+    let region = region(64 << 10);
+    let share = share(&region, 0);
+    assert!(put(&share, 1, &record(1, 1, 100)));
+    let holder = stopped_holder(&region);
+    assert_eq!(get(&share, 1), None);
+    assert!(holder.kill());
+    assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
+    assert_eq!(region.figures().recovered, 1);
+}
+
+#[test]
+fn holder_that_died_is_noticed_by_its_id_and_by_when_it_began() {
+    let region = region(64 << 10);
+    let share = share(&region, 0);
+    let own = Identity::own();
+    let dead = Child::of(|| 0);
+    let pid = dead.0 as u32;
+    assert_eq!(dead.wait(), 0);
+    // Its id is nobody's.
+    lock(&region).pretend(Identity {
+        pid,
+        start: 5,
+        ..own
+    });
+    assert!(put(&share, 1, b"record"));
+    assert_eq!(region.figures().recovered, 1);
+    // Its id is somebody else's now: of one who began at another time.
+    lock(&region).pretend(Identity {
+        pid: 1,
+        start: 5,
+        ..own
+    });
+    assert!(put(&share, 1, b"record"));
+    assert_eq!(region.figures().recovered, 2);
+    // In another namespace that id may be anybody's.
+    lock(&region).pretend(Identity {
+        pid,
+        start: 5,
+        namespace: own.namespace ^ 1,
+    });
+    assert!(!put(&share, 1, b"record"));
+    assert_eq!(region.figures().recovered, 2);
+    // The same without /proc, where the beginning is not known.
+    lock(&region).pretend(Identity {
+        pid: 1,
+        start: 0,
+        ..own
+    });
+    assert!(!put(&share, 1, b"record"));
+    assert_eq!(region.figures().recovered, 2);
+}
+
+#[test]
+fn suspect_that_keeps_a_lock_for_too_long_loses_it_and_does_not_believe_what_it_did() {
+    let region = region(64 << 10);
+    let share = share(&region, 0);
+    assert!(put(&share, 1, &record(1, 1, 100)));
+    let holder = stopped_holder(&region);
+    assert_eq!(get(&share, 1), None);
+    // As if it had been suspect for long.
+    let since = region.memory.u64(region.layout.shard(0) + place::LOCK + 8);
+    since.fetch_sub(crate::tier::lock::FENCED_AFTER.as_nanos() as u64, Relaxed);
+    assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
+    assert_eq!(region.figures().recovered, 1);
+    holder.signal(libc::SIGCONT);
+    assert_eq!(holder.wait(), 0, "it did not notice");
+    assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
+}
+
+#[test]
+fn lock_held_by_the_parent_over_a_fork_is_let_go_by_it() {
+    let region = region(64 << 10);
+    let share = share(&region, 0);
+    let child = region.in_shard(0, |_| Ok(Child::of(|| i32::from(get(&share, 1).is_none()))));
+    assert_eq!(child.expect("the lock").wait(), 1);
+    assert!(put(&share, 1, b"record") && region.figures().recovered == 0);
+}
+
+#[test]
+fn page_of_keys_is_seen_by_all_and_survives_who_dies_in_it() {
+    let region = region(64 << 10);
+    let child = Child::of(|| i32::from(region.with_page(|page| page[3999] = 7).is_some()));
+    assert_eq!(child.wait(), 1);
+    assert_eq!(region.with_page(|page| (page[0], page[3999])), Some((0, 7)));
+    let killed = Child::of(|| {
+        region.with_page(|page| {
+            page[3999] = 8;
+            // SAFETY: ends this process while it holds the lock.
+            unsafe { libc::raise(libc::SIGKILL) };
+        });
+        0
+    });
+    killed.reap();
+    std::mem::forget(killed);
+    assert_eq!(region.with_page(|page| (page[0], page[3999])), Some((0, 7)));
+    let stopped = Child::of(|| {
+        // SAFETY: stops this process.
+        region.with_page(|_| unsafe { libc::raise(libc::SIGSTOP) });
+        0
+    });
+    let mut status = 0;
+    // SAFETY: our child.
+    unsafe { libc::waitpid(stopped.0, &mut status, libc::WUNTRACED) };
+    assert_eq!(region.with_page(|page| page[3999]), None);
+}

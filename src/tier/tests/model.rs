@@ -1,0 +1,221 @@
+//! Random operations against a naive model. Who has to leave is the region's own choice: the model takes note of it, and
+//! checks that as many left as were counted.
+
+use std::collections::HashMap;
+
+use super::*;
+use crate::tier::Found;
+
+struct Held {
+    mark: u32,
+    expiry: Expiry,
+    body: Vec<u8>,
+}
+
+struct Model<'a> {
+    region: &'a Region,
+    realms: Vec<(Realm, HashMap<u64, Held>)>,
+    evictions: u64,
+    random: Random,
+    numbers: u64,
+    longest: u64,
+}
+
+impl<'a> Model<'a> {
+    fn share(&self, realm: usize) -> Share<'a> {
+        self.region.share(self.realms[realm].0, 0).expect("a slot")
+    }
+
+    /// Forgets what the region has evicted, which must have been counted. The one that was replaced may have been evicted
+    /// before it could be.
+    fn reconcile(&mut self, replaced: bool) {
+        let evictions = self.region.figures().evictions;
+        let mut gone = 0;
+        for number in 0..self.realms.len() {
+            let share = self.share(number);
+            let held = &mut self.realms[number].1;
+            let before = held.len();
+            held.retain(|&number, _| share.contains(&key(number), i64::MIN));
+            gone += (before - held.len()) as u64;
+        }
+        let counted = evictions - self.evictions;
+        assert!(
+            gone == counted || replaced && gone + 1 == counted,
+            "{gone} gone, {counted} counted"
+        );
+        self.evictions = evictions;
+    }
+
+    fn step(&mut self) {
+        let realm = self.random.below(self.realms.len() as u64) as usize;
+        let share = self.share(realm);
+        let number = self.random.below(self.numbers);
+        let now = self.random.below(100) as i64;
+        let mark = self.random.below(3) as u32;
+        let mut copy = vec![7; 3];
+        match self.random.below(20) {
+            0..8 => {
+                let len = match self.random.below(30) {
+                    0 => self.random.below(self.longest),
+                    1..15 => 180,
+                    _ => 16 + self.random.below(400),
+                };
+                let body = record(number, self.random.0, len as usize);
+                let expiry = match self.random.below(10) {
+                    0 => Expiry::NEVER,
+                    _ => Expiry::at(self.random.below(150) as i64),
+                };
+                let standing = [Standing::New, Standing::Returning, Standing::Proven]
+                    [self.random.below(3) as usize];
+                assert!(share.put(&key(number), mark, &body, expiry, standing, now));
+                // One of the same key left first, and was not evicted.
+                let replaced = self.realms[realm].1.remove(&number).is_some();
+                self.reconcile(replaced);
+                self.realms[realm]
+                    .1
+                    .insert(number, Held { mark, expiry, body });
+                let capacity = share.capacity();
+                assert!(capacity == 0 || share.len() <= capacity);
+            }
+            8..12 => {
+                let found = share.get(&key(number), now, &mut copy);
+                self.check(realm, number, now, None, found, Some(&copy));
+            }
+            12 => {
+                let held = &self.realms[realm].1;
+                let found = share.holds(&key(number), mark, now).then(|| Found {
+                    mark,
+                    expiry: held[&number].expiry,
+                });
+                self.check(realm, number, now, Some(mark), found, None);
+            }
+            13 | 14 => {
+                let wanted = (mark > 0).then_some(mark);
+                let found = share.take(&key(number), wanted, now, Some(&mut copy));
+                self.check(realm, number, now, wanted, found, Some(&copy));
+                if found.is_some() {
+                    self.realms[realm].1.remove(&number);
+                }
+            }
+            15 => assert_eq!(
+                share.remove(&key(number)),
+                self.realms[realm].1.remove(&number).is_some()
+            ),
+            16 => {
+                let expiry = Expiry::at(self.random.below(150) as i64);
+                let held = self.realms[realm]
+                    .1
+                    .get_mut(&number)
+                    .filter(|held| held.mark == mark);
+                assert_eq!(share.set_expiry(&key(number), mark, expiry), held.is_some());
+                if let Some(held) = held {
+                    held.expiry = expiry;
+                }
+            }
+            17 => match self.random.below(20) {
+                0 => assert_eq!(
+                    share.flush(None),
+                    std::mem::take(&mut self.realms[realm].1).len()
+                ),
+                1..6 => {
+                    let held = &mut self.realms[realm].1;
+                    let before = held.len();
+                    held.retain(|_, held| !held.expiry.has_passed(now));
+                    assert_eq!(share.flush(Some(now)), before - held.len());
+                }
+                _ => {}
+            },
+            18 if self.random.below(20) == 0 => {
+                let capacity = [0, 1, 7, 40, 400][self.random.below(5) as usize];
+                let cramped = capacity == 0 || capacity > share.capacity();
+                share.set_capacity(capacity);
+                // A realm that begins anew has lost what it had.
+                if cramped && share.is_empty() {
+                    self.realms[realm].1.clear();
+                }
+            }
+            _ => assert_ne!(share.standing_of(&key(number)), Standing::New),
+        }
+        assert_eq!(share.len(), self.realms[realm].1.len());
+    }
+
+    fn check(
+        &mut self,
+        realm: usize,
+        number: u64,
+        now: i64,
+        mark: Option<u32>,
+        found: Option<Found>,
+        copy: Option<&[u8]>,
+    ) {
+        let held = &mut self.realms[realm].1;
+        let expired = held
+            .get(&number)
+            .is_some_and(|held| held.expiry.has_passed(now));
+        if expired {
+            held.remove(&number);
+        }
+        let expected = held
+            .get(&number)
+            .filter(|held| mark.is_none_or(|mark| mark == held.mark));
+        assert_eq!(
+            found,
+            expected.map(|held| Found {
+                mark: held.mark,
+                expiry: held.expiry
+            })
+        );
+        if let Some(copy) = copy {
+            assert_eq!(copy, expected.map_or(&[][..], |held| &held.body));
+        }
+    }
+}
+
+fn run(bytes: usize, realms: usize, numbers: u64, longest: u64, steps: u64, seed: u64) {
+    let region = region(bytes);
+    let realms = (0..realms).map(|_| {
+        let realm = region.fresh_realm();
+        region.share(realm, 0).expect("a slot");
+        (realm, HashMap::new())
+    });
+    let realms = realms.collect();
+    let mut model = Model {
+        region: &region,
+        realms,
+        evictions: 0,
+        random: Random(seed),
+        numbers,
+        longest,
+    };
+    for step in 0..steps {
+        model.step();
+        if step % (1 + bytes as u64 / 65_536) == 0 {
+            region
+                .validate()
+                .unwrap_or_else(|what| panic!("step {step} of seed {seed}: {what}"));
+        }
+    }
+    region.validate().expect("whole");
+    let figures = region.figures();
+    assert_eq!(
+        (figures.rebuilt, figures.undecodable, figures.refused),
+        (0, 0, 0)
+    );
+}
+
+#[test]
+fn small_region_under_pressure_agrees_with_a_naive_one() {
+    for seed in 1..4 {
+        run(64 << 10, 3, 200, 3_000, 2_000, seed);
+    }
+}
+
+#[test]
+fn region_of_one_realm_agrees_with_a_naive_one() {
+    run(128 << 10, 1, 2_000, 3_000, 4_000, 11);
+}
+
+#[test]
+fn region_of_many_shards_agrees_with_a_naive_one() {
+    run(16 << 20, 5, 500, 40_000, 8_000, 21);
+}

@@ -1,0 +1,112 @@
+//! Workers that are killed at any instruction.
+
+use super::*;
+
+const KILLS: u64 = 10_000;
+const ALIVE: usize = 4;
+const NUMBERS: u64 = 400;
+// On the board.
+const WRONG: usize = 0;
+const STOP: usize = 1;
+const WORK: usize = 2;
+const HITS: usize = 3;
+
+fn work(share: &Share<'_>, board: &Board, seed: u64) {
+    // SAFETY: of this process alone: who makes and kills them all should be kept waiting by none.
+    unsafe { libc::nice(5) };
+    let mut random = Random(seed);
+    let mut copy = Vec::new();
+    while board.read(STOP) == 0 {
+        let number = random.below(NUMBERS);
+        let key = key(number);
+        let found = match random.below(8) {
+            0..4 => {
+                let len = 16 + random.below(500) as usize;
+                put(share, number, &record(number, random.0, len));
+                None
+            }
+            4..6 => share.get(&key, 0, &mut copy),
+            6 => share.take(&key, None, 0, Some(&mut copy)),
+            _ => {
+                share.set_expiry(
+                    &key,
+                    number as u32,
+                    Expiry::at(1_000 + random.below(10) as i64),
+                );
+                None
+            }
+        };
+        if found.is_some() {
+            board.add(HITS);
+            if !is_of(number, &copy) {
+                board.add(WRONG);
+            }
+        }
+        board.add(WORK);
+        if share.len() > share.capacity() {
+            board.add(WRONG);
+        }
+    }
+}
+
+#[test]
+fn killed_workers_neither_stop_the_others_nor_leave_a_wrong_record() {
+    // One shard, so that all meet; room for half of the records, so that they also evict.
+    let region = region(96 << 10);
+    let share = share(&region, 150);
+    let board = Board::new();
+    let survivors: Vec<_> = (0..2_u64)
+        .map(|number| {
+            Child::of(|| {
+                work(&share, &board, 1 + number);
+                0
+            })
+        })
+        .collect();
+    let mut random = Random(99);
+    let mut alive = Vec::new();
+    let mut killed = 0;
+    for seed in 0.. {
+        if killed == KILLS {
+            break;
+        }
+        alive.push(Child::of(|| {
+            work(&share, &board, 1000 + seed);
+            0
+        }));
+        if alive.len() == ALIVE {
+            std::thread::sleep(Duration::from_micros(random.below(300)));
+            let victim = alive.swap_remove(random.below(ALIVE as u64) as usize);
+            killed += u64::from(victim.kill());
+        }
+        if seed % 500 == 0 {
+            let before = board.read(WORK);
+            until("others get on", || board.read(WORK) > before);
+        }
+    }
+    drop(alive);
+    board.add(STOP);
+    for survivor in survivors {
+        assert_eq!(survivor.wait(), 0);
+    }
+    assert_eq!(
+        board.read(WRONG),
+        0,
+        "wrong records, or more than there may be"
+    );
+    region.validate().expect("whole");
+    let figures = region.figures();
+    assert!(
+        figures.recovered > 50,
+        "hardly any were killed under a lock: {figures:?}"
+    );
+    assert!(
+        board.read(HITS) > KILLS && figures.rebuilt == 0,
+        "{figures:?}"
+    );
+    println!(
+        "{killed} killed, {} calls, {} hits: {figures:?}",
+        board.read(WORK),
+        board.read(HITS)
+    );
+}

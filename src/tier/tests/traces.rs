@@ -1,0 +1,131 @@
+//! What a record leaves behind, and what it takes.
+
+use super::*;
+
+/// Whether these bytes are anywhere in the region.
+fn has(region: &Region, bytes: &[u8]) -> bool {
+    let all: Vec<u8> = (0..region.layout.size)
+        .step_by(8)
+        .flat_map(|at| region.memory.u64(at).load(Relaxed).to_ne_bytes())
+        .collect();
+    all.windows(bytes.len()).any(|window| window == bytes)
+}
+
+#[test]
+fn bytes_of_a_record_that_left_are_overwritten() {
+    type Leave = fn(&Share<'_>);
+    let ways: [(&str, Leave); 8] = [
+        ("removed", |share| assert!(share.remove(&key(7)))),
+        ("taken", |share| {
+            assert!(share.take(&key(7), None, 0, None).is_some())
+        }),
+        ("replaced", |share| assert!(put(share, 7, b"another"))),
+        ("expired", |share| {
+            assert!(share.get(&key(7), 1_001, &mut Vec::new()).is_none())
+        }),
+        ("flushed", |share| assert_eq!(share.flush(None), 3)),
+        ("flushed as expired", |share| {
+            assert_eq!(share.flush(Some(1_001)), 3)
+        }),
+        ("evicted", |share| {
+            share.set_capacity(1);
+            assert!(put(share, 1, b"another"));
+            assert!(put(share, 2, b"another"));
+        }),
+        ("evicted for room", |share| {
+            for number in 100..2_000 {
+                assert!(put(share, number, &[0; 300]));
+            }
+        }),
+    ];
+    for (name, leave) in ways {
+        let region = region(64 << 10);
+        let share = share(&region, 0);
+        let secret = record(7, 77, 203);
+        for number in [6, 7, 8] {
+            assert!(put(&share, number, &record(number, 77, 203)));
+        }
+        // Nor is the id kept beside the record.
+        assert!(has(&region, &secret[150..]) && !has(&region, &[0x5a; 8]));
+        leave(&share);
+        for part in secret[16..].chunks_exact(8) {
+            assert!(!has(&region, part), "{name}");
+        }
+        region.validate().expect("whole");
+    }
+}
+
+#[test]
+fn bytes_in_a_page_of_keys_that_changed_are_overwritten() {
+    let region = region(64 << 10);
+    region
+        .with_page(|page| page[800..816].copy_from_slice(b"the first secret"))
+        .unwrap();
+    assert!(has(&region, b"the first secret"));
+    region
+        .with_page(|page| page[800..816].copy_from_slice(b"another of those"))
+        .unwrap();
+    assert!(has(&region, b"another of those") && !has(&region, b"the first secret"));
+}
+
+/// What /proc tells of the mapping that an address lies in.
+fn smaps_of(address: usize) -> Vec<String> {
+    let text = std::fs::read_to_string("/proc/self/smaps").expect("/proc");
+    let inside = |line: &str| {
+        let range = line.split(' ').next()?.split_once('-')?;
+        let of = |text| usize::from_str_radix(text, 16).ok();
+        Some((of(range.0)?..of(range.1)?).contains(&address))
+    };
+    let lines = text
+        .lines()
+        .skip_while(|line| inside(line) != Some(true))
+        .skip(1);
+    lines
+        .take_while(|line| inside(line).is_none())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn region_is_not_dumped_and_takes_only_what_is_used_of_it() {
+    let region = region(64 << 20);
+    let share = share(&region, 0);
+    for number in 0..100 {
+        assert!(put(&share, number, &record(number, 0, 200)));
+    }
+    let lines = smaps_of(region.memory.u64(0).as_ptr() as usize);
+    let flags = lines
+        .iter()
+        .find(|line| line.starts_with("VmFlags:"))
+        .expect("flags");
+    assert!(flags.split(' ').any(|flag| flag == "dd"), "{flags}");
+    let rss = lines
+        .iter()
+        .find(|line| line.starts_with("Rss:"))
+        .expect("resident size");
+    let kilobytes: usize = rss.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(kilobytes < 1024, "{rss}");
+}
+
+#[test]
+fn session_takes_at_most_64_bytes_more_than_its_record() {
+    let region = region(4 << 20);
+    let share = share(&region, 0);
+    // Far more than fit: what counts is how many do.
+    let mut random = Random(3);
+    let mut put_bytes = 0;
+    for number in 0..60_000 {
+        let len = 150 + random.below(60) as usize;
+        assert!(put(&share, number, &record(number, 0, len)));
+        put_bytes += len;
+    }
+    let mean = put_bytes / 60_000;
+    let figures = region.figures();
+    let each = (figures.size / figures.records) as usize;
+    println!(
+        "{} records of {mean} bytes: {each} bytes each, {} of them in blocks",
+        figures.records,
+        figures.bytes / figures.records
+    );
+    assert!(each - mean <= 64, "{each} bytes for a record of {mean}");
+}
