@@ -201,11 +201,16 @@ pub fn settings() -> &'static Settings {
     })
 }
 
-/// Whether the environment says anything of a group. Cheap enough for the moment of loading: nothing is
-/// allocated, opened or kept.
-pub fn group_in_environment() -> bool {
-    // SAFETY: a C string; only whether there is an answer counts.
-    !is_privileged() && !unsafe { libc::getenv(c"SSLCACHE_GROUP".as_ptr()) }.is_null()
+/// Whether the environment asks for memory that contexts made after a fork find: it says something of a group, or that
+/// ticket keys are shared. Cheap enough for the moment of loading: nothing is allocated, opened or kept.
+pub fn sharing_in_environment() -> bool {
+    // SAFETY: C strings; the answers are null, or C strings that nobody changes before the program has begun.
+    !is_privileged()
+        && unsafe {
+            let keys = libc::getenv(c"SSLCACHE_TICKET_KEYS".as_ptr());
+            !libc::getenv(c"SSLCACHE_GROUP".as_ptr()).is_null()
+                || (!keys.is_null() && libc::strcasecmp(keys, c"shared".as_ptr()) == 0)
+        }
 }
 
 /// Says that we are active, where that is asked for: once a process, not again in those that it forks. `form` tells

@@ -160,6 +160,8 @@ unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) -> O
         (libssl.SSL_CTX_sess_set_remove_cb)(ctx, Some(callbacks::on_remove));
         (libssl.SSL_CTX_sess_set_get_cb)(ctx, Some(callbacks::on_get));
     }
+    // SAFETY: the caller's contract.
+    unsafe { store.share_ticket_keys(ctx) };
     registry::enter(ctx, store);
     presence::announce(host);
     Some(())

@@ -15,7 +15,7 @@ use crate::host::types::*;
 use crate::tier::Realm;
 
 /// A SHA-256 digest.
-type Digest = [u8; 32];
+pub type Digest = [u8; 32];
 
 /// The realm that a context shares with its like; `None` where it may share with none, or while it has no certificate.
 ///

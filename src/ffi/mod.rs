@@ -9,6 +9,7 @@
 //! * [`store`] is what we keep with a context; [`view`], [`clearing`], [`snapshot`] and [`ending`] are its parts.
 //! * [`sharing`] is its way to other processes, with those of its [`fingerprint`]; [`forcing`] gives a cache to who has
 //!   none.
+//! * [`tickets`] gives all processes one set of keys for stateless tickets.
 //! * [`presence`] is how we came into the process.
 //! * [`guard`] is the boundary: panics, errno; [`callback`] a C function pointer that may change at any time.
 //! * [`claims`] sees to it that early data is accepted once; [`registry`] knows all stores.
@@ -31,6 +32,7 @@ mod sharing;
 mod snapshot;
 pub mod stats;
 mod store;
+mod tickets;
 mod view;
 
 /// How many processors this process may run on. The standard library's own count reads files; this one

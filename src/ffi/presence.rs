@@ -10,12 +10,12 @@ use super::sharing;
 use crate::config;
 use crate::host::{Host, images};
 
-/// Processes that make their contexts after the fork find each other only in memory that was there before it, and with
-/// a group that is asked for. Without one, nothing happens when the library is loaded.
+/// Processes that make their contexts after the fork find each other only in memory that was there before it, and where
+/// a group or common ticket keys are asked for. Otherwise nothing happens when the library is loaded.
 extern "C" fn at_load() {
     quietly(|| {
         guard((), || {
-            if config::group_in_environment() {
+            if config::sharing_in_environment() {
                 sharing::common()?;
             }
             Some(())

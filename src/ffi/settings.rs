@@ -30,13 +30,76 @@ pub unsafe extern "C" fn SSL_CTX_ctrl(
             return Some(store.ctrl(ctx, command, argument));
         }
         // SAFETY: the caller's contract.
-        Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_ctrl?(ctx, command, argument, pointer) })
+        let answer =
+            unsafe { host_of(ctx)?.passthrough.SSL_CTX_ctrl?(ctx, command, argument, pointer) };
+        if is_ticket_keys_command(command)
+            && !pointer.is_null()
+            && answer == 1
+            // SAFETY: the caller's contract.
+            && let Some(store) = unsafe { attached(ctx) }
+        {
+            // SAFETY: as above.
+            unsafe { store.leave_ticket_keys(ctx) };
+        }
+        Some(answer)
     })
+}
+
+/// Whether the application sets the keys of its tickets, or gets them: then it gives them to others.
+fn is_ticket_keys_command(command: c_int) -> bool {
+    command == SSL_CTRL_SET_TLSEXT_TICKET_KEYS || command == SSL_CTRL_GET_TLSEXT_TICKET_KEYS
 }
 
 fn is_session_command(command: c_int) -> bool {
     (SSL_CTRL_SESS_NUMBER..=SSL_CTRL_SESS_CACHE_FULL).contains(&command)
         || (SSL_CTRL_SET_SESS_CACHE_SIZE..=SSL_CTRL_GET_SESS_CACHE_MODE).contains(&command)
+}
+
+/// SSL_CTX_callback_ctrl(3): the host's; one that brings a ticket-key callback ends the sharing of ticket keys.
+///
+/// # Safety
+/// * as the manual says of each command.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_callback_ctrl(
+    ctx: *mut SSL_CTX,
+    command: c_int,
+    callback: Option<AnyCallback>,
+) -> c_long {
+    guard(0, || {
+        // SAFETY: the caller's contract.
+        let answer =
+            unsafe { host_of(ctx)?.passthrough.SSL_CTX_callback_ctrl?(ctx, command, callback) };
+        if command == SSL_CTRL_SET_TLSEXT_TICKET_KEY_CB
+            // SAFETY: the caller's contract.
+            && let Some(store) = unsafe { attached(ctx) }
+        {
+            // SAFETY: as above.
+            unsafe { store.leave_ticket_keys(ctx) };
+        }
+        Some(answer)
+    })
+}
+
+/// SSL_CTX_set_tlsext_ticket_key_evp_cb(3): takes the place of ours, also where it is NULL.
+///
+/// # Safety
+/// * `ctx` is a live context; `callback` is null or a function of this type.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SSL_CTX_set_tlsext_ticket_key_evp_cb(
+    ctx: *mut SSL_CTX,
+    callback: Option<TicketKeyCallback>,
+) -> c_int {
+    guard(0, || {
+        // SAFETY: the caller's contract.
+        if let Some(store) = unsafe { attached(ctx) } {
+            store.forget_ticket_keys();
+        }
+        let set = host_of(ctx)?
+            .passthrough
+            .SSL_CTX_set_tlsext_ticket_key_evp_cb?;
+        // SAFETY: the caller's contract.
+        Some(unsafe { set(ctx, callback) })
+    })
 }
 
 /// SSL_CTX_sess_set_new_cb(3): told of each new session; none where NULL.

@@ -19,6 +19,7 @@ use super::guard::{caught, quietly};
 use super::registry;
 use super::sharing::Sharing;
 use super::snapshot::Snapshots;
+use super::tickets::TicketSharing;
 use crate::cache::{Cache, Expiry, Key, Outcome, Standing};
 use crate::host::abi::*;
 use crate::host::scratch::Origin;
@@ -33,7 +34,7 @@ pub struct Store {
     pub host: &'static Host,
     pub libssl: &'static Libssl,
     /// What the context was made with.
-    origin: Origin,
+    pub(super) origin: Origin,
     pub(super) cache: Cache<SessionRef>,
     /// The mode as the application set it: SSL_SESS_CACHE_*.
     pub(super) mode: AtomicU32,
@@ -52,6 +53,7 @@ pub struct Store {
     pub(super) sentinel: Sentinel,
     pub(super) sharing: Sharing,
     pub(super) id_context: IdContext,
+    pub(super) tickets: TicketSharing,
     pub(super) snapshots: Snapshots,
 }
 
@@ -91,6 +93,7 @@ impl Store {
             sentinel: Sentinel::default(),
             sharing: Sharing::new(),
             id_context: IdContext::new(),
+            tickets: TicketSharing::default(),
             snapshots: Snapshots::default(),
         }
     }

@@ -9,6 +9,7 @@
 //! * [`abi`] and [`types`] are libssl's numbers and objects.
 //! * [`table`] is the list of functions we call.
 //! * [`session`] owns references to sessions; [`record`] turns them into bytes and back.
+//! * [`tickets`] makes a host's ciphers ready for a stateless ticket.
 //! * [`inside`] tells a call of the application from one that the host makes on our behalf.
 //! * [`scratch`] marks a session not resumable, for which libssl has no function of its own.
 
@@ -20,6 +21,7 @@ pub mod record;
 pub mod scratch;
 pub mod session;
 pub mod table;
+pub mod tickets;
 pub mod types;
 
 pub use session::SessionRef;

@@ -124,6 +124,8 @@ functions! {
         SSL_has_matching_session_id(*const SSL, *const c_uchar, c_uint) -> c_int;
         SSL_CTX_set_session_id_context(*mut SSL_CTX, *const c_uchar, c_uint) -> c_int;
         SSL_new(*mut SSL_CTX) -> *mut SSL;
+        SSL_CTX_callback_ctrl(*mut SSL_CTX, c_int, Option<AnyCallback>) -> c_long;
+        SSL_CTX_set_tlsext_ticket_key_evp_cb(*mut SSL_CTX, Option<TicketKeyCallback>) -> c_int;
     }
 }
 
@@ -202,6 +204,28 @@ functions! {
     }
 }
 
+functions! {
+    /// What keys for stateless tickets need; in every OpenSSL 3.x.
+    required Tickets {
+        SSL_CTX_set_tlsext_ticket_key_evp_cb(*mut SSL_CTX, Option<TicketKeyCallback>) -> c_int;
+        SSL_CTX_get_timeout(*const SSL_CTX) -> c_long;
+        SSL_CTX_get_verify_mode(*const SSL_CTX) -> c_int;
+        SSL_get_verify_mode(*const SSL) -> c_int;
+        RAND_bytes_ex(*mut OSSL_LIB_CTX, *mut c_uchar, usize, c_uint) -> c_int;
+        RAND_priv_bytes_ex(*mut OSSL_LIB_CTX, *mut c_uchar, usize, c_uint) -> c_int;
+        EVP_sha256() -> *const EVP_MD;
+        HMAC(
+            *const EVP_MD, *const c_void, c_int, *const c_uchar, usize, *mut c_uchar, *mut c_uint
+        ) -> *mut c_uchar;
+        EVP_CIPHER_fetch(*mut OSSL_LIB_CTX, *const c_char, *const c_char) -> *mut EVP_CIPHER;
+        EVP_CIPHER_free(*mut EVP_CIPHER);
+        EVP_CipherInit_ex(
+            *mut EVP_CIPHER_CTX, *const EVP_CIPHER, *mut c_void, *const c_uchar, *const c_uchar, c_int
+        ) -> c_int;
+        EVP_MAC_init(*mut EVP_MAC_CTX, *const c_uchar, usize, *const OSSL_PARAM) -> c_int;
+    }
+}
+
 impl Libssl {
     /// Runs `call`, calls to the host, and leaves the error queue of this thread as it was.
     pub fn without_errors<T>(&self, call: impl FnOnce() -> T) -> T {
@@ -246,6 +270,8 @@ pub struct Host {
     pub newer: Newer,
     /// What tells whether two contexts may share their sessions.
     pub traits: Traits,
+    /// What keys for stateless tickets need.
+    pub tickets: Result<Tickets, &'static CStr>,
     /// Contexts of our own, for marking sessions.
     pub scratch: Scratch,
     handle: Option<Handle>,
@@ -278,12 +304,15 @@ impl Host {
         let newer = unsafe { Newer::resolve(lookup) };
         // SAFETY: the caller's contract.
         let traits = unsafe { Traits::resolve(lookup) };
+        // SAFETY: the caller's contract.
+        let tickets = unsafe { Tickets::resolve(lookup) };
         Self {
             image,
             passthrough,
             libssl,
             newer,
             traits,
+            tickets,
             scratch: Scratch::new(),
             handle: None,
             indices: OnceBox::new(),

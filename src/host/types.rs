@@ -2,7 +2,7 @@
 
 #![allow(non_camel_case_types)]
 
-use libc::{c_int, c_uchar};
+use libc::{c_char, c_int, c_uchar, c_uint, c_void};
 
 macro_rules! opaque {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -43,6 +43,27 @@ opaque! {
     OPENSSL_STACK;
     /// A digest algorithm.
     EVP_MD;
+    /// A cipher algorithm.
+    EVP_CIPHER;
+    /// A cipher at work.
+    EVP_CIPHER_CTX;
+    /// A message authentication code at work.
+    EVP_MAC_CTX;
+}
+
+/// What an algorithm is told, by name; the last of a list has none.
+#[repr(C)]
+pub struct OSSL_PARAM {
+    /// The name.
+    pub key: *const c_char,
+    /// What kind of value it is: OSSL_PARAM_*.
+    pub data_type: c_uint,
+    /// The value.
+    pub data: *mut c_void,
+    /// Its length in bytes.
+    pub data_size: usize,
+    /// For the algorithm's answer, if it is asked.
+    pub return_size: usize,
 }
 
 /// Told of each new session; answers 1 to keep the reference that comes with it.
@@ -60,3 +81,18 @@ pub type GetSessionCallback = unsafe extern "C" fn(
     id_len: c_int,
     copy: *mut c_int,
 ) -> *mut SSL_SESSION;
+
+/// Makes a cipher and a code ready for a ticket: to be made where `makes` is 1, writing the key's name and an
+/// initialisation vector; to be opened where it is 0. Answers 0 without a key, 2 where the client is to have a new
+/// ticket, else 1.
+pub type TicketKeyCallback = unsafe extern "C" fn(
+    ssl: *mut SSL,
+    name: *mut c_uchar,
+    iv: *mut c_uchar,
+    cipher: *mut EVP_CIPHER_CTX,
+    code: *mut EVP_MAC_CTX,
+    makes: c_int,
+) -> c_int;
+
+/// A callback of SSL_CTX_callback_ctrl: what it takes and answers goes by the command.
+pub type AnyCallback = unsafe extern "C" fn();

@@ -3,13 +3,13 @@
 use std::process::Command;
 
 use super::Folder;
-use crate::config::{announce, group_in_environment, settings};
+use crate::config::{announce, settings, sharing_in_environment};
 
 /// A process of its own, for `process_says_each_line_once`: reads its settings and prints them.
 #[test]
 #[ignore = "a program, not a test"]
 fn process_with_settings() {
-    println!("group in environment: {}", group_in_environment());
+    println!("sharing in environment: {}", sharing_in_environment());
     for _ in 0..2 {
         announce("tested, in front of nothing");
         println!("settings: {:?}", settings());
@@ -44,7 +44,7 @@ fn process_says_each_line_once() {
         ("SSLCACHE_FROCE", "1"),
         ("SSLCACHE_REGION", "here"),
     ]);
-    assert!(out.contains("group in environment: false"), "{out}");
+    assert!(out.contains("sharing in environment: false"), "{out}");
     let read = "group: None, force: true, ticket_keys: Own, verbose: true";
     assert_eq!(out.matches(read).count(), 2, "{out}");
     assert_eq!(
@@ -61,12 +61,17 @@ fn process_says_each_line_once() {
     let (_, err) = run(&[("SSLCACHE_CONFIG", nothing.to_str().unwrap())]);
     assert_eq!(err, "");
 
-    // That the memory of a group is made when we are loaded may have to be said, too.
+    // What makes memory when we are loaded.
     let (out, _) = run(&[("SSLCACHE_GROUP", "web")]);
-    assert!(out.contains("group in environment: true"), "{out}");
+    assert!(out.contains("sharing in environment: true"), "{out}");
     assert_eq!(
         out.matches("group: Named(\"web\"), force: false").count(),
         2,
         "{out}"
     );
+    for (keys, shares) in [("Shared", true), ("own", false), ("", false)] {
+        let (out, _) = run(&[("SSLCACHE_TICKET_KEYS", keys)]);
+        let line = format!("sharing in environment: {shares}");
+        assert!(out.contains(&line), "{keys}: {out}");
+    }
 }
