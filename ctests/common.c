@@ -254,12 +254,17 @@ __attribute__((destructor)) static void free_identity(void)
     EVP_PKEY_free(key);
 }
 
+void make_certificate(void)
+{
+    pthread_once(&identity_once, make_identity);
+}
+
 static SSL_CTX *make_context(const char *name, int version)
 {
     int datagrams = version == DTLS1_2_VERSION;
     SSL_CTX *ctx;
     pthread_once(&indices_once, make_indices);
-    pthread_once(&identity_once, make_identity);
+    make_certificate();
     ctx = SSL_CTX_new(datagrams ? DTLS_method() : TLS_method());
     NEED(ctx != NULL && SSL_CTX_set_ex_data(ctx, name_index, (void *)name));
     NEED(SSL_CTX_set_min_proto_version(ctx, version) && SSL_CTX_set_max_proto_version(ctx, version));

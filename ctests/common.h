@@ -54,6 +54,8 @@ SSL_SESSION *decoded_copy(const SSL_SESSION *session);
 /* Contexts for one protocol version (TLS1_2_VERSION, TLS1_3_VERSION, DTLS1_2_VERSION), named for
  * the traces. The server has a self-signed certificate and the session-id context "ctests". */
 SSL_CTX *server_context(const char *name, int version);
+/* Makes the certificate, as the first context does: for programs that fork before there is one. */
+void make_certificate(void);
 SSL_CTX *client_context(const char *name, int version);
 const char *context_name(const SSL_CTX *ctx);
 

@@ -27,7 +27,8 @@ typedef struct {
     unsigned char der[8192];
 } Ticket;
 
-enum { END, VISIT, VISIT_EARLY, VISIT_AND_BREAK, REMOVE_LAST, FLUSH, NUMBER, SET_SIZE, SET_TIMEOUT, OWN_DATA, FREE_CONTEXT };
+enum { END, VISIT, VISIT_EARLY, VISIT_AND_BREAK, REMOVE_LAST, FLUSH, NUMBER, SET_SIZE, SET_TIMEOUT, OWN_DATA, FREE_CONTEXT,
+       OPEN_TICKET_SHOP };
 
 typedef struct {
     int what;
@@ -71,6 +72,15 @@ static int keep_last(SSL *ssl, SSL_SESSION *session)
     SSL_SESSION_free(last);
     last = session;
     return 1;
+}
+
+/* Contexts for stateless tickets. */
+static inline void open_ticket_shop(int version)
+{
+    server = server_context("server", version);
+    client = client_context("client", version);
+    SSL_CTX_clear_options(server, SSL_OP_NO_TICKET);
+    SSL_CTX_clear_options(client, SSL_OP_NO_TICKET);
 }
 
 static long broken_visit(SSL_SESSION *offered)
@@ -119,6 +129,9 @@ static Answer obey(const Order *order)
             data_index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, NULL);
         NEED(SSL_SESSION_set_ex_data(last, data_index, &data_index));
         answer.result = SSL_CTX_add_session(server, last);
+        break;
+    case OPEN_TICKET_SHOP:
+        open_ticket_shop((int)order->argument);
         break;
     case FREE_CONTEXT:
         SSL_CTX_free(server);

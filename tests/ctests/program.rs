@@ -119,7 +119,23 @@ impl Program {
     pub fn command(&self, workshop: &Workshop, form: Form, host: Host) -> Result<Command, String> {
         let mut command = Command::new(self.executable(workshop, form)?);
         workshop.prepare(&mut command, form, host)?;
+        self.set(workshop, &mut command)?;
         Ok(command)
+    }
+
+    /// Sets what the program's first comment says in lines like `settings: SSLCACHE_GROUP=certificate`.
+    pub fn set(&self, workshop: &Workshop, command: &mut Command) -> Result<(), String> {
+        let file = workshop.source.join(self.source());
+        let text =
+            fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let comment = text
+            .lines()
+            .take_while(|line| !line.starts_with("#include"));
+        for settings in comment.filter_map(|line| line.strip_prefix(" * settings: ")) {
+            let settings = settings.split_whitespace();
+            command.envs(settings.filter_map(|setting| setting.split_once('=')));
+        }
+        Ok(())
     }
 
     pub fn run(&self, workshop: &Workshop, form: Form, host: Host) -> Result<String, String> {
