@@ -30,8 +30,9 @@ typedef struct {
 enum { END, VISIT, VISIT_EARLY, VISIT_AND_BREAK, REMOVE_LAST, FLUSH, NUMBER, SET_SIZE, SET_TIMEOUT, OWN_DATA, FREE_CONTEXT,
        OPEN_TICKET_SHOP };
 
+/* Without padding: it is written as it is. */
 typedef struct {
-    int what;
+    long what;
     long argument;
     Ticket ticket;
 } Order;
