@@ -13,8 +13,8 @@ BENCH_CFLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -DOPENSSL_SUPPRESS_DEPRECAT
                 $(if $(shell grep 'uint64_t memory;' include/sslcache.h),-DSSLCACHE_STATS_MEMORY)
 COMPARE = python3 -B benches/compare --program $(BENCH)/session-bench --preload $(PRELOAD)
 
-.PHONY: bench bench-smoke bench-hosts hit-ratio hit-ratio-smoke
-TESTS += bench-smoke hit-ratio-smoke
+.PHONY: bench bench-smoke bench-hosts bench-region bench-region-smoke hit-ratio hit-ratio-smoke
+TESTS += bench-smoke bench-region-smoke hit-ratio-smoke
 # For shellcheck.
 SCRIPTS += benches/make-hosts
 
@@ -33,6 +33,14 @@ bench: all $(BENCH)/session-bench
 	@$(if $(is_newer),$(CC) $(BENCH_CFLAGS) -I$(host_dir)/../include -o $(BENCH)/session-bench-4 $(BENCH_SOURCES) \
 	    $(HOST) $(host_dir)/libcrypto.so.4 -ldl -pthread)
 	@$(COMPARE) $(host_flags) --budget $(BENCH_SECONDS) --only '$(ONLY)' --results bench/results.json --docs docs
+	@$(if $(ONLY),,$(MAKE) --no-print-directory bench-region)
+
+## bench-region what the shared region costs: one process, eight, bytes a session
+bench-region:
+	@$(CARGO) bench --locked --bench region
+
+bench-region-smoke:
+	@$(CARGO) bench --locked --profile dev --bench region -- --smoke >/dev/null
 
 ## bench-smoke  every measurement for a moment: whether it works
 bench-smoke: $(PRELOAD) $(BENCH)/session-bench

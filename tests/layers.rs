@@ -133,6 +133,38 @@ fn cache_is_safe() {
     assert_eq!(forbidden(&files, &["unsafe"]), Vec::<Breach>::new());
 }
 
+/// `tier` sees bytes. Of the cache it knows what a session is found by, when it expires, and how its client is known.
+#[test]
+fn tier_sees_bytes_alone() {
+    let files = sources("tier");
+    let words = [
+        "crate::ffi",
+        "crate::host",
+        "crate::config",
+        "SSL_SESSION",
+        "once_cell",
+        "std::env",
+    ];
+    let files: Vec<_> = files
+        .into_iter()
+        .filter(|(name, _)| !name.components().any(|part| part.as_os_str() == "tests"))
+        .collect();
+    assert_eq!(forbidden(&files, &words), Vec::<Breach>::new());
+    let uses = files.iter().flat_map(|(_, text)| text.lines());
+    let of_cache: Vec<_> = uses
+        .map(code)
+        .filter(|line| names(line, "crate::cache"))
+        .filter(|line| {
+            let of = line.rsplit("cache::").next().unwrap_or("");
+            let mut known = of
+                .split(|c: char| !c.is_alphanumeric())
+                .filter(|name| !name.is_empty());
+            !known.all(|name| ["Expiry", "Key", "Standing"].contains(&name))
+        })
+        .collect();
+    assert_eq!(of_cache, Vec::<&str>::new());
+}
+
 #[test]
 fn host_knows_neither_cache_nor_ffi() {
     let breaches = forbidden(

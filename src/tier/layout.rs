@@ -24,7 +24,7 @@ pub(super) mod header {
     pub const SHARED: usize = 48;
     /// A process died while it held a seat, perhaps: they must be counted anew.
     pub const RECOUNT: usize = 52;
-    /// The second in which somebody last tried to.
+    /// The tenth of a second in which somebody last tried to.
     pub const RECOUNT_TRIED: usize = 56;
     /// The latest second that anybody has told.
     pub const LATEST: usize = 64;

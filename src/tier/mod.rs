@@ -1,4 +1,27 @@
 //! Second homes of a session: bytes in, bytes out.
+//!
+//! A [`Region`] is one piece of shared memory, used at the same time by all processes of a tree or, as a file, by
+//! unrelated ones. It holds records of many [`Realm`]s; a [`Share`] is what one realm sees of it. It knows no session: a
+//! record is bytes under a key, with an expiry and a mark of 32 bits that the caller gives and can ask for.
+//!
+//! * **Bounds.** A realm never has more records than its capacity, in all processes together; all realms together never
+//!   take more than the region. Who leaves is chosen as in the cache, within the realm; where it is bytes that are
+//!   wanting, the realm that has its share of the shard gives up its own.
+//! * **Cost.** Every call works under the lock of one shard, for less than a microsecond, and is O(1); flush works in
+//!   slices. Beside its own bytes a record takes 48 of header, 6 of index, and what rounding and gaps come to.
+//! * **Crashes.** A process may be killed at any instruction. Its lock is taken over, and the shard made anew from
+//!   what can be walked and agrees with its checksum: at most the record under its hands is lost. Seats of the dead are
+//!   counted back within a tenth of a second of the next put. One that is stopped costs each of the others 5 ms at most;
+//!   after that calls that need its shard miss at once.
+//! * **Trust.** No place, length or link that comes from the memory is used unchecked, no walk is without bound, and no
+//!   body is believed without its checksum. Nonsense costs records: a miss and a counter.
+//! * **Secrets.** What left is overwritten, and the region is kept out of core dumps. Copies are the caller's to wipe.
+//! * **fork.** Nothing is done before or after one. The identity by which a lock is held is looked up anew in a child.
+//!
+//! The map: `region` makes the memory (`memory`, `layout`, `file`) and holds its `lock`s, by the `identity` of a process;
+//! `share` has the calls, `realms` who has how many records. A `shard` is `heap` (blocks of `record`s), `index` (by the
+//! fingerprint that `digest` makes of a key) and `queues` (who leaves). `page` is for keys; `figures` is what happened.
+//! `ballot` is for what one process of a tree is to do.
 
 mod ballot;
 mod digest;

@@ -10,7 +10,7 @@ use super::figures::{Event, Figures, count};
 use super::file::{self, Refusal, Watch};
 use super::heap::Broken;
 use super::layout::{Layout, MAGIC, VERSION, header, shard as place};
-use super::lock::{Held, Lock, Wait};
+use super::lock::{Held, Lock, Wait, now};
 use super::memory::Memory;
 use super::realms::{Realm, Realms};
 use super::shard::{SLICE, Shard};
@@ -232,13 +232,14 @@ impl Region {
         Some(held)
     }
 
-    /// Counts the seats anew, if somebody who held some may have died. Once in a second somebody tries.
-    pub(super) fn recount(&self, now: i64) {
+    /// Counts the seats anew, if somebody who held some may have died. Every tenth of a second somebody tries.
+    pub(super) fn recount(&self) {
         if self.memory.u32(header::RECOUNT).load(Relaxed) == 0 {
             return;
         }
         let tried = self.memory.u64(header::RECOUNT_TRIED);
-        if tried.swap(now as u64, Relaxed) == now as u64 {
+        let tenth = (now().as_millis() / 100) as u64;
+        if tried.swap(tenth, Relaxed) == tenth {
             return;
         }
         if let Some(_held) = self.hold_all() {

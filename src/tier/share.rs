@@ -62,7 +62,7 @@ impl<'a> Share<'a> {
         };
         let realms = self.region.realms();
         realms.note_use(slot, now);
-        self.region.recount(now);
+        self.region.recount();
         let fingerprint = self.region.digests.fingerprint(self.realm, key);
         let contents = Contents {
             fingerprint,

@@ -3,7 +3,7 @@
 use super::*;
 
 const KILLS: u64 = 10_000;
-const ALIVE: usize = 4;
+const ALIVE: usize = 16;
 const NUMBERS: u64 = 400;
 // On the board.
 const WRONG: usize = 0;
@@ -65,21 +65,22 @@ fn killed_workers_neither_stop_the_others_nor_leave_a_wrong_record() {
         .collect();
     let mut random = Random(99);
     let mut alive = Vec::new();
-    let mut killed = 0;
-    for seed in 0.. {
-        if killed == KILLS {
-            break;
+    let (mut born, mut killed) = (0, 0);
+    while killed < KILLS {
+        while alive.len() < ALIVE {
+            born += 1;
+            alive.push(Child::of(|| {
+                work(&share, &board, 1000 + born);
+                0
+            }));
         }
-        alive.push(Child::of(|| {
-            work(&share, &board, 1000 + seed);
-            0
-        }));
-        if alive.len() == ALIVE {
-            std::thread::sleep(Duration::from_micros(random.below(300)));
-            let victim = alive.swap_remove(random.below(ALIVE as u64) as usize);
+        std::thread::sleep(Duration::from_micros(random.below(2_000)));
+        // Some of them: the others get on, or wait for locks of the dead.
+        for _ in 0..ALIVE / 2 {
+            let victim = alive.swap_remove(random.below(alive.len() as u64) as usize);
             killed += u64::from(victim.kill());
         }
-        if seed % 500 == 0 {
+        if killed % 500 == 0 {
             let before = board.read(WORK);
             until("others get on", || board.read(WORK) > before);
         }
