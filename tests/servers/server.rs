@@ -5,6 +5,7 @@ use crate::fixture::{Fixture, Folder};
 use crate::form::{Form, Protocol};
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::net::TcpListener;
@@ -28,6 +29,7 @@ pub struct Place<'a> {
     pub fixture: &'a Fixture,
     pub folder: Folder,
     probed: bool,
+    environment: Vec<(&'static str, OsString)>,
 }
 
 impl<'a> Place<'a> {
@@ -36,6 +38,7 @@ impl<'a> Place<'a> {
             fixture,
             folder: Folder::new()?,
             probed: true,
+            environment: Vec::new(),
         })
     }
 
@@ -45,6 +48,11 @@ impl<'a> Place<'a> {
             probed: false,
             ..Self::new(fixture)?
         })
+    }
+
+    /// What commands from now on find in their environment.
+    pub fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
+        self.environment.push((name, value.into()));
     }
 
     /// Where a server listens that can: no port, no clash.
@@ -70,6 +78,7 @@ impl<'a> Place<'a> {
         } else {
             form.prepare(&mut command, self.fixture.stage.as_deref(), None);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(&self.folder.path);
         command
     }

@@ -2,7 +2,7 @@
 //! configuration lets through.
 
 use super::running::{Running, give};
-use super::{Expected, Row, WORKERS, shared_folder};
+use super::{Expected, Row, Setting, WORKERS, shared_folder};
 use crate::form::Form;
 use crate::server::{Place, free_port};
 use std::error::Error;
@@ -11,17 +11,21 @@ use std::error::Error;
 const USER: &str = "dovenull";
 
 pub fn rows() -> Vec<Row> {
-    vec![Row::new(
-        "dovecot",
-        &["dovecot", "--version"],
-        "fork and exec, environment cleared",
-        Expected::Few,
-        |place, form, protocol| {
-            start(place, form)?
-                .talking("imap")
-                .come_back(place, form, protocol)
-        },
-    )]
+    vec![
+        Row::new(
+            "dovecot",
+            &["dovecot", "--version"],
+            "fork and exec, environment cleared",
+            Expected::Few,
+            |place, form, protocol| {
+                start(place, form)?
+                    .talking("imap")
+                    .come_back(place, form, protocol)
+            },
+        )
+        .unset(Expected::Few)
+        .with(Setting::Region, Expected::All),
+    ]
 }
 
 fn start(place: &Place, form: Form) -> Result<Running, Box<dyn Error>> {

@@ -4,7 +4,13 @@
 //     forking.php CERTIFICATE KEY WORKERS PORT
 
 [, $certificate, $key, $workers, $port] = $argv;
-$context = stream_context_create(['ssl' => ['local_cert' => $certificate, 'local_pk' => $key, 'no_ticket' => true]]);
+$context = stream_context_create(['ssl' => [
+    'local_cert' => $certificate,
+    'local_pk' => $key,
+    'no_ticket' => true,
+    // PHP asks clients for certificates unless told not to.
+    'verify_peer' => false,
+]]);
 $listener = stream_socket_server(
     "tls://127.0.0.1:$port",
     flags: STREAM_SERVER_BIND | STREAM_SERVER_LISTEN,

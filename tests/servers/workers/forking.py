@@ -1,8 +1,8 @@
 """A TLS server by Python's ssl module: contexts first, then a fork for each worker.
 
-    forking.py CERTIFICATE WORKERS PORT...
+    forking.py CERTIFICATE WORKERS each-port|each-connection PORT...
 
-Every port has a context of its own, all with the one certificate.
+Every port, or every connection, has a context of its own, all with the one certificate.
 """
 
 import os
@@ -20,6 +20,10 @@ def context():
     return made
 
 
+def door(of_port):
+    return of_port if sys.argv[3] == "each-port" else context()
+
+
 def work(doors):
     while True:
         for listener in select.select(list(doors), [], [])[0]:
@@ -28,7 +32,9 @@ def work(doors):
             except BlockingIOError:
                 continue  # another worker was faster
             connection.settimeout(10)
-            with doors[listener].wrap_socket(connection, server_side=True) as tls:
+            # The goodbye follows the answer at once.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with door(doors[listener]).wrap_socket(connection, server_side=True) as tls:
                 tls.recv(100)
                 tls.sendall(b"hello")
                 tls.unwrap()
@@ -36,7 +42,7 @@ def work(doors):
 
 def main():
     doors = {}
-    for port in sys.argv[3:]:
+    for port in sys.argv[4:]:
         listener = socket.create_server(("127.0.0.1", int(port)))
         listener.setblocking(False)
         doors[listener] = context()

@@ -1,7 +1,7 @@
 //! Small servers in Python, Ruby and PHP that fork their workers themselves.
 
 use super::running::Running;
-use super::{Expected, Row, SCRIPTS, WORKERS};
+use super::{Expected, Row, SCRIPTS, Setting, WORKERS};
 use crate::form::Form;
 use crate::server::{Place, free_port};
 use std::error::Error;
@@ -21,10 +21,11 @@ pub fn rows() -> Vec<Row> {
             Expected::Few,
             |place, form, protocol| {
                 let port = free_port()?.to_string();
-                let command = python(place, form, &[&port]);
+                let command = python(place, form, "each-port", &[&port]);
                 Running::start(place, command, port)?.come_back(place, form, protocol)
             },
-        ),
+        )
+        .unset(Expected::All),
         // What one context made is offered to the other: an SSL_CTX does not resume another's sessions.
         Row::new(
             "Python ssl, two contexts",
@@ -33,13 +34,27 @@ pub fn rows() -> Vec<Row> {
             Expected::Nobody,
             |place, form, protocol| {
                 let ports = [free_port()?.to_string(), free_port()?.to_string()];
-                let command = python(place, form, &[&ports[0], &ports[1]]);
+                let command = python(place, form, "each-port", &[&ports[0], &ports[1]]);
                 Running::start(place, command, &*ports[0])?
                     .also_at(&ports[1])
                     .come_back(place, form, protocol)
             },
         )
-        .unset(Expected::Nobody),
+        .unset(Expected::Nobody)
+        .with(Setting::Group, Expected::All),
+        Row::new(
+            "Python ssl, a context for each connection",
+            &[PYTHON, "--version"],
+            "fork, a context for each connection",
+            Expected::Nobody,
+            |place, form, protocol| {
+                let port = free_port()?.to_string();
+                let command = python(place, form, "each-connection", &[&port]);
+                Running::start(place, command, port)?.come_back(place, form, protocol)
+            },
+        )
+        .unset(Expected::Nobody)
+        .with(Setting::Group, Expected::All),
         Row::new(
             "Ruby openssl",
             &[RUBY, "--version"],
@@ -48,7 +63,8 @@ pub fn rows() -> Vec<Row> {
             |place, form, protocol| {
                 script(place, form, RUBY, "forking.rb")?.come_back(place, form, protocol)
             },
-        ),
+        )
+        .unset(Expected::All),
         Row::new(
             "PHP stream_socket_server",
             &[PHP, "--version"],
@@ -58,16 +74,17 @@ pub fn rows() -> Vec<Row> {
                 script(place, form, PHP, "forking.php")?.come_back(place, form, protocol)
             },
         )
-        .unset(Expected::Nobody),
+        .unset(Expected::Nobody)
+        .with(Setting::Group, Expected::All),
     ]
 }
 
-fn python(place: &Place, form: Form, ports: &[&str]) -> Command {
+fn python(place: &Place, form: Form, contexts: &str, ports: &[&str]) -> Command {
     let mut command = place.command(PYTHON, form);
     command
         .arg(format!("{SCRIPTS}/forking.py"))
         .arg(place.fixture.certificate_and_key())
-        .arg(WORKERS.to_string())
+        .args([&WORKERS.to_string(), contexts])
         .args(ports);
     command
 }

@@ -1,8 +1,8 @@
-//! gunicorn: workers by fork, and a context for each connection. It never says goodbye, and the library then
-//! has to forget the session that the connection had.
+//! gunicorn: workers by fork, and a context for each connection. It closes without a goodbye, and for that libssl has to
+//! forget the session: so a group does not help it, other than the server of `forking.py`, which differs in this alone.
 
 use super::running::{Running, without_tickets};
-use super::{Expected, Row, SCRIPTS, WORKERS};
+use super::{Expected, Row, SCRIPTS, Setting, WORKERS};
 use crate::server::free_port;
 
 pub fn rows() -> Vec<Row> {
@@ -32,6 +32,7 @@ pub fn rows() -> Vec<Row> {
                     .come_back(place, form, protocol)
             },
         )
-        .unset(Expected::Nobody),
+        .unset(Expected::Nobody)
+        .with(Setting::Group, Expected::Nobody),
     ]
 }

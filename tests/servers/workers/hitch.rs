@@ -14,30 +14,33 @@ use std::thread::{self, JoinHandle};
 use std::{fs, io};
 
 pub fn rows() -> Vec<Row> {
-    vec![Row::new(
-        "hitch",
-        &["hitch", "--version"],
-        "fork",
-        Expected::Few,
-        |place, form, protocol| {
-            let path = place.file("backend");
-            let _backend = Backend::start(&path)?;
-            let port = free_port()?;
-            let mut command = place.command("hitch", form);
-            without_tickets(place, &mut command)?;
-            command
-                .arg(format!("--workers={WORKERS}"))
-                .arg(format!("--frontend=[127.0.0.1]:{port}"))
-                .arg(format!("--backend={}", path.display()))
-                .arg("--quiet");
-            if is_root() {
-                // It refuses to run workers as root.
-                command.args(["--user=nobody", "--group=nogroup"]);
-            }
-            command.arg(place.fixture.certificate_and_key());
-            Running::start(place, command, port.to_string())?.come_back(place, form, protocol)
-        },
-    )]
+    vec![
+        Row::new(
+            "hitch",
+            &["hitch", "--version"],
+            "fork",
+            Expected::Few,
+            |place, form, protocol| {
+                let path = place.file("backend");
+                let _backend = Backend::start(&path)?;
+                let port = free_port()?;
+                let mut command = place.command("hitch", form);
+                without_tickets(place, &mut command)?;
+                command
+                    .arg(format!("--workers={WORKERS}"))
+                    .arg(format!("--frontend=[127.0.0.1]:{port}"))
+                    .arg(format!("--backend={}", path.display()))
+                    .arg("--quiet");
+                if is_root() {
+                    // It refuses to run workers as root.
+                    command.args(["--user=nobody", "--group=nogroup"]);
+                }
+                command.arg(place.fixture.certificate_and_key());
+                Running::start(place, command, port.to_string())?.come_back(place, form, protocol)
+            },
+        )
+        .unset(Expected::All),
+    ]
 }
 
 /// Answers every request alike, one after the other.

@@ -1,7 +1,7 @@
 //! Apache httpd, a process a connection: with its own shared cache, and with none at all.
 
 use super::running::Running;
-use super::{Count, Expected, Row, WORKERS};
+use super::{Count, Expected, Row, Setting, WORKERS};
 use crate::form::{Form, Protocol};
 use crate::httpd::{command, configuration};
 use crate::server::{Place, free_port};
@@ -26,7 +26,8 @@ pub fn rows() -> Vec<Row> {
             Expected::Nobody,
             |place, form, protocol| serve(place, form, protocol, "nonenotnull"),
         )
-        .unset(Expected::Nobody),
+        .unset(Expected::Nobody)
+        .with(Setting::Force, Expected::All),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! lighttpd: workers by fork, libssl's cache switched off.
 
 use super::running::Running;
-use super::{Expected, Row, WORKERS};
+use super::{Expected, Row, Setting, WORKERS};
 use crate::server::free_port;
 
 pub fn rows() -> Vec<Row> {
@@ -34,6 +34,7 @@ ssl.openssl.ssl-conf-cmd = (\"Options\" => \"-SessionTicket\")
                 Running::start(place, command, port)?.come_back(place, form, protocol)
             },
         )
-        .unset(Expected::Nobody),
+        .unset(Expected::Nobody)
+        .with(Setting::Force, Expected::All),
     ]
 }

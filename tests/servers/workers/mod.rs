@@ -3,7 +3,7 @@
 //! Every row is a server as its users set it up, with four workers and its tickets off. One client comes
 //! back two hundred times, each time over a new connection and with the session of the visit before; the
 //! kernel, or the client where the processes have addresses of their own, chooses who serves it. What must
-//! come out is in the row: without sslcache and with it.
+//! come out is in the row: without sslcache, with it, and with it and one setting.
 //!
 //! What did come out is written to `target/workers.tsv`, a line for each program and protocol, and printed
 //! by `cargo test --test servers -- --nocapture`. `cargo test --test servers -- workers:` runs these tests only.
@@ -32,7 +32,9 @@ use crate::form::{Form, Protocol};
 use crate::server::Place;
 use libtest_mimic::{Failed, Trial};
 use std::error::Error;
+use std::fmt;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Worker processes of a server.
@@ -57,6 +59,8 @@ enum Expected {
     Nobody,
     /// About one of `WORKERS`; a fair bit more, because the kernel does not deal them out evenly.
     Few,
+    /// The program keeps no ticket that follows a resumption, so that every other visit is a full handshake.
+    EveryOther,
     /// All, but for one that meets a process which is just starting.
     All,
 }
@@ -66,13 +70,53 @@ impl Expected {
         match self {
             Self::Nobody => count.resumed == 0,
             Self::Few => count.resumed < 120 && count.held == VISITS,
+            Self::EveryOther => count.resumed.abs_diff(VISITS / 2) <= 2 && count.held == VISITS,
             Self::All => count.resumed >= VISITS - 2 && count.held >= VISITS - 2,
         }
     }
 }
 
+/// The one thing that some have to set, as its environment variable.
+#[derive(Clone, Copy, PartialEq)]
+enum Setting {
+    /// A region by name, for processes without a common parent.
+    Region,
+    /// The same, where contexts could ask for client certificates: such share in a group with a name only.
+    RegionAndName,
+    /// Contexts that are alike share.
+    Group,
+    /// A cache for contexts whose program wants none.
+    Force,
+}
+
+impl Setting {
+    fn apply(self, place: &mut Place) {
+        let region = shared_folder(place).join("region");
+        match self {
+            Self::Region => place.set("SSLCACHE_REGION", region),
+            Self::RegionAndName => {
+                place.set("SSLCACHE_REGION", region);
+                place.set("SSLCACHE_GROUP", "servers");
+            }
+            Self::Group => place.set("SSLCACHE_GROUP", "certificate"),
+            Self::Force => place.set("SSLCACHE_FORCE", "1"),
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::Region => "SSLCACHE_REGION=FILE",
+            Self::RegionAndName => "SSLCACHE_REGION=FILE SSLCACHE_GROUP=NAME",
+            Self::Group => "SSLCACHE_GROUP=certificate",
+            Self::Force => "SSLCACHE_FORCE=1",
+        })
+    }
+}
+
 /// Where a named region goes: a folder that can be given to whom the workers run as.
-fn shared_folder(place: &Place) -> std::path::PathBuf {
+fn shared_folder(place: &Place) -> PathBuf {
     place.file("shared")
 }
 
@@ -87,8 +131,9 @@ struct Row {
     how: &'static str,
     protocols: &'static [Protocol],
     plain: Expected,
-    /// With sslcache.
+    /// With sslcache and no setting.
     unset: Option<Expected>,
+    set: Option<(Setting, Expected)>,
     run: Box<Run>,
 }
 
@@ -107,6 +152,7 @@ impl Row {
             protocols: &[Protocol::Tls12, Protocol::Tls13],
             plain,
             unset: None,
+            set: None,
             run: Box::new(run),
         }
     }
@@ -122,11 +168,19 @@ impl Row {
         }
     }
 
-    /// The columns of the row: the form, and what must come out.
-    fn columns(&self) -> Vec<(Form, Expected)> {
-        let mut columns = vec![(Form::Plain, self.plain)];
+    fn with(self, setting: Setting, expected: Expected) -> Self {
+        Self {
+            set: Some((setting, expected)),
+            ..self
+        }
+    }
+
+    /// The columns of the row: form and setting, and what must come out.
+    fn columns(&self) -> Vec<(Form, Option<Setting>, Expected)> {
+        let mut columns = vec![(Form::Plain, None, self.plain)];
         for form in [Form::Preloaded, Form::Replacement] {
-            columns.extend(self.unset.map(|expected| (form, expected)));
+            columns.extend(self.unset.map(|expected| (form, None, expected)));
+            columns.extend(self.set.map(|(set, expected)| (form, Some(set), expected)));
         }
         columns
     }
@@ -135,10 +189,14 @@ impl Row {
         &self,
         fixture: &Fixture,
         form: Form,
+        setting: Option<Setting>,
         protocol: Protocol,
     ) -> Result<Count, Box<dyn Error>> {
-        let place = Place::unprobed(fixture)?;
+        let mut place = Place::unprobed(fixture)?;
         fs::create_dir(shared_folder(&place))?;
+        if let Some(setting) = setting {
+            setting.apply(&mut place);
+        }
         (self.run)(&place, form, protocol)
     }
 }
@@ -171,15 +229,20 @@ pub fn trials(fixture: &Arc<Fixture>, results: &Arc<Results>) -> Vec<Trial> {
     for row in rows() {
         let row = Arc::new(row);
         for &protocol in row.protocols {
-            for (form, expected) in row.columns() {
+            for (form, setting, expected) in row.columns() {
                 let missing =
                     form != Form::Plain && fixture.stage.is_none() || !is_installed(row.version[0]);
-                let name = format!("workers: {} / {form} / {protocol}", row.name);
+                let name = match setting {
+                    Some(setting) => {
+                        format!("workers: {} / {form}, {setting} / {protocol}", row.name)
+                    }
+                    None => format!("workers: {} / {form} / {protocol}", row.name),
+                };
                 let (row, fixture, results) = (row.clone(), fixture.clone(), results.clone());
                 let test = move || -> Result<(), Failed> {
-                    let count = row.count(&fixture, form, protocol);
+                    let count = row.count(&fixture, form, setting, protocol);
                     let count = count.map_err(|error| error.to_string())?;
-                    results.note(&row, protocol, form, count)?;
+                    results.note(&row, protocol, form, setting, count)?;
                     if expected.is(count) {
                         return Ok(());
                     }

@@ -1,7 +1,7 @@
 //! nginx: workers by fork, which are made anew, with new contexts, when it reads its configuration again.
 
 use super::running::{Running, figure, wait_until};
-use super::{Count, Expected, Row, VISITS, WORKERS};
+use super::{Count, Expected, Row, Setting, VISITS, WORKERS};
 use crate::form::{Form, Protocol};
 use crate::nginx::{command, configure};
 use crate::server::{Place, free_port};
@@ -25,7 +25,8 @@ pub fn rows() -> Vec<Row> {
                     .0
                     .come_back(place, form, protocol)
             },
-        ),
+        )
+        .unset(Expected::All),
         Row::new(
             "nginx shared",
             VERSION,
@@ -45,7 +46,8 @@ pub fn rows() -> Vec<Row> {
             Expected::Nobody,
             reload,
         )
-        .unset(Expected::Nobody),
+        .unset(Expected::Nobody)
+        .with(Setting::Group, Expected::All),
     ]
 }
 

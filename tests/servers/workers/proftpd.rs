@@ -28,7 +28,8 @@ pub fn rows() -> Vec<Row> {
                 running.talking("ftp").come_back(place, form, protocol)
             },
         )
-        .over(&[Protocol::Tls12]),
+        .over(&[Protocol::Tls12])
+        .unset(Expected::All),
         Row::new(
             "proftpd, FTPS data connections",
             VERSION,

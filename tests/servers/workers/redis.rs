@@ -1,7 +1,8 @@
-//! Several redis servers on one certificate, as behind one name; redis itself is one process.
+//! Several redis servers on one certificate, as behind one name; redis itself is one process. Its contexts ask for client
+//! certificates, and each connection is told not to.
 
 use super::running::{Running, without_tickets};
-use super::{Expected, Row, WORKERS};
+use super::{Expected, Row, Setting, WORKERS};
 use crate::server::free_port;
 use std::error::Error;
 
@@ -35,6 +36,7 @@ pub fn rows() -> Vec<Row> {
                     .come_back(place, form, protocol)
             },
         )
-        .unset(Expected::Nobody),
+        .unset(Expected::Nobody)
+        .with(Setting::RegionAndName, Expected::All),
     ]
 }

@@ -1,6 +1,6 @@
 //! The table of what came out, for people and for the page that is made of it.
 
-use super::{Count, Row, VISITS, WORKERS};
+use super::{Count, Row, Setting, VISITS, WORKERS};
 use crate::form::{Form, Protocol};
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,15 +9,22 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-const HEAD: &str =
-    "program\tversion\thow\tworkers\tprotocol\tvisits\tplain\tpreloaded\tlibssl.so.3\n";
+const HEAD: &str = "program\tversion\thow\tworkers\tprotocol\tvisits\tplain\tpreloaded\tlibssl.so.3\
+                    \tsetting\tpreloaded, set\tlibssl.so.3, set\n";
 
 /// The columns of numbers, in the order of `HEAD`.
-const COLUMNS: [Form; 3] = [Form::Plain, Form::Preloaded, Form::Replacement];
+const COLUMNS: [(Form, bool); 5] = [
+    (Form::Plain, false),
+    (Form::Preloaded, false),
+    (Form::Replacement, false),
+    (Form::Preloaded, true),
+    (Form::Replacement, true),
+];
 
 #[derive(Default)]
 struct Line {
     begin: String,
+    setting: String,
     resumed: [Option<u32>; COLUMNS.len()],
 }
 
@@ -31,6 +38,7 @@ impl Results {
         row: &Row,
         protocol: Protocol,
         form: Form,
+        setting: Option<Setting>,
         count: Count,
     ) -> Result<(), String> {
         let version = version(row.version)?;
@@ -40,8 +48,9 @@ impl Results {
             "{}\t{version}\t{}\t{WORKERS}\t{protocol}\t{VISITS}",
             row.name, row.how
         );
+        line.setting = row.set.map_or("-".to_owned(), |(set, _)| set.to_string());
         for (column, resumed) in COLUMNS.iter().zip(&mut line.resumed) {
-            if *column == form {
+            if *column == (form, setting.is_some()) {
                 *resumed = Some(count.resumed);
             }
         }
@@ -56,7 +65,13 @@ impl Results {
             let cells = line
                 .resumed
                 .map(|resumed| resumed.map_or("-".to_owned(), |resumed| resumed.to_string()));
-            table += &format!("{}\t{}\n", line.begin, cells.join("\t"));
+            table += &format!(
+                "{}\t{}\t{}\t{}\n",
+                line.begin,
+                cells[..3].join("\t"),
+                line.setting,
+                cells[3..].join("\t")
+            );
         }
         if !lines.is_empty() {
             let path = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("workers.tsv");

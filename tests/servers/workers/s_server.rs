@@ -1,7 +1,7 @@
 //! Several `openssl s_server`s on one certificate.
 
 use super::running::Running;
-use super::{Expected, Row, WORKERS};
+use super::{Expected, Row, Setting, WORKERS};
 use crate::openssl::server;
 
 pub fn rows() -> Vec<Row> {
@@ -21,6 +21,7 @@ pub fn rows() -> Vec<Row> {
                 Running::start_several(place, commands)?.come_back(place, form, protocol)
             },
         )
-        .unset(Expected::Nobody),
+        .unset(Expected::Nobody)
+        .with(Setting::Region, Expected::All),
     ]
 }

@@ -1,27 +1,35 @@
-//! Several stunnels on one certificate.
+//! Several stunnels on one certificate. Over TLS 1.3 a stunnel resumes a session of its own once: the tickets that follow it
+//! does not store.
 
 use super::running::Running;
-use super::{Expected, Row, WORKERS};
+use super::{Expected, Row, Setting, WORKERS};
+use crate::form::Protocol;
 use crate::stunnel::command;
 use std::error::Error;
 
 pub fn rows() -> Vec<Row> {
     vec![
-        Row::new(
-            "stunnel",
-            &["stunnel4", "-version"],
-            "side by side",
-            Expected::Nobody,
-            |place, form, protocol| {
-                let commands = (0..WORKERS).map(|number| {
-                    let socket = format!("socket{number}");
-                    let address = place.file(&socket).display().to_string();
-                    Ok((command(place, form, &socket)?, address))
-                });
-                let commands = commands.collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-                Running::start_several(place, commands)?.come_back(place, form, protocol)
-            },
-        )
-        .unset(Expected::Nobody),
+        row(Expected::All).over(&[Protocol::Tls12]),
+        row(Expected::EveryOther).over(&[Protocol::Tls13]),
     ]
+}
+
+fn row(with_region: Expected) -> Row {
+    Row::new(
+        "stunnel",
+        &["stunnel4", "-version"],
+        "side by side",
+        Expected::Nobody,
+        |place, form, protocol| {
+            let commands = (0..WORKERS).map(|number| {
+                let socket = format!("socket{number}");
+                let address = place.file(&socket).display().to_string();
+                Ok((command(place, form, &socket)?, address))
+            });
+            let commands = commands.collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+            Running::start_several(place, commands)?.come_back(place, form, protocol)
+        },
+    )
+    .unset(Expected::Nobody)
+    .with(Setting::Region, with_region)
 }

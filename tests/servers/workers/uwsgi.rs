@@ -1,7 +1,7 @@
 //! uWSGI: HTTPS by router processes in front of its workers, libssl's cache switched off.
 
 use super::running::{Running, without_tickets};
-use super::{Expected, Row, SCRIPTS, WORKERS};
+use super::{Expected, Row, SCRIPTS, Setting, WORKERS};
 use crate::server::free_port;
 
 pub fn rows() -> Vec<Row> {
@@ -30,6 +30,7 @@ pub fn rows() -> Vec<Row> {
                 Running::start(place, command, port)?.come_back(place, form, protocol)
             },
         )
-        .unset(Expected::Nobody),
+        .unset(Expected::Nobody)
+        .with(Setting::Force, Expected::All),
     ]
 }
