@@ -8,6 +8,7 @@
 //! * [`ffi`] is what C sees: the only layer with exported functions, and the rules of libssl.
 //! * [`config`] is what the administrator asked for: read once, handed down as values.
 //! * [`lock`] is what all of them wait at: a mutex that survives a fork.
+//! * `prefetch` tells the processor what it will need.
 //! * [`say`] is the few lines that we may have to say, on stderr.
 
 pub mod cache;
@@ -15,5 +16,6 @@ pub mod config;
 pub mod ffi;
 pub mod host;
 pub mod lock;
+mod prefetch;
 mod say;
 pub mod tier;

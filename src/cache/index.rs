@@ -2,20 +2,27 @@
 //!
 //! Linear hashing (Litwin 1980): with n buckets, a hash goes to its low bits, one bit fewer where that bucket does not
 //! exist yet. An insert splits at most one bucket and a removal joins at most one, so the longest step is a chain, and
-//! chains are short because there are never more entries than buckets (unless memory for buckets could not be had).
+//! chains are short because there are never more than five entries to four buckets (unless memory for buckets could not
+//! be had).
 //!
-//! hashbrown's `HashTable` would be less code and a little faster in the mean, but it grows by moving every entry at
+//! In a large cache each step from line to line is a wait for main memory, and a branch that depends on what arrives
+//! keeps the processor from going on meanwhile. So a bucket tells by itself, in sixteen bits, of most keys that they are
+//! not in its chain: an insert of a new key reads and writes one line of the index, and follows no chain. The bucket that
+//! is split next is known long before, so its chain is fetched while others are at work.
+//!
+//! hashbrown's `HashTable` would be less code, but it grows by moving every entry at
 //! once: milliseconds under a shard's lock at 100,000 entries, in the middle of somebody's handshake. Spreading that
 //! over later calls needs a second table beside the first and more code than there is here.
 //!
 //! A bucket also remembers, in two bytes, the entry that left it last: a little of its hash, and when it was used. So
-//! there are about as many memories as entries, and each fades when the next entry leaves its bucket. One hash in 256
+//! each memory fades when the next entry leaves its bucket. One hash in 256
 //! agrees with what is remembered of another: a memory is a hint, never an answer.
 
 use super::key::Key;
 use super::queues::Moment;
 use super::segments::Segments;
 use super::slab::{HASH_BITS, NIL, Slab, kept_of};
+use crate::prefetch::prefetch;
 
 /// Buckets that are never joined: below this there is nothing to gain.
 const FEWEST: u32 = 16;
@@ -23,12 +30,34 @@ const FEWEST: u32 = 16;
 const MOST: u32 = 1 << HASH_BITS;
 
 pub(super) struct Index {
-    /// The first entry of each bucket; the rest hang on it through `Hook::chain`.
-    heads: Segments<u32>,
-    /// The entry that left each bucket last.
-    left: Segments<Left>,
+    buckets: Segments<Bucket>,
     /// The bits of a hash that count: so many that each bucket is reached.
     mask: u32,
+}
+
+struct Bucket {
+    /// The first entry; the rest hang on it through `Hook::chain`.
+    head: u32,
+    /// The tags of all entries in the chain, and of some that have left it.
+    tags: u16,
+    /// The entry that left last.
+    left: Left,
+}
+
+impl Bucket {
+    const fn new(left: Left) -> Bucket {
+        Bucket {
+            head: NIL,
+            tags: 0,
+            left,
+        }
+    }
+
+    /// Makes the entry at `at` the first; what was the first before.
+    fn push(&mut self, hash: u32, at: u32) -> u32 {
+        self.tags |= tag(hash);
+        std::mem::replace(&mut self.head, at)
+    }
 }
 
 /// What is remembered of an entry that left. Of a bucket that none has left it is blank, which is as likely to agree
@@ -44,31 +73,34 @@ fn mark(hash: u32) -> u8 {
     (kept_of(hash) >> (HASH_BITS - u8::BITS)) as u8
 }
 
+/// One of sixteen bits, by the four bits of what a hook keeps that choose the bucket last.
+fn tag(hash: u32) -> u16 {
+    1 << (kept_of(hash) >> (HASH_BITS - 4))
+}
+
 impl Index {
     pub(super) const fn new() -> Self {
         Index {
-            heads: Segments::new(),
-            left: Segments::new(),
+            buckets: Segments::new(),
             mask: 0,
         }
     }
 
     /// Whether there is a bucket to link into; false only if memory for the very first could not be had.
     pub(super) fn make_ready(&mut self) -> bool {
-        if self.heads.len() == 0 && self.heads.make_ready() && self.left.make_ready() {
-            self.heads.push(NIL);
-            self.left.push(Left::default());
+        if self.buckets.len() == 0 && self.buckets.make_ready() {
+            self.buckets.push(Bucket::new(Left::default()));
         }
-        self.heads.len() > 0
+        self.buckets.len() > 0
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.heads.memory() + self.left.memory()
+        self.buckets.memory()
     }
 
     fn bucket(&self, hash: u32) -> u32 {
         let bucket = hash & self.mask;
-        if bucket < self.heads.len() {
+        if bucket < self.buckets.len() {
             bucket
         } else {
             bucket & (self.mask >> 1)
@@ -76,7 +108,7 @@ impl Index {
     }
 
     fn set_mask(&mut self) {
-        let last = self.heads.len() - 1;
+        let last = self.buckets.len() - 1;
         self.mask = last.checked_ilog2().map_or(0, |top| u32::MAX >> (31 - top));
     }
 
@@ -86,10 +118,14 @@ impl Index {
     }
 
     pub(super) fn find<V>(&self, slab: &Slab<V>, hash: u32, key: &Key) -> Option<u32> {
-        if self.heads.len() == 0 {
+        if self.buckets.len() == 0 {
             return None;
         }
-        let mut at = self.heads[self.bucket(hash)];
+        let bucket = &self.buckets[self.bucket(hash)];
+        if bucket.tags & tag(hash) == 0 {
+            return None;
+        }
+        let mut at = bucket.head;
         while at != NIL {
             let hook = slab.hook(at);
             if hook.hash() == kept_of(hash) && slab[at].is_of(key) {
@@ -104,22 +140,22 @@ impl Index {
     /// `make_ready` has said yes.
     pub(super) fn link(&mut self, hash: u32, at: u32) -> u32 {
         let bucket = self.bucket(hash);
-        std::mem::replace(&mut self.heads[bucket], at)
+        self.buckets[bucket].push(hash, at)
     }
 
-    /// Splits a bucket if there are more entries than buckets: called when one was added.
+    /// Splits a bucket if there are too many entries for the buckets: called when one was added.
     pub(super) fn grow<V>(&mut self, slab: &mut Slab<V>) {
-        if slab.len() > self.heads.len() {
+        if slab.len() - slab.len() / 5 > self.buckets.len() {
             self.split_one(slab);
         }
     }
 
     /// When the entry of this hash was last used, if it has left and its bucket remembers it.
     pub(super) fn recall(&self, hash: u32) -> Option<Moment> {
-        if self.heads.len() == 0 {
+        if self.buckets.len() == 0 {
             return None;
         }
-        let left = self.left[self.bucket(hash)];
+        let left = self.buckets[self.bucket(hash)].left;
         (left.mark == mark(hash)).then_some(left.used)
     }
 
@@ -127,38 +163,45 @@ impl Index {
     pub(super) fn unlink<V>(&mut self, slab: &mut Slab<V>, at: u32) {
         let hook = slab.hook(at);
         let after = hook.chain;
-        let bucket = self.bucket(hook.hash());
-        self.left[bucket] = Left {
+        let number = self.bucket(hook.hash());
+        let bucket = &mut self.buckets[number];
+        bucket.left = Left {
             mark: mark(hook.hash()),
             used: hook.used(),
         };
-        let head = &mut self.heads[bucket];
-        if *head == at {
-            *head = after;
+        if bucket.head == at {
+            bucket.head = after;
+            if after == NIL {
+                // Else its tag stays, which others may share: to know would be to follow the chain.
+                bucket.tags = 0;
+            }
         } else {
-            let mut before = *head;
+            let mut before = bucket.head;
             while slab.hook(before).chain != at {
                 before = slab.hook(before).chain;
             }
             slab.hook_mut(before).chain = after;
         }
         // A quarter, while splitting keeps it full: a cache whose size swings a little neither splits nor joins.
-        if self.heads.len() > FEWEST && slab.len() < self.heads.len() / 4 {
+        if slab.len() < self.buckets.len() / 4 && self.buckets.len() > FEWEST {
             self.join_one(slab);
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn split_one<V>(&mut self, slab: &mut Slab<V>) {
-        let last = self.heads.len();
-        if last == MOST || !self.heads.make_ready() || !self.left.make_ready() {
+        let last = self.buckets.len();
+        if last == MOST || !self.buckets.make_ready() {
             return; // Without memory the chains get longer; the next insert tries again.
         }
+        self.fetch_ahead(slab, last);
         let sibling = Self::sibling(last);
-        self.heads.push(NIL);
         // Both keep the memory: to which of them it belongs now, it does not say.
-        self.left.push(self.left[sibling]);
+        let left = self.buckets[sibling].left;
+        self.buckets.push(Bucket::new(left));
         self.set_mask();
-        let mut at = std::mem::replace(&mut self.heads[sibling], NIL);
+        let mut at = std::mem::replace(&mut self.buckets[sibling], Bucket::new(left)).head;
         while at != NIL {
             let (hash, after) = (slab.hook(at).hash(), slab.hook(at).chain);
             slab.hook_mut(at).chain = self.link(hash, at);
@@ -166,36 +209,57 @@ impl Index {
         }
     }
 
-    fn join_one<V>(&mut self, slab: &mut Slab<V>) {
-        let Some(first) = self.heads.pop() else {
-            return;
-        };
-        self.left.pop();
-        self.set_mask();
-        if first == NIL {
+    /// Begins to load what the next splits will follow, a step of each: by its turn it is there.
+    fn fetch_ahead<V>(&self, slab: &Slab<V>, last: u32) {
+        const NEXT: u32 = 1;
+        const SECOND: u32 = 2;
+        const LINES_AHEAD: u32 = 16;
+        if last < FEWEST {
             return;
         }
-        let sibling = Self::sibling(self.heads.len());
-        let mut end = first;
+        prefetch(&self.buckets[Self::sibling(last + LINES_AHEAD)]);
+        let head = self.buckets[Self::sibling(last + SECOND)].head;
+        if head != NIL {
+            slab.prefetch_hook(head);
+        }
+        let head = self.buckets[Self::sibling(last + NEXT)].head;
+        if head != NIL && slab.hook(head).chain != NIL {
+            slab.prefetch_hook(slab.hook(head).chain);
+        }
+    }
+
+    fn join_one<V>(&mut self, slab: &mut Slab<V>) {
+        let Some(last) = self.buckets.pop() else {
+            return;
+        };
+        self.set_mask();
+        if last.head == NIL {
+            return;
+        }
+        let sibling = Self::sibling(self.buckets.len());
+        let mut end = last.head;
         while slab.hook(end).chain != NIL {
             end = slab.hook(end).chain;
         }
-        slab.hook_mut(end).chain = std::mem::replace(&mut self.heads[sibling], first);
+        let sibling = &mut self.buckets[sibling];
+        sibling.tags |= last.tags;
+        slab.hook_mut(end).chain = std::mem::replace(&mut sibling.head, last.head);
     }
 
     /// Follows every chain.
     #[cfg(any(test, fuzzing))]
     pub(super) fn validate<V>(&self, slab: &Slab<V>) {
         let mut met = 0;
-        for bucket in 0..self.heads.len() {
-            let mut at = self.heads[bucket];
+        for number in 0..self.buckets.len() {
+            let bucket = &self.buckets[number];
+            let mut at = bucket.head;
             while at != NIL {
                 met += 1;
                 assert!(met <= slab.len(), "a chain ends");
                 let hook = slab.hook(at);
                 assert_eq!(
                     self.bucket(hook.hash()),
-                    bucket,
+                    number,
                     "an entry hangs on its own bucket"
                 );
                 assert_eq!(
@@ -205,8 +269,11 @@ impl Index {
                 );
                 at = hook.chain;
             }
+            assert!(
+                bucket.head != NIL || bucket.tags == 0,
+                "an empty bucket has no tags"
+            );
         }
         assert_eq!(met, slab.len(), "every entry is in the index");
-        assert_eq!(self.heads.len(), self.left.len());
     }
 }

@@ -165,7 +165,7 @@ impl Queues {
             return true;
         }
         for _ in 0..EXAMINED_MOST {
-            let Some(oldest) = self.main.front() else {
+            let Some(oldest) = self.main.front(slab) else {
                 return true;
             };
             if slab[oldest].rank().uses == 0 {
@@ -187,14 +187,14 @@ impl Queues {
     /// The entry that should leave; it stays where it is. None if there is none.
     pub(super) fn victim<V>(&mut self, slab: &mut Slab<V>, now: i64) -> Option<u32> {
         // While newcomers supply the victims nothing else looks into the main queue; its expired must not outlive them.
-        if let Some(oldest) = self.main.front()
+        if let Some(oldest) = self.main.front(slab)
             && slab[oldest].expiry().has_passed(now)
         {
             return Some(oldest);
         }
         let mut least_used = None;
         for _ in 0..EXAMINED_MOST {
-            let Some(at) = self.next_candidate() else {
+            let Some(at) = self.next_candidate(slab) else {
                 break;
             };
             let entry = &slab[at];
@@ -210,7 +210,7 @@ impl Queues {
         // All of these have come back. A newcomer has not, if there are more of them than their share.
         let newcomer = self
             .small
-            .back(slab)
+            .back()
             .filter(|&at| self.small_is_over() && slab[at].rank().uses == 0);
         newcomer.or(least_used.map(|(_, at)| at))
     }
@@ -233,11 +233,11 @@ impl Queues {
         self.small.len() > 2 * self.small_share()
     }
 
-    fn next_candidate(&self) -> Option<u32> {
+    fn next_candidate<V>(&self, slab: &Slab<V>) -> Option<u32> {
         if self.small_is_over() {
-            self.small.front()
+            self.small.front(slab)
         } else {
-            self.main.front().or(self.small.front())
+            self.main.front(slab).or(self.small.front(slab))
         }
     }
 

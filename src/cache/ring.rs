@@ -1,7 +1,7 @@
 //! Circular, doubly linked lists through the slab's entries, by position.
 //!
 //! Two orders run through every entry, by use and by expiry; `Through` says which one a ring follows. Every operation
-//! is O(1). A ring's front is its oldest element; turning the ring makes the front the back without touching an entry.
+//! is O(1), and adding touches one neighbour, the youngest. A ring's front is its oldest element.
 
 use std::marker::PhantomData;
 
@@ -53,15 +53,17 @@ impl Through for ByExpiry {
     }
 }
 
+/// The front's link to what is before it is never followed nor kept up: it would be the back, whose line an insert
+/// has at hand, while the front's may be far away.
 pub(super) struct Ring<T> {
-    front: u32,
+    back: u32,
     len: u32,
     through: PhantomData<T>,
 }
 
 impl<T: Through> Ring<T> {
     pub(super) const EMPTY: Ring<T> = Ring {
-        front: NIL,
+        back: NIL,
         len: 0,
         through: PhantomData,
     };
@@ -70,12 +72,12 @@ impl<T: Through> Ring<T> {
         self.len
     }
 
-    pub(super) fn front(&self) -> Option<u32> {
-        (self.len > 0).then_some(self.front)
+    pub(super) fn front<V>(&self, slab: &Slab<V>) -> Option<u32> {
+        self.back().map(|back| T::links(&slab[back]).after)
     }
 
-    pub(super) fn back<V>(&self, slab: &Slab<V>) -> Option<u32> {
-        self.front().map(|front| T::links(&slab[front]).before)
+    pub(super) fn back(&self) -> Option<u32> {
+        (self.len > 0).then_some(self.back)
     }
 
     pub(super) fn push_back<V>(&mut self, slab: &mut Slab<V>, at: u32) {
@@ -85,54 +87,66 @@ impl<T: Through> Ring<T> {
 
     /// Makes the others close round `at` as their back; the caller gives the entry there these links.
     pub(super) fn make_way<V>(&mut self, slab: &mut Slab<V>, at: u32) -> Links {
+        let before = std::mem::replace(&mut self.back, at);
         self.len += 1;
         if self.len == 1 {
-            self.front = at;
             return Links {
-                before: at,
+                before: NIL,
                 after: at,
             };
         }
-        let after = self.front;
-        let before = std::mem::replace(&mut T::links_mut(&mut slab[after]).before, at);
-        T::links_mut(&mut slab[before]).after = at;
+        let after = std::mem::replace(&mut T::links_mut(&mut slab[before]).after, at);
         Links { before, after }
     }
 
     /// Takes out an entry which the caller knows to be in this ring.
     pub(super) fn remove<V>(&mut self, slab: &mut Slab<V>, at: u32) {
         let Links { before, after } = *T::links(&slab[at]);
-        T::links_mut(&mut slab[before]).after = after;
-        T::links_mut(&mut slab[after]).before = before;
-        *T::links_mut(&mut slab[at]) = Links::NONE;
         self.len -= 1;
         if self.len == 0 {
-            self.front = NIL;
-        } else if self.front == at {
-            self.front = after;
+            self.back = NIL;
+            return;
+        }
+        let is_front = before == NIL;
+        let before = if is_front { self.back } else { before };
+        T::links_mut(&mut slab[before]).after = after;
+        if at == self.back {
+            self.back = before;
+        } else {
+            T::links_mut(&mut slab[after]).before = if is_front { NIL } else { before };
         }
     }
 
     /// Makes the front the back.
-    pub(super) fn turn<V>(&mut self, slab: &Slab<V>) {
-        if let Some(front) = self.front() {
-            self.front = T::links(&slab[front]).after;
+    pub(super) fn turn<V>(&mut self, slab: &mut Slab<V>) {
+        if self.len < 2 {
+            return;
         }
+        let back = self.back;
+        let front = T::links(&slab[back]).after;
+        let links = T::links_mut(&mut slab[front]);
+        links.before = back;
+        let after = links.after;
+        T::links_mut(&mut slab[after]).before = NIL;
+        self.back = front;
     }
 
     /// Goes round once, checks every link, and returns the positions it met.
     #[cfg(any(test, fuzzing))]
     pub(super) fn validate<V>(&self, slab: &Slab<V>) -> Vec<u32> {
         let mut met = Vec::new();
-        let mut at = self.front;
+        let mut before = NIL;
         for _ in 0..self.len {
+            let at = match before {
+                NIL => T::links(&slab[self.back]).after,
+                before => T::links(&slab[before]).after,
+            };
+            assert_eq!(T::links(&slab[at]).before, before, "a link back");
             met.push(at);
-            let after = T::links(&slab[at]).after;
-            assert_eq!(T::links(&slab[after]).before, at, "a link back");
-            at = after;
+            before = at;
         }
         assert_eq!(
-            at, self.front,
+            before, self.back,
             "a ring closes after as many steps as it has entries"
         );
         met

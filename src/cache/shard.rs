@@ -201,7 +201,7 @@ impl<V: Clone + PartialEq> Shard<V> {
     pub(super) fn expire_step(&mut self, scan: &mut Scan, gone: &mut Batch<V>) -> bool {
         let mut looks = LOOKS_MOST;
         while gone.len() < BATCH {
-            match self.wheel.next_expired(&self.slab, scan, &mut looks) {
+            match self.wheel.next_expired(&mut self.slab, scan, &mut looks) {
                 Progress::Found(at) => gone.push(self.remove(at)),
                 Progress::Paused => return true,
                 Progress::Finished => return false,

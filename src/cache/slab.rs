@@ -14,6 +14,7 @@ use super::key::{Key, Parts};
 use super::queues::{Moment, Rank};
 use super::ring::Links;
 use super::segments::Segments;
+use crate::prefetch::prefetch;
 
 /// No position.
 pub(super) const NIL: u32 = u32::MAX;
@@ -219,6 +220,11 @@ impl<V> Slab<V> {
 
     pub(super) fn hook(&self, at: u32) -> &Hook {
         &self.hooks[at]
+    }
+
+    /// Begins to load a hook that will be asked for.
+    pub(super) fn prefetch_hook(&self, at: u32) {
+        prefetch(&self.hooks[at]);
     }
 
     pub(super) fn hook_mut(&mut self, at: u32) -> &mut Hook {

@@ -152,14 +152,14 @@ impl Wheel {
     /// examine.
     pub(super) fn next_expired<V>(
         &mut self,
-        slab: &Slab<V>,
+        slab: &mut Slab<V>,
         scan: &mut Scan,
         looks: &mut u32,
     ) -> Progress {
         while scan.slots_left > 0 {
             let ring = &mut self.slots[slot(scan.tick)];
             while scan.unseen > 0
-                && let Some(at) = ring.front()
+                && let Some(at) = ring.front(slab)
             {
                 if *looks == 0 {
                     return Progress::Paused;
