@@ -41,6 +41,7 @@ impl<T> Lock<T> {
     }
 
     /// Waits for the lock; `None` where what it protects is lost.
+    #[inline]
     pub fn lock(&self) -> Option<MutexGuard<'_, T>> {
         // Relaxed, here and below: what the lock protects is ordered by the mutex.
         if self.whole_in.load(Ordering::Relaxed) == this_process() {
@@ -84,6 +85,7 @@ static PROCESSES: AtomicU32 = AtomicU32::new(FIRST);
 static THIS_PROCESS: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
 
 /// The number of this process along its line of forks.
+#[inline]
 pub fn this_process() -> u32 {
     // Acquire: pairs with the Release in `watch_forks`.
     let page = THIS_PROCESS.load(Ordering::Acquire);

@@ -7,11 +7,12 @@
 
 use core::cell::Cell;
 use core::ffi::{c_int, c_long, c_void};
-use core::ptr;
+use core::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use super::callbacks;
 use super::guard::{caught, guard, quietly};
+use super::known;
 use super::presence;
 use super::registry;
 use super::store::Store;
@@ -222,10 +223,23 @@ impl core::ops::Deref for Attached<'_> {
 ///
 /// # Safety
 /// * `ctx` is null or a context, alive for as long as the result is used.
+#[inline]
 pub unsafe fn attached<'a>(ctx: *mut SSL_CTX) -> Option<Attached<'a>> {
     if ctx.is_null() || Inside::is() {
         return None;
     }
+    if let Some(store) = known::store_of(ctx) {
+        // SAFETY: the store of this context, which is alive as the context is.
+        return Some(Attached::Borrowed(unsafe { store.as_ref() }));
+    }
+    // SAFETY: the caller's contract.
+    unsafe { look_for_store(ctx) }
+}
+
+/// # Safety
+/// As for [`attached`]; `ctx` is not null.
+#[cold]
+unsafe fn look_for_store<'a>(ctx: *mut SSL_CTX) -> Option<Attached<'a>> {
     if locate::several() {
         return registry::of_context(ctx).map(Attached::Shared);
     }
@@ -245,6 +259,7 @@ pub unsafe fn attached<'a>(ctx: *mut SSL_CTX) -> Option<Attached<'a>> {
     if store == waiting() {
         return None;
     }
+    known::remember(ctx, NonNull::new(store)?);
     // SAFETY: the index is ours, so it holds null or the store, which lives as long as the context.
     unsafe { store.as_ref() }.map(Attached::Borrowed)
 }
@@ -382,6 +397,7 @@ unsafe extern "C" fn context_freed(
         // host's from here on, empty and alive.
         // SAFETY: libcrypto passes the dying context, whose ex_data is still there.
         unsafe { (store.libssl.SSL_CTX_set_ex_data)(ctx, index, ptr::null_mut()) };
+        known::forget(ctx);
         registry::strike_out(ctx);
         store.let_go(ctx);
         Some(())

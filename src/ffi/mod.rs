@@ -12,7 +12,8 @@
 //! * [`tickets`] gives all processes one set of keys for stateless tickets.
 //! * [`presence`] is how we came into the process.
 //! * [`guard`] is the boundary: panics, errno; [`callback`] a C function pointer that may change at any time.
-//! * [`claims`] sees to it that early data is accepted once; [`registry`] knows all stores.
+//! * [`claims`] sees to it that early data is accepted once; [`registry`] knows all stores,
+//!   [`known`] finds one fast.
 
 pub mod attach;
 mod callback;
@@ -24,6 +25,7 @@ mod ending;
 mod fingerprint;
 mod forcing;
 mod guard;
+mod known;
 mod presence;
 mod registry;
 pub mod sessions;

@@ -2,12 +2,17 @@
 
 use core::cell::Cell;
 use core::ptr;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::types::SSL_CTX;
 
 /// That this thread is inside a call of ours to the host. On hosts that call their own functions through
 /// the PLT, such a call can come back to what we export, and must then get the host's own answer.
 pub struct Inside;
+
+/// Threads that are inside one: nearly always none, which spares each call the way to its thread's own data. A thread
+/// sees its own step. One that a fork cuts off stays counted, and the child asks its threads each time.
+static ANYWHERE: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
@@ -22,16 +27,20 @@ impl Inside {
         impl Drop for Leave {
             fn drop(&mut self) {
                 DEPTH.with(|depth| depth.set(depth.get() - 1));
+                ANYWHERE.fetch_sub(1, Ordering::Relaxed);
             }
         }
+        // Relaxed: nobody asks about another thread.
+        ANYWHERE.fetch_add(1, Ordering::Relaxed);
         DEPTH.with(|depth| depth.set(depth.get() + 1));
         let _leave = Leave;
         call()
     }
 
     /// Whether this thread is inside one.
+    #[inline]
     pub fn is() -> bool {
-        DEPTH.with(|depth| depth.get() > 0)
+        ANYWHERE.load(Ordering::Relaxed) > 0 && DEPTH.with(|depth| depth.get() > 0)
     }
 
     /// Runs `call` like [`Self::enter`]; whether it came back to our SSL_CTX_flush_sessions with `ctx`.

@@ -30,6 +30,10 @@ pub(super) const MAX_HOSTS: usize = 8;
 /// The hosts met so far; filled from the front, never emptied.
 static HOSTS: [AtomicPtr<Host>; MAX_HOSTS] = [const { AtomicPtr::new(ptr::null_mut()) }; MAX_HOSTS];
 
+/// The functions of each host whose number was asked for: each use of a session begins with them.
+static FUNCTIONS: [AtomicPtr<Libssl>; MAX_HOSTS] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; MAX_HOSTS];
+
 /// The libssl that a context made with `method` belongs to.
 pub fn host_of_method(method: *const SSL_METHOD) -> Option<&'static Host> {
     if method.is_null() {
@@ -70,16 +74,33 @@ pub fn hosts() -> impl Iterator<Item = &'static Host> {
 }
 
 /// The number of the host with these functions; `None` for one without a slot, whose sessions we do not keep.
+#[inline]
 pub(super) fn number_of(libssl: &Libssl) -> Option<usize> {
-    hosts().position(|host| {
-        let functions = host.libssl.as_ref();
-        functions.is_ok_and(|functions| ptr::eq(functions, libssl))
-    })
+    // Relaxed: compared, not followed.
+    if ptr::eq(FUNCTIONS[0].load(Ordering::Relaxed), libssl) {
+        return Some(0);
+    }
+    look_for_number(libssl)
 }
 
-/// The functions of the host with this number.
+#[cold]
+fn look_for_number(libssl: &Libssl) -> Option<usize> {
+    let number = hosts().position(|host| {
+        let functions = host.libssl.as_ref();
+        functions.is_ok_and(|functions| ptr::eq(functions, libssl))
+    })?;
+    // Release: publishes the table. Whoever stores here stores the same.
+    FUNCTIONS[number].store(ptr::from_ref(libssl).cast_mut(), Ordering::Release);
+    Some(number)
+}
+
+/// The functions of the host with a number that was asked for.
+#[inline]
 pub(super) fn libssl_of(number: usize) -> Option<&'static Libssl> {
-    published(HOSTS.get(number)?)?.libssl.as_ref().ok()
+    // Acquire: pairs with the Release above.
+    let functions = FUNCTIONS.get(number)?.load(Ordering::Acquire);
+    // SAFETY: null, or the functions of a Host that was leaked.
+    unsafe { functions.as_ref() }
 }
 
 fn look_for_one() -> Option<&'static Host> {

@@ -4,19 +4,19 @@
 //! `SSL_CTX_remove_session` marks its argument whether it finds it or not; called with an empty context of
 //! ours, it touches neither the lock nor the callbacks of the application's context.
 
-use core::cell::Cell;
 use core::ffi::{CStr, c_char};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::ffi::CString;
+use std::thread;
 
 use super::inside::Inside;
 use super::session::SessionRef;
 use super::table::Libssl;
 use super::types::{OSSL_LIB_CTX, SSL_CTX};
-use crate::lock::{Lock, this_process};
+use crate::lock::this_process;
 
-/// Several, so that threads rarely meet at the lock inside one.
+/// Several, so that threads rarely meet at one; a power of two.
 const CONTEXTS: usize = 8;
 
 /// What an application made a context with: null for the default library context.
@@ -59,24 +59,92 @@ unsafe impl Sync for Origin {}
 
 /// Empty contexts of ours, made when first needed.
 ///
-/// Each has a lock of ours around the host's call, which takes the context's own lock and calls nobody: in a
-/// forked child ours tells which contexts a thread of the parent was using, and those are not touched.
+/// Each is used by one thread at a time, so that nobody waits at the context's own lock: whoever finds one in use takes
+/// another. In a forked child it is known by that which contexts a thread of the parent was using. Those are not touched
+/// again: their locks may be held for ever.
 pub struct Scratch {
-    contexts: [Lock<Slot>; CONTEXTS],
+    places: [Place; CONTEXTS],
     /// The process in which the host was found.
     found_in: u32,
 }
 
-/// A place for one context.
-struct Slot(Option<NonNull<SSL_CTX>>);
+/// A place for one context, on cache lines of its own.
+#[repr(align(128))]
+struct Place {
+    /// The number of the process in which a thread uses the place, or [`FREE`].
+    user: AtomicU32,
+    /// Null where there is none yet. Only the place's user asks.
+    ctx: AtomicPtr<SSL_CTX>,
+}
 
-// SAFETY: libssl lets any thread use a context.
-unsafe impl Send for Slot {}
+/// No process has this number.
+const FREE: u32 = 0;
+
+/// A place in use by this thread, until it is dropped.
+struct Claim<'a>(&'a Place);
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        // Release: the next user sees the context.
+        self.0.user.store(FREE, Ordering::Release);
+    }
+}
+
+impl Place {
+    const fn new() -> Self {
+        Self {
+            user: AtomicU32::new(FREE),
+            ctx: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// `None` where another thread of this process, which has the number `process`, is using the place.
+    fn claim(&self, process: u32) -> Option<Claim<'_>> {
+        // Acquire: pairs with the Release of the user before.
+        let (acquire, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
+        let user = match self.user.compare_exchange(FREE, process, acquire, relaxed) {
+            Ok(_) => return Some(Claim(self)),
+            Err(user) => user,
+        };
+        if user == process {
+            return None;
+        }
+        // A thread that a fork has cut off: its context is given up.
+        self.user
+            .compare_exchange(user, process, acquire, relaxed)
+            .ok()?;
+        self.ctx.store(ptr::null_mut(), relaxed);
+        Some(Claim(self))
+    }
+}
+
+impl Claim<'_> {
+    /// Marks `session`; `false` where there is no context here.
+    fn mark(&self, libssl: &Libssl, session: &SessionRef) -> bool {
+        // Relaxed: ordered by the claim.
+        let ctx = self.0.ctx.load(Ordering::Relaxed);
+        if ctx.is_null() {
+            return false;
+        }
+        // SAFETY: a context that is never freed, and a session that we hold a reference to.
+        unsafe { (libssl.SSL_CTX_remove_session)(ctx, session.as_ptr()) };
+        true
+    }
+
+    /// Puts a new context here; `false` where none could be made.
+    fn fill(&self, libssl: &Libssl, origin: &Origin) -> bool {
+        match make(libssl, origin) {
+            Some(made) => self.0.ctx.store(made.as_ptr(), Ordering::Relaxed),
+            None => return false,
+        }
+        true
+    }
+}
 
 impl Scratch {
     pub(super) fn new() -> Self {
         Self {
-            contexts: [const { Lock::new(Slot(None)) }; CONTEXTS],
+            places: [const { Place::new() }; CONTEXTS],
             found_in: this_process(),
         }
     }
@@ -89,56 +157,44 @@ impl Scratch {
         origin: &Origin,
         session: &SessionRef,
     ) -> bool {
-        let own = this_thread() % CONTEXTS;
-        // A child makes do with what it has inherited: making a context takes locks of libcrypto, which may
-        // have been held when its parent forked.
-        let others = if this_process() == self.found_in {
-            0
-        } else {
-            CONTEXTS
-        };
-        let slots = (own..=own + others).map(|number| &self.contexts[number % CONTEXTS]);
-        if slots
-            .into_iter()
-            .any(|slot| mark_with(slot, libssl, session))
+        let process = this_process();
+        let own = place_of_thread();
+        if let Some(claim) = self.places[own].claim(process)
+            && claim.mark(libssl, session)
         {
             return true;
         }
-        let Some(made) = make(libssl, origin) else {
-            return false;
-        };
-        let mut spare = Some(made);
-        // Into the first place that is not lost; where another thread has filled it meanwhile, ours is spare.
-        for number in own..own + CONTEXTS {
-            let slot = &self.contexts[number % CONTEXTS];
-            if let Some(mut slot) = slot.lock()
-                && slot.0.is_none()
-            {
-                slot.0 = spare.take();
-            }
-            if mark_with(slot, libssl, session) {
-                break;
-            }
-        }
-        if let Some(spare) = spare {
-            // SAFETY: it was shown to nobody.
-            unsafe { (libssl.SSL_CTX_free)(spare.as_ptr()) };
-        }
-        true
+        self.mark_elsewhere(libssl, origin, session, own)
     }
-}
 
-/// Marks `session` with the context of a slot, if it has one.
-fn mark_with(slot: &Lock<Slot>, libssl: &Libssl, session: &SessionRef) -> bool {
-    let Some(slot) = slot.lock() else {
-        return false;
-    };
-    let Some(ctx) = slot.0 else {
-        return false;
-    };
-    // SAFETY: a context that is never freed, and a session that we hold a reference to.
-    unsafe { (libssl.SSL_CTX_remove_session)(ctx.as_ptr(), session.as_ptr()) };
-    true
+    #[cold]
+    fn mark_elsewhere(
+        &self,
+        libssl: &'static Libssl,
+        origin: &Origin,
+        session: &SessionRef,
+        own: usize,
+    ) -> bool {
+        let process = this_process();
+        // A child makes do with what it has inherited, if it can: making a context takes locks of libcrypto, which
+        // may have been held when its parent forked.
+        let mut may_make = process == self.found_in;
+        loop {
+            for number in own..own + CONTEXTS {
+                if let Some(claim) = self.places[number % CONTEXTS].claim(process) {
+                    if claim.mark(libssl, session) {
+                        return true;
+                    }
+                    if may_make {
+                        return claim.fill(libssl, origin) && claim.mark(libssl, session);
+                    }
+                }
+            }
+            may_make = true;
+            // All are in use, each for a moment.
+            thread::yield_now();
+        }
+    }
 }
 
 fn make(libssl: &Libssl, origin: &Origin) -> Option<NonNull<SSL_CTX>> {
@@ -163,17 +219,9 @@ impl Libssl {
     }
 }
 
-/// A number for each thread, in the order in which they first ask.
-fn this_thread() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };
-    }
-    NUMBER.with(|number| {
-        if number.get() == usize::MAX {
-            // Relaxed: the numbers need not be in any order.
-            number.set(NEXT.fetch_add(1, Ordering::Relaxed) % CONTEXTS);
-        }
-        number.get()
-    })
+/// The place that this thread asks first: as good as random, and always the same.
+fn place_of_thread() -> usize {
+    // SAFETY: no arguments.
+    let thread = unsafe { libc::pthread_self() } as u64;
+    (thread.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - CONTEXTS.ilog2())) as usize
 }
