@@ -117,6 +117,7 @@ impl Index {
         last ^ (1 << last.ilog2())
     }
 
+    #[inline]
     pub(super) fn find<V>(&self, slab: &Slab<V>, hash: u32, key: &Key) -> Option<u32> {
         if self.buckets.len() == 0 {
             return None;
@@ -125,7 +126,11 @@ impl Index {
         if bucket.tags & tag(hash) == 0 {
             return None;
         }
-        let mut at = bucket.head;
+        Self::follow(slab, bucket.head, hash, key)
+    }
+
+    /// Looks for a key in the chain that begins with `at`.
+    fn follow<V>(slab: &Slab<V>, mut at: u32, hash: u32, key: &Key) -> Option<u32> {
         while at != NIL {
             let hook = slab.hook(at);
             if hook.hash() == kept_of(hash) && slab[at].is_of(key) {

@@ -6,8 +6,6 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use smallvec::SmallVec;
-
 use super::seats::Seat;
 use super::slab::Entry;
 use super::store::{Home, Store};
@@ -23,8 +21,50 @@ const EVICTED_AT_ONCE: usize = 16;
 pub struct Inserted<V> {
     /// What became of the session.
     pub outcome: Outcome<V>,
-    /// The sessions that made room, in the order in which they left.
-    pub evicted: SmallVec<[V; 1]>,
+    /// The sessions that made room.
+    pub evicted: Evicted<V>,
+}
+
+/// Sessions that made room, in the order in which they left: nearly always none or one, which takes no memory.
+pub struct Evicted<V> {
+    first: Option<V>,
+    others: Vec<V>,
+}
+
+impl<V> Evicted<V> {
+    fn none() -> Evicted<V> {
+        Evicted {
+            first: None,
+            others: Vec::new(),
+        }
+    }
+
+    /// Whether there is room for so many more; false if memory for it could not be had.
+    fn make_ready(&mut self, more: usize) -> bool {
+        (more == 1 && self.first.is_none()) || self.others.try_reserve(more).is_ok()
+    }
+
+    /// `make_ready` has said yes.
+    fn push(&mut self, gone: V) {
+        if self.first.is_none() {
+            self.first = Some(gone);
+        } else {
+            self.others.push(gone);
+        }
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
+    /// Does something with each.
+    #[inline]
+    pub fn for_each(self, mut act: impl FnMut(V)) {
+        if let Some(first) = self.first {
+            act(first);
+            self.others.into_iter().for_each(act);
+        }
+    }
 }
 
 /// What became of an inserted session.
@@ -73,7 +113,7 @@ impl<V: Clone + PartialEq> Cache<V> {
             standing,
             now,
         };
-        let mut evicted = SmallVec::new();
+        let mut evicted = Evicted::none();
         let outcome = match self.store_or_make() {
             Some(store) => self.place(store, arrival, &mut evicted),
             None => Outcome::Refused(arrival.value),
@@ -88,12 +128,12 @@ impl<V: Clone + PartialEq> Cache<V> {
         &self,
         store: &Store<V>,
         mut arrival: Arrival<V>,
-        evicted: &mut SmallVec<[V; 1]>,
+        evicted: &mut Evicted<V>,
     ) -> Outcome<V> {
         let home = store.home(&arrival.key);
         for _ in 0..ATTEMPTS_MOST {
             // Here and not when it is needed: under the lock there must be room for what is evicted.
-            if evicted.try_reserve(1).is_err() {
+            if !evicted.make_ready(1) {
                 break;
             }
             match self.try_place(&home, arrival, evicted) {
@@ -112,7 +152,7 @@ impl<V: Clone + PartialEq> Cache<V> {
         &self,
         home: &Home<'_, V>,
         arrival: Arrival<V>,
-        evicted: &mut SmallVec<[V; 1]>,
+        evicted: &mut Evicted<V>,
     ) -> Result<Outcome<V>, NoRoom<V>> {
         let Some(mut shard) = home.shard.lock() else {
             return Ok(Outcome::Refused(arrival.value));
@@ -147,12 +187,13 @@ impl<V: Clone + PartialEq> Cache<V> {
     }
 
     /// Evicts, a few from each shard in turn, until there are `wanted` free seats or nothing more to evict.
-    fn make_room(&self, store: &Store<V>, wanted: usize, now: i64, evicted: &mut SmallVec<[V; 1]>) {
+    #[cold]
+    fn make_room(&self, store: &Store<V>, wanted: usize, now: i64, evicted: &mut Evicted<V>) {
         let shards = store.shards();
         let mut fruitless = 0;
         while fruitless < shards.len() {
             let most = self.seats.over(wanted).min(EVICTED_AT_ONCE);
-            if most == 0 || evicted.try_reserve(most).is_err() {
+            if most == 0 || !evicted.make_ready(most) {
                 return;
             }
             let next = self.last_asked.fetch_add(1, Relaxed) & (shards.len() - 1);
@@ -163,7 +204,9 @@ impl<V: Clone + PartialEq> Cache<V> {
                     && !shard.is_empty()
                     && self.seats.give_back_if_over(wanted)
                 {
-                    evicted.extend(shard.evict_one(now));
+                    if let Some(gone) = shard.evict_one(now) {
+                        evicted.push(gone);
+                    }
                 }
                 spent = shard.give_back_memory();
             }

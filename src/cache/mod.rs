@@ -10,7 +10,7 @@
 //!   Flush and iteration work in batches and hold no lock between them.
 //! * A shard's lock is the only wait. Calls of different keys rarely meet.
 //! * Memory that cannot be had is `Outcome::Refused`. A cache that was never inserted into has allocated nothing.
-//! * An entry takes 78 bytes when `V` is a pointer: a cache line, and 14 bytes in the index. A shard that becomes empty
+//! * An entry takes 79 bytes when `V` is a pointer: a cache line, and 15 bytes in the index. A shard that becomes empty
 //!   gives its memory back; one that only shrinks keeps it.
 //!
 //! It knows no clock (the time is an argument), no thread, no environment and no other layer but the lock. Expiry is the caller's to
@@ -47,7 +47,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 pub use counters::Counters;
 pub use expiry::Expiry;
-pub use insert::{Inserted, Outcome};
+pub use insert::{Evicted, Inserted, Outcome};
 pub use key::Key;
 pub use sweep::{Batch, Batches, Sweep};
 
@@ -253,13 +253,16 @@ impl<V: Clone + PartialEq> Cache<V> {
     }
 
     fn store_or_make(&self) -> Option<&Store<V>> {
+        self.store.get().or_else(|| self.make_store())
+    }
+
+    #[cold]
+    fn make_store(&self) -> Option<&Store<V>> {
+        let _making = self.making.lock()?;
         if self.store.get().is_none() {
-            let _making = self.making.lock()?;
-            if self.store.get().is_none() {
-                let store = Store::new(self.capacity(), self.shards_wanted)?;
-                // Cannot be set already: only here, and under the lock.
-                let _ = self.store.set(store);
-            }
+            let store = Store::new(self.capacity(), self.shards_wanted)?;
+            // Cannot be set already: only here, and under the lock.
+            let _ = self.store.set(store);
         }
         self.store.get()
     }

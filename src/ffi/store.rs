@@ -188,12 +188,12 @@ impl Store {
         let Some(inserted) = inserted else {
             return false;
         };
-        for victim in inserted.evicted {
+        inserted.evicted.for_each(|victim| {
             self.counters.cache_full.fetch_add(1, Ordering::Relaxed);
             // divergence: libssl marks an evicted session not resumable, although somebody may hold it and
             // be resuming it. It is only out of room, so it is not marked.
             self.removed(ctx, victim.as_ptr());
-        }
+        });
         match inserted.outcome {
             // The replaced session is let go, without a callback and still resumable.
             Outcome::Added | Outcome::Replaced(_) => true,

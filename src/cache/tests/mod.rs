@@ -8,7 +8,7 @@ mod returning;
 
 use std::sync::Arc;
 
-use super::{Batch, Cache, Expiry, Flush, Inserted, Key, Standing};
+use super::{Batch, Cache, Evicted, Expiry, Flush, Inserted, Key, Standing};
 
 /// TLS1_2_VERSION
 const TLS12: i32 = 0x0303;
@@ -46,6 +46,13 @@ fn add(cache: &Cache<Session>, number: u64, expiry: i64) -> Inserted<Session> {
         Standing::New,
         0,
     )
+}
+
+/// Those who had to leave, in this order.
+fn listed(evicted: Evicted<Session>) -> Vec<Session> {
+    let mut list = Vec::new();
+    evicted.for_each(|gone| list.push(gone));
+    list
 }
 
 /// The numbers in some batches, sorted.

@@ -189,6 +189,7 @@ impl<'a> Model<'a> {
         let Inserted { outcome, evicted } =
             self.cache
                 .insert(key_of(n), session.clone(), expiry, standing, now);
+        let evicted = listed(evicted);
         if same {
             assert!(matches!(&outcome, Outcome::AlreadyCached(back) if *back == session));
             assert!(evicted.is_empty());
