@@ -28,33 +28,36 @@ pub struct Inserted<V> {
 /// Sessions that made room, in the order in which they left: nearly always none or one, which takes no memory.
 pub struct Evicted<V> {
     first: Option<V>,
-    others: Vec<V>,
+    others: Option<Vec<V>>,
 }
 
 impl<V> Evicted<V> {
     fn none() -> Evicted<V> {
         Evicted {
             first: None,
-            others: Vec::new(),
+            others: None,
         }
     }
 
     /// Whether there is room for so many more; false if memory for it could not be had.
     fn make_ready(&mut self, more: usize) -> bool {
-        (more == 1 && self.first.is_none()) || self.others.try_reserve(more).is_ok()
+        if more == 1 && self.first.is_none() {
+            return true;
+        }
+        let others = self.others.get_or_insert_default();
+        others.try_reserve(more).is_ok()
     }
 
     /// `make_ready` has said yes.
     fn push(&mut self, gone: V) {
-        if self.first.is_none() {
-            self.first = Some(gone);
-        } else {
-            self.others.push(gone);
+        match &mut self.others {
+            Some(others) if self.first.is_some() => others.push(gone),
+            _ => self.first = Some(gone),
         }
     }
 
     fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.others.len()
+        usize::from(self.first.is_some()) + self.others.as_ref().map_or(0, Vec::len)
     }
 
     /// Does something with each.
@@ -62,7 +65,9 @@ impl<V> Evicted<V> {
     pub fn for_each(self, mut act: impl FnMut(V)) {
         if let Some(first) = self.first {
             act(first);
-            self.others.into_iter().for_each(act);
+        }
+        if let Some(others) = self.others {
+            others.into_iter().for_each(act);
         }
     }
 }
@@ -81,23 +86,23 @@ pub enum Outcome<V> {
     Refused(V),
 }
 
-/// A session on its way in.
-struct Arrival<V> {
-    key: Key,
-    value: V,
+/// What a session on its way in comes with.
+struct Arrival<'a> {
+    key: &'a Key,
     expiry: Expiry,
     standing: Standing,
     now: i64,
 }
 
-/// The session that could not be placed, and the free seats it takes to try again.
+/// A session that could not be placed, and the free seats it takes to try again.
 struct NoRoom<V> {
-    arrival: Arrival<V>,
+    value: V,
     wanted: usize,
 }
 
 impl<V: Clone + PartialEq> Cache<V> {
     /// Caches a session. `now` is used to prefer expired sessions where one has to leave.
+    #[inline]
     pub fn insert(
         &self,
         key: Key,
@@ -107,16 +112,15 @@ impl<V: Clone + PartialEq> Cache<V> {
         now: i64,
     ) -> Inserted<V> {
         let arrival = Arrival {
-            key,
-            value,
+            key: &key,
             expiry,
             standing,
             now,
         };
         let mut evicted = Evicted::none();
         let outcome = match self.store_or_make() {
-            Some(store) => self.place(store, arrival, &mut evicted),
-            None => Outcome::Refused(arrival.value),
+            Some(store) => self.place(store, &arrival, value, &mut evicted),
+            None => Outcome::Refused(value),
         };
         if let Outcome::Refused(_) = outcome {
             self.refused.fetch_add(1, Relaxed);
@@ -127,61 +131,63 @@ impl<V: Clone + PartialEq> Cache<V> {
     fn place(
         &self,
         store: &Store<V>,
-        mut arrival: Arrival<V>,
+        arrival: &Arrival<'_>,
+        mut value: V,
         evicted: &mut Evicted<V>,
     ) -> Outcome<V> {
-        let home = store.home(&arrival.key);
+        let home = store.home(arrival.key);
         for _ in 0..ATTEMPTS_MOST {
             // Here and not when it is needed: under the lock there must be room for what is evicted.
             if !evicted.make_ready(1) {
                 break;
             }
-            match self.try_place(&home, arrival, evicted) {
+            match self.try_place(&home, arrival, value, evicted) {
                 Ok(outcome) => return outcome,
                 Err(no_room) => {
-                    arrival = no_room.arrival;
+                    value = no_room.value;
                     self.make_room(store, no_room.wanted, arrival.now, evicted);
                 }
             }
         }
-        Outcome::Refused(arrival.value)
+        Outcome::Refused(value)
     }
 
     /// One attempt under the lock of the key's shard.
     fn try_place(
         &self,
         home: &Home<'_, V>,
-        arrival: Arrival<V>,
+        arrival: &Arrival<'_>,
+        value: V,
         evicted: &mut Evicted<V>,
     ) -> Result<Outcome<V>, NoRoom<V>> {
         let Some(mut shard) = home.shard.lock() else {
-            return Ok(Outcome::Refused(arrival.value));
+            return Ok(Outcome::Refused(value));
         };
-        if let Some(at) = shard.find(home.hash, &arrival.key) {
-            if shard.is_same(at, &arrival.value) {
+        if let Some(at) = shard.find(home.hash, arrival.key) {
+            if shard.is_same(at, &value) {
                 shard.add_again(at, arrival.expiry);
-                return Ok(Outcome::AlreadyCached(arrival.value));
+                return Ok(Outcome::AlreadyCached(value));
             }
             if self.seats.over(0) > 0 {
-                return Err(NoRoom { arrival, wanted: 0 });
+                return Err(NoRoom { value, wanted: 0 });
             }
-            let replaced = shard.replace(at, arrival.value, arrival.expiry, arrival.standing);
+            let replaced = shard.replace(at, value, arrival.expiry, arrival.standing);
             return Ok(Outcome::Replaced(replaced));
         }
         match self.seats.take() {
             Seat::Taken if shard.make_ready() => {}
             Seat::Taken => {
                 self.seats.give_back(1);
-                return Ok(Outcome::Refused(arrival.value));
+                return Ok(Outcome::Refused(value));
             }
             // A swap within the shard: the seat passes from one to the other and is never free.
             Seat::Full => match shard.evict_one(arrival.now) {
                 Some(gone) => evicted.push(gone),
-                None => return Err(NoRoom { arrival, wanted: 1 }),
+                None => return Err(NoRoom { value, wanted: 1 }),
             },
-            Seat::Excess => return Err(NoRoom { arrival, wanted: 0 }),
+            Seat::Excess => return Err(NoRoom { value, wanted: 0 }),
         }
-        let entry = Entry::new(&arrival.key, arrival.value, arrival.expiry);
+        let entry = Entry::new(arrival.key, value, arrival.expiry);
         shard.store(entry, home.hash, arrival.standing);
         Ok(Outcome::Added)
     }

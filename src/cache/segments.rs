@@ -17,6 +17,8 @@ const LONGEST: u32 = u32::MAX - (1 << FIRST_LOG2) + 1;
 pub(super) struct Segments<T> {
     segments: Vec<Vec<T>>,
     len: u32,
+    /// How many there are places for.
+    places: u32,
     /// The greatest length there was.
     longest: u32,
 }
@@ -35,6 +37,7 @@ impl<T> Segments<T> {
         Segments {
             segments: Vec::new(),
             len: 0,
+            places: 0,
             longest: 0,
         }
     }
@@ -44,16 +47,23 @@ impl<T> Segments<T> {
     }
 
     /// Whether one more can be pushed; false if memory for it could not be had.
+    #[inline]
     pub(super) fn make_ready(&mut self) -> bool {
-        let (segment, _) = locate(self.len);
-        segment < self.segments.len() || (self.len < LONGEST && self.add_segment(segment).is_ok())
+        self.len < self.places || self.add_segment().is_ok_and(|()| self.len < self.places)
     }
 
-    fn add_segment(&mut self, segment: usize) -> Result<(), TryReserveError> {
+    #[cold]
+    fn add_segment(&mut self) -> Result<(), TryReserveError> {
+        let length = 1 << (self.segments.len() as u32 + FIRST_LOG2);
+        let places = u64::from(self.places) + length;
+        if places > u64::from(LONGEST) {
+            return Ok(());
+        }
         let mut elements = Vec::new();
-        elements.try_reserve_exact(1 << (segment as u32 + FIRST_LOG2))?;
+        elements.try_reserve_exact(length as usize)?;
         self.segments.try_reserve(1)?;
         self.segments.push(elements);
+        self.places = places as u32;
         Ok(())
     }
 

@@ -187,7 +187,8 @@ impl<V> Slab<V> {
             self.hooks.push(hook);
         } else {
             self.vacant = std::mem::replace(&mut self.hooks[at], hook).chain;
-            self.entries[at] = entry;
+            // What was there is vacant: it has nothing to drop, and looking would be waiting for it.
+            std::mem::forget(std::mem::replace(&mut self.entries[at], entry));
         }
         self.len += 1;
     }

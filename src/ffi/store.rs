@@ -175,6 +175,7 @@ impl Store {
     }
 
     /// Puts a session into the own cache; whether it was new to it.
+    #[inline]
     pub(super) fn insert(
         &self,
         ctx: *mut SSL_CTX,
