@@ -45,6 +45,11 @@ def full_plan():
         yield measurement(
             f"add/mixed/{size}", f"add, mixed timeouts, {number(size)} cached", "add",
             cached=size, ops=10_000, mixed=1, budget_ms=1_000)
+    for timeouts, mixed in (("one timeout", 0), ("mixed timeouts", 1)):
+        for size in (1_000, MILLION):
+            yield measurement(
+                f"hot/{'mixed' if mixed else 'uniform'}/{size}", f"add of what was just made, {timeouts}, {number(size)} cached",
+                "add", cached=size, ops=10_000, mixed=mixed, hot=1, budget_ms=1_000)
     yield measurement("growth", "adds from nothing to 1,000,000", "growth", to=MILLION)
     yield measurement("full", "add at a full cache of 20,480", "add", repeat=3, cached=20_480, ops=20_000, full=1)
     yield measurement(
@@ -86,9 +91,10 @@ def ten_million():
 
 def smoke_plan():
     """Every measurement, a moment each: whether it works, not how fast."""
-    cached = dict(cached=500, ops=400)
+    cached = dict(cached=500, ops=800)
     yield measurement("add/uniform/1000", "add", "add", **cached)
     yield measurement("add/mixed/1000", "add, mixed", "add", mixed=1, **cached)
+    yield measurement("hot/mixed/1000", "add, hot", "add", mixed=1, hot=1, **cached)
     yield measurement("growth", "growth", "growth", to=2_000)
     yield measurement("full", "full", "add", full=1, **cached)
     yield measurement("full/last", "full, freed", "add", full=1, last=1, **cached)

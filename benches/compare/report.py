@@ -13,12 +13,15 @@ FIGURES = {
     "handshakes": [("per_second", "a second", "{:,.0f}".format), ("cpu_ns", "processor time", nanoseconds)],
     "memory": [("bytes", "bytes a session", "{:.1f}".format), ("accounted", "by its own account", "{:.1f}".format)],
 }
-KINDS = {"full": "add", "growth": "add", "prefix": "add", "again": "add", "lookups": "churn"}
+# Of the measurement that a floor belongs to.
+FLOORS = [("floor", "the floor", nanoseconds), ("floor_250", "and 250 instructions", nanoseconds),
+          ("floor_500", "and 500 instructions", nanoseconds)]
+KINDS = {"hot": "add", "full": "add", "growth": "add", "prefix": "add", "again": "add", "lookups": "churn"}
 
 
 def figures(name):
     kind = name.split("/")[0]
-    return FIGURES[KINDS.get(kind, kind)]
+    return FIGURES[KINDS.get(kind, kind)] + (FLOORS if name == "add/uniform/1000000" else [])
 
 
 def times(value):
@@ -70,7 +73,8 @@ def page(results):
             "Made by `make bench`: the same C program on libssl's own session cache and, preloaded, on sslcache, run in turn.",
             "Times of single-threaded calls are processor time, percentiles are by the clock; a call in which the kernel",
             "let another program run is counted apart. The floor is what no cache can do without: to read the id and to",
-            "take and drop a reference, on the same sessions in the same order. [How it is done](../benches/README.md)", "",
+            "take and drop a reference, on the same sessions in the same order. [How it is done](../benches/README.md);",
+            "[what an add waits for, and what was tried](speed.md)", "",
             f"Machine: {results['machine']}.", ""]
     for host in results["hosts"].values():
         text += [f"## {host['plain']} and {host['ours']}", "", f"Rounds: {host['rounds']}.", "",
