@@ -282,9 +282,10 @@ pub unsafe fn session_context(ssl: *const SSL) -> Option<*mut SSL_CTX> {
     if ssl.is_null() {
         return None;
     }
-    let libssl = locate::host()?.libssl.as_ref().ok()?;
+    let host = locate::host()?;
+    let libssl = host.libssl.as_ref().ok()?;
     // SAFETY: the caller's contract.
-    let recorded = unsafe { recorded_context(libssl, ssl) };
+    let recorded = unsafe { recorded_context(host, libssl, ssl) };
     // SAFETY: the caller's contract.
     let ctx = recorded.unwrap_or_else(|| unsafe { (libssl.SSL_get_SSL_CTX)(ssl) });
     (!ctx.is_null()).then_some(ctx)
@@ -292,8 +293,12 @@ pub unsafe fn session_context(ssl: *const SSL) -> Option<*mut SSL_CTX> {
 
 /// # Safety
 /// * `ssl` is a connection of this library, alive during the call.
-unsafe fn recorded_context(libssl: &Libssl, ssl: *const SSL) -> Option<*mut SSL_CTX> {
-    let indices = locate::host()?.ex_indices(|| None)?;
+unsafe fn recorded_context(
+    host: &Host,
+    libssl: &Libssl,
+    ssl: *const SSL,
+) -> Option<*mut SSL_CTX> {
+    let indices = host.ex_indices(|| None)?;
     // SAFETY: the caller's contract.
     let recorded = unsafe { (libssl.SSL_get_ex_data)(ssl, indices.ssl) }.cast::<SSL_CTX>();
     (!recorded.is_null()).then_some(recorded)
@@ -309,7 +314,7 @@ pub unsafe fn record_session_context(host: &'static Host, ssl: *mut SSL) -> bool
         return true; // nothing was ever taken over
     };
     // SAFETY: the caller's contract.
-    if unsafe { recorded_context(libssl, ssl) }.is_some() {
+    if unsafe { recorded_context(host, libssl, ssl) }.is_some() {
         return true;
     }
     // SAFETY: the caller's contract. The connection keeps a reference to this context until it is freed.
