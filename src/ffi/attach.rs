@@ -293,11 +293,7 @@ pub unsafe fn session_context(ssl: *const SSL) -> Option<*mut SSL_CTX> {
 
 /// # Safety
 /// * `ssl` is a connection of this library, alive during the call.
-unsafe fn recorded_context(
-    host: &Host,
-    libssl: &Libssl,
-    ssl: *const SSL,
-) -> Option<*mut SSL_CTX> {
+unsafe fn recorded_context(host: &Host, libssl: &Libssl, ssl: *const SSL) -> Option<*mut SSL_CTX> {
     let indices = host.ex_indices(|| None)?;
     // SAFETY: the caller's contract.
     let recorded = unsafe { (libssl.SSL_get_ex_data)(ssl, indices.ssl) }.cast::<SSL_CTX>();
