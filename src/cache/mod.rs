@@ -10,7 +10,7 @@
 //!   Flush and iteration work in batches and hold no lock between them.
 //! * A shard's lock is the only wait. Calls of different keys rarely meet.
 //! * Memory that cannot be had is `Outcome::Refused`. A cache that was never inserted into has allocated nothing.
-//! * An entry takes 79 bytes when `V` is a pointer: a cache line, and 15 bytes in the index. A shard that becomes empty
+//! * An entry takes 78 bytes when `V` is a pointer: a cache line, and 14 bytes in the index. A shard that becomes empty
 //!   gives its memory back; one that only shrinks keeps it.
 //!
 //! It knows no clock (the time is an argument), no thread, no environment and no other layer but the lock. Expiry is the caller's to
