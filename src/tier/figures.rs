@@ -54,7 +54,9 @@ pub(super) enum Event {
     Taken,
     Recovered,
     Rebuilt,
-    /// A get that learned nothing. From here on also counted by those who do not hold the lock.
+    /// A hit without the lock. From here on events are counted also by those who do not hold it.
+    Glimpse,
+    /// A get that learned nothing.
     GetInVain,
     Refused,
     TimeOut,
@@ -63,7 +65,7 @@ pub(super) enum Event {
 /// Counts an event in the shard at `base`.
 pub(super) fn count(memory: &Memory, base: usize, event: Event) {
     let counter = memory.u64(base + place::COUNTERS + 8 * event as usize);
-    if event as usize >= Event::GetInVain as usize {
+    if event as usize >= Event::Glimpse as usize {
         counter.fetch_add(1, Relaxed);
     } else {
         // Under the lock nobody else adds: a plain store is cheaper.
@@ -85,11 +87,12 @@ impl Figures {
                 .iter()
                 .fold(*to, |sum, &event| sum.wrapping_add(counted(event)));
         };
-        add(&mut self.hits, &[Event::Hit]);
+        add(&mut self.hits, &[Event::Hit, Event::Glimpse]);
         add(
             &mut self.gets,
             &[
                 Event::Hit,
+                Event::Glimpse,
                 Event::Absent,
                 Event::Expired,
                 Event::Undecodable,

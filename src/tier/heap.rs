@@ -14,6 +14,7 @@
 //! be cheap: with 85 % used, each put moves six times its own bytes, and a session costs 40 bytes more.
 
 use core::sync::atomic::Ordering::{Relaxed, Release};
+use core::sync::atomic::fence;
 
 use super::layout::shard as place;
 use super::memory::Memory;
@@ -194,6 +195,8 @@ impl Heap<'_> {
     /// free neighbours.
     pub(super) fn free(&self, at: u32, tag: Tag) -> Result<Run, Broken> {
         self.set_tag(at, Tag(tag.0 & (LEN_MASK | AFTER_FREE)));
+        // Release: who reads without the lock, and meets a byte that is wiped, meets this tag, too.
+        fence(Release);
         self.wipe(at, tag.granules());
         self.unite(at, tag)
     }

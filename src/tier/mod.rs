@@ -8,11 +8,12 @@
 //!   take more than the region. Who leaves is chosen as in the cache, within the realm; where it is bytes that are
 //!   wanting, the realm that has its share of the shard gives up its own.
 //! * **Cost.** Every call works under the lock of one shard, for less than a microsecond, and is O(1); flush works in
-//!   slices. Beside its own bytes a record takes 48 of header, 6 of index, and what rounding and gaps come to.
+//!   slices. A look-up that finds its record takes no lock: what it has copied is whole by the checksum, or it looks
+//!   again under the lock. Beside its own bytes a record takes 48 of header, 6 of index, and what rounding and gaps come to.
 //! * **Crashes.** A process may be killed at any instruction. Its lock is taken over, and the shard made anew from
 //!   what can be walked and agrees with its checksum: at most the record under its hands is lost. Seats of the dead are
 //!   counted back within a tenth of a second of the next put. One that is stopped costs each of the others 5 ms at most;
-//!   after that calls that need its shard miss at once.
+//!   after that calls that need its lock miss at once.
 //! * **Trust.** No place, length or link that comes from the memory is used unchecked, no walk is without bound, and no
 //!   body is believed without its checksum. Nonsense costs records: a miss and a counter.
 //! * **Secrets.** What left is overwritten, and the region is kept out of core dumps. Copies are the caller's to wipe.

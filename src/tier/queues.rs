@@ -224,10 +224,11 @@ impl<'a> Queues<'a> {
         Ok(())
     }
 
+    /// Counts a use. It needs no lock.
     pub(super) fn count_use(&self, record: &Record<'_>) {
-        record.set_used(self.now());
         let rank = record.rank();
-        record.set_rank(rank & MAIN | ((rank & USES_MOST) + 1).min(USES_MOST));
+        let rank = rank & MAIN | ((rank & USES_MOST) + 1).min(USES_MOST);
+        record.count_use(record.state(), self.now(), rank);
     }
 
     /// Whether one who was last here at that moment, and has come back, deserves a place in the main queue more than the

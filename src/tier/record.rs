@@ -3,7 +3,8 @@
 //! What never changes while the record lives (fingerprint, mark, realm, length, body) and its expiry are under the
 //! checksum; the links are not, as each is checked against its neighbour when it is followed, nor are the uses.
 
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use core::sync::atomic::fence;
 
 use super::digest::{Covered, Digests, Fingerprint};
 use super::heap::{Broken, Heap, Run, Tag};
@@ -169,8 +170,14 @@ impl<'a> Record<'a> {
         self.set_word(EXPIRY, lower);
     }
 
-    /// Goes through the body once, handing on the bytes if they are wanted; whether the checksum agrees with them.
-    pub(super) fn read(&self, digests: &Digests, mut copy: Option<&mut Vec<u8>>) -> bool {
+    /// Goes through the body once, handing on the bytes if they are wanted. Mark and expiry, if the checksum agrees with all
+    /// of it as a record of this key.
+    pub(super) fn read(
+        &self,
+        fingerprint: Fingerprint,
+        digests: &Digests,
+        mut copy: Option<&mut Vec<u8>>,
+    ) -> Option<(u32, Expiry)> {
         let len = self.len();
         let mut sum = digests.sum();
         let mut left = len;
@@ -186,12 +193,45 @@ impl<'a> Record<'a> {
             }
             left = left.saturating_sub(8);
         }
+        // Each is loaded once: what is returned is what the checksum agrees with.
+        let (mark, realm, expiry) = (self.mark(), self.realm(), self.expiry());
         let covered = Covered {
-            fingerprint: self.fingerprint(),
-            mark: self.mark(),
-            realm: self.realm(),
+            fingerprint,
+            mark,
+            realm,
             len,
         };
-        sum.finish(&covered) ^ digests.expiry(self.expiry()) == self.word(CHECK)
+        let check = sum.finish(&covered) ^ digests.expiry(expiry);
+        (check == self.word(CHECK)).then_some((mark, expiry))
+    }
+
+    /// Whether the record is still here, for one who has looked at it without the lock.
+    pub(super) fn is_still(&self, fingerprint: Fingerprint) -> bool {
+        // Acquire: what was loaded of the record before was there before the tag that is loaded now. It pairs with the
+        // fence in `Heap::free`.
+        fence(Acquire);
+        let now = self.heap.tag(self.at);
+        now.is_ok_and(|now| {
+            now.is_live()
+                && now.granules() == self.tag.granules()
+                && now.slack() == self.tag.slack()
+        }) && self.fingerprint() == fingerprint
+    }
+
+    /// The realm's number and the word that has it, with rank, use and a part of the expiry.
+    pub(super) fn state(&self) -> u32 {
+        self.word(STATE)
+    }
+
+    /// Counts a use without the lock. Should the record have left, and its place have become a part of another that has
+    /// the very same word there, that one is spoiled, which its checksum shows.
+    pub(super) fn count_use(&self, state: u32, used: u8, rank: u32) {
+        let rank_mask = ((1 << RANK_BITS) - 1) << REALM_BITS;
+        let others = state & !(rank_mask | 0xff << USED_SHIFT);
+        let wanted = others | rank << REALM_BITS | u32::from(used) << USED_SHIFT;
+        if wanted != state {
+            let word = self.heap.memory.u32(self.heap.byte(self.at, STATE));
+            let _ = word.compare_exchange(state, wanted, Relaxed, Relaxed);
+        }
     }
 }

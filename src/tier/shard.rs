@@ -354,13 +354,48 @@ impl<'a> Shard<'a> {
         {
             return Look::Longer(record.len());
         }
-        match record.read(self.digests, copy) {
-            true => Look::Good {
-                mark: record.mark(),
-                expiry: record.expiry(),
-            },
-            false => Look::Undecodable,
+        match record.read(record.fingerprint(), self.digests, copy) {
+            Some((mark, expiry)) => Look::Good { mark, expiry },
+            None => Look::Undecodable,
         }
+    }
+
+    /// Copies a record without the lock, where nothing keeps it from being seen; what is copied is whole by its checksum,
+    /// and was there at the end. None: the lock is needed to know.
+    ///
+    /// Most look-ups find something, and a process that is kept from running while it only looks keeps nobody waiting.
+    pub(super) fn glimpse(
+        &self,
+        wanted: Fingerprint,
+        now: i64,
+        copy: &mut Vec<u8>,
+    ) -> Option<(u32, Expiry)> {
+        let record = self.index().find(wanted).ok()??;
+        if copy.capacity() - copy.len() < record.len() {
+            return None;
+        }
+        let (mark, expiry) = record.read(wanted, self.digests, Some(copy))?;
+        if expiry.has_passed(now) || !record.is_still(wanted) {
+            return None;
+        }
+        self.count_glimpse(&record);
+        Some((mark, expiry))
+    }
+
+    /// As `holds`, without the lock; None: the lock is needed to know.
+    pub(super) fn glimpse_mark(&self, wanted: Fingerprint, mark: u32, now: i64) -> Option<()> {
+        let record = self.index().find(wanted).ok()??;
+        let (found, expiry) = (record.mark(), record.expiry());
+        if found != mark || expiry.has_passed(now) || !record.is_still(wanted) {
+            return None;
+        }
+        self.count_glimpse(&record);
+        Some(())
+    }
+
+    fn count_glimpse(&self, record: &Record<'_>) {
+        self.queues(record.realm()).count_use(record);
+        self.count(Event::Glimpse);
     }
 
     /// Whether there is a good record of this mark.
@@ -530,7 +565,9 @@ impl<'a> Shard<'a> {
             return false;
         };
         (record.realm() as usize) < self.layout.realms
-            && record.read(self.digests, None)
+            && record
+                .read(record.fingerprint(), self.digests, None)
+                .is_some()
             && matches!(self.index().find(record.fingerprint()), Ok(None))
     }
 
@@ -570,7 +607,10 @@ impl<'a> Shard<'a> {
         let (mut records, mut granules) = (0, 0);
         self.heap.validate(|at, tag: Tag| {
             let record = self.record(at).map_err(|_| format!("a record at {at}"))?;
-            if !record.read(self.digests, None) {
+            if record
+                .read(record.fingerprint(), self.digests, None)
+                .is_none()
+            {
                 return Err(format!("the checksum of the record at {at}"));
             }
             records += 1;

@@ -1,5 +1,6 @@
 //! What one realm sees of a region.
 
+use super::digest::Fingerprint;
 use super::figures::Event;
 use super::heap::Broken;
 use super::realms::Realm;
@@ -98,6 +99,13 @@ impl<'a> Share<'a> {
 
     /// Copies out the record of this key, in place of what was in `record`; a use of it. One that has expired is removed.
     pub fn get(&self, key: &Key, now: i64, record: &mut Vec<u8>) -> Option<Found> {
+        record.clear();
+        record.try_reserve(USUAL_LENGTH).ok()?;
+        if let Some((mark, expiry)) =
+            self.glimpse(key, now, |shard, wanted| shard.glimpse(wanted, now, record))
+        {
+            return Some(Found { mark, expiry });
+        }
         self.copied(key, now, record, |shard, fingerprint, record| {
             shard.get(fingerprint, now, record)
         })
@@ -105,10 +113,31 @@ impl<'a> Share<'a> {
 
     /// Whether there is a good record of this key with this mark; a use of it.
     pub fn holds(&self, key: &Key, mark: u32, now: i64) -> bool {
-        self.look(key, now, |shard, fingerprint| {
-            shard.holds(fingerprint, mark, now)
+        self.glimpse(key, now, |shard, wanted| {
+            shard.glimpse_mark(wanted, mark, now)
         })
         .is_some()
+            || self
+                .look(key, now, |shard, fingerprint| {
+                    shard.holds(fingerprint, mark, now)
+                })
+                .is_some()
+    }
+
+    /// Looks without the lock.
+    fn glimpse<R>(
+        &self,
+        key: &Key,
+        now: i64,
+        look: impl FnOnce(&Shard<'_>, Fingerprint) -> Option<R>,
+    ) -> Option<R> {
+        let slot = self.slot_if_on()?;
+        let realms = self.region.realms();
+        let fingerprint = self.region.digests.fingerprint(self.realm, key);
+        let number = self.home(realms.spread(slot, self.realm), fingerprint.shard());
+        let seen = look(&self.region.shard(number), fingerprint)?;
+        realms.note_use(slot, now);
+        Some(seen)
     }
 
     /// Removes the record of this key, if it has this mark, and copies it out. Of any number of processes that take one
@@ -251,7 +280,7 @@ impl<'a> Share<'a> {
     fn at_home<R>(
         &self,
         key: &Key,
-        act: impl FnOnce(u32, &Shard<'_>, super::digest::Fingerprint) -> Result<R, Broken>,
+        act: impl FnOnce(u32, &Shard<'_>, Fingerprint) -> Result<R, Broken>,
     ) -> Option<R> {
         let slot = self.slot_if_on()?;
         let fingerprint = self.region.digests.fingerprint(self.realm, key);
@@ -266,7 +295,7 @@ impl<'a> Share<'a> {
     fn with_record(
         &self,
         key: &Key,
-        act: impl FnOnce(&Shard<'_>, super::digest::Fingerprint) -> Result<Option<bool>, Broken>,
+        act: impl FnOnce(&Shard<'_>, Fingerprint) -> Result<Option<bool>, Broken>,
     ) -> bool {
         self.at_home(key, |_, shard, fingerprint| act(shard, fingerprint))
             .flatten()
@@ -277,7 +306,7 @@ impl<'a> Share<'a> {
         &self,
         key: &Key,
         now: i64,
-        act: impl FnOnce(&Shard<'_>, super::digest::Fingerprint) -> Result<Look, Broken>,
+        act: impl FnOnce(&Shard<'_>, Fingerprint) -> Result<Look, Broken>,
     ) -> Option<Found> {
         match self.look_once(key, now, act) {
             Look::Good { mark, expiry } => Some(Found { mark, expiry }),
@@ -289,7 +318,7 @@ impl<'a> Share<'a> {
         &self,
         key: &Key,
         now: i64,
-        act: impl FnOnce(&Shard<'_>, super::digest::Fingerprint) -> Result<Look, Broken>,
+        act: impl FnOnce(&Shard<'_>, Fingerprint) -> Result<Look, Broken>,
     ) -> Look {
         let looked = self.at_home(key, |slot, shard, fingerprint| {
             self.region.realms().note_use(slot, now);
@@ -309,11 +338,12 @@ impl<'a> Share<'a> {
         key: &Key,
         now: i64,
         record: &mut Vec<u8>,
-        act: impl Fn(&Shard<'_>, super::digest::Fingerprint, &mut Vec<u8>) -> Result<Look, Broken>,
+        act: impl Fn(&Shard<'_>, Fingerprint, &mut Vec<u8>) -> Result<Look, Broken>,
     ) -> Option<Found> {
-        record.clear();
         let mut wanted = USUAL_LENGTH;
         for _ in 0..LENGTHS_MOST {
+            // A look that came to nothing may have copied something.
+            wipe(record);
             record.try_reserve(wanted).ok()?;
             match self.look_once(key, now, |shard, fingerprint| {
                 act(shard, fingerprint, record)
@@ -380,11 +410,11 @@ impl<'a> Share<'a> {
     }
 }
 
-/// Overwrites what a copy that failed may hold of a session.
+/// Overwrites what a copy that failed has of a session.
 fn wipe(record: &mut Vec<u8>) {
-    record.clear();
-    for byte in record.spare_capacity_mut() {
+    for byte in record.iter_mut() {
         // SAFETY: a byte of the vector's own. Volatile, because nobody reads it any more.
-        unsafe { core::ptr::write_volatile(byte.as_mut_ptr(), 0) };
+        unsafe { core::ptr::write_volatile(byte, 0) };
     }
+    record.clear();
 }

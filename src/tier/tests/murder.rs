@@ -3,7 +3,8 @@
 use super::*;
 
 const KILLS: u64 = 10_000;
-const ALIVE: usize = 16;
+const ALIVE: usize = 24;
+const KILLED_AT_ONCE: usize = 16;
 const NUMBERS: u64 = 400;
 // On the board.
 const WRONG: usize = 0;
@@ -12,8 +13,6 @@ const WORK: usize = 2;
 const HITS: usize = 3;
 
 fn work(share: &Share<'_>, board: &Board, seed: u64) {
-    // SAFETY: of this process alone: who makes and kills them all should be kept waiting by none.
-    unsafe { libc::nice(5) };
     let mut random = Random(seed);
     let mut copy = Vec::new();
     while board.read(STOP) == 0 {
@@ -43,6 +42,10 @@ fn work(share: &Share<'_>, board: &Board, seed: u64) {
             }
         }
         board.add(WORK);
+        // Those who sleep now and then are sooner given the processor when they wake.
+        if board.read(WORK) % 16 == 0 {
+            std::thread::sleep(Duration::from_micros(random.below(100)));
+        }
         if share.len() > share.capacity() {
             board.add(WRONG);
         }
@@ -75,11 +78,16 @@ fn killed_workers_neither_stop_the_others_nor_leave_a_wrong_record() {
             }));
         }
         std::thread::sleep(Duration::from_micros(random.below(2_000)));
-        // Some of them: the others get on, or wait for locks of the dead.
-        for _ in 0..ALIVE / 2 {
-            let victim = alive.swap_remove(random.below(alive.len() as u64) as usize);
-            killed += u64::from(victim.kill());
-        }
+        // Some of them: the others get on, or wait for locks of the dead. All at once, as each takes its time to die.
+        let first = random.below(1 + (ALIVE - KILLED_AT_ONCE) as u64) as usize;
+        let victims: Vec<_> = alive.drain(first..first + KILLED_AT_ONCE).collect();
+        victims
+            .iter()
+            .for_each(|victim| victim.signal(libc::SIGKILL));
+        killed += victims
+            .into_iter()
+            .map(|victim| u64::from(victim.kill()))
+            .sum::<u64>();
         if killed % 500 == 0 {
             let before = board.read(WORK);
             until("others get on", || board.read(WORK) > before);
