@@ -43,7 +43,7 @@ fn work(share: &Share<'_>, board: &Board, seed: u64) {
         }
         board.add(WORK);
         // Those who sleep now and then are sooner given the processor when they wake.
-        if board.read(WORK) % 16 == 0 {
+        if board.read(WORK).is_multiple_of(16) {
             std::thread::sleep(Duration::from_micros(random.below(100)));
         }
         if share.len() > share.capacity() {
@@ -88,7 +88,7 @@ fn killed_workers_neither_stop_the_others_nor_leave_a_wrong_record() {
             .into_iter()
             .map(|victim| u64::from(victim.kill()))
             .sum::<u64>();
-        if killed % 500 == 0 {
+        if killed % 512 < KILLED_AT_ONCE as u64 {
             let before = board.read(WORK);
             until("others get on", || board.read(WORK) > before);
         }
