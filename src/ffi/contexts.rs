@@ -10,7 +10,9 @@ use super::attach::{
     while_making,
 };
 use super::callbacks::version_of;
+use super::fingerprint;
 use super::guard::{guard, quietly};
+use crate::config::settings;
 use crate::host::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
 use crate::host::inside::Inside;
 use crate::host::locate;
@@ -151,8 +153,12 @@ pub unsafe extern "C" fn SSL_CTX_set_session_id_context(
         let set = host_of(ctx)?.passthrough.SSL_CTX_set_session_id_context?;
         // SAFETY: the caller's contract.
         let result = unsafe { set(ctx, id_context, len) };
+        // Where it does not matter, the call says nothing of a context that waits.
+        if result != 1 || !fingerprint::matters() {
+            return Some(result);
+        }
         // SAFETY: the caller's contract.
-        if let Some(store) = unsafe { attached(ctx) }.filter(|_| result == 1) {
+        if let Some(store) = unsafe { attached(ctx) } {
             let id_context = if len == 0 {
                 &[]
             } else {
@@ -173,7 +179,9 @@ pub unsafe extern "C" fn SSL_CTX_set_session_id_context(
 pub unsafe extern "C" fn SSL_new(ctx: *mut SSL_CTX) -> *mut SSL {
     guard(ptr::null_mut(), || {
         // SAFETY: the caller's contract.
-        if let Some(store) = unsafe { attached(ctx) } {
+        if quietly(settings).force
+            && let Some(store) = unsafe { attached(ctx) }
+        {
             // SAFETY: the caller's contract.
             unsafe { store.prepare(ctx) };
         }

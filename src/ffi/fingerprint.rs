@@ -7,8 +7,9 @@
 use core::ffi::{c_int, c_long, c_uint, c_void};
 use core::ptr;
 
+use super::guard::quietly;
 use super::store::Store;
-use crate::config::{Group, Settings};
+use crate::config::{Group, Settings, TicketKeys, settings};
 use crate::host::Host;
 use crate::host::abi::*;
 use crate::host::types::*;
@@ -16,6 +17,15 @@ use crate::tier::Realm;
 
 /// A SHA-256 digest.
 pub type Digest = [u8; 32];
+
+/// Whether anything is asked for that needs to know contexts by what they have in common.
+pub fn matters() -> bool {
+    let settings = quietly(settings);
+    settings.force
+        || settings.region.is_some()
+        || settings.group != Group::None
+        || settings.ticket_keys == TicketKeys::Shared
+}
 
 /// The realm that a context shares with its like; `None` where it may share with none, or while it has no certificate.
 ///

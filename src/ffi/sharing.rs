@@ -257,12 +257,18 @@ impl Store {
     #[cold]
     fn hand_over(&self, common: &Common, lot: Lot, share: Share<'static>) {
         let find = || {
+            let own = self.with_cache(|cache| cache.iter());
+            let (stays, may_go): (Vec<_>, Vec<_>) = own
+                .into_iter()
+                .flatten()
+                .flatten()
+                .partition(SessionRef::has_application_data);
+            if !stays.is_empty() {
+                self.sharing.keeps_back.store(true, Ordering::Relaxed);
+            }
             let ours = common.ballot.draw(lot);
-            let batches = ours
-                .then(|| self.with_cache(|cache| cache.iter()))
-                .flatten();
-            let sessions = batches.into_iter().flatten().flatten();
-            sessions
+            let pending = may_go.into_iter().filter(|_| ours);
+            pending
                 .map(|session| (session.as_ptr() as usize, session))
                 .collect()
         };
@@ -393,7 +399,7 @@ impl Store {
     }
 
     /// Whether a session of the own cache counts: the region has it, or no other process can.
-    fn counts(
+    pub fn counts(
         &self,
         share: Share<'static>,
         key: &Key,

@@ -26,8 +26,8 @@ pub struct Snapshots(Lock<Tables>);
 
 #[derive(Default)]
 struct Tables {
-    /// The latest one, and how often the cache had changed when it was made.
-    latest: Option<(u64, Snapshot)>,
+    /// The latest one, how often the cache had changed when it was made, and the second of that.
+    latest: Option<(u64, c_long, Snapshot)>,
     /// Earlier ones, and since when they are superseded; the oldest first.
     superseded: VecDeque<(c_long, Snapshot)>,
 }
@@ -39,11 +39,11 @@ impl Default for Snapshots {
 }
 
 impl Snapshots {
-    /// The table that was made when the cache had changed so often.
-    fn made_at(&self, changes: u64) -> Option<*mut OPENSSL_LHASH> {
+    /// The table that was made when the cache had changed so often, if not before the second `since`.
+    fn made_at(&self, changes: u64, since: c_long) -> Option<*mut OPENSSL_LHASH> {
         let tables = self.0.lock()?;
-        let (made_at, snapshot) = tables.latest.as_ref()?;
-        (*made_at == changes).then_some(snapshot.table)
+        let (made_at, second, snapshot) = tables.latest.as_ref()?;
+        (*made_at == changes && *second >= since).then_some(snapshot.table)
     }
 
     /// Makes `snapshot` the latest and returns its table; what may go is dropped without the lock.
@@ -79,7 +79,7 @@ impl Snapshots {
 
 impl Tables {
     fn supersede(&mut self, changes: u64, snapshot: Snapshot, now: c_long) -> Vec<Snapshot> {
-        if let Some((_, before)) = self.latest.replace((changes, snapshot)) {
+        if let Some((_, _, before)) = self.latest.replace((changes, now, snapshot)) {
             self.superseded.push_back((now, before));
         }
         let mut held: usize = self
@@ -99,7 +99,7 @@ impl Tables {
     }
 
     fn empty(&mut self) -> Vec<Vec<SessionRef>> {
-        let latest = self.latest.iter_mut().map(|(_, snapshot)| snapshot);
+        let latest = self.latest.iter_mut().map(|(_, _, snapshot)| snapshot);
         let superseded = self.superseded.iter_mut().map(|(_, snapshot)| snapshot);
         latest.chain(superseded).map(Snapshot::empty).collect()
     }
@@ -107,7 +107,7 @@ impl Tables {
     fn into_all(self) -> Vec<Snapshot> {
         let superseded = self.superseded.into_iter().map(|(_, snapshot)| snapshot);
         superseded
-            .chain(self.latest.map(|(_, snapshot)| snapshot))
+            .chain(self.latest.map(|(_, _, snapshot)| snapshot))
             .collect()
     }
 }
@@ -118,10 +118,9 @@ impl Store {
     pub fn sessions(&self, ctx: *mut SSL_CTX) -> *mut OPENSSL_LHASH {
         let share = self.share(ctx);
         let changes = self.cache.counters().changes();
-        // What other processes remove is not counted here.
-        if share.is_none()
-            && let Some(table) = self.snapshots.made_at(changes)
-        {
+        // What other processes remove is not counted here: one that is shared is good for its second.
+        let since = share.map_or(c_long::MIN, |_| now());
+        if let Some(table) = self.snapshots.made_at(changes, since) {
             return table;
         }
         let Some(mut batches) = self.with_cache(|cache| cache.iter()) else {

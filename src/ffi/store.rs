@@ -158,11 +158,11 @@ impl Store {
         let added = match share {
             None => self.insert(ctx, key, session, expiry, standing, now),
             Some(share) => {
-                let known = !self.insert(ctx, key.clone(), session, expiry, standing, now);
-                let held = known && share.holds(&key, lent.digest(), now);
-                // Again, though it is held: its time may be new.
+                let fresh = self.insert(ctx, key.clone(), session, expiry, standing, now);
+                let known = !fresh && self.counts(share, &key, &lent, Usage::Again, now);
+                // Again, though it is known: its time may be new.
                 self.put(share, &key, &lent, standing);
-                !held
+                !known
             }
         };
         // Relaxed: of threads that arrive together one does it; nothing else is ordered by it.
