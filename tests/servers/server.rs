@@ -224,8 +224,16 @@ impl Server {
     ) -> Result<(), Box<dyn Error>> {
         let mut users = 0;
         for pid in self.processes() {
-            // One that was made for a connection may have gone meanwhile.
-            let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+            let maps = match fs::read_to_string(format!("/proc/{pid}/maps")) {
+                Ok(maps) => maps,
+                // It has played with its user id, and hides from all but root.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    users += 1;
+                    continue;
+                }
+                // One that was made for a connection has gone meanwhile.
+                Err(_) => continue,
+            };
             if maps.contains("/libssl.so") {
                 check_maps(&maps, form, stage)
                     .map_err(|error| format!("process {pid}: {error}"))?;

@@ -1,14 +1,11 @@
 //! dovecot: login processes by fork and exec, which run as somebody else; their environment holds what the
 //! configuration lets through.
 
-use super::running::{Running, give};
+use super::running::{Account, Running};
 use super::{Expected, Row, Setting, WORKERS, shared_folder};
 use crate::form::Form;
 use crate::server::{Place, free_port};
 use std::error::Error;
-
-/// Whom the login processes run as.
-const USER: &str = "dovenull";
 
 pub fn rows() -> Vec<Row> {
     vec![
@@ -29,7 +26,9 @@ pub fn rows() -> Vec<Row> {
 }
 
 fn start(place: &Place, form: Form) -> Result<Running, Box<dyn Error>> {
-    give(&shared_folder(place), USER)?;
+    let login = Account::of("dovenull")?;
+    login.give(&shared_folder(place))?;
+    let internal = Account::of("dovecot")?;
     let port = free_port()?.to_string();
     let folder = place.folder.path.display();
     let text = format!(
@@ -43,6 +42,9 @@ ssl = required
 ssl_cert = <{}
 ssl_key = <{}
 ssl_options = no_ticket
+default_login_user = {}
+default_internal_user = {}
+default_internal_group = {}
 passdb {{
   driver = static
   args = password=secret
@@ -51,8 +53,13 @@ userdb {{
   driver = static
   args = uid=nobody gid=nogroup home={folder}
 }}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
 service imap-login {{
-  user = {USER}
   chroot =
   service_count = 0
   process_min_avail = {WORKERS}
@@ -68,6 +75,9 @@ service imap-login {{
 ",
         place.fixture.certificate().display(),
         place.fixture.key().display(),
+        login.user,
+        internal.user,
+        internal.group,
     );
     let configuration = place.write("dovecot.conf", &text)?;
     let mut command = place.command("dovecot", form);

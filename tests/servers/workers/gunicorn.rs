@@ -1,5 +1,6 @@
-//! gunicorn: workers by fork, and a context for each connection. It closes without a goodbye, and for that libssl has to
-//! forget the session: so a group does not help it, other than the server of `forking.py`, which differs in this alone.
+//! gunicorn: workers by fork, and a context for each connection. It closes without a goodbye, and for that libssl
+//! has to forget the session: so a group does not help it, other than the server of `forking.py`, which differs in
+//! this alone.
 
 use super::running::{Running, without_tickets};
 use super::{Expected, Row, SCRIPTS, Setting, WORKERS};

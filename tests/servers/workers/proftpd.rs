@@ -1,9 +1,8 @@
 //! proftpd: a process for each connection; a data connection must resume the session of its control
 //! connection, or is refused.
 
-use super::running::{Running, figure, give};
+use super::running::{Account, Running, figure};
 use super::{Count, Expected, Row, VISITS};
-use crate::fixture::is_root;
 use crate::form::{Form, Protocol};
 use crate::server::{Place, free_port};
 use std::error::Error;
@@ -12,7 +11,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 const VERSION: &[&str] = &["proftpd", "--version"];
-const USER: &str = "proftpd";
 const CONTENTS: &str = "hello\n";
 
 pub fn rows() -> Vec<Row> {
@@ -61,16 +59,13 @@ fn start(place: &Place, form: Form) -> Result<(Running, String), Box<dyn Error>>
     let port = free_port()?.to_string();
     let home = place.file("home");
     fs::create_dir(&home)?;
+    let account = Account::of("proftpd")?;
+    account.give(&home)?;
     fs::write(home.join("file"), CONTENTS)?;
     let users = place.write("users", &line_of_joe(&home.display().to_string())?)?;
     // It refuses one that others may read.
     fs::set_permissions(users, fs::Permissions::from_mode(0o600))?;
-    let user = if is_root() {
-        give(&home, USER)?;
-        format!("User {USER}\nGroup nogroup\n")
-    } else {
-        String::new()
-    };
+    let Account { user, group } = &account;
     let folder = place.folder.path.display();
     let text = format!(
         "ServerType standalone
@@ -80,7 +75,10 @@ DefaultAddress 127.0.0.1
 UseIPv6 off
 UseReverseDNS off
 Port {port}
-{user}PidFile {folder}/pid
+User {user}
+Group {group}
+ControlsEngine off
+PidFile {folder}/pid
 ScoreboardFile {folder}/scoreboard
 SystemLog {folder}/proftpd.log
 TransferLog none

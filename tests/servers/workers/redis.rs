@@ -1,5 +1,5 @@
-//! Several redis servers on one certificate, as behind one name; redis itself is one process. Its contexts ask for client
-//! certificates, and each connection is told not to.
+//! Several redis servers on one certificate, as behind one name; redis itself is one process. Its contexts ask for
+//! client certificates, and each connection is told not to.
 
 use super::running::{Running, without_tickets};
 use super::{Expected, Row, Setting, WORKERS};

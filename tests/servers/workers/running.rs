@@ -1,12 +1,14 @@
 //! Servers that run, and the client that comes back to them.
 
 use super::{Count, VISITS};
+use crate::fixture::{is_root, run};
 use crate::form::{Form, Protocol};
 use crate::server::{Place, Server};
 use std::error::Error;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use std::{fs, io, thread};
+use std::{io, thread};
 
 /// One server or several, and how to talk to them.
 pub struct Running {
@@ -130,14 +132,32 @@ pub fn without_tickets(place: &Place, command: &mut Command) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives a file or folder to `user`, for servers that drop privileges.
-pub fn give(path: &std::path::Path, user: &str) -> Result<(), Box<dyn Error>> {
-    let passwd = fs::read_to_string("/etc/passwd")?;
-    let fields: Vec<_> = passwd
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>())
-        .find(|fields| fields[0] == user)
-        .ok_or_else(|| format!("no user {user}"))?;
-    std::os::unix::fs::chown(path, Some(fields[2].parse()?), Some(fields[3].parse()?))?;
-    Ok(())
+/// Whom a server that drops privileges runs as: somebody by name, or ourselves where we have none to drop.
+pub struct Account {
+    pub user: String,
+    pub group: String,
+}
+
+impl Account {
+    pub fn of(name: &str) -> Result<Self, Box<dyn Error>> {
+        let who = if is_root() { vec![name] } else { Vec::new() };
+        Ok(Self {
+            user: id("-un", &who)?,
+            group: id("-gn", &who)?,
+        })
+    }
+
+    /// Gives it a file or folder, which is ours.
+    pub fn give(&self, path: &Path) -> Result<(), Box<dyn Error>> {
+        if is_root() {
+            let [user, group] = [id("-u", &[&self.user])?, id("-g", &[&self.user])?];
+            std::os::unix::fs::chown(path, Some(user.parse()?), Some(group.parse()?))?;
+        }
+        Ok(())
+    }
+}
+
+fn id(what: &str, who: &[&str]) -> Result<String, Box<dyn Error>> {
+    let output = run(Command::new("id").arg(what).args(who))?;
+    Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
 }

@@ -1,5 +1,5 @@
-//! Several stunnels on one certificate. Over TLS 1.3 a stunnel resumes a session of its own once: the tickets that follow it
-//! does not store.
+//! Several stunnels on one certificate. Over TLS 1.3 a stunnel resumes a session of its own once: the tickets that
+//! follow it does not store.
 
 use super::running::Running;
 use super::{Expected, Row, Setting, WORKERS};
