@@ -1,9 +1,10 @@
-//! The README and sslcache(7) say what the table says.
+//! The README, sslcache(7) and the file of settings that packages install say what the table says.
 
 use std::fs;
 use std::path::Path;
 
-use crate::config::{PREFIX, SETTINGS};
+use super::by_file;
+use crate::config::{Bare, PREFIX, SETTINGS, Settings};
 
 fn document(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -58,4 +59,44 @@ fn manual_has_the_table() {
         })
         .collect();
     assert_eq!(items, expected);
+}
+
+#[test]
+fn installed_file_has_the_table() {
+    let file = document("packaging/sslcache.toml");
+    let settings: Vec<_> = file
+        .trim_end()
+        .split("\n\n")
+        .skip(1)
+        .map(|paragraph| paragraph.replace("\n# ", " "))
+        .collect();
+    let expected: Vec<_> = SETTINGS
+        .iter()
+        .filter_map(|setting| {
+            let quote = match setting.takes.as_ref()?.bare {
+                Bare::Switch => "",
+                Bare::Nothing | Bare::Number => "\"",
+            };
+            Some(format!(
+                "# {} Value: {}.\n#{} = {quote}{}{quote}",
+                setting.meaning, setting.unit, setting.name, setting.default
+            ))
+        })
+        .collect();
+    assert_eq!(settings, expected);
+}
+
+#[test]
+fn installed_file_sets_the_defaults_with_and_without_its_comments() {
+    let file = document("packaging/sslcache.toml");
+    let (comments, lines): (Vec<_>, Vec<_>) = file
+        .lines()
+        .partition(|line| line.is_empty() || line.starts_with("# ") || *line == "#");
+    assert_eq!(by_file(&file), (Settings::default(), String::new()));
+    assert!(!comments.is_empty() && lines.iter().all(|line| line.starts_with('#')));
+    let uncommented: String = lines
+        .iter()
+        .map(|line| format!("{}\n", &line[1..]))
+        .collect();
+    assert_eq!(by_file(&uncommented), (Settings::default(), String::new()));
 }
