@@ -1,0 +1,185 @@
+#!/bin/sh
+# install.sh ROOT.tar SSLCACHE.deb DEV.deb: the packages in a clean system without a network: installed, upgraded, used by
+# nginx, faced with other libssls, removed and purged.
+#
+# It runs in namespaces of its own, so that no process, mount or port outlives it or meets others.
+set -eu
+export LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+tarball=$1 deb=$2 dev=$3
+here=$(cd "$(dirname "$0")" && pwd -P)
+
+if [ "${INSIDE:-}" = "" ]; then
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    trap 'exit 1' INT TERM HUP
+    INSIDE=$work unshare --mount --pid --net --fork --kill-child "$0" "$tarball" "$deb" "$dev"
+    exit
+fi
+work=$INSIDE
+root=$work/root
+triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
+libdir=/usr/lib/$triplet
+link=$libdir/sslcache/libssl.so.3
+drop_in=/etc/systemd/system/nginx.service.d/sslcache.conf
+
+step() { echo "install.sh: $*"; }
+fail() {
+    echo "install.sh: FAILED: $*" >&2
+    for log in "$work/apt.log" "$work/nginx.log"; do [ ! -s "$log" ] || tail -n 20 "$log" >&2; done
+    exit 1
+}
+# Each file of the root that is named, or the links that they are, must be there, or must not.
+present() { for file in "$@"; do [ -e "$root$file" ] || fail "there is no $file"; done; }
+absent() {
+    for file in "$@"; do
+        if [ -e "$root$file" ] || [ -L "$root$file" ]; then fail "there is $file"; fi
+    done
+}
+in_root() { env -i PATH="$PATH" HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"; }
+apt() { in_root chroot "$root" apt-get -y -q "$@" >"$work/apt.log" 2>&1; }
+# shellcheck disable=SC2016 # dpkg's fields
+state() { in_root chroot "$root" dpkg-query -W -f '${db:Status-Abbrev}${Version}' "$1" 2>/dev/null; }
+
+# repack DEB VERSION CHANGE: DEB's like of another version, in the root's /tmp, after CHANGE was run in its tree.
+repack() {
+    rm -rf "$work/repack" && dpkg-deb -R "$1" "$work/repack"
+    sed -i "s/^Version: .*/Version: $2/" "$work/repack/DEBIAN/control"
+    (cd "$work/repack" && eval "$3")
+    dpkg-deb --root-owner-group -b "$work/repack" "$root/tmp/" >/dev/null
+}
+
+# pack_libssl VERSION: the root's own libssl3, with another version and the file $work/libssl.so.3, in the root's /tmp.
+pack_libssl() {
+    rm -rf "$work/libssl" && mkdir -p "$work/libssl/DEBIAN" "$work/libssl$libdir"
+    in_root chroot "$root" dpkg-query -s "$libssl" | sed "/^Status:/d; /^Conffiles:/d; s/^Version: .*/Version: $1/" \
+        >"$work/libssl/DEBIAN/control"
+    cp -a "$root$libdir"/libcrypto.so.3* "$work/libssl$libdir"
+    cp "$work/libssl.so.3" "$work/libssl$libdir/libssl.so.3"
+    dpkg-deb --root-owner-group -b "$work/libssl" "$root/tmp/libssl.deb" >/dev/null
+}
+
+# start VARIABLE...: nginx with these variables of the environment, as the service would start it.
+start() {
+    in_root chroot "$root" /usr/bin/env "$@" /usr/sbin/nginx -g 'daemon on; master_process on;' >"$work/nginx.log" 2>&1 ||
+        fail "nginx does not start with $*"
+}
+stop() {
+    in_root chroot "$root" /usr/sbin/nginx -s stop >>"$work/nginx.log" 2>&1
+    for _ in $(seq 100); do [ -e "$root/run/nginx.pid" ] || return 0 && sleep 0.05; done
+    fail "nginx does not stop"
+}
+# How many of ten connections to any of four workers were resumed.
+resumed() {
+    for _ in 1 2; do
+        in_root chroot "$root" openssl s_client -connect 127.0.0.1:443 -tls1_2 -reconnect </dev/null 2>/dev/null
+    done | grep -c '^Reused' || true
+}
+maps() { cat "/proc/$(cat "$root/run/nginx.pid")/maps"; }
+# All files, but for what any installation changes.
+files() {
+    (cd "$root" && find . \( -path ./proc -o -path ./var/log -o -path ./var/cache -o -path ./var/lib/dpkg \
+        -o -path ./var/lib/apt -o -path ./tmp -o -path ./run -o -path ./var/lib/nginx \) -prune -o -print | sort)
+}
+
+mkdir "$root"
+tar -C "$root" -xf "$tarball"
+mount -t proc proc /proc
+mount -t proc proc "$root/proc"
+[ -c "$root/dev/null" ] || mount --rbind /dev "$root/dev"
+ip link set lo up 2>/dev/null || in_root chroot "$root" ip link set lo up
+cp "$here/nginx.conf" "$root/etc/nginx/nginx.conf"
+in_root chroot "$root" openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 2 -keyout /etc/nginx/key.pem \
+    -out /etc/nginx/certificate.pem 2>/dev/null
+libssl=$(in_root chroot "$root" dpkg -S "$libdir/libssl.so.3" | sed 's/: .*//')
+files >"$work/before"
+
+step "without sslcache, each worker knows its own clients only"
+start PLAIN=1
+count=$(resumed)
+[ "$count" -lt 10 ] || fail "all are resumed without sslcache: this test proves nothing"
+stop
+
+version=$(dpkg-deb -f "$deb" Version)
+step "installation of an older version"
+repack "$deb" 0.0.9-1 'echo "# An older word." >>etc/sslcache.toml; echo old >usr/share/sslcache/old'
+older=$(basename "$root"/tmp/sslcache_0.0.9-1_*.deb)
+apt install "/tmp/$older" || fail "apt install"
+[ "$(state sslcache)" = "ii 0.0.9-1" ] || fail "the state is $(state sslcache)"
+in_root chroot "$root" ldconfig
+in_root chroot "$root" ldconfig -p >"$work/ldconfig"
+# What programs load, without a variable: the system's.
+found=$(sed -n 's|^.libssl\.so\.3 .*=> \(/usr\)\{0,1\}/lib|/usr/lib|p' "$work/ldconfig")
+[ "$found" = "$libdir/libssl.so.3" ] || fail "ldconfig knows another libssl.so.3: $found"
+grep -q 'libsslcache\.so\.0 ' "$work/ldconfig" || fail "ldconfig does not know libsslcache.so.0"
+present "$link"
+
+step "upgrade, with settings and a drop-in of the administrator's"
+echo "verbose = 1" >>"$root/etc/sslcache.toml"
+mkdir -p "$root$(dirname $drop_in)"
+cp "$root/usr/share/doc/sslcache/systemd/nginx.conf" "$root$drop_in"
+cp "$deb" "$dev" "$root/tmp/"
+# Both changed the file: dpkg asks, and is told to keep the administrator's.
+apt install -o Dpkg::Options::=--force-confold "/tmp/$(basename "$deb")" || fail "apt install of the upgrade"
+[ "$(state sslcache)" = "ii $version" ] || fail "the state is $(state sslcache)"
+grep -q '^verbose = 1$' "$root/etc/sslcache.toml" || fail "the administrator's settings are gone"
+absent /usr/share/sslcache/old
+present "$drop_in" "$link"
+
+step "nginx with the drop-in's line: every client is resumed"
+line=$(sed -n 's/^Environment=\(LD_PRELOAD=.*\)/\1/p' "$root$drop_in")
+start "$line"
+count=$(resumed)
+[ "$count" = 10 ] || fail "$count of 10 are resumed with $line"
+maps | grep -q "$libdir/libsslcache\.so\.0" || fail "nginx has not mapped libsslcache.so.0"
+grep -q "^sslcache .* active, preloaded" "$work/nginx.log" || fail "sslcache does not say that it is active"
+stop
+
+step "nginx with the libssl.so.3 in front: every client is resumed"
+start "LD_LIBRARY_PATH=$libdir/sslcache"
+count=$(resumed)
+[ "$count" = 10 ] || fail "$count of 10 are resumed with the libssl.so.3 in front"
+maps | grep -q "$libdir/sslcache/libssl-in-front\.so" || fail "nginx has not mapped the libssl.so.3 in front"
+stop
+
+step "another libssl of the same version nodes arrives"
+cp "$root$libdir/libssl.so.3" "$work/libssl.so.3"
+cp "$work/libssl.so.3" "$work/libssl.orig"
+# shellcheck disable=SC2016 # dpkg's field
+now=$(in_root chroot "$root" dpkg-query -W -f '${Version}' "$libssl")
+pack_libssl "$now+same"
+apt install /tmp/libssl.deb || fail "the installation of $libssl"
+present "$link"
+
+step "one with a version node that is new: programs find the host itself"
+printf 'OPENSSL_3.0.0 { };\nOPENSSL_3.99.0 { } OPENSSL_3.0.0;\n' >"$work/nodes"
+${CC:-cc} -shared -nostdlib -Wl,-soname,libssl.so.3,--version-script,"$work/nodes" -o "$work/libssl.so.3" -x c /dev/null
+pack_libssl "$now+more"
+apt install /tmp/libssl.deb || fail "the installation of $libssl"
+absent "$link"
+grep -q 'OPENSSL_3\.99\.0' "$work/apt.log" || fail "nothing says which node is lacking"
+
+step "and one that fits again"
+cp "$work/libssl.orig" "$work/libssl.so.3"
+pack_libssl "$now+same2"
+apt install /tmp/libssl.deb --allow-downgrades || fail "the installation of $libssl"
+present "$link"
+
+step "the files of libsslcache-dev, whose dependencies are not here, are nobody else's"
+in_root chroot "$root" dpkg -i --force-depends "/tmp/$(basename "$dev")" >"$work/apt.log" 2>&1 || fail "libsslcache-dev"
+present "$libdir/libsslcache.so" /usr/include/sslcache.h /usr/share/man/man3/sslcache_stats.3.gz
+in_root chroot "$root" dpkg --purge libsslcache-dev >"$work/apt.log" 2>&1 || fail "the purge of libsslcache-dev"
+
+step "removal: configuration stays, and nginx starts with the drop-in all the same"
+apt remove sslcache || fail "apt remove"
+absent "$libdir/libsslcache.so.0" "$libdir/sslcache"
+present /etc/sslcache.toml "$drop_in"
+start "$line"
+[ "$(resumed)" -lt 10 ] || fail "all are resumed, but sslcache was removed"
+stop
+
+step "purge: nothing is left"
+apt purge sslcache || fail "apt purge"
+files >"$work/after"
+diff "$work/before" "$work/after" || fail "the purge leaves something, or takes too much"
+step "all well"
