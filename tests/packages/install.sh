@@ -51,10 +51,11 @@ repack() {
 
 # pack_libssl VERSION: the root's own libssl3, with another version and the file $work/libssl.so.3, in the root's /tmp.
 pack_libssl() {
-    rm -rf "$work/libssl" && mkdir -p "$work/libssl/DEBIAN" "$work/libssl$libdir"
+    rm -rf "$work/libssl" && mkdir -p "$work/libssl/DEBIAN"
     in_root chroot "$root" dpkg-query -s "$libssl" | sed "/^Status:/d; /^Conffiles:/d; s/^Version: .*/Version: $1/" \
         >"$work/libssl/DEBIAN/control"
-    cp -a "$root$libdir"/libcrypto.so.3* "$work/libssl$libdir"
+    in_root chroot "$root" dpkg -L "$libssl" | sed 's|^/\.*|./|' >"$work/list"
+    tar -C "$root" --no-recursion -T "$work/list" -c | tar -C "$work/libssl" -x
     cp "$work/libssl.so.3" "$work/libssl$libdir/libssl.so.3"
     dpkg-deb --root-owner-group -b "$work/libssl" "$root/tmp/libssl.deb" >/dev/null
 }
@@ -147,22 +148,22 @@ cp "$root$libdir/libssl.so.3" "$work/libssl.so.3"
 cp "$work/libssl.so.3" "$work/libssl.orig"
 # shellcheck disable=SC2016 # dpkg's field
 now=$(in_root chroot "$root" dpkg-query -W -f '${Version}' "$libssl")
-pack_libssl "$now+same"
+pack_libssl "$now+1"
 apt install /tmp/libssl.deb || fail "the installation of $libssl"
 present "$link"
 
 step "one with a version node that is new: programs find the host itself"
 printf 'OPENSSL_3.0.0 { };\nOPENSSL_3.99.0 { } OPENSSL_3.0.0;\n' >"$work/nodes"
 ${CC:-cc} -shared -nostdlib -Wl,-soname,libssl.so.3,--version-script,"$work/nodes" -o "$work/libssl.so.3" -x c /dev/null
-pack_libssl "$now+more"
+pack_libssl "$now+2"
 apt install /tmp/libssl.deb || fail "the installation of $libssl"
 absent "$link"
 grep -q 'OPENSSL_3\.99\.0' "$work/apt.log" || fail "nothing says which node is lacking"
 
 step "and one that fits again"
 cp "$work/libssl.orig" "$work/libssl.so.3"
-pack_libssl "$now+same2"
-apt install /tmp/libssl.deb --allow-downgrades || fail "the installation of $libssl"
+pack_libssl "$now+3"
+apt install /tmp/libssl.deb || fail "the installation of $libssl"
 present "$link"
 
 step "the files of libsslcache-dev, whose dependencies are not here, are nobody else's"

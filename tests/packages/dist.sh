@@ -1,0 +1,46 @@
+#!/bin/sh
+# dist.sh FOLDER: makes the tarball twice, which must give the same bytes, and from it, without a network and without what
+# cargo has at hand, the Debian packages, which stay in FOLDER. lintian must find nothing in them, and rpm must
+# understand the spec.
+set -eu
+export LC_ALL=C
+root=$(cd "$(dirname "$0")/../.." && pwd -P)
+rm -rf "$1"
+mkdir -p "$1"
+folder=$(cd "$1" && pwd -P)
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml")
+name=sslcache-$version
+
+step() { echo "dist.sh: $*"; }
+fail() { echo "dist.sh: FAILED: $*" >&2 && exit 1; }
+without_network() {
+    if unshare --net true 2>/dev/null; then unshare --net "$@"; else unshare --map-root-user --net "$@"; fi
+}
+
+step "the tarball, twice"
+"$root/packaging/make-dist" "$folder/$name.tar.xz"
+# Another umask and another time zone.
+(umask 077 && TZ=Pacific/Apia "$root/packaging/make-dist" "$folder/again/$name.tar.xz")
+cmp "$folder/$name.tar.xz" "$folder/again/$name.tar.xz" || fail "two tarballs of one commit differ"
+rm -r "$folder/again"
+
+step "the Debian packages, from the tarball and without a network"
+tar -C "$folder" -xf "$folder/$name.tar.xz"
+without_network env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS CARGO_HOME="$folder/cargo" CARGO_TARGET_DIR="$folder/target" \
+    make -C "$folder/$name" deb >"$folder/deb.log" 2>&1 || {
+    tail -n 20 "$folder/deb.log" >&2
+    fail "make deb, see $folder/deb.log"
+}
+[ ! -d "$folder/cargo/registry" ] || fail "cargo has fetched something: $(ls "$folder/cargo/registry")"
+mv "$folder"/target/dist/*.deb "$folder/"
+rm -rf "$folder/target" "${folder:?}/$name" "$folder/cargo"
+
+step "lintian"
+lintian --allow-root --info --display-info --fail-on error,warning,info "$folder"/*.deb || fail "lintian"
+
+step "the spec of rpm"
+rpmspec --parse "$root/packaging/sslcache.spec" >"$folder/spec" || fail "rpmspec"
+grep -q -x "Version: *$version" "$folder/spec" || fail "packaging/sslcache.spec is not of version $version"
+rpmlint "$root/packaging/sslcache.spec" >"$folder/rpmlint.log" || { cat "$folder/rpmlint.log" && fail "rpmlint"; }
+rm "$folder/spec"
+step "all well"
