@@ -26,8 +26,8 @@ rm -r "$folder/again"
 
 step "the Debian packages, from the tarball and without a network"
 tar -C "$folder" -xf "$folder/$name.tar.xz"
-without_network env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS CARGO_HOME="$folder/cargo" CARGO_TARGET_DIR="$folder/target" \
-    make -C "$folder/$name" deb >"$folder/deb.log" 2>&1 || {
+without_network env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS CARGO_NET_OFFLINE=true \
+    CARGO_HOME="$folder/cargo" CARGO_TARGET_DIR="$folder/target" make -C "$folder/$name" deb >"$folder/deb.log" 2>&1 || {
     tail -n 20 "$folder/deb.log" >&2
     fail "make deb, see $folder/deb.log"
 }
