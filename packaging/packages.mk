@@ -6,6 +6,9 @@ DIST     := $(CARGO_TARGET_DIR)/dist
 DEB_TREE := $(CARGO_TARGET_DIR)/deb-tree
 DROP_INS := $(notdir $(wildcard packaging/systemd/*.conf))
 
+# What test-packages makes, from a tarball.
+TRIED    := $(CARGO_TARGET_DIR)/packages
+
 SCRIPTS += $(addprefix packaging/,make-deb make-dist $(addprefix debian/sslcache.,postinst prerm postrm)) \
            $(wildcard tests/packages/*.sh)
 .PHONY: deb dist test-packages install-drop-ins uninstall-drop-ins
@@ -34,3 +37,10 @@ deb:
 ## dist         a source tarball in target/dist that builds without a network; the same commit gives the same bytes
 dist:
 	packaging/make-dist $(DIST)/sslcache-$(VERSION).tar.xz
+
+## test-packages packages built from a tarball, and tried in a clean system, which wants root
+# The first run fetches that system; it is kept in ~/.cache/sslcache.
+test-packages:
+	@tools/install-deps build packages
+	tests/packages/dist.sh $(TRIED)
+	tests/packages/install.sh $$(tests/packages/root.sh) $(TRIED)/sslcache_*.deb $(TRIED)/libsslcache-dev_*.deb
