@@ -5,7 +5,7 @@
 //! kernel, or the client where the processes have addresses of their own, chooses who serves it. What must
 //! come out is in the row: without sslcache, with it, and with it and one setting.
 //!
-//! What did come out is written to `target/workers.tsv`, a line for each program and protocol, and printed
+//! What a whole run came to is written to `target/workers.tsv`, a line for each program and protocol, and printed
 //! by `cargo test --test servers -- --nocapture`. `cargo test --test servers -- workers:` runs these tests only.
 
 mod dovecot;

@@ -57,8 +57,8 @@ impl Results {
         Ok(())
     }
 
-    /// Writes the table and returns it; a dash is what was not run.
-    pub fn write(&self) -> io::Result<String> {
+    /// The table; a dash is what was not run.
+    pub fn table(&self) -> String {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut table = HEAD.to_owned();
         for line in lines.values() {
@@ -73,11 +73,13 @@ impl Results {
                 cells[3..].join("\t")
             );
         }
-        if !lines.is_empty() {
-            let path = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("workers.tsv");
-            fs::write(path, &table)?;
-        }
-        Ok(table)
+        table
+    }
+
+    /// Writes the table where `make` leaves its results.
+    pub fn keep(&self) -> io::Result<()> {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("workers.tsv");
+        fs::write(path, self.table())
     }
 }
 
