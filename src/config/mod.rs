@@ -81,7 +81,7 @@ pub static SETTINGS: [Setting; 7] = [
     Setting {
         name: "region_size",
         default: "64M",
-        unit: "bytes, or with k, M or G; 256k to 64G",
+        unit: "bytes, or with k, M or G; 256k to 4G",
         meaning: "The address space of the shared memory; its pages are used only as they are filled.",
         takes: Some(Takes {
             bare: Bare::Number,
@@ -186,6 +186,11 @@ impl Default for Settings {
             verbose: false,
         }
     }
+}
+
+/// The settings as they are read now, without a word of what is not understood: for the moment of loading.
+pub fn settings_unsaid() -> Settings {
+    read::Sources::of_this_process().read().0
 }
 
 /// The settings of this process and of those that it forks. The first call reads them, which may change errno;

@@ -23,7 +23,7 @@ const ON: [&str; 4] = ["1", "yes", "on", "true"];
 const OFF: [&str; 4] = ["0", "no", "off", "false"];
 
 const SIZE_LEAST: u64 = 256 << 10;
-const SIZE_MOST: u64 = 64 << 30;
+const SIZE_MOST: u64 = 4 << 30;
 const GROUP_LONGEST: usize = 64;
 
 /// A word, in lower case and without the blanks around it; what is no text is no word that anybody knows.
@@ -52,7 +52,7 @@ pub fn switch(text: &OsStr) -> Result<bool, Refusal> {
 
 /// A number of bytes.
 pub fn size(text: &OsStr) -> Result<usize, Refusal> {
-    const REMEDY: &str = "write 256k to 64G, such as 64M";
+    const REMEDY: &str = "write 256k to 4G, such as 64M";
     let word = word(text);
     let (digits, shift) = match word.as_bytes().last() {
         Some(b'k') => (&word[..word.len() - 1], 10),
@@ -74,7 +74,7 @@ pub fn size(text: &OsStr) -> Result<usize, Refusal> {
             Ok(bytes) => Ok(bytes),
             Err(_) => refuse("more than this machine addresses", REMEDY),
         },
-        _ => refuse("more than 64G", REMEDY),
+        _ => refuse("more than 4G", REMEDY),
     }
 }
 

@@ -8,7 +8,9 @@ use core::ptr;
 use core::slice;
 
 use super::attach::{attached, note_standing, noted_standing, session_context};
-use super::guard::guard;
+use super::fingerprint::Client;
+use super::guard::{guard, quietly};
+use super::sharing::Reach;
 use super::store::{Store, Usage, now};
 use crate::cache::{Key, Standing};
 use crate::host::abi::*;
@@ -29,11 +31,12 @@ pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_i
         let libssl = store.libssl;
         // SAFETY: the host passes a live connection.
         let is_server = unsafe { (libssl.SSL_is_server)(ssl) } == 1;
-        let mut added = false;
+        let mut added_to = None;
         // SAFETY: the host passes live objects.
         let belongs = || unsafe { belongs_in_cache(&store, ctx, ssl, session, is_server) };
         // SAFETY: the host passes a live connection.
-        if store.stores_by_itself() && unsafe { store.serves(ssl) } && belongs() {
+        let serves = || !is_server || unsafe { store.serves(ssl) };
+        if store.stores_by_itself() && serves() && belongs() {
             // SAFETY: the host passes a live connection.
             let returned = unsafe { (libssl.SSL_session_reused)(ssl) } == 1;
             let standing = if returned {
@@ -42,24 +45,44 @@ pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_i
                 // SAFETY: the host passes a live connection.
                 unsafe { noted_standing(store.host, ssl) }
             };
+            // SAFETY: the host passes live objects.
+            let reach = unsafe { reach_of(&store, ctx, ssl) };
+            if is_server {
+                // SAFETY: as above; the handshake is this session's.
+                quietly(|| unsafe { store.give_id_context(ctx, ssl, session) });
+            }
             // SAFETY: the host passes a live session.
-            unsafe { store.add(ctx, session, standing) };
-            added = true;
+            unsafe { store.add(ctx, session, standing, (reach, is_server)) };
+            added_to = Some(reach);
         }
         let kept = match store.new_callback.get().filter(|_| store.calls_back()) {
             // SAFETY: the application's callback; it takes the host's reference over by answering 1.
             Some(callback) => unsafe { callback(ssl, session) },
             None => 0,
         };
-        if added {
-            // SAFETY: the host holds a reference, also to what the callback kept.
-            if let Some(session) = unsafe { SessionRef::lend(libssl, session) } {
-                store.keep_back(ctx, &session);
-            }
+        // SAFETY: the host holds a reference, also to what the callback kept.
+        if let Some(reach) = added_to
+            && let Some(session) = unsafe { SessionRef::lend(libssl, session) }
+        {
+            store.keep_back(reach, &session);
         }
         store.auto_clear(ctx, is_server);
         Some(kept)
     })
+}
+
+/// How far the cache reaches for a connection.
+///
+/// # Safety
+/// * `ctx` is the context of `store`, `ssl` a connection of it, both alive.
+unsafe fn reach_of(store: &Store, ctx: *mut SSL_CTX, ssl: *const SSL) -> Reach {
+    let client = if store.may_group() {
+        // SAFETY: the caller's contract.
+        unsafe { Client::of_connection(store.host, ssl) }
+    } else {
+        Client::Anybody
+    };
+    store.reach(ctx, client)
 }
 
 /// Whether libssl adds a new session to its internal cache: not the TLS 1.3 sessions of a server, whose
@@ -129,8 +152,10 @@ pub unsafe extern "C" fn on_get(
         store.auto_clear(ctx, true); // before the look-up, as it was due at the end of an earlier handshake
         // SAFETY: the host passes a live connection.
         if !unsafe { store.serves(ssl) } {
-            return None;
+            return None; // whoever is forced has no callback to be asked
         }
+        // SAFETY: the host passes live objects.
+        quietly(|| unsafe { store.give_id_context(ctx, ssl, ptr::null_mut()) });
         // SAFETY: the host passes a live connection.
         let version = unsafe { version_of(store.libssl, ssl) };
         // SAFETY: the host passes live objects.
@@ -150,7 +175,9 @@ pub unsafe extern "C" fn on_get(
             TLS1_3_VERSION => Usage::Once,
             _ => Usage::Again,
         };
-        let found = match store.find(ctx, &key, usage) {
+        // SAFETY: the host passes live objects.
+        let reach = unsafe { reach_of(&store, ctx, ssl) };
+        let found = match store.find(ctx, reach, &key, usage) {
             Some(session) => {
                 if single_use {
                     // SAFETY: our context and a session that we hold.
@@ -210,7 +237,9 @@ unsafe fn ask_application(
         unsafe { store.lend(ctx, answer) };
     } else {
         // SAFETY: the caller's contract.
-        unsafe { store.add(ctx, answer, Standing::Proven) };
+        let reach = unsafe { reach_of(store, ctx, ssl) };
+        // SAFETY: the caller's contract.
+        unsafe { store.add(ctx, answer, Standing::Proven, (reach, true)) };
     }
     answer
 }

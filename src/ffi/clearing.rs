@@ -4,6 +4,8 @@ use core::ffi::c_long;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
 use super::attach::called_by;
+use super::guard::quietly;
+use super::sharing::Reach;
 use super::store::{Store, now};
 use crate::cache::{Flush, Sweep};
 use crate::host::SessionRef;
@@ -32,12 +34,13 @@ impl Store {
     /// Removes what had expired at second `t`; everything where `t` is 0. In all processes, unless it is the host
     /// that empties the cache of a dying context: others have theirs still.
     pub fn flush(&self, ctx: *mut SSL_CTX, t: c_long) {
-        if let Some(share) = self.share(ctx)
-            && !(t == 0 && called_by(self.host))
-        {
-            share.flush((t != 0).then_some(t));
-        }
+        let ends = t == 0 && (self.has_forked() || self.may_group()) && called_by(self.host);
         self.flush_own(ctx, t);
+        if !ends {
+            for share in self.reaches(ctx).into_iter().filter_map(Reach::share) {
+                quietly(|| share.flush((t != 0).then_some(t)));
+            }
+        }
     }
 
     /// The same, in this process alone.
@@ -47,10 +50,12 @@ impl Store {
         } else {
             Flush::ExpiredBefore(t)
         };
-        let Some(mut sweep) = self.with_cache(|cache| cache.flush(which)) else {
-            return;
-        };
-        while self.flush_batch(ctx, &mut sweep).is_some() {}
+        for cache in [&self.cache, self.private()] {
+            let Some(mut sweep) = self.with_cache(|_| cache.flush(which)) else {
+                return;
+            };
+            while self.flush_batch(ctx, &mut sweep).is_some() {}
+        }
         if t == 0 {
             self.snapshots.empty();
         }
@@ -107,13 +112,11 @@ impl Store {
         let (now, last) = (now(), &self.auto_clear.region_cleared);
         let before = last.load(Ordering::Relaxed);
         let due = now.saturating_sub(before) >= CLEAR_REGION_SECONDS;
-        if due
-            && last
-                .compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-            && let Some(share) = self.share(ctx)
-        {
-            share.flush(Some(now));
+        let relaxed = Ordering::Relaxed;
+        if due && last.compare_exchange(before, now, relaxed, relaxed).is_ok() {
+            for share in self.reaches(ctx).into_iter().filter_map(Reach::share) {
+                quietly(|| share.flush(Some(now)));
+            }
         }
     }
 }

@@ -11,8 +11,8 @@ use super::attach::{
 };
 use super::callbacks::version_of;
 use super::fingerprint;
+use super::freeing;
 use super::guard::{guard, quietly};
-use crate::config::settings;
 use crate::host::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
 use crate::host::inside::Inside;
 use crate::host::locate;
@@ -165,29 +165,24 @@ pub unsafe extern "C" fn SSL_CTX_set_session_id_context(
                 // SAFETY: the caller's contract; the host has read as many.
                 unsafe { slice::from_raw_parts(id_context, len as usize) }
             };
-            store.note_id_context(id_context);
+            store.id_context.set(id_context);
         }
         Some(result)
     })
 }
 
-/// SSL_new(3): a connection of a context, which is now set up.
+/// SSL_free(3). What libssl removes meanwhile, only because the connection was not shut down, a group keeps.
 ///
 /// # Safety
-/// * `ctx` is null or a live context.
+/// * `ssl` is null or a live connection.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_new(ctx: *mut SSL_CTX) -> *mut SSL {
-    guard(ptr::null_mut(), || {
+pub unsafe extern "C" fn SSL_free(ssl: *mut SSL) {
+    guard((), || {
+        let free = locate::host()?.passthrough.SSL_free?;
         // SAFETY: the caller's contract.
-        if quietly(settings).force
-            && let Some(store) = unsafe { attached(ctx) }
-        {
-            // SAFETY: the caller's contract.
-            unsafe { store.prepare(ctx) };
-        }
-        // SAFETY: the caller's contract.
-        Some(unsafe { host_of(ctx)?.passthrough.SSL_new?(ctx) })
-    })
+        freeing::while_freeing(|| unsafe { free(ssl) });
+        Some(())
+    });
 }
 
 /// SSL_set_SSL_CTX(3): gives a connection another context, as servername callbacks do. Its sessions stay with

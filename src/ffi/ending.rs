@@ -53,9 +53,10 @@ impl Store {
         // What was lent to the host and not taken back, and the sentinel if the host has not come by it.
         // SAFETY: the context still has its cache while its ex_data is freed.
         unsafe { (self.libssl.SSL_CTX_flush_sessions)(ctx, 0) };
-        if let Some(sweep) = self.with_cache(|cache| cache.flush(Flush::Everything)) {
-            self.with_cache(|_| sweep.for_each(drop));
+        for cache in [&self.cache, self.private()] {
+            self.with_cache(|_| cache.flush(Flush::Everything).for_each(drop));
         }
+        self.end_inheritance();
         drop(self.snapshots.take());
         self.give_view_back(ctx);
     }

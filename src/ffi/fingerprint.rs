@@ -1,10 +1,11 @@
 //! What contexts have in common that may share their sessions, in groups and in a region with a name.
 //!
-//! Equal are the certificate, the protocol versions, the options, the session id context and what is asked of clients. Where
-//! client certificates are asked for, a session carries the verdict on one: there only a group with a name shares, and
-//! only contexts that trust the same authorities.
+//! Equal are the certificate, the protocol versions, the cipher suites, the security level, the options, the session id
+//! context and what is asked of clients. Where client certificates are asked for, a session carries the verdict on one:
+//! there only a group with a name shares, and only contexts that trust the same authorities and verify alike. What a
+//! connection asks counts, and not what its context says: some servers ask nobody in a context that asks everybody.
 
-use core::ffi::{c_int, c_long, c_uint, c_void};
+use core::ffi::{c_int, c_long, c_uint, c_ulong, c_void};
 use core::ptr;
 
 use super::guard::quietly;
@@ -27,13 +28,108 @@ pub fn matters() -> bool {
         || settings.ticket_keys == TicketKeys::Shared
 }
 
-/// The realm that a context shares with its like; `None` where it may share with none, or while it has no certificate.
+/// What is asked of a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Client {
+    /// Nothing: anybody may come.
+    Anybody,
+    /// A certificate.
+    Certified,
+}
+
+impl Client {
+    fn of(verify_mode: c_int) -> Self {
+        if verify_mode & SSL_VERIFY_PEER == 0 {
+            Self::Anybody
+        } else {
+            Self::Certified
+        }
+    }
+
+    /// What a connection asks.
+    ///
+    /// # Safety
+    /// * `ssl` is a connection of this host, alive during the call.
+    pub unsafe fn of_connection(host: &Host, ssl: *const SSL) -> Self {
+        // SAFETY: the caller's contract. In doubt it is asked for.
+        host.traits
+            .SSL_get_verify_mode
+            .map_or(Self::Certified, |get| Self::of(unsafe { get(ssl) }))
+    }
+
+    /// What the connections of a context ask, if they are not told otherwise.
+    ///
+    /// # Safety
+    /// * `ctx` is a context of this host, alive during the call.
+    pub unsafe fn of_context(host: &Host, ctx: *mut SSL_CTX) -> Self {
+        // SAFETY: as above.
+        host.traits
+            .SSL_CTX_get_verify_mode
+            .map_or(Self::Certified, |get| Self::of(unsafe { get(ctx) }))
+    }
+}
+
+/// What changes when a context is set up anew: as long as it is the same, so is its realm.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Traits {
+    certificate: usize,
+    ciphers: usize,
+    options: u64,
+    versions: [c_long; 2],
+    security: c_int,
+    flags: c_ulong,
+    depth: c_int,
+    trusted: c_int,
+    id_context: u32,
+}
+
+/// The traits of a context; `None` while it has no certificate.
 ///
 /// # Safety
 /// * `ctx` is the live context of `store`.
-pub unsafe fn realm_of(store: &Store, ctx: *mut SSL_CTX, settings: &Settings) -> Option<Realm> {
+pub unsafe fn traits_of(store: &Store, ctx: *mut SSL_CTX) -> Option<Traits> {
+    let host = &store.host.traits;
     // SAFETY: the caller's contract.
-    let digest = unsafe { digest_of(store, ctx, settings) }?;
+    let certificate = unsafe { host.SSL_CTX_get0_certificate?(ctx) }.addr();
+    // SAFETY: the caller's contract.
+    let param = unsafe { host.SSL_CTX_get0_param?(ctx) };
+    (certificate != 0).then_some(())?;
+    Some(Traits {
+        certificate,
+        // SAFETY: the caller's contract.
+        ciphers: unsafe { host.SSL_CTX_get_ciphers?(ctx) }.addr(),
+        // SAFETY: the caller's contract.
+        options: unsafe { (store.libssl.SSL_CTX_get_options)(ctx) },
+        versions: [
+            SSL_CTRL_GET_MIN_PROTO_VERSION,
+            SSL_CTRL_GET_MAX_PROTO_VERSION,
+        ]
+        .map(|command| store.host_ctrl(ctx, command, 0)),
+        // SAFETY: the caller's contract.
+        security: unsafe { host.SSL_CTX_get_security_level?(ctx) },
+        // SAFETY: the context holds its parameters.
+        flags: unsafe { host.X509_VERIFY_PARAM_get_flags?(param) },
+        // SAFETY: as above.
+        depth: unsafe { host.X509_VERIFY_PARAM_get_depth?(param) },
+        // SAFETY: the caller's contract.
+        trusted: unsafe { store.host.with_trusted(ctx, |number, _| Some(number)) }?,
+        id_context: store.id_context.changes(),
+    })
+}
+
+/// The realm that a context shares with its like, for the sessions of clients of whom this is asked; `None` where it may
+/// share them with none, or while it has no certificate.
+///
+/// # Safety
+/// * `ctx` is the live context of `store`.
+pub unsafe fn realm_of(
+    store: &Store,
+    ctx: *mut SSL_CTX,
+    client: Client,
+    settings: &Settings,
+) -> Option<Realm> {
+    // SAFETY: the caller's contract.
+    let digest = unsafe { digest_of(store, ctx, client, settings) }?;
     let (upper, _) = digest.split_first_chunk()?;
     Some(Realm::named(u128::from_be_bytes(*upper)))
 }
@@ -42,40 +138,40 @@ pub unsafe fn realm_of(store: &Store, ctx: *mut SSL_CTX, settings: &Settings) ->
 ///
 /// # Safety
 /// * `ctx` is the live context of `store`.
-pub unsafe fn digest_of(store: &Store, ctx: *mut SSL_CTX, settings: &Settings) -> Option<Digest> {
+pub unsafe fn digest_of(
+    store: &Store,
+    ctx: *mut SSL_CTX,
+    client: Client,
+    settings: &Settings,
+) -> Option<Digest> {
     let host = store.host;
     // SAFETY: the caller's contract.
+    let traits = unsafe { traits_of(store, ctx) }?;
+    // SAFETY: the caller's contract.
     let certificate = unsafe { host.traits.SSL_CTX_get0_certificate?(ctx) };
-    // SAFETY: the context holds its certificate.
-    let certificate = unsafe { host.digest_of_certificate(certificate) }?;
-    // SAFETY: the caller's contract.
-    let verify = unsafe { host.traits.SSL_CTX_get_verify_mode?(ctx) };
-    // SAFETY: the caller's contract.
-    let options = unsafe { (store.libssl.SSL_CTX_get_options)(ctx) };
 
-    let mut seen = b"sslcache group 1".to_vec();
-    seen.extend(certificate);
-    seen.extend(verify.to_ne_bytes());
-    seen.extend(options.to_ne_bytes());
-    for command in [
-        SSL_CTRL_GET_MIN_PROTO_VERSION,
-        SSL_CTRL_GET_MAX_PROTO_VERSION,
-    ] {
-        let version: c_long = store.host_ctrl(ctx, command, 0);
-        seen.extend(version.to_ne_bytes());
-    }
-    store.with_id_context(|id_context| {
-        seen.push(id_context.len() as u8);
-        seen.extend(id_context);
-    });
+    let mut seen = b"sslcache group 2".to_vec();
+    // SAFETY: the context holds its certificate.
+    seen.extend(unsafe { host.digest_of_certificate(certificate) }?);
+    seen.extend(traits.options.to_ne_bytes());
+    seen.extend(traits.versions.map(c_long::to_ne_bytes).as_flattened());
+    seen.extend(traits.security.to_ne_bytes());
+    seen.push(client as u8);
+    // SAFETY: the caller's contract.
+    seen.extend(unsafe { host.ciphers_of(ctx) }?);
+    let id_context = store.id_context.get()?;
+    seen.push(id_context.len() as u8);
+    seen.extend(id_context);
     if let Group::Named(name) = &settings.group {
         seen.extend(name.as_bytes());
         seen.push(0);
     }
-    if verify & SSL_VERIFY_PEER != 0 {
+    if client == Client::Certified {
         if !matches!(settings.group, Group::Named(_)) {
             return None;
         }
+        seen.extend(traits.flags.to_ne_bytes());
+        seen.extend(traits.depth.to_ne_bytes());
         // SAFETY: the caller's contract.
         seen.extend(unsafe { host.trusted_by(ctx) }?);
     }
@@ -136,29 +232,75 @@ impl Host {
         // SAFETY: the context holds its list of names.
         let mut seen = unsafe { self.digests_in(names, digest_of_name) }?;
         seen.push([0; 32]); // between the two lists
-        // SAFETY: the caller's contract.
-        let store = unsafe { traits.SSL_CTX_get_cert_store?(ctx) };
-        if store.is_null() {
-            return None;
-        }
-        // SAFETY: the context holds its store. As long as it is being set up by one thread, nothing is added meanwhile.
-        let trusted = unsafe { traits.X509_STORE_get0_objects?(store) };
         let digest_of_object = |object: *mut c_void| {
             // SAFETY: an entry of that list.
             let certificate = unsafe { traits.X509_OBJECT_get0_X509?(object.cast()) };
-            if certificate.is_null() {
-                return Some([0xff; 32]); // a revocation list: there is one, whichever
+            if !certificate.is_null() {
+                // SAFETY: the entry holds its certificate.
+                return unsafe { self.digest_of_certificate(certificate) };
             }
-            // SAFETY: the entry holds its certificate.
-            unsafe { self.digest_of_certificate(certificate) }
+            // SAFETY: an entry of that list; what is no certificate is a list of revoked ones.
+            let revoked = unsafe { traits.X509_OBJECT_get0_X509_CRL?(object.cast()) };
+            self.digest_by(|digest, len, sha256| {
+                // SAFETY: the entry holds its list, and a place for the digest.
+                Some(unsafe { traits.X509_CRL_digest?(revoked, sha256, digest, len) })
+            })
         };
-        // SAFETY: the store holds its list.
-        let trusted = unsafe { self.digests_in(trusted, digest_of_object) }?;
+        // SAFETY: the caller's contract; the list is held while it is walked.
+        let trusted =
+            unsafe { self.with_trusted(ctx, |_, list| self.digests_in(list, digest_of_object)) }?;
         if trusted.is_empty() {
             return None; // its authorities, if any, are in a directory, where we cannot see which
         }
         seen.extend(trusted);
         self.digest(seen.as_flattened())
+    }
+
+    /// Shows the list of what a context trusts, and how many there are, under its lock: handshakes add to it what they
+    /// find in directories.
+    ///
+    /// # Safety
+    /// * `ctx` is a live context of this host.
+    unsafe fn with_trusted<T>(
+        &self,
+        ctx: *mut SSL_CTX,
+        see: impl FnOnce(c_int, *const OPENSSL_STACK) -> Option<T>,
+    ) -> Option<T> {
+        let traits = &self.traits;
+        // SAFETY: the caller's contract.
+        let store = unsafe { traits.SSL_CTX_get_cert_store?(ctx) };
+        if store.is_null() {
+            return None;
+        }
+        let unlock = traits.X509_STORE_unlock?;
+        let (number, objects) = (traits.OPENSSL_sk_num?, traits.X509_STORE_get0_objects?);
+        // SAFETY: the context holds its store.
+        if unsafe { traits.X509_STORE_lock?(store) } != 1 {
+            return None;
+        }
+        // SAFETY: the store holds its list.
+        let list = unsafe { objects(store) };
+        // SAFETY: as above.
+        let seen = see(unsafe { number(list) }, list);
+        // SAFETY: locked above.
+        unsafe { unlock(store) };
+        seen
+    }
+
+    /// The cipher suites of a context, in its order.
+    ///
+    /// # Safety
+    /// * `ctx` is a live context of this host.
+    unsafe fn ciphers_of(&self, ctx: *mut SSL_CTX) -> Option<Vec<u8>> {
+        let traits = &self.traits;
+        // SAFETY: the caller's contract.
+        let list = unsafe { traits.SSL_CTX_get_ciphers?(ctx) };
+        // SAFETY: the context holds its list.
+        let number = unsafe { traits.OPENSSL_sk_num?(list) };
+        let (value, id) = (traits.OPENSSL_sk_value?, traits.SSL_CIPHER_get_id?);
+        // SAFETY: as above; a cipher suite is a constant.
+        let ids = (0..number).map(|at| unsafe { id(value(list, at).cast()) });
+        Some(ids.flat_map(u32::to_ne_bytes).collect())
     }
 
     /// The digests of a list's entries, sorted.

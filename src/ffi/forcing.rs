@@ -4,25 +4,48 @@
 //! mode that it has set, and callbacks that it has set without a side are not called: it does not expect them. Never
 //! where client certificates are asked for: such a program may have its reasons.
 
-use core::ffi::c_int;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::fingerprint;
-use super::guard::quietly;
+use super::fingerprint::{self, Client};
 use super::store::Store;
 use crate::config::settings;
 use crate::host::abi::*;
-use crate::host::types::{SSL, SSL_CTX};
+use crate::host::types::{SSL, SSL_CTX, SSL_SESSION};
 use crate::lock::Lock;
 
 /// The session id context of a context: what tells the sessions of one application from another's. libssl has no
 /// function that asks for it.
-pub struct IdContext(Lock<Vec<u8>>);
+pub struct IdContext {
+    known: Lock<Vec<u8>>,
+    changes: AtomicU32,
+}
 
 impl IdContext {
     /// None is set.
     pub const fn new() -> Self {
-        Self(Lock::new(Vec::new()))
+        Self {
+            known: Lock::new(Vec::new()),
+            changes: AtomicU32::new(0),
+        }
+    }
+
+    /// What the application has set, empty where nothing is; `None` where that was lost in a fork.
+    pub fn get(&self) -> Option<Vec<u8>> {
+        self.known.lock().map(|known| known.clone())
+    }
+
+    /// Takes note of what the application sets.
+    pub fn set(&self, id_context: &[u8]) {
+        if let Some(mut known) = self.known.lock() {
+            known.clear();
+            known.extend(id_context);
+            self.changes.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often it was set.
+    pub fn changes(&self) -> u32 {
+        self.changes.load(Ordering::Relaxed)
     }
 }
 
@@ -56,59 +79,47 @@ impl Store {
         self.mode.load(Ordering::Relaxed) & SSL_SESS_CACHE_BOTH != 0 || !settings().force
     }
 
-    /// Whether the cache of this context is there for a connection: a forced one is not where the client is asked for
-    /// a certificate.
+    /// Whether the cache of this context is there for a connection of a server: a forced one is not where the client is
+    /// asked for a certificate.
     ///
     /// # Safety
     /// * `ssl` is a connection of the store's host, alive during the call.
     pub unsafe fn serves(&self, ssl: *const SSL) -> bool {
         // SAFETY: the caller's contract.
-        !self.is_forced() || unsafe { self.asks_for_certificates(ssl) } == Some(false)
+        !self.is_forced() || unsafe { Client::of_connection(self.host, ssl) } == Client::Anybody
     }
 
-    /// # Safety
-    /// As for [`Self::serves`].
-    unsafe fn asks_for_certificates(&self, ssl: *const SSL) -> Option<bool> {
-        // SAFETY: the caller's contract.
-        let verify: c_int = unsafe { self.host.traits.SSL_get_verify_mode?(ssl) };
-        Some(verify & SSL_VERIFY_PEER != 0)
-    }
-
-    /// Takes note of the session id context that the application sets.
-    pub fn note_id_context(&self, id_context: &[u8]) {
-        if let Some(mut known) = self.id_context.0.lock() {
-            known.clear();
-            known.extend(id_context);
-        }
-    }
-
-    /// Shows the session id context; empty where none is set.
-    pub fn with_id_context<T>(&self, see: impl FnOnce(&[u8]) -> T) -> T {
-        match self.id_context.0.lock() {
-            Some(known) => see(&known),
-            None => see(&[]),
-        }
-    }
-
-    /// Before a connection is made: a forced context without a session id context gets one of its own, so that its
-    /// sessions are nobody else's.
+    /// Gives a connection of a forced context without a session id context one that is derived from what the context
+    /// is, so that its sessions are nobody else's; and a session that was made in it.
     ///
     /// # Safety
-    /// * `ctx` is the live context of this store.
-    pub unsafe fn prepare(&self, ctx: *mut SSL_CTX) {
-        if !self.is_forced() || !self.with_id_context(<[u8]>::is_empty) {
-            return;
+    /// * `ctx` is the live context of this store, `ssl` a server's connection of it, `session` null or a session that
+    ///   its handshake has made.
+    pub unsafe fn give_id_context(
+        &self,
+        ctx: *mut SSL_CTX,
+        ssl: *mut SSL,
+        session: *mut SSL_SESSION,
+    ) -> Option<()> {
+        if !self.is_forced() || !self.id_context.get()?.is_empty() {
+            return None;
         }
+        let traits = &self.host.traits;
         // SAFETY: the caller's contract.
-        let digest = quietly(|| unsafe { fingerprint::digest_of(self, ctx, settings()) });
-        let (Some(digest), Some(set)) =
-            (digest, self.host.passthrough.SSL_CTX_set_session_id_context)
-        else {
-            return;
-        };
-        // SAFETY: the caller's contract; a digest is as long as a session id context may be.
-        if unsafe { set(ctx, digest.as_ptr(), digest.len() as u32) } == 1 {
-            self.note_id_context(&digest);
+        let digest = unsafe { fingerprint::digest_of(self, ctx, Client::Anybody, settings()) }?;
+        let (bytes, len) = (digest.as_ptr(), digest.len() as u32);
+        if session.is_null() {
+            // SAFETY: the caller's contract; a digest is as long as a session id context may be.
+            unsafe { traits.SSL_set_session_id_context?(ssl, bytes, len) };
+            return Some(());
         }
+        let mut has = 0;
+        // SAFETY: the caller's contract.
+        unsafe { traits.SSL_SESSION_get0_id_context?(session, &mut has) };
+        if has == 0 {
+            // SAFETY: as above.
+            unsafe { traits.SSL_SESSION_set1_id_context?(session, bytes, len) };
+        }
+        Some(())
     }
 }

@@ -24,6 +24,7 @@ pub mod contexts;
 mod ending;
 mod fingerprint;
 mod forcing;
+mod freeing;
 mod guard;
 mod known;
 mod presence;

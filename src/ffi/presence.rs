@@ -16,7 +16,7 @@ extern "C" fn at_load() {
     quietly(|| {
         guard((), || {
             if config::sharing_in_environment() {
-                sharing::common()?;
+                sharing::make_early();
             }
             Some(())
         })

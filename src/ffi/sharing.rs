@@ -4,34 +4,45 @@
 //! process forks. From then on it is the authority: a session of the own cache counts only while the region still has
 //! it, and spares the decoding. By default one and the same context shares, that is, in all processes that descend
 //! from the one that made it: its realm is a number that no other context has. With a group, or a region with a name,
-//! contexts of equal [`fingerprint`](super::fingerprint) share.
+//! contexts of equal [`fingerprint`] share.
 //!
-//! * Only servers share: a client never looks a session up by its id.
-//! * A session that the application keeps data with stays in its process: as bytes it would lose them.
-//! * What is cached when a process first forks is handed to the region by whichever process comes first, its maker or
-//!   a child, and by that one alone: two of them might hand over a session that one has used up.
+//! * Some sessions stay in their process, in a cache of their own, where nobody else has a say: those that the
+//!   application keeps data with (as bytes they would lose it), those of clients (which are never looked up), those with
+//!   a peer's certificate where the group has no name, and those for which the region has no room.
+//! * What was cached before the first fork is handed to the region by whichever process comes first, and by that one
+//!   alone: two might hand over a session that one has used up. Meanwhile the others go on with the copies that
+//!   they inherited, but use none of them up.
+//! * A removal for which the region had no time is made up for with the next call; until then the session is not found
+//!   in this process.
 
 use core::ffi::c_long;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::collections::BTreeMap;
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
 use once_cell::race::OnceBox;
+use smallvec::{SmallVec, smallvec};
 
-use super::fingerprint;
+use super::fingerprint::{self, Client, Traits};
+use super::freeing;
 use super::guard::quietly;
 use super::store::{Store, Usage, expiry_of, key_of, now};
-use crate::cache::{Key, Standing};
+use crate::cache::{Cache, Key, Standing};
 use crate::config::{Group, settings};
 use crate::host::SessionRef;
-use crate::host::abi::SSL_SESS_CACHE_SERVER;
 use crate::host::record::Record;
 use crate::host::types::SSL_CTX;
 use crate::lock::{Lock, this_process, watch_forks};
 use crate::say::{self, Topic};
-use crate::tier::{Ballot, Lot, Realm, Region, Share};
+use crate::tier::{Ballot, Lot, Realm, Region, Share, Turn};
 
-/// How many sessions of before the fork are handed over with each call: a handshake must not pay for all of them.
-const HANDED_OVER_AT_ONCE: usize = 64;
+/// How many sessions of before the fork are handed over: a tenth of a second, once in the life of a context. Those
+/// beyond stay in each process as it has inherited them.
+const HANDED_OVER_MOST: usize = 20_480;
+
+/// After so many seconds nobody waits any more for a process that hands over: it has died.
+const HANDING_OVER_SECONDS: c_long = 2;
+
+/// As many removals as this are made up for; what is beyond expires.
+const DEFERRED_MOST: usize = 1024;
 
 /// How often this process, and those that it descends from, have forked since the region was made.
 static FORKS: AtomicU32 = AtomicU32::new(0);
@@ -44,13 +55,18 @@ struct Point {
 }
 
 impl Point {
-    /// Forks are counted before they happen, so that no thread takes a session out unseen between the two; one without
-    /// fork handlers is told by the number of the process.
+    /// Forks are counted before they happen, so that no thread takes a session out unseen between the two.
     fn now() -> Self {
         Self {
             forks: FORKS.load(Ordering::SeqCst),
             process: this_process(),
         }
+    }
+
+    /// Whether this process was forked without fork handlers: its parent does not know.
+    fn was_forked_unseen(self) -> bool {
+        let now = Self::now();
+        now.forks == self.forks && now.process != self.process
     }
 }
 
@@ -65,6 +81,20 @@ pub struct Common {
     ballot: Ballot,
 }
 
+/// A region that is there before the first context; see [`make_early`].
+static EARLY: OnceBox<Lock<Option<Region>>> = OnceBox::new();
+
+/// Makes the region for processes that make their contexts after the fork and find each other nowhere else. Without a
+/// word: this may be a program that never uses TLS.
+pub fn make_early() {
+    EARLY.get_or_init(|| {
+        let settings = crate::config::settings_unsaid();
+        let unnamed = settings.region.is_none();
+        let region = unnamed.then(|| Region::anonymous(settings.region_size).ok());
+        Box::new(Lock::new(region.flatten()))
+    });
+}
+
 /// Made by the first call. `None` where it could not be: caches then stay each to its process.
 pub fn common() -> Option<&'static Common> {
     static COMMON: OnceBox<Option<Common>> = OnceBox::new();
@@ -73,11 +103,13 @@ pub fn common() -> Option<&'static Common> {
 
 fn make_common() -> Option<Common> {
     let settings = settings();
-    let region = match &settings.region {
-        Some(path) => {
+    let early = EARLY.get().and_then(|early| early.lock()?.take());
+    let region = match (&settings.region, early) {
+        (Some(path), _) => {
             Region::named(path, settings.region_size).map_err(|refusal| refusal.to_string())
         }
-        None => Region::anonymous(settings.region_size).map_err(|error| error.to_string()),
+        (None, Some(early)) => Ok(early),
+        (None, None) => Region::anonymous(settings.region_size).map_err(|error| error.to_string()),
     };
     let made = region.and_then(|region| {
         let ballot = Ballot::new().map_err(|error| error.to_string())?;
@@ -106,101 +138,115 @@ fn make_common() -> Option<Common> {
 pub struct Sharing {
     made: Point,
     /// The realm of this one context, which it has from its beginning: a child must find the same.
-    own_realm: Option<(Realm, Lot)>,
+    realm: Option<Realm>,
     /// Its place in the region as one context.
-    alone: OnceBox<Option<Share<'static>>>,
-    /// Its place in the region as one of a group.
-    in_group: OnceBox<Option<Share<'static>>>,
-    pending: Pending,
-    /// Whether a session was ever kept from the region for the application's data.
-    keeps_back: AtomicBool,
+    alone: OnceBox<Share<'static>>,
+    /// Its places in the region as one of a group, and by which traits.
+    in_group: Lock<Option<Grouped>>,
+    /// Who hands over what it had before the fork; from the first session on.
+    lot: OnceBox<Option<Lot>>,
+    /// Whether what it had before the fork is handed over.
+    settled: AtomicBool,
+    /// Since when it waits for the process that hands over; 0 before.
+    waits_since: AtomicI64,
+    /// The sessions that stay in this process.
+    private: Cache<SessionRef>,
+    /// The process that may use private sessions up, as nobody else has them; 0 before there are any.
+    private_of: AtomicU32,
+    deferred: Deferred,
+    /// Whether the application has set a size.
+    sized: AtomicBool,
 }
+
+/// The places of a context among its like, by what is asked of a client.
+#[derive(Clone, Copy)]
+struct Grouped {
+    traits: Traits,
+    /// `None` inside where it may share with none, outside where that is not known yet.
+    places: [Option<Option<Share<'static>>>; 2],
+}
+
+/// Of private sessions that several processes have inherited.
+const OF_NOBODY: u32 = u32::MAX;
 
 impl Sharing {
-    /// For a context that has just been made.
-    pub fn new() -> Self {
+    /// For a context that has just been made, whose cache holds `size` sessions.
+    pub fn new(size: usize) -> Self {
         Self {
             made: Point::now(),
-            own_realm: common()
-                .and_then(|common| Some((common.region.fresh_realm(), common.ballot.lot()?))),
+            realm: common().map(|common| common.region.fresh_realm()),
             alone: OnceBox::new(),
-            in_group: OnceBox::new(),
-            pending: Pending::new(),
-            keeps_back: AtomicBool::new(false),
+            in_group: Lock::new(None),
+            lot: OnceBox::new(),
+            settled: AtomicBool::new(false),
+            waits_since: AtomicI64::new(0),
+            private: Cache::new(size, 1),
+            private_of: AtomicU32::new(0),
+            deferred: Deferred {
+                any: AtomicBool::new(false),
+                keys: Lock::new(Vec::new()),
+            },
+            sized: AtomicBool::new(false),
         }
     }
 }
 
-/// Sessions of before the fork that are still to be handed over.
-struct Pending {
-    sessions: Lock<PendingSessions>,
-    /// Whether there are none, or none any more.
-    done: AtomicBool,
+/// Removals that the region had no time for, or that another process might undo that is handing over.
+struct Deferred {
+    any: AtomicBool,
+    keys: Lock<Vec<Key>>,
 }
 
-struct PendingSessions {
-    /// The process that has them to hand over, counted by forks; 0 before it is known what there is.
-    process: u32,
-    /// By address.
-    sessions: BTreeMap<usize, SessionRef>,
-}
-
-impl Pending {
-    const fn new() -> Self {
-        let sessions = PendingSessions {
-            process: 0,
-            sessions: BTreeMap::new(),
-        };
-        Self {
-            sessions: Lock::new(sessions),
-            done: AtomicBool::new(false),
+impl Deferred {
+    fn push(&self, key: &Key) {
+        if let Some(mut keys) = self.keys.lock()
+            && keys.len() < DEFERRED_MOST
+            && keys.try_reserve(1).is_ok()
+        {
+            keys.push(key.clone());
+            self.any.store(true, Ordering::Relaxed);
         }
     }
 
-    /// The next one to hand over; `find` is asked for all of them, once.
-    fn next(&self, find: impl FnOnce() -> BTreeMap<usize, SessionRef>) -> Option<SessionRef> {
-        let mut pending = self.sessions.lock()?;
-        if pending.process == 0 {
-            *pending = PendingSessions {
-                process: this_process(),
-                sessions: find(),
-            };
-        }
-        let inherited = pending.process != this_process(); // a child leaves them to its parent
-        let next = if inherited {
-            None
-        } else {
-            pending.sessions.pop_first()
-        };
-        drop(pending);
-        next.map(|(_, session)| session)
+    fn has(&self, key: &Key) -> bool {
+        self.any.load(Ordering::Relaxed) && self.keys.lock().is_some_and(|keys| keys.contains(key))
     }
 
-    /// Whether a session is among them.
-    fn has(&self, session: &SessionRef) -> bool {
-        let address = session.as_ptr() as usize;
-        let has = |pending: &PendingSessions| {
-            pending.process == this_process() && pending.sessions.contains_key(&address)
-        };
-        !self.done.load(Ordering::Relaxed)
-            && self.sessions.lock().is_some_and(|pending| has(&pending))
-    }
-
-    /// Takes a session out; whether it was there, and so nobody else can have it.
-    fn claim(&self, session: &SessionRef) -> bool {
-        if self.done.load(Ordering::Relaxed) {
-            return false;
+    /// Makes up for them.
+    fn make_up(&self, share: Share<'static>) {
+        if !self.any.load(Ordering::Relaxed) {
+            return;
         }
-        let claimed = self.sessions.lock().and_then(|mut pending| {
-            let ours = pending.process == this_process();
-            let address = session.as_ptr() as usize;
-            if ours {
-                pending.sessions.remove(&address)
-            } else {
-                None
+        if let Some(mut keys) = self.keys.lock() {
+            // The region again has no time at the first one: it would have none for the others.
+            while let Some(key) = keys.last()
+                && share.remove(key).is_some()
+            {
+                keys.pop();
             }
-        });
-        claimed.is_some()
+            self.any.store(!keys.is_empty(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// How far a context's cache reaches at this moment.
+#[derive(Clone, Copy)]
+pub enum Reach {
+    /// It is this process's alone.
+    Own,
+    /// Another process is handing over what was cached before the fork.
+    Unsettled(Share<'static>),
+    /// The region has the last word.
+    Shared(Share<'static>),
+}
+
+impl Reach {
+    /// The place in the region, where there is one.
+    pub fn share(self) -> Option<Share<'static>> {
+        match self {
+            Self::Own => None,
+            Self::Unsettled(share) | Self::Shared(share) => Some(share),
+        }
     }
 }
 
@@ -208,232 +254,527 @@ impl Pending {
 impl Store {
     /// Whether other processes may have this context.
     pub fn has_forked(&self) -> bool {
+        let lot = self.sharing.lot.get().copied().flatten();
         self.sharing.made != Point::now()
+            || lot.is_some_and(|lot| common().is_some_and(|c| c.ballot.is_known_elsewhere(lot)))
     }
 
-    /// The place of this context in the region; `None` while its sessions are this process's alone.
-    pub fn share(&self, ctx: *mut SSL_CTX) -> Option<Share<'static>> {
-        if !self.mode_has(SSL_SESS_CACHE_SERVER) {
-            return None;
+    /// How far the cache of this context reaches now, for sessions of clients of whom this is asked.
+    pub fn reach(&self, ctx: *mut SSL_CTX, client: Client) -> Reach {
+        let Some(common) = common() else {
+            return Reach::Own;
+        };
+        let reach = quietly(|| match self.share_in_group(ctx, &common.region, client) {
+            Some(share) => Reach::Shared(share),
+            None => self.reach_alone(common),
+        });
+        if let Reach::Shared(share) = reach {
+            quietly(|| self.sharing.deferred.make_up(share));
         }
-        let common = common()?;
-        if let Some(share) = self.share_in_group(ctx, &common.region) {
-            return Some(share);
-        }
-        if !self.has_forked() {
-            return None;
-        }
-        let (realm, lot) = self.sharing.own_realm?;
-        let join = || Box::new(common.region.share(realm, self.cache.capacity()));
-        let share = (*self.sharing.alone.get_or_init(join))?;
-        if !self.sharing.pending.done.load(Ordering::Relaxed) {
-            self.hand_over(common, lot, share);
-        }
-        Some(share)
+        reach
     }
 
-    /// The place of this context in the region, as far as it is known by now.
-    pub fn known_share(&self) -> Option<Share<'static>> {
-        let known = |place: &OnceBox<Option<Share<'static>>>| place.get().copied().flatten();
-        known(&self.sharing.in_group).or_else(|| known(&self.sharing.alone))
+    /// How far it reaches for any session: two ways, where contexts share by what they ask of clients.
+    pub fn reaches(&self, ctx: *mut SSL_CTX) -> SmallVec<[Reach; 2]> {
+        let Some(common) = common().filter(|_| self.may_group()) else {
+            return smallvec![self.reach(ctx, Client::Anybody)];
+        };
+        let in_group = |client| quietly(|| self.share_in_group(ctx, &common.region, client));
+        let both = [Client::Anybody, Client::Certified].map(in_group);
+        let mut reaches: SmallVec<[Reach; 2]> =
+            both.into_iter().flatten().map(Reach::Shared).collect();
+        if reaches.len() < both.len() {
+            reaches.push(quietly(|| self.reach_alone(common)));
+        }
+        reaches
     }
 
-    fn share_in_group(&self, ctx: *mut SSL_CTX, region: &'static Region) -> Option<Share<'static>> {
-        let settings = settings();
-        if matches!(settings.group, Group::None) && settings.region.is_none() {
+    fn reach_alone(&self, common: &'static Common) -> Reach {
+        let Some(realm) = self.sharing.realm.filter(|_| self.has_forked()) else {
+            return Reach::Own;
+        };
+        let join = || {
+            common
+                .region
+                .share(realm, self.cache.capacity())
+                .map(Box::new)
+        };
+        let Ok(&share) = self.sharing.alone.get_or_try_init(|| join().ok_or(())) else {
+            return Reach::Own; // no room for one more realm
+        };
+        if self.sharing.settled.load(Ordering::Acquire) || self.settle(common, share) {
+            Reach::Shared(share)
+        } else {
+            Reach::Unsettled(share)
+        }
+    }
+
+    /// The places of this context in the region, as far as they are known by now.
+    fn known_shares(&self) -> SmallVec<[Share<'static>; 2]> {
+        let in_group = self.sharing.in_group.lock().and_then(|known| *known);
+        let places = in_group.map_or([None; 2], |known| known.places);
+        let alone = self.sharing.alone.get().copied();
+        places
+            .into_iter()
+            .flatten()
+            .flatten()
+            .chain(alone)
+            .collect()
+    }
+
+    fn share_in_group(
+        &self,
+        ctx: *mut SSL_CTX,
+        region: &'static Region,
+        client: Client,
+    ) -> Option<Share<'static>> {
+        if !self.may_group() {
             return None;
         }
-        if let Some(known) = self.sharing.in_group.get() {
-            return *known;
-        }
-        // Not yet where it has no certificate: it is still being set up.
         // SAFETY: the context of this store, alive while it is called.
-        let realm = quietly(|| unsafe { fingerprint::realm_of(self, ctx, settings) })?;
-        let join = || Box::new(region.share(realm, self.cache.capacity()));
-        *self.sharing.in_group.get_or_init(join)
+        let traits = unsafe { fingerprint::traits_of(self, ctx) }?;
+        let mut known = self.sharing.in_group.lock()?;
+        let mut grouped = known
+            .filter(|known| known.traits == traits)
+            .unwrap_or(Grouped {
+                traits,
+                places: [None; 2],
+            });
+        if let Some(place) = grouped.places[client as usize] {
+            return place;
+        }
+        // SAFETY: as above.
+        let realm = unsafe { fingerprint::realm_of(self, ctx, client, settings()) };
+        let share = realm.and_then(|realm| region.share(realm, self.cache.capacity()));
+        if let Some(share) = share
+            && self.sharing.sized.load(Ordering::Relaxed)
+        {
+            share.set_capacity(self.cache.capacity());
+        }
+        // One that found no room tries again.
+        if share.is_some() || realm.is_none() {
+            grouped.places[client as usize] = Some(share);
+            *known = Some(grouped);
+        }
+        share
     }
 
-    /// Hands a part of what was cached before the fork to the region.
+    /// Whether groups, or a region with a name, are asked for.
+    pub fn may_group(&self) -> bool {
+        let settings = settings();
+        settings.group != Group::None || settings.region.is_some()
+    }
+
+    /// Notes the first session that is cached.
+    pub fn note_inheritance(&self) {
+        self.sharing
+            .lot
+            .get_or_init(|| Box::new(common().and_then(|common| common.ballot.lot())));
+    }
+
+    /// The context dies.
+    pub fn end_inheritance(&self) {
+        if let Some(&Some(lot)) = self.sharing.lot.get()
+            && !self.has_forked()
+            && let Some(common) = common()
+        {
+            common.ballot.give_back(lot);
+        }
+    }
+
+    /// Deals with what was cached before the fork; whether that is done.
     #[cold]
-    fn hand_over(&self, common: &Common, lot: Lot, share: Share<'static>) {
-        let find = || {
-            let own = self.with_cache(|cache| cache.iter());
-            let (stays, may_go): (Vec<_>, Vec<_>) = own
-                .into_iter()
-                .flatten()
-                .flatten()
-                .partition(SessionRef::has_application_data);
-            if !stays.is_empty() {
-                self.sharing.keeps_back.store(true, Ordering::Relaxed);
+    fn settle(&self, common: &Common, share: Share<'static>) -> bool {
+        let sharing = &self.sharing;
+        let lot = sharing.lot.get().copied().flatten();
+        match lot {
+            // Its parent goes on by itself until it sees that there is somebody: what the two have in common is used
+            // up by neither.
+            Some(lot) if sharing.made.was_forked_unseen() => {
+                common.ballot.watch(lot);
+                self.keep_inherited(|_| true, OF_NOBODY);
             }
-            let ours = common.ballot.draw(lot);
-            let pending = may_go.into_iter().filter(|_| ours);
-            pending
-                .map(|session| (session.as_ptr() as usize, session))
-                .collect()
+            Some(lot) => match common.ballot.begin(lot) {
+                Turn::Ours => {
+                    self.hand_over(share);
+                    common.ballot.end(lot);
+                }
+                Turn::Theirs => {
+                    let (now, since) = (now(), &sharing.waits_since);
+                    let _ = since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+                    if now.saturating_sub(since.load(Ordering::Relaxed)) < HANDING_OVER_SECONDS {
+                        return false;
+                    }
+                }
+                Turn::Over => self.keep_inherited(SessionRef::has_application_data, OF_NOBODY),
+            },
+            None => self.keep_inherited(|_| true, OF_NOBODY), // nothing, unless there were no lots left
+        }
+        // Release: whoever sees it sees what was done.
+        sharing.settled.store(true, Ordering::Release);
+        true
+    }
+
+    /// Makes those of the inherited sessions private that are `wanted`.
+    fn keep_inherited(&self, wanted: impl Fn(&SessionRef) -> bool, process: u32) {
+        let Some(batches) = self.with_cache(|cache| cache.iter()) else {
+            return;
         };
-        let mut find = Some(find);
-        for _ in 0..HANDED_OVER_AT_ONCE {
-            let next = self
-                .sharing
-                .pending
-                .next(|| find.take().map_or_else(BTreeMap::new, |find| find()));
-            match next {
-                Some(session) => self.hand_over_one(share, &session),
-                None => return self.sharing.pending.done.store(true, Ordering::Relaxed),
-            }
+        for session in batches.flatten().filter(wanted) {
+            self.make_private(&session, process);
         }
     }
 
-    fn hand_over_one(&self, share: Share<'static>, session: &SessionRef) {
+    /// Moves a session from the own cache to the private ones, if it is still there.
+    fn make_private(&self, session: &SessionRef, process: u32) {
         let Some(key) = key_of(session) else { return };
-        let is_cached = || {
-            let expiry = expiry_of(session);
-            self.with_cache(|cache| cache.set_expiry_if_same(&key, session, expiry)) == Some(true)
-        };
-        if is_cached() && self.put(share, &key, session, Standing::New) && !is_cached() {
-            share.remove(&key); // it was removed meanwhile
+        let moved = self
+            .with_cache(|cache| cache.remove_if_same(&key, session))
+            .flatten();
+        if let Some(session) = moved {
+            let expiry = expiry_of(&session);
+            self.note_private(process);
+            self.with_cache(|_| {
+                self.sharing
+                    .private
+                    .insert(key, session, expiry, Standing::Returning, now())
+            });
         }
     }
 
-    /// Gives a session to the region, unless it has to stay in this process; whether the region has it now.
-    pub fn put(
+    fn note_private(&self, process: u32) {
+        let of = &self.sharing.private_of;
+        if process == OF_NOBODY {
+            return of.store(OF_NOBODY, Ordering::Relaxed);
+        }
+        let _ = of.compare_exchange(0, process, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Gives the region what was cached before the fork.
+    fn hand_over(&self, share: Share<'static>) {
+        let Some(batches) = self.with_cache(|cache| cache.iter()) else {
+            return;
+        };
+        let mut left = HANDED_OVER_MOST;
+        for session in batches.flatten() {
+            let Some(key) = key_of(&session) else {
+                continue;
+            };
+            let is_cached = || {
+                let expiry = expiry_of(&session);
+                self.with_cache(|cache| cache.set_expiry_if_same(&key, &session, expiry))
+                    == Some(true)
+            };
+            if left == 0 || !is_cached() || !self.put(share, &key, &session, Standing::New) {
+                self.make_private(&session, this_process());
+                continue;
+            }
+            left -= 1;
+            // A removal takes the session from the own cache first, and from the region then.
+            if !is_cached() {
+                self.remove_shared(share, &key);
+            }
+        }
+    }
+}
+
+/// The calls, where several processes have a say.
+impl Store {
+    /// Adds a session; whether it was new. `to_all`: as a server's, which others may look up.
+    pub fn add_shared(
+        &self,
+        ctx: *mut SSL_CTX,
+        reach: Reach,
+        (key, session): (Key, &SessionRef),
+        standing: Standing,
+        to_all: bool,
+    ) -> bool {
+        let now = now();
+        let Some(own) = session.share() else {
+            return false;
+        };
+        let share = match reach.share() {
+            Some(share) if to_all && !self.has_to_stay(session) => share,
+            share => return self.keep(ctx, share, (key, own), standing, now),
+        };
+        let expiry = expiry_of(session);
+        let fresh = self.insert(ctx, &self.cache, (key.clone(), own), expiry, standing, now);
+        let known = !fresh && quietly(|| share.holds(&key, session.digest(), now)) == Some(true);
+        // Again, though it is known: its time may be new.
+        if self.put(share, &key, session, standing) {
+            drop(self.with_cache(|_| self.sharing.private.take(&key)));
+        } else if let Some(own) = self
+            .with_cache(|cache| cache.remove_if_same(&key, session))
+            .flatten()
+        {
+            self.keep(ctx, Some(share), (key, own), standing, now);
+        }
+        !known
+    }
+
+    /// Keeps a session in this process; whether it was new to it.
+    fn keep(
+        &self,
+        ctx: *mut SSL_CTX,
+        share: Option<Share<'static>>,
+        (key, session): (Key, SessionRef),
+        standing: Standing,
+        now: c_long,
+    ) -> bool {
+        // What another process may have under this id.
+        share.inspect(|share| {
+            self.remove_shared(*share, &key);
+        });
+        let replaced = self.with_cache(|cache| cache.take(&key)).flatten();
+        self.note_private(this_process());
+        let expiry = expiry_of(&session);
+        let same = replaced.as_ref() == Some(&session);
+        self.insert(
+            ctx,
+            &self.sharing.private,
+            (key, session),
+            expiry,
+            standing,
+            now,
+        ) && !same
+    }
+
+    fn has_to_stay(&self, session: &SessionRef) -> bool {
+        session.has_application_data()
+            || self.may_group()
+                && !matches!(settings().group, Group::Named(_))
+                && session.has_peer_certificate(self.host)
+    }
+
+    /// Gives a session to the region; whether it has it.
+    fn put(
         &self,
         share: Share<'static>,
         key: &Key,
         session: &SessionRef,
         standing: Standing,
     ) -> bool {
-        let record = if session.has_application_data() {
-            self.sharing.keeps_back.store(true, Ordering::Relaxed);
-            None
-        } else {
-            session.encode()
-        };
-        let Some(record) = record else {
-            share.remove(key); // what another process may have under this id
-            return false;
-        };
-        share.put(
-            key,
-            session.digest(),
-            &record,
-            expiry_of(session),
-            standing,
-            now(),
-        )
+        !self.has_to_stay(session)
+            && quietly(|| {
+                let record = session.encode();
+                record.is_some_and(|record| {
+                    let expiry = expiry_of(session);
+                    share.put(key, session.digest(), &record, expiry, standing, now())
+                })
+            })
     }
 
-    /// Takes a session back that the application has just given data of its own.
-    pub fn keep_back(&self, ctx: *mut SSL_CTX, session: &SessionRef) {
-        let Some(share) = self.share(ctx) else { return };
-        if session.has_application_data()
-            && let Some(key) = key_of(session)
-        {
-            self.sharing.keeps_back.store(true, Ordering::Relaxed);
-            share.remove(&key);
+    /// Removes what the region has; whether it had it. Where it has no time, with the next call.
+    fn remove_shared(&self, share: Share<'static>, key: &Key) -> bool {
+        let removed = quietly(|| share.remove(key));
+        if removed.is_none() {
+            self.sharing.deferred.push(key);
+        }
+        removed == Some(true)
+    }
+
+    /// Removes the session of a key, wherever it is: what this process had, and whether anybody did.
+    pub fn remove_everywhere(&self, ctx: *mut SSL_CTX, key: &Key) -> (Option<SessionRef>, bool) {
+        // First here: `hand_over` relies on it.
+        let own = self.with_cache(|cache| cache.take(key)).flatten();
+        let own = own.or_else(|| {
+            self.with_cache(|_| self.sharing.private.take(key))
+                .flatten()
+        });
+        let mut found = own.is_some();
+        for reach in self.reaches(ctx) {
+            // What a connection leaves that is freed without a word, as some programs always do: a group lets its
+            // sessions stay.
+            if self.may_group() && freeing::is_under_way() {
+                continue;
+            }
+            found |= reach
+                .share()
+                .is_some_and(|share| self.remove_shared(share, key));
+            if let Reach::Unsettled(_) = reach {
+                self.sharing.deferred.push(key);
+            }
+        }
+        (own, found)
+    }
+
+    /// Moves a session that the application has just given data of its own to those that stay, if nobody else has
+    /// used it yet.
+    pub fn keep_back(&self, reach: Reach, session: &SessionRef) {
+        let Some(share) = reach.share() else {
+            return;
+        };
+        let Some(key) = key_of(session).filter(|_| session.has_application_data()) else {
+            return;
+        };
+        let mark = session.digest();
+        if quietly(|| share.take(&key, Some(mark), now(), None)).is_some() {
+            self.make_private(session, this_process());
         }
     }
 
-    /// Puts a session again that has another time or timeout now, if the region still has it.
-    pub fn put_again(&self, share: Share<'static>, key: &Key, session: &SessionRef) {
-        let now = now();
-        let standing = Standing::Returning;
-        if share.holds(key, session.digest(), now) {
-            self.put(share, key, session, standing);
-        }
-    }
-
-    /// Whether the region has a session of the own cache, or no other process can.
-    pub fn is_held(&self, share: Share<'static>, session: &SessionRef) -> bool {
-        session.has_application_data()
-            || self.sharing.pending.has(session)
-            || key_of(session).is_some_and(|key| share.contains(&key, now()))
-    }
-
-    /// Whether the own cache has a session of this key that stays in this process.
-    pub fn keeps_back(&self, key: &Key) -> bool {
-        // Which one it is would cost a use.
-        self.sharing.keeps_back.load(Ordering::Relaxed)
-            && self.with_cache(|cache| cache.contains(key)) == Some(true)
-    }
-
-    /// Looks an id up where the region has the last word.
+    /// Looks an id up.
     pub fn find_shared(
         &self,
         ctx: *mut SSL_CTX,
-        share: Share<'static>,
+        reach: Reach,
         key: &Key,
         usage: Usage,
     ) -> Option<SessionRef> {
-        let now = now();
-        if let Some(session) = self.find_own(key, usage) {
-            // An expired one goes to the host, which counts it and has it removed.
-            if self.counts(share, key, &session, usage, now) || expiry_of(&session).has_passed(now)
-            {
-                return Some(session);
-            }
-            self.with_cache(|cache| cache.remove_if_same(key, &session));
-            self.removed(ctx, session.as_ptr());
+        if let Some(session) = self.look_up(&self.sharing.private, key, usage) {
+            let ours = self.sharing.private_of.load(Ordering::Relaxed) == this_process();
+            return (ours || !usage.is_taken()).then_some(session);
         }
-        let mut record = Record::default();
-        match usage {
-            Usage::Taken => share.take(key, None, now, Some(&mut record)),
-            Usage::Again | Usage::Once => share.get(key, now, &mut record),
-        }?;
-        let session = SessionRef::decode(self.libssl, &record)
-            .filter(|session| key_of(session).as_ref() == Some(key));
-        let Some(session) = session else {
-            share.remove(key);
-            common()?.region.count_undecodable();
+        let share = reach.share()?;
+        if self.sharing.deferred.has(key) {
             return None;
-        };
-        // One that is used once will not be asked for again.
-        if let Usage::Again = usage
-            && let Some(copy) = session.share()
-        {
-            let expiry = expiry_of(&copy);
-            self.insert(ctx, key.clone(), copy, expiry, Standing::Proven, now);
         }
-        Some(session)
+        let now = now();
+        if let Some(session) = self.look_up(&self.cache, key, usage) {
+            if let Reach::Unsettled(_) = reach {
+                return (!usage.is_taken()).then_some(session);
+            }
+            // An expired one goes to the host, which counts it and has it removed.
+            let expired = expiry_of(&session).has_passed(now);
+            match self.counts(share, key, &session, usage, now) {
+                _ if expired && !usage.is_taken() => return Some(session),
+                Some(true) => return Some(session),
+                Some(false) => {}
+                // The region had no time: that is a miss, and no more.
+                None => return None,
+            }
+            let gone = self
+                .with_cache(|cache| cache.remove_if_same(key, &session))
+                .flatten();
+            if gone.is_some() || usage.is_taken() {
+                self.removed(ctx, session.as_ptr());
+            }
+        }
+        self.find_elsewhere(ctx, share, key, usage, now)
     }
 
-    /// Whether a session of the own cache counts: the region has it, or no other process can.
-    pub fn counts(
+    /// Whether the region has a session of the own cache; `None` where it had no time.
+    fn counts(
         &self,
         share: Share<'static>,
         key: &Key,
         session: &SessionRef,
         usage: Usage,
         now: c_long,
-    ) -> bool {
-        if session.has_application_data() {
-            return true;
-        }
-        let taken = matches!(usage, Usage::Taken);
-        if self.sharing.pending.claim(session) {
-            return taken || self.put(share, key, session, Standing::Proven);
-        }
+    ) -> Option<bool> {
         let mark = session.digest();
-        if taken {
-            share.take(key, Some(mark), now, None).is_some()
-        } else {
-            share.holds(key, mark, now)
+        if usage.is_taken() {
+            return Some(quietly(|| share.take(key, Some(mark), now, None)).is_some());
         }
+        quietly(|| share.holds(key, mark, now))
+    }
+
+    /// Makes a session of what another process has put.
+    fn find_elsewhere(
+        &self,
+        ctx: *mut SSL_CTX,
+        share: Share<'static>,
+        key: &Key,
+        usage: Usage,
+        now: c_long,
+    ) -> Option<SessionRef> {
+        let mut record = Record::default();
+        quietly(|| match usage {
+            Usage::Taken => share.take(key, None, now, Some(&mut record)),
+            Usage::Again | Usage::Once => share.get(key, now, &mut record),
+        })?;
+        let session = quietly(|| SessionRef::decode(self.host, &self.origin, &record))
+            .filter(|session| key_of(session).as_ref() == Some(key));
+        let Some(session) = session else {
+            self.remove_shared(share, key);
+            common()?.region.count_undecodable();
+            return None;
+        };
+        // One that is used once will not be asked for again; and what another context of a group made is decoded each
+        // time, so that a context that leaves the group takes nothing of others along.
+        if let Usage::Again = usage
+            && !self.may_group()
+            && let Some(copy) = session.share()
+        {
+            let expiry = expiry_of(&copy);
+            self.insert(
+                ctx,
+                &self.cache,
+                (key.clone(), copy),
+                expiry,
+                Standing::Proven,
+                now,
+            );
+        }
+        Some(session)
+    }
+
+    /// Lets a cached session's expiry follow its time and timeout, here and in the region, if it still has it.
+    pub fn follow_expiry(&self, key: &Key, session: &SessionRef) {
+        let expiry = expiry_of(session);
+        let follow = |cache: &Cache<SessionRef>| {
+            !cache.is_empty()
+                && self.with_cache(|_| cache.set_expiry_if_same(key, session, expiry)) == Some(true)
+        };
+        if follow(&self.sharing.private) || !follow(&self.cache) {
+            return;
+        }
+        let shares = self.known_shares();
+        if shares.is_empty() {
+            return;
+        }
+        quietly(|| {
+            if let Some(record) = session.encode() {
+                let mark = session.digest();
+                for share in shares {
+                    share.put_over(key, mark, &record, expiry, now());
+                }
+            }
+        });
     }
 
     /// How many sessions the cache holds, in all processes.
     pub fn number(&self, ctx: *mut SSL_CTX) -> usize {
-        let Some(share) = self.share(ctx) else {
-            return self.cache.len();
+        let of = |reach: Reach| match reach {
+            // Where groups are asked for, those of this process alone are the private ones.
+            Reach::Own if self.may_group() => 0,
+            Reach::Own | Reach::Unsettled(_) => self.cache.len(),
+            Reach::Shared(share) => quietly(|| share.len()),
         };
-        let kept_back = if self.sharing.keeps_back.load(Ordering::Relaxed) {
-            let own = self.with_cache(|cache| cache.iter());
-            let sessions = own.into_iter().flatten().flatten();
-            sessions.filter(SessionRef::has_application_data).count()
-        } else {
-            0
+        self.reaches(ctx).into_iter().map(of).sum::<usize>() + self.sharing.private.len()
+    }
+
+    /// Whether a session has this key; not a use.
+    pub fn contains_key(&self, ctx: *mut SSL_CTX, key: &Key) -> bool {
+        let has =
+            |cache: &Cache<SessionRef>| self.with_cache(|_| cache.contains(key)) == Some(true);
+        let reaches = |reach: Reach| match reach {
+            Reach::Own | Reach::Unsettled(_) => has(&self.cache),
+            Reach::Shared(share) => quietly(|| share.contains(key, now())) == Some(true),
         };
-        share.len() + kept_back
+        self.reaches(ctx).into_iter().any(reaches) || has(&self.sharing.private)
+    }
+
+    /// Whether a session of the own cache still is what it says.
+    pub fn is_held(&self, reaches: &[Reach], session: &SessionRef) -> bool {
+        reaches.iter().any(|reach| match reach {
+            Reach::Own | Reach::Unsettled(_) => true,
+            Reach::Shared(share) => key_of(session)
+                .is_some_and(|key| quietly(|| share.contains(&key, now())) == Some(true)),
+        })
+    }
+
+    /// The sessions that stay in this process.
+    pub fn private(&self) -> &Cache<SessionRef> {
+        &self.sharing.private
+    }
+
+    /// Follows a size that the application sets.
+    pub fn share_capacity(&self, ctx: *mut SSL_CTX, size: usize) {
+        self.sharing.sized.store(true, Ordering::Relaxed);
+        self.sharing.private.set_capacity(size);
+        for share in self.reaches(ctx).into_iter().filter_map(Reach::share) {
+            quietly(|| share.set_capacity(size));
+        }
     }
 }

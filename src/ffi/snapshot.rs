@@ -116,27 +116,28 @@ impl Store {
     /// All sessions as the hash table of SSL_CTX_sessions. It belongs to the context, and stays for at least a
     /// minute after a later call has answered another one. Null where there is no memory.
     pub fn sessions(&self, ctx: *mut SSL_CTX) -> *mut OPENSSL_LHASH {
-        let share = self.share(ctx);
-        let changes = self.cache.counters().changes();
+        let reaches = self.reaches(ctx);
+        let is_shared = reaches.iter().any(|reach| reach.share().is_some());
+        let changes = self.cache.counters().changes() + self.private().counters().changes();
         // What other processes remove is not counted here: one that is shared is good for its second.
-        let since = share.map_or(c_long::MIN, |_| now());
+        let since = if is_shared { now() } else { c_long::MIN };
         if let Some(table) = self.snapshots.made_at(changes, since) {
             return table;
         }
-        let Some(mut batches) = self.with_cache(|cache| cache.iter()) else {
-            return ptr::null_mut();
-        };
         let mut sessions = Vec::new();
-        while let Some(batch) = self.with_cache(|_| batches.next()).flatten() {
-            if sessions.try_reserve(batch.len()).is_err() {
-                self.failed();
+        for (cache, is_private) in [(&self.cache, false), (self.private(), true)] {
+            let Some(mut batches) = self.with_cache(|_| cache.iter()) else {
                 return ptr::null_mut();
+            };
+            while let Some(batch) = self.with_cache(|_| batches.next()).flatten() {
+                if sessions.try_reserve(batch.len()).is_err() {
+                    self.failed();
+                    return ptr::null_mut();
+                }
+                let batch = batch.into_iter();
+                sessions
+                    .extend(batch.filter(|session| is_private || self.is_held(&reaches, session)));
             }
-            sessions.extend(
-                batch
-                    .into_iter()
-                    .filter(|session| share.is_none_or(|share| self.is_held(share, session))),
-            );
         }
         let table = Snapshot::new(self.host, self.libssl, sessions)
             .and_then(|snapshot| self.snapshots.supersede(changes, snapshot, now()));

@@ -17,7 +17,7 @@ use super::ending::Sentinel;
 use super::forcing::IdContext;
 use super::guard::{caught, quietly};
 use super::registry;
-use super::sharing::Sharing;
+use super::sharing::{Reach, Sharing};
 use super::snapshot::Snapshots;
 use super::tickets::TicketSharing;
 use crate::cache::{Cache, Expiry, Key, Outcome, Standing};
@@ -52,7 +52,7 @@ pub struct Store {
     pub(super) claims: Claims,
     pub(super) sentinel: Sentinel,
     pub(super) sharing: Sharing,
-    pub(super) id_context: IdContext,
+    pub id_context: IdContext,
     pub(super) tickets: TicketSharing,
     pub(super) snapshots: Snapshots,
 }
@@ -91,7 +91,7 @@ impl Store {
             lends: AtomicBool::new(false),
             claims: Claims::default(),
             sentinel: Sentinel::default(),
-            sharing: Sharing::new(),
+            sharing: Sharing::new(size),
             id_context: IdContext::new(),
             tickets: TicketSharing::default(),
             snapshots: Snapshots::default(),
@@ -137,6 +137,7 @@ impl Store {
         ctx: *mut SSL_CTX,
         session: *mut SSL_SESSION,
         standing: Standing,
+        (reach, to_all): (Reach, bool),
     ) -> bool {
         // SAFETY: the caller's contract.
         let Some(lent) = (unsafe { SessionRef::lend(self.libssl, session) }) else {
@@ -149,43 +150,29 @@ impl Store {
         };
         let now = now();
         self.update_time(&lent, now);
-        let share = self.share(ctx);
+        if !matches!(reach, Reach::Own) || self.may_group() {
+            return self.add_shared(ctx, reach, (key, &lent), standing, to_all);
+        }
         // After all reading, which waits for the session's memory in one go: nothing overtakes the counting.
         let expiry = expiry_of(&lent);
         let Some(session) = lent.share() else {
             return false;
         };
-        let added = match share {
-            None => self.insert(ctx, key, session, expiry, standing, now),
-            Some(share) => {
-                let fresh = self.insert(ctx, key.clone(), session, expiry, standing, now);
-                let known = !fresh && self.counts(share, &key, &lent, Usage::Again, now);
-                // Again, though it is known: its time may be new.
-                self.put(share, &key, &lent, standing);
-                !known
-            }
-        };
-        // Relaxed: of threads that arrive together one does it; nothing else is ordered by it.
-        if !self.populated.load(Ordering::Relaxed) && !self.populated.swap(true, Ordering::Relaxed)
-        {
-            registry::note_sessions_of(ctx);
-            self.plant_sentinel(ctx);
-        }
-        added
+        self.insert(ctx, &self.cache, (key, session), expiry, standing, now)
     }
 
-    /// Puts a session into the own cache; whether it was new to it.
+    /// Puts a session into one of the caches of this process; whether it was new to it.
     #[inline]
     pub(super) fn insert(
         &self,
         ctx: *mut SSL_CTX,
-        key: Key,
-        session: SessionRef,
+        cache: &Cache<SessionRef>,
+        (key, session): (Key, SessionRef),
         expiry: Expiry,
         standing: Standing,
         now: c_long,
     ) -> bool {
-        let inserted = self.with_cache(|cache| cache.insert(key, session, expiry, standing, now));
+        let inserted = self.with_cache(|_| cache.insert(key, session, expiry, standing, now));
         let Some(inserted) = inserted else {
             return false;
         };
@@ -195,6 +182,13 @@ impl Store {
             // be resuming it. It is only out of room, so it is not marked.
             self.removed(ctx, victim.as_ptr());
         });
+        // Relaxed: of threads that arrive together one does it; nothing else is ordered by it.
+        if !self.populated.load(Ordering::Relaxed) && !self.populated.swap(true, Ordering::Relaxed)
+        {
+            registry::note_sessions_of(ctx);
+            self.note_inheritance();
+            self.plant_sentinel(ctx);
+        }
         match inserted.outcome {
             // The replaced session is let go, without a callback and still resumable.
             Outcome::Added | Outcome::Replaced(_) => true,
@@ -220,9 +214,7 @@ impl Store {
         let Some(key) = key_of(&session) else {
             return false;
         };
-        let shared = self.share(ctx).is_some_and(|share| share.remove(&key));
-        let gone = self.with_cache(|cache| cache.take(&key)).flatten();
-        let found = shared || gone.is_some();
+        let (gone, found) = self.remove_everywhere(ctx, &key);
         // Relaxed: a removal that matters follows the lending in one thread, or races with it anyway.
         if !found && self.lends.load(Ordering::Relaxed) {
             // It may be lent to the host's cache. The host marks it, and tells our remove callback.
@@ -232,6 +224,7 @@ impl Store {
         self.mark(&session);
         self.removed(ctx, session.as_ptr());
         self.claims.release(&key);
+        drop(gone); // after the callback, as libssl does
         found
     }
 
@@ -266,10 +259,7 @@ impl Store {
         let Some(key) = key_of(&session) else {
             return;
         };
-        if let Some(share) = self.share(ctx) {
-            share.remove(&key);
-        }
-        let gone = self.with_cache(|cache| cache.take(&key)).flatten();
+        let (gone, _) = self.remove_everywhere(ctx, &key);
         self.removed(ctx, session.as_ptr());
         self.claims.release(&key);
         drop(gone); // after the callback, as libssl does
@@ -301,20 +291,33 @@ pub enum Usage {
     Taken,
 }
 
+impl Usage {
+    /// Whether it leaves the cache.
+    pub fn is_taken(self) -> bool {
+        matches!(self, Self::Taken)
+    }
+}
+
 /// Finding.
 impl Store {
     /// Looks an id up for a ClientHello, where the mode allows it. Of all who offer a session that is taken,
     /// one gets it.
-    pub fn find(&self, ctx: *mut SSL_CTX, key: &Key, usage: Usage) -> Option<SessionRef> {
+    pub fn find(
+        &self,
+        ctx: *mut SSL_CTX,
+        reach: Reach,
+        key: &Key,
+        usage: Usage,
+    ) -> Option<SessionRef> {
         if self.mode_has(SSL_SESS_CACHE_NO_INTERNAL_LOOKUP) {
             return None;
         }
-        let found = match self.share(ctx) {
-            Some(share) => self.find_shared(ctx, share, key, usage),
+        let found = if !matches!(reach, Reach::Own) || self.may_group() {
+            self.find_shared(ctx, reach, key, usage)
+        } else {
             // A fork since the question: a child may have inherited what was just taken out, and give it away, too.
-            None => self
-                .find_own(key, usage)
-                .filter(|_| !(matches!(usage, Usage::Taken) && self.has_forked())),
+            self.look_up(&self.cache, key, usage)
+                .filter(|_| !(usage.is_taken() && self.has_forked()))
         };
         // divergence: libssl resumes a session that was removed and then added again, though the removal
         // marked it not resumable. The host refuses a marked session from a callback.
@@ -325,14 +328,19 @@ impl Store {
         found
     }
 
-    /// Looks an id up in the cache of this process.
-    pub(super) fn find_own(&self, key: &Key, usage: Usage) -> Option<SessionRef> {
-        let look_up = |cache: &Cache<SessionRef>| match usage {
+    /// Looks an id up in one of the caches of this process.
+    pub(super) fn look_up(
+        &self,
+        cache: &Cache<SessionRef>,
+        key: &Key,
+        usage: Usage,
+    ) -> Option<SessionRef> {
+        self.with_cache(|_| match usage {
             Usage::Again => cache.get(key),
             Usage::Once => cache.get_once(key),
             Usage::Taken => cache.take(key),
-        };
-        self.with_cache(look_up).flatten()
+        })
+        .flatten()
     }
 
     /// What it says of a client that `find` did not find its session.
@@ -343,13 +351,7 @@ impl Store {
 
     /// Whether a session has this id.
     pub fn contains(&self, ctx: *mut SSL_CTX, id: &[u8], version: c_int) -> bool {
-        let Some(key) = Key::new(id, version) else {
-            return false;
-        };
-        match self.share(ctx) {
-            None => self.with_cache(|cache| cache.contains(&key)) == Some(true),
-            Some(share) => share.contains(&key, now()) || self.keeps_back(&key),
-        }
+        Key::new(id, version).is_some_and(|key| self.contains_key(ctx, &key))
     }
 
     /// Counts a look-up that found nothing.
@@ -365,20 +367,6 @@ impl Store {
     /// Whether new and found sessions go into the cache by themselves.
     pub fn stores_by_itself(&self) -> bool {
         !self.mode_has(SSL_SESS_CACHE_NO_INTERNAL_STORE)
-    }
-
-    /// Gives a cached session the expiry that its time and timeout now say.
-    pub fn follow_expiry(&self, key: &Key, session: &SessionRef) {
-        if self.cache.is_empty() {
-            return;
-        }
-        let follow =
-            |cache: &Cache<SessionRef>| cache.set_expiry_if_same(key, session, expiry_of(session));
-        if self.with_cache(follow) == Some(true)
-            && let Some(share) = self.known_share()
-        {
-            self.put_again(share, key, session);
-        }
     }
 }
 

@@ -7,8 +7,7 @@
 //! certificate, session id context, protocol settings or options never open each other's tickets.
 //!
 //! A context's own keys are used as ever where it has no certificate or asks for those of clients (unless the group has
-//! a name), where a connection asks for one and its context does not, or the other way round, and while the
-//! region cannot be had. An application that sets keys or a callback, or asks for the keys to give them to others,
+//! a name), and while the region cannot be had. An application that sets keys or a callback, or asks for the keys to give them to others,
 //! has the context's tickets to itself from then on.
 //!
 //! Each process keeps a copy of the keys, which is a second old at most: while somebody else has the region's lock, or
@@ -22,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::attach::{attached, session_context};
 use super::callbacks::version_of;
-use super::fingerprint::{self, Digest};
+use super::fingerprint::{self, Client, Digest, Traits};
 use super::guard::{guard, quietly};
 use super::sharing::{Common, common};
 use super::store::{Store, now};
@@ -45,13 +44,20 @@ const READY_AND_RENEW: c_int = 2;
 const LABEL: &[u8] = b"sslcache ticket keys 1";
 
 /// What a context has to do with shared keys.
-#[derive(Default)]
 pub struct TicketSharing {
     /// Whether its ticket-key callback is ours.
     is_ours: AtomicBool,
-    /// Its fingerprint while it asks clients for no certificate, and while it does: taken once, like the one of its
-    /// cache. It takes time, and looks at lists that other threads may have at work later.
-    groups: [OnceBox<Option<Digest>>; 2],
+    /// Its fingerprint for clients who are asked for no certificate, and for others; and by which traits it was taken.
+    groups: [Lock<Option<(Traits, Option<Digest>)>>; 2],
+}
+
+impl Default for TicketSharing {
+    fn default() -> Self {
+        Self {
+            is_ours: AtomicBool::new(false),
+            groups: [const { Lock::new(None) }; 2],
+        }
+    }
 }
 
 impl Store {
@@ -224,28 +230,23 @@ impl Ticket<'_> {
     /// With whom this connection shares the keys of its tickets, if with anybody.
     fn group(&self) -> Option<(&'static Common, Digest)> {
         let common = common()?;
-        // SAFETY: context and connection are alive.
-        let verify = unsafe {
-            [
-                (self.tickets.SSL_CTX_get_verify_mode)(self.ctx),
-                (self.tickets.SSL_get_verify_mode)(self.ssl),
-            ]
+        // SAFETY: context and connection are alive. What the connection asks counts.
+        let (traits, client) = unsafe {
+            (
+                fingerprint::traits_of(self.store, self.ctx)?,
+                Client::of_connection(self.store.host, self.ssl),
+            )
         };
-        // The fingerprint knows what the context asks of clients, not what one connection does.
-        let [context_asks, connection_asks] = verify.map(|mode| mode & SSL_VERIFY_PEER != 0);
-        if context_asks != connection_asks {
-            return None;
-        }
-        let known = &self.store.tickets.groups[usize::from(context_asks)];
-        if let Some(digest) = known.get() {
-            return Some((common, (*digest)?));
+        let known = &self.store.tickets.groups[client as usize];
+        let mut known = known.lock()?;
+        if let Some((of, digest)) = *known
+            && of == traits
+        {
+            return Some((common, digest?));
         }
         // SAFETY: the context of this store, alive.
-        let digest = unsafe { fingerprint::digest_of(self.store, self.ctx, settings()) };
-        // None where nothing is asked only says that there is no certificate yet.
-        if digest.is_some() || context_asks {
-            known.get_or_init(|| Box::new(digest));
-        }
+        let digest = unsafe { fingerprint::digest_of(self.store, self.ctx, client, settings()) };
+        *known = Some((traits, digest));
         Some((common, digest?))
     }
 

@@ -22,9 +22,7 @@ impl Store {
                 };
                 let before = self.cache.capacity();
                 self.cache.set_capacity(size);
-                if let Some(share) = self.share(ctx) {
-                    share.set_capacity(size);
-                }
+                self.share_capacity(ctx, size);
                 before as c_long
             }
             SSL_CTRL_GET_SESS_CACHE_SIZE => self.cache.capacity() as c_long,
@@ -85,8 +83,12 @@ impl Store {
             removed: cache.removed,
             refused: cache.refused,
             failures: self.counters.failures.load(Ordering::Relaxed),
-            memory: self.cache.memory() as u64,
-            shared: self.share(ctx).is_some().into(),
+            memory: (self.cache.memory() + self.private().memory()) as u64,
+            shared: self
+                .reaches(ctx)
+                .iter()
+                .any(|reach| reach.share().is_some())
+                .into(),
             region_gets: region.gets,
             region_hits: region.hits,
             region_absent: region.absent,

@@ -8,8 +8,9 @@ use core::ptr;
 
 use zeroize::Zeroizing;
 
+use super::scratch::Origin;
 use super::session::SessionRef;
-use super::table::Libssl;
+use super::table::Host;
 
 /// The bytes of a session, which hold its secret: wiped when they go.
 pub type Record = Zeroizing<Vec<u8>>;
@@ -44,13 +45,25 @@ impl SessionRef {
         })
     }
 
-    /// A session of this library made from DER; `None` where that is not a session.
-    pub fn decode(libssl: &'static Libssl, der: &[u8]) -> Option<Self> {
+    /// A session of this host made from DER, for a context of this origin; `None` where that is not a session.
+    pub fn decode(host: &'static Host, origin: &Origin, der: &[u8]) -> Option<Self> {
+        let libssl = host.libssl.as_ref().ok()?;
         let len = c_long::try_from(der.len()).ok()?;
+        let propq = origin
+            .propq
+            .as_ref()
+            .map_or(ptr::null(), |propq| propq.as_ptr());
         libssl.without_errors(|| {
             let mut next = der.as_ptr();
-            // SAFETY: `len` bytes are there; the host makes a new session, or answers null.
-            let made = unsafe { (libssl.d2i_SSL_SESSION)(ptr::null_mut(), &mut next, len) };
+            let made = match host.newer.d2i_SSL_SESSION_ex {
+                // SAFETY: `len` bytes are there; the host makes a new session, or answers null. The library context is
+                // null, or alive as the context is that it was used for.
+                Some(decode) => unsafe {
+                    decode(ptr::null_mut(), &mut next, len, origin.libctx, propq)
+                },
+                // SAFETY: as above.
+                None => unsafe { (libssl.d2i_SSL_SESSION)(ptr::null_mut(), &mut next, len) },
+            };
             // SAFETY: null, or a reference of our own.
             unsafe { Self::adopt(libssl, made) }
         })
@@ -78,6 +91,15 @@ impl SessionRef {
                 .rotate_left(29)
         });
         (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+    }
+
+    /// Whether it has a certificate of its peer; also where the host cannot tell.
+    pub fn has_peer_certificate(&self, host: &Host) -> bool {
+        let Some(get) = host.traits.SSL_SESSION_get0_peer else {
+            return true;
+        };
+        // SAFETY: we own a reference.
+        !unsafe { get(self.as_ptr()) }.is_null()
     }
 
     /// Whether the application keeps data of its own with the session.

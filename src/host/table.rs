@@ -123,7 +123,7 @@ functions! {
         SSL_set_SSL_CTX(*mut SSL, *mut SSL_CTX) -> *mut SSL_CTX;
         SSL_has_matching_session_id(*const SSL, *const c_uchar, c_uint) -> c_int;
         SSL_CTX_set_session_id_context(*mut SSL_CTX, *const c_uchar, c_uint) -> c_int;
-        SSL_new(*mut SSL_CTX) -> *mut SSL;
+        SSL_free(*mut SSL);
         SSL_CTX_callback_ctrl(*mut SSL_CTX, c_int, Option<AnyCallback>) -> c_long;
         SSL_CTX_set_tlsext_ticket_key_evp_cb(*mut SSL_CTX, Option<TicketKeyCallback>) -> c_int;
     }
@@ -197,6 +197,20 @@ functions! {
         OPENSSL_sk_value(*const OPENSSL_STACK, c_int) -> *mut c_void;
         X509_digest(*const X509, *const EVP_MD, *mut c_uchar, *mut c_uint) -> c_int;
         X509_NAME_digest(*const X509_NAME, *const EVP_MD, *mut c_uchar, *mut c_uint) -> c_int;
+        X509_OBJECT_get0_X509_CRL(*const X509_OBJECT) -> *mut X509_CRL;
+        X509_CRL_digest(*const X509_CRL, *const EVP_MD, *mut c_uchar, *mut c_uint) -> c_int;
+        X509_STORE_lock(*mut X509_STORE) -> c_int;
+        X509_STORE_unlock(*mut X509_STORE) -> c_int;
+        SSL_CTX_get0_param(*mut SSL_CTX) -> *mut X509_VERIFY_PARAM;
+        X509_VERIFY_PARAM_get_flags(*const X509_VERIFY_PARAM) -> c_ulong;
+        X509_VERIFY_PARAM_get_depth(*const X509_VERIFY_PARAM) -> c_int;
+        SSL_CTX_get_ciphers(*const SSL_CTX) -> *mut OPENSSL_STACK;
+        SSL_CIPHER_get_id(*const SSL_CIPHER) -> u32;
+        SSL_CTX_get_security_level(*const SSL_CTX) -> c_int;
+        SSL_SESSION_get0_peer(*mut SSL_SESSION) -> *mut X509;
+        SSL_SESSION_get0_id_context(*const SSL_SESSION, *mut c_uint) -> *const c_uchar;
+        SSL_SESSION_set1_id_context(*mut SSL_SESSION, *const c_uchar, c_uint) -> c_int;
+        SSL_set_session_id_context(*mut SSL, *const c_uchar, c_uint) -> c_int;
         EVP_sha256() -> *const EVP_MD;
         EVP_Digest(
             *const c_void, usize, *mut c_uchar, *mut c_uint, *const EVP_MD, *mut c_void
@@ -241,6 +255,9 @@ impl Libssl {
 functions! {
     /// What only newer hosts have.
     optional Newer {
+        d2i_SSL_SESSION_ex(
+            *mut *mut SSL_SESSION, *mut *const c_uchar, c_long, *mut OSSL_LIB_CTX, *const c_char
+        ) -> *mut SSL_SESSION;
         OPENSSL_LH_set_thunks(
             *mut OPENSSL_LHASH, LhHashThunk, LhCompareThunk, LhVisitThunk, LhVisitArgThunk
         ) -> *mut OPENSSL_LHASH;

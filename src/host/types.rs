@@ -41,6 +41,12 @@ opaque! {
     X509_OBJECT;
     /// libcrypto's list of anything.
     OPENSSL_STACK;
+    /// A list of revoked certificates.
+    X509_CRL;
+    /// How certificates are verified.
+    X509_VERIFY_PARAM;
+    /// A cipher suite.
+    SSL_CIPHER;
     /// A digest algorithm.
     EVP_MD;
     /// A cipher algorithm.

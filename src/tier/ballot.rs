@@ -4,27 +4,56 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::io;
 
-/// Numbered lots in a page that all descendants of a process share; of each, one process draws the winner.
-pub struct Ballot(NonNull<AtomicU32>);
+use crate::lock::{Lock, this_process};
 
-// SAFETY: the page is never unmapped, and is reached by atomics only.
+/// Numbered lots in memory that all descendants of a process share; of each, one process draws the winner.
+pub struct Ballot {
+    words: NonNull<AtomicU32>,
+    /// The numbers that were given back, in the process with this number.
+    free: Lock<(u32, Vec<u32>)>,
+}
+
+// SAFETY: the memory is never unmapped, and is reached by atomics only.
 unsafe impl Send for Ballot {}
 // SAFETY: as above.
 unsafe impl Sync for Ballot {}
 
-/// Lots of 32 to a word. The first word counts how many were given out.
-const WORDS: usize = 4096;
-const LOTS: u32 = (WORDS as u32 - 1) * u32::BITS;
+/// The first word counts how many were given out.
+const WORDS: usize = 16384;
+
+/// The state of a lot: its two lowest bits.
+const OPEN: u32 = 0;
+const BEGUN: u32 = 1;
+const DONE: u32 = 2;
+const STATE: u32 = 0b011;
+/// Whether a process looks on that nobody else may know of.
+const WATCHED: u32 = 0b100;
+/// The rest tells a lot from one that had its number before.
+const GENERATION: u32 = 0b1000;
 
 /// One matter to be decided.
 #[derive(Clone, Copy)]
-pub struct Lot(u32);
+pub struct Lot {
+    number: u32,
+    generation: u32,
+}
+
+/// Whose turn it is to decide a matter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// This process's, now; it says so when it is done.
+    Ours,
+    /// Another process is at it.
+    Theirs,
+    /// It is decided.
+    Over,
+}
 
 impl Ballot {
-    /// A page for this process and those that will be forked from it.
+    /// Memory for this process and those that will be forked from it.
     pub fn new() -> io::Result<Self> {
         // SAFETY: a fresh mapping; its bytes are zero.
-        let page = unsafe {
+        let words = unsafe {
             libc::mmap(
                 ptr::null_mut(),
                 WORDS * size_of::<AtomicU32>(),
@@ -34,34 +63,101 @@ impl Ballot {
                 0,
             )
         };
-        if page == libc::MAP_FAILED {
+        if words == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        NonNull::new(page.cast())
-            .map(Self)
-            .ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+        let words = NonNull::new(words.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self {
+            words,
+            free: Lock::new((this_process(), Vec::new())),
+        })
     }
 
-    fn word(&self, at: usize) -> &AtomicU32 {
-        debug_assert!(at < WORDS);
+    fn word(&self, number: u32) -> &AtomicU32 {
+        assert!((number as usize) < WORDS);
         // SAFETY: inside the mapping, which is aligned to a page.
-        unsafe { self.0.add(at).as_ref() }
+        unsafe { self.words.add(number as usize).as_ref() }
     }
 
-    /// A lot that nobody has drawn; `None` when there are no more.
+    /// A lot that is open; `None` when there are no more.
     pub fn lot(&self) -> Option<Lot> {
-        let given = self.word(0);
-        let next = |given| (given < LOTS).then(|| given + 1);
+        let again = self.free.lock().and_then(|mut free| {
+            let ours = free.0 == this_process();
+            if ours { free.1.pop() } else { None }
+        });
+        if let Some(number) = again {
+            let word = self.word(number);
+            // Whoever still has the lot that had this number finds it decided.
+            let generation =
+                (word.load(Ordering::Relaxed) & !(STATE | WATCHED)).wrapping_add(GENERATION);
+            word.store(generation | OPEN, Ordering::SeqCst);
+            return Some(Lot { number, generation });
+        }
+        let next = |given: u32| (given as usize + 1 < WORDS).then_some(given + 1);
         // Relaxed: only that the numbers differ counts.
-        let lot = given.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
-        lot.ok().map(Lot)
+        let given = self
+            .word(0)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        let number = given.ok()? + 1;
+        Some(Lot {
+            number,
+            generation: 0,
+        })
     }
 
-    /// Whether nobody has drawn this lot before.
-    pub fn draw(&self, lot: Lot) -> bool {
-        let (word, bit) = (1 + (lot.0 / u32::BITS) as usize, 1 << (lot.0 % u32::BITS));
-        // Relaxed: one process alone acts on it, and the others on nothing that it wrote before.
-        self.word(word).fetch_or(bit, Ordering::Relaxed) & bit == 0
+    /// Gives a lot back, in the process that asked for it. What its descendants have of it is decided.
+    pub fn give_back(&self, lot: Lot) {
+        if let Some(mut free) = self.free.lock()
+            && free.0 == this_process()
+            && free.1.try_reserve(1).is_ok()
+        {
+            let word = self.word(lot.number);
+            word.store(lot.generation | DONE, Ordering::SeqCst);
+            free.1.push(lot.number);
+        }
+    }
+
+    /// Asks whose turn it is; to one process, once, it answers `Ours`.
+    pub fn begin(&self, lot: Lot) -> Turn {
+        let word = self.word(lot.number);
+        let mut seen = word.load(Ordering::SeqCst);
+        loop {
+            if seen & !(STATE | WATCHED) != lot.generation {
+                return Turn::Over;
+            }
+            match seen & STATE {
+                OPEN => {}
+                BEGUN => return Turn::Theirs,
+                _ => return Turn::Over,
+            }
+            let order = Ordering::SeqCst;
+            match word.compare_exchange(seen, seen | BEGUN, order, order) {
+                Ok(_) => return Turn::Ours,
+                Err(other) => seen = other,
+            }
+        }
+    }
+
+    /// Says that the matter is decided.
+    pub fn end(&self, lot: Lot) {
+        let decide = |seen: u32| {
+            let ours = seen & !(STATE | WATCHED) == lot.generation;
+            ours.then_some(seen & !STATE | DONE)
+        };
+        let _ = self
+            .word(lot.number)
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, decide);
+    }
+
+    /// Notes a process that nobody was told of.
+    pub fn watch(&self, lot: Lot) {
+        self.word(lot.number).fetch_or(WATCHED, Ordering::SeqCst);
+    }
+
+    /// Whether another process has asked, or looks on.
+    pub fn is_known_elsewhere(&self, lot: Lot) -> bool {
+        // SeqCst: what was taken out before this answer no is seen by whoever asks later.
+        self.word(lot.number).load(Ordering::SeqCst) & (STATE | WATCHED) != 0
     }
 }
 
@@ -69,41 +165,60 @@ impl Ballot {
 mod tests {
     use super::*;
 
-    #[test]
-    fn one_process_of_a_tree_draws_a_lot() {
-        let ballot = Ballot::new().unwrap();
-        let lots: Vec<_> = (0..100).map(|_| ballot.lot().unwrap()).collect();
+    /// What the exit codes of four children sum up to.
+    fn of_four_children(answer: impl Fn() -> usize) -> usize {
         let children: Vec<_> = (0..4)
             .map(|_| {
-                // SAFETY: the child touches the shared page alone, and leaves at once.
+                // SAFETY: the child touches the shared memory alone, and leaves at once.
                 match unsafe { libc::fork() } {
-                    0 => {
-                        let won = lots.iter().filter(|lot| ballot.draw(**lot)).count();
-                        // SAFETY: ends the child.
-                        unsafe { libc::_exit(won as i32) }
-                    }
+                    // SAFETY: ends the child.
+                    0 => unsafe { libc::_exit(answer() as i32) },
                     child => child,
                 }
             })
             .collect();
-        let won: i32 = children
-            .into_iter()
-            .map(|child| {
-                let mut status = 0;
-                // SAFETY: our child.
-                unsafe { libc::waitpid(child, &mut status, 0) };
-                libc::WEXITSTATUS(status)
-            })
-            .sum();
-        assert_eq!(won, 100);
-        assert!(lots.iter().all(|lot| !ballot.draw(*lot)));
+        let ended = children.into_iter().map(|child| {
+            let mut status = 0;
+            // SAFETY: our child.
+            unsafe { libc::waitpid(child, &mut status, 0) };
+            libc::WEXITSTATUS(status) as usize
+        });
+        ended.sum()
     }
 
     #[test]
-    fn lots_come_to_an_end() {
+    fn one_process_of_a_tree_draws_a_lot() {
         let ballot = Ballot::new().unwrap();
-        assert_eq!(std::iter::from_fn(|| ballot.lot()).count(), LOTS as usize);
-        let last = Lot(LOTS - 1);
-        assert!(ballot.draw(last) && !ballot.draw(last));
+        let lots: Vec<_> = (0..60).map(|_| ballot.lot().unwrap()).collect();
+        let won = of_four_children(|| {
+            let ours = lots.iter().filter(|lot| ballot.begin(**lot) == Turn::Ours);
+            ours.map(|lot| ballot.end(*lot)).count()
+        });
+        assert_eq!(won, lots.len());
+        assert!(lots.iter().all(|lot| ballot.begin(*lot) == Turn::Over));
+    }
+
+    #[test]
+    fn a_lot_under_way_is_theirs_until_it_is_over() {
+        let ballot = Ballot::new().unwrap();
+        let lot = ballot.lot().unwrap();
+        assert!(!ballot.is_known_elsewhere(lot));
+        assert_eq!(ballot.begin(lot), Turn::Ours);
+        assert!(ballot.is_known_elsewhere(lot));
+        assert_eq!(ballot.begin(lot), Turn::Theirs);
+        ballot.end(lot);
+        assert_eq!(ballot.begin(lot), Turn::Over);
+    }
+
+    #[test]
+    fn lots_that_were_given_back_are_given_out_again_and_are_others() {
+        let ballot = Ballot::new().unwrap();
+        for _ in 0..3 * WORDS {
+            let lot = ballot.lot().unwrap();
+            assert_eq!(ballot.begin(lot), Turn::Ours);
+            ballot.give_back(lot);
+            assert_eq!(ballot.begin(lot), Turn::Over);
+        }
+        assert_eq!(std::iter::from_fn(|| ballot.lot()).count(), WORDS - 1);
     }
 }

@@ -23,8 +23,9 @@ use super::layout::{LEAST_BYTES, Layout, MAGIC, PAGE, REALMS, VERSION, header};
 use super::memory::Memory;
 use super::region::{initialise, is_ready};
 
-/// How often, and how far apart, the file's lock is tried: 100 ms in all.
-const TRIES: u32 = 50;
+/// How often, and how far apart, the file's lock is tried: 2 s in all, as whoever makes the file has to have all its
+/// blocks. It is the time of starting, and of no handshake.
+const TRIES: u32 = 1000;
 const PAUSE: Duration = Duration::from_millis(2);
 /// From here on descriptors are looked for: servers expect some of the low ones for themselves.
 const LEAST_DESCRIPTOR: RawFd = 100;

@@ -106,7 +106,8 @@ impl Identity {
         let Some(stat) = CStr::from_bytes_until_nul(&path).ok().and_then(Stat::read) else {
             return false; // hidden from us, perhaps
         };
-        stat.pid == self.pid && (stat.is_corpse() || digest_of(stat.start) != self.start)
+        let start = digest_of(stat.start);
+        stat.pid == self.pid && (stat.is_corpse() || start != 0 && start != self.start)
     }
 }
 
@@ -120,18 +121,21 @@ fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
     &digits[first..]
 }
 
-/// The beginning of a process, in clock ticks of this boot of this machine; never 0.
+/// The beginning of a process, in clock ticks of this boot of this machine; 0 where the boot is not known.
 fn digest_of(start: u64) -> u32 {
-    let digest = mix(start ^ boot()) as u32 & ((1 << START_BITS) - 1);
+    let Some(boot) = boot() else {
+        return 0;
+    };
+    let digest = mix(start ^ boot) as u32 & ((1 << START_BITS) - 1);
     digest.max(1)
 }
 
 /// The boot that this is: a digest of what the kernel calls it.
-fn boot() -> u64 {
+fn boot() -> Option<u64> {
     static BOOT: AtomicU64 = AtomicU64::new(0);
     let known = BOOT.load(Ordering::Relaxed);
     if known != 0 {
-        return known;
+        return Some(known);
     }
     let mut text = [0; 64];
     let len = read(c"/proc/sys/kernel/random/boot_id", &mut text);
@@ -139,10 +143,10 @@ fn boot() -> u64 {
     let digest = words
         .iter()
         .fold(1, |sum, word| mix(sum ^ u64::from_ne_bytes(*word)));
-    if len > 0 {
+    (len > 0).then(|| {
         BOOT.store(digest, Ordering::Relaxed);
-    }
-    digest
+        digest
+    })
 }
 
 fn namespace() -> u16 {

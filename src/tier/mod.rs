@@ -47,7 +47,7 @@ mod undumped;
 #[cfg(test)]
 mod tests;
 
-pub use ballot::{Ballot, Lot};
+pub use ballot::{Ballot, Lot, Turn};
 pub use figures::Figures;
 pub use file::Refusal;
 pub use keys::{FreshKey, KEY_PAGE_BYTES, KeyName, LONGEST_LIFETIME, TicketKey, TicketKeys};

@@ -226,9 +226,9 @@ impl<'a> Queues<'a> {
 
     /// Counts a use. It needs no lock.
     pub(super) fn count_use(&self, record: &Record<'_>) {
-        let rank = record.rank();
-        let rank = rank & MAIN | ((rank & USES_MOST) + 1).min(USES_MOST);
-        record.count_use(record.state(), self.now(), rank);
+        record.count_use(self.now(), |rank| {
+            rank & MAIN | ((rank & USES_MOST) + 1).min(USES_MOST)
+        });
     }
 
     /// Whether one who was last here at that moment, and has come back, deserves a place in the main queue more than the

@@ -141,7 +141,7 @@ impl<'a> Realms<'a> {
             .find(|&slot| [NOBODY, FORMER].contains(&self.id(slot)));
         let slot = match unused {
             Some(slot) => slot,
-            None => self.longest_unused(true)?,
+            None => self.longest_unused()?,
         };
         if !self.close(slot) {
             return None;
@@ -155,10 +155,10 @@ impl<'a> Realms<'a> {
         Some(slot)
     }
 
-    /// The slot whose realm was last used longest ago; if `empty`, only of those without a record.
-    pub(super) fn longest_unused(&self, empty: bool) -> Option<u32> {
+    /// Of the slots without a record, the one whose realm was last used longest ago.
+    fn longest_unused(&self) -> Option<u32> {
         (0..self.layout.realms as u32)
-            .filter(|&slot| !empty || self.word(slot, SEATS).load(Relaxed) == 0)
+            .filter(|&slot| self.word(slot, SEATS).load(Relaxed) == 0)
             .min_by_key(|&slot| self.word(slot, LAST_USE).load(Relaxed) as i64)
     }
 
@@ -170,8 +170,10 @@ impl<'a> Realms<'a> {
     }
 
     fn open(&self, slot: u32) {
-        // Release: publishes whose it is now.
-        self.word(slot, SEATS).store(0, Release);
+        // Release: publishes whose it is now. Not if somebody else has opened it since.
+        let _ = self
+            .word(slot, SEATS)
+            .compare_exchange(CLOSED, 0, Release, Relaxed);
     }
 
     /// What one who died while it held the lock of the realms may have left.
@@ -179,6 +181,7 @@ impl<'a> Realms<'a> {
         for slot in 0..self.layout.realms as u32 {
             if self.word(slot, SEATS).load(Relaxed) & CLOSED != 0 {
                 self.name(slot, FORMER);
+                self.word(slot, SEATS).store(CLOSED, Relaxed); // as `close` leaves it
                 self.open(slot);
             }
         }

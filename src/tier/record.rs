@@ -218,17 +218,15 @@ impl<'a> Record<'a> {
         }) && self.fingerprint() == fingerprint
     }
 
-    /// The realm's number and the word that has it, with rank, use and a part of the expiry.
-    pub(super) fn state(&self) -> u32 {
-        self.word(STATE)
-    }
-
-    /// Counts a use without the lock. Should the record have left, and its place have become a part of another that has
-    /// the very same word there, that one is spoiled, which its checksum shows.
-    pub(super) fn count_use(&self, state: u32, used: u8, rank: u32) {
+    /// Counts a use without the lock. All is taken from one look at the word, so that a record that has changed its queue
+    /// meanwhile keeps its rank. Should it have left, and its place have become a part of another that has the very same
+    /// word there, that one is spoiled: a checksum shows it, or a tag that makes no sense, and the shard is made anew.
+    pub(super) fn count_use(&self, used: u8, rank: impl FnOnce(u32) -> u32) {
+        let state = self.word(STATE);
         let rank_mask = ((1 << RANK_BITS) - 1) << REALM_BITS;
+        let rank = rank(state >> REALM_BITS & ((1 << RANK_BITS) - 1));
         let others = state & !(rank_mask | 0xff << USED_SHIFT);
-        let wanted = others | rank << REALM_BITS | u32::from(used) << USED_SHIFT;
+        let wanted = others | rank << REALM_BITS & rank_mask | u32::from(used) << USED_SHIFT;
         if wanted != state {
             let word = self.heap.memory.u32(self.heap.byte(self.at, STATE));
             let _ = word.compare_exchange(state, wanted, Relaxed, Relaxed);

@@ -17,9 +17,6 @@ use super::shard::{SLICE, Shard};
 use super::share::Share;
 use crate::lock::watch_forks;
 
-/// Records that may be removed from a forgotten realm to make its slot free, in one call.
-const FORGOTTEN_MOST: u32 = 2048;
-
 /// One piece of memory that many processes use at the same time, for the records of many realms.
 pub struct Region {
     pub(super) memory: Memory,
@@ -215,7 +212,14 @@ impl Region {
     ) -> Option<R> {
         let (shard, held) = self.hold(number)?;
         match act(&shard) {
-            Ok(done) => held.release().then_some(done),
+            Ok(done) if held.release() => Some(done),
+            // Somebody took the lock for that of a dead one. What was done since is done, and put in order now.
+            Ok(_) => {
+                if let Some((shard, _held)) = self.hold(number) {
+                    self.rebuild(&shard);
+                }
+                None
+            }
             Err(Broken) => {
                 shard.count(Event::Rebuilt);
                 self.rebuild(&shard);
@@ -276,18 +280,13 @@ impl Region {
         if let Some(slot) = self.realms().claim(realm, capacity) {
             return held.release().then_some(slot);
         }
-        // All slots have records. Those of the realm that was not used for longest are given up.
-        let forgotten = self.realms().longest_unused(false)?;
-        drop(held);
-        self.flush_slot(forgotten, FORGOTTEN_MOST);
-        let held = self.hold_realms()?;
-        let slot = self.realms().claim(realm, capacity);
-        held.release().then_some(slot).flatten()
+        // All slots have records, of contexts that may be alive: this one keeps its sessions in its process.
+        held.release();
+        None
     }
 
-    /// Spreads a realm over as many shards as its capacity wants. Its records would not be found where they are: they go.
+    /// Spreads a realm without records over as many shards as its capacity wants.
     pub(super) fn spread_anew(&self, slot: u32) {
-        self.flush_slot(slot, u32::MAX);
         if let Some(held) = self.hold_realms() {
             self.realms().spread_anew(slot);
             drop(held);

@@ -48,6 +48,8 @@ pub(super) struct Owner {
 pub(super) enum Placed {
     Done,
     Refused,
+    /// There is none that it may take the place of.
+    Gone,
     /// Elsewhere so many seats have to become free first.
     NoSeat {
         wanted: usize,
@@ -160,10 +162,15 @@ impl<'a> Shard<'a> {
         owner: &Owner,
         contents: &Contents<'_>,
         standing: Standing,
+        over: Option<u32>,
         now: i64,
     ) -> Result<Placed, Broken> {
         let realms = self.realms();
-        match self.index().find(contents.fingerprint)? {
+        let old = self.index().find(contents.fingerprint)?;
+        if over.is_some() && old.as_ref().map(Record::mark) != over {
+            return Ok(Placed::Gone);
+        }
+        match old {
             Some(_) if realms.over(owner.slot, 0) > 0 => return Ok(Placed::NoSeat { wanted: 0 }),
             // The seat passes from one to the other and is never free.
             Some(old) => drop(self.remove_from_seat(&old)?),

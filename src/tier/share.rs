@@ -19,7 +19,7 @@ const USUAL_LENGTH: usize = 1024;
 const LENGTHS_MOST: u32 = 4;
 
 /// A realm's part of a region. A call that cannot have the lock it needs in time, or finds nonsense, answers as if the
-/// record were not there.
+/// record were not there, or `None` where the difference matters.
 #[derive(Clone, Copy)]
 pub struct Share<'a> {
     region: &'a Region,
@@ -58,6 +58,24 @@ impl<'a> Share<'a> {
         standing: Standing,
         now: i64,
     ) -> bool {
+        self.put_if(key, mark, record, expiry, standing, (None, now))
+    }
+
+    /// Puts a record in place of one of the same key and mark, if there is one: what was removed stays removed.
+    pub fn put_over(&self, key: &Key, mark: u32, record: &[u8], expiry: Expiry, now: i64) -> bool {
+        let over = (Some(mark), now);
+        self.put_if(key, mark, record, expiry, Standing::Returning, over)
+    }
+
+    fn put_if(
+        &self,
+        key: &Key,
+        mark: u32,
+        record: &[u8],
+        expiry: Expiry,
+        standing: Standing,
+        (over, now): (Option<u32>, i64),
+    ) -> bool {
         let Some(slot) = self.slot_or_claim() else {
             return false;
         };
@@ -83,11 +101,12 @@ impl<'a> Share<'a> {
             let placed =
                 self.region
                     .in_shard(number, |shard| match shard.could_hold(record.len()) {
-                        true => shard.put(&owner, &contents, standing, now),
+                        true => shard.put(&owner, &contents, standing, over, now),
                         false => Ok(Placed::Refused),
                     });
             match placed {
                 Some(Placed::Done) => return true,
+                Some(Placed::Gone) => return false,
                 Some(Placed::NoSeat { wanted }) => self.free_seats(&owner, wanted, now),
                 Some(Placed::Moved) if realms.is_of(slot, self.realm) => {}
                 Some(Placed::Moved | Placed::Refused) | None => break,
@@ -111,17 +130,21 @@ impl<'a> Share<'a> {
         })
     }
 
-    /// Whether there is a good record of this key with this mark; a use of it.
-    pub fn holds(&self, key: &Key, mark: u32, now: i64) -> bool {
-        self.glimpse(key, now, |shard, wanted| {
+    /// Whether there is a good record of this key with this mark; a use of it. `None` where that cannot be told now.
+    pub fn holds(&self, key: &Key, mark: u32, now: i64) -> Option<bool> {
+        let seen = self.glimpse(key, now, |shard, wanted| {
             shard.glimpse_mark(wanted, mark, now)
-        })
-        .is_some()
-            || self
-                .look(key, now, |shard, fingerprint| {
-                    shard.holds(fingerprint, mark, now)
-                })
-                .is_some()
+        });
+        if seen.is_some() {
+            return Some(true);
+        }
+        let Some(_) = self.slot_if_on() else {
+            return self.region.is_on().then_some(false);
+        };
+        let look = self.look_once(key, now, |shard, fingerprint| {
+            shard.holds(fingerprint, mark, now)
+        });
+        look.map(|look| matches!(look, Look::Good { .. }))
     }
 
     /// Looks without the lock.
@@ -159,8 +182,8 @@ impl<'a> Share<'a> {
         }
     }
 
-    /// Removes the record of this key; whether there was one.
-    pub fn remove(&self, key: &Key) -> bool {
+    /// Removes the record of this key; whether there was one. `None` where that cannot be done now.
+    pub fn remove(&self, key: &Key) -> Option<bool> {
         self.with_record(key, |shard, fingerprint| {
             shard.with_record(fingerprint, |record| shard.remove(record).map(|_| true))
         })
@@ -177,10 +200,11 @@ impl<'a> Share<'a> {
                 Ok(same)
             })
         })
+        .unwrap_or(false)
     }
 
-    /// Whether there is a good record of this key; not a use.
-    pub fn contains(&self, key: &Key, now: i64) -> bool {
+    /// Whether there is a good record of this key; not a use. `None` where that cannot be told now.
+    pub fn contains(&self, key: &Key, now: i64) -> Option<bool> {
         self.with_record(key, |shard, fingerprint| {
             shard.with_record(fingerprint, |record| Ok(!record.expiry().has_passed(now)))
         })
@@ -227,15 +251,15 @@ impl<'a> Share<'a> {
         slot.map_or(self.capacity, |slot| self.region.realms().capacity(slot))
     }
 
-    /// Changes that, for all processes. What is too many leaves with the next put. A realm that becomes much larger than
-    /// it was made begins anew.
+    /// Changes that, for all processes. What is too many leaves with the next put. A realm that has records stays in the
+    /// shards that it has.
     pub fn set_capacity(&self, capacity: usize) {
         let Some(slot) = self.slot_or_claim() else {
             return;
         };
         let realms = self.region.realms();
         realms.set_capacity(slot, capacity);
-        if realms.is_cramped(slot) {
+        if realms.is_cramped(slot) && realms.taken(slot) == 0 {
             self.region.spread_anew(slot);
         }
     }
@@ -296,10 +320,12 @@ impl<'a> Share<'a> {
         &self,
         key: &Key,
         act: impl FnOnce(&Shard<'_>, Fingerprint) -> Result<Option<bool>, Broken>,
-    ) -> bool {
-        self.at_home(key, |_, shard, fingerprint| act(shard, fingerprint))
-            .flatten()
-            .unwrap_or(false)
+    ) -> Option<bool> {
+        let Some(_) = self.slot_if_on() else {
+            return self.region.is_on().then_some(false);
+        };
+        let done = self.at_home(key, |_, shard, fingerprint| act(shard, fingerprint))?;
+        Some(done.unwrap_or(false))
     }
 
     fn look(
@@ -308,7 +334,7 @@ impl<'a> Share<'a> {
         now: i64,
         act: impl FnOnce(&Shard<'_>, Fingerprint) -> Result<Look, Broken>,
     ) -> Option<Found> {
-        match self.look_once(key, now, act) {
+        match self.look_once(key, now, act)? {
             Look::Good { mark, expiry } => Some(Found { mark, expiry }),
             _ => None,
         }
@@ -319,17 +345,15 @@ impl<'a> Share<'a> {
         key: &Key,
         now: i64,
         act: impl FnOnce(&Shard<'_>, Fingerprint) -> Result<Look, Broken>,
-    ) -> Look {
+    ) -> Option<Look> {
         let looked = self.at_home(key, |slot, shard, fingerprint| {
             self.region.realms().note_use(slot, now);
             act(shard, fingerprint)
         });
-        looked.unwrap_or_else(|| {
-            if self.region.is_on() {
-                self.region.count(0, Event::GetInVain);
-            }
-            Look::Absent
-        })
+        if looked.is_none() && self.region.is_on() {
+            self.region.count(0, Event::GetInVain);
+        }
+        looked
     }
 
     /// A look that copies. Memory for the copy is had before the lock is.
@@ -348,8 +372,8 @@ impl<'a> Share<'a> {
             match self.look_once(key, now, |shard, fingerprint| {
                 act(shard, fingerprint, record)
             }) {
-                Look::Good { mark, expiry } => return Some(Found { mark, expiry }),
-                Look::Longer(len) => wanted = len,
+                Some(Look::Good { mark, expiry }) => return Some(Found { mark, expiry }),
+                Some(Look::Longer(len)) => wanted = len,
                 _ => break,
             }
         }

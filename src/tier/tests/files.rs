@@ -212,8 +212,8 @@ fn region_whose_file_is_truncated_while_it_is_used_is_off() {
             && share.take(&key(1), None, 0, None).is_none()
     );
     assert!(
-        !share.holds(&key(1), 1, 0)
-            && !share.remove(&key(1))
+        share.holds(&key(1), 1, 0).is_none()
+            && share.remove(&key(1)).is_none()
             && share.is_empty()
             && share.flush(None) == 0
     );

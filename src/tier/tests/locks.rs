@@ -44,7 +44,10 @@ fn stopped_holder_is_waited_for_once_and_goes_on_afterwards() {
         assert!(!put(&share, 2, b"record"));
         // What is there is found all the same.
         assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
-        assert!(share.holds(&key(1), 1, 0) && !share.holds(&key(1), 2, 0));
+        assert_eq!(
+            [share.holds(&key(1), 1, 0), share.holds(&key(1), 2, 0)],
+            [Some(true), Some(false)]
+        );
     }
     let later = begun.elapsed() / 600;
     assert!(
@@ -66,7 +69,7 @@ fn holder_killed_while_it_was_suspect_is_noticed() {
     let share = share(&region, 0);
     assert!(put(&share, 1, &record(1, 1, 100)));
     let holder = stopped_holder(&region);
-    assert!(!share.remove(&key(1)));
+    assert_ne!(share.remove(&key(1)), Some(true));
     assert!(holder.kill());
     until("somebody looks", || put(&share, 2, b"record"));
     assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
@@ -121,7 +124,7 @@ fn suspect_that_keeps_a_lock_for_too_long_loses_it_and_does_not_believe_what_it_
     let share = share(&region, 0);
     assert!(put(&share, 1, &record(1, 1, 100)));
     let holder = stopped_holder(&region);
-    assert!(!share.remove(&key(1)));
+    assert_ne!(share.remove(&key(1)), Some(true));
     // As if it had been suspect for long.
     let since = region.memory.u64(region.layout.shard(0) + place::LOCK + 8);
     since.fetch_sub(crate::tier::lock::FENCED_AFTER.as_nanos() as u64, Relaxed);

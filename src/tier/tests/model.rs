@@ -35,7 +35,7 @@ impl<'a> Model<'a> {
             let share = self.share(number);
             let held = &mut self.realms[number].1;
             let before = held.len();
-            held.retain(|&number, _| share.contains(&key(number), i64::MIN));
+            held.retain(|&number, _| share.contains(&key(number), i64::MIN) == Some(true));
             gone += (before - held.len()) as u64;
         }
         let counted = evictions - self.evictions;
@@ -83,7 +83,7 @@ impl<'a> Model<'a> {
             }
             12 => {
                 let held = &self.realms[realm].1;
-                let found = share.holds(&key(number), mark, now).then(|| Found {
+                let found = (share.holds(&key(number), mark, now) == Some(true)).then(|| Found {
                     mark,
                     expiry: held[&number].expiry,
                 });
@@ -99,7 +99,7 @@ impl<'a> Model<'a> {
             }
             15 => assert_eq!(
                 share.remove(&key(number)),
-                self.realms[realm].1.remove(&number).is_some()
+                Some(self.realms[realm].1.remove(&number).is_some())
             ),
             16 => {
                 let expiry = Expiry::at(self.random.below(150) as i64);
@@ -127,12 +127,7 @@ impl<'a> Model<'a> {
             },
             18 if self.random.below(20) == 0 => {
                 let capacity = [0, 1, 7, 40, 400][self.random.below(5) as usize];
-                let cramped = capacity == 0 || capacity > share.capacity();
                 share.set_capacity(capacity);
-                // A realm that begins anew has lost what it had.
-                if cramped && share.is_empty() {
-                    self.realms[realm].1.clear();
-                }
             }
             _ => assert_ne!(share.standing_of(&key(number)), Standing::New),
         }

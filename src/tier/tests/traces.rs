@@ -15,7 +15,9 @@ fn has(region: &Region, bytes: &[u8]) -> bool {
 fn bytes_of_a_record_that_left_are_overwritten() {
     type Leave = fn(&Share<'_>);
     let ways: [(&str, Leave); 8] = [
-        ("removed", |share| assert!(share.remove(&key(7)))),
+        ("removed", |share| {
+            assert_eq!(share.remove(&key(7)), Some(true))
+        }),
         ("taken", |share| {
             assert!(share.take(&key(7), None, 0, None).is_some())
         }),
