@@ -78,7 +78,7 @@ fn wrong_value_means_the_default_whatever_the_file_says() {
     assert_eq!(settings, expected);
     assert_eq!(
         line,
-        "SSLCACHE_REGION_SIZE=lots is not a number of bytes, so the default 64M is used: write 256k to 64G, such as 64M"
+        "SSLCACHE_REGION_SIZE=lots is not a number of bytes, so the default 64M is used: write 256k to 4G, such as 64M"
     );
 }
 

@@ -46,7 +46,7 @@ fn stopped_holder_is_waited_for_once_and_goes_on_afterwards() {
         assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
         assert_eq!(
             [share.holds(&key(1), 1, 0), share.holds(&key(1), 2, 0)],
-            [Some(true), Some(false)]
+            [Some(true), None]
         );
     }
     let later = begun.elapsed() / 600;
