@@ -145,7 +145,7 @@ static Answer obey(const Order *order)
     return answer;
 }
 
-static Worker worker_start(void)
+static inline Worker worker_start(void)
 {
     int orders[2], answers[2];
     Worker worker;

@@ -1,6 +1,5 @@
-//! gunicorn: workers by fork, and a context for each connection. It closes without a goodbye, and for that libssl
-//! has to forget the session: so a group does not help it, other than the server of `forking.py`, which differs in
-//! this alone.
+//! gunicorn: workers by fork, and a context for each connection. It closes without a goodbye, for which libssl forgets the
+//! session; a group keeps it.
 
 use super::running::{Running, without_tickets};
 use super::{Expected, Row, SCRIPTS, Setting, WORKERS};
@@ -34,6 +33,6 @@ pub fn rows() -> Vec<Row> {
             },
         )
         .unset(Expected::Nobody)
-        .with(Setting::Group, Expected::Nobody),
+        .with(Setting::Group, Expected::All),
     ]
 }

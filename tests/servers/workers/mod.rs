@@ -81,8 +81,6 @@ impl Expected {
 enum Setting {
     /// A region by name, for processes without a common parent.
     Region,
-    /// The same, where contexts could ask for client certificates: such share in a group with a name only.
-    RegionAndName,
     /// Contexts that are alike share.
     Group,
     /// A cache for contexts whose program wants none.
@@ -94,10 +92,6 @@ impl Setting {
         let region = shared_folder(place).join("region");
         match self {
             Self::Region => place.set("SSLCACHE_REGION", region),
-            Self::RegionAndName => {
-                place.set("SSLCACHE_REGION", region);
-                place.set("SSLCACHE_GROUP", "servers");
-            }
             Self::Group => place.set("SSLCACHE_GROUP", "certificate"),
             Self::Force => place.set("SSLCACHE_FORCE", "1"),
         }
@@ -108,7 +102,6 @@ impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
             Self::Region => "SSLCACHE_REGION=FILE",
-            Self::RegionAndName => "SSLCACHE_REGION=FILE SSLCACHE_GROUP=NAME",
             Self::Group => "SSLCACHE_GROUP=certificate",
             Self::Force => "SSLCACHE_FORCE=1",
         })

@@ -37,6 +37,6 @@ pub fn rows() -> Vec<Row> {
             },
         )
         .unset(Expected::Nobody)
-        .with(Setting::RegionAndName, Expected::All),
+        .with(Setting::Region, Expected::All),
     ]
 }
