@@ -60,11 +60,10 @@ pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_i
             Some(callback) => unsafe { callback(ssl, session) },
             None => 0,
         };
-        // SAFETY: the host holds a reference, also to what the callback kept.
-        if let Some(reach) = added_to
-            && let Some(session) = unsafe { SessionRef::lend(libssl, session) }
-        {
-            store.keep_back(reach, &session);
+        if let Some(reach) = added_to {
+            // SAFETY: the host holds a reference, also to what the callback kept.
+            let session = unsafe { SessionRef::lend(libssl, session) };
+            session.inspect(|session| store.keep_back(reach, session));
         }
         store.auto_clear(ctx, is_server);
         Some(kept)

@@ -43,12 +43,15 @@ const READY_AND_RENEW: c_int = 2;
 /// Keeps what is derived from a secret here apart from anything else.
 const LABEL: &[u8] = b"sslcache ticket keys 1";
 
+/// A fingerprint, if there is one, and the traits by which it was taken.
+type Group = (Traits, Option<Digest>);
+
 /// What a context has to do with shared keys.
 pub struct TicketSharing {
     /// Whether its ticket-key callback is ours.
     is_ours: AtomicBool,
     /// Its fingerprint for clients who are asked for no certificate, and for others; and by which traits it was taken.
-    groups: [Lock<Option<(Traits, Option<Digest>)>>; 2],
+    groups: [Lock<Option<Group>>; 2],
 }
 
 impl Default for TicketSharing {
