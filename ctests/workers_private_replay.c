@@ -2,7 +2,6 @@
  * Early data is accepted once also where a session has to stay in its process for the application's data, and where a
  * process was forked without fork handlers, of which its parent is not told.
  */
-#define _GNU_SOURCE
 #include "workers.h"
 
 #include <sys/syscall.h>
