@@ -1,10 +1,12 @@
 //! Where everything is. It follows from the size alone: no place is ever read from the memory itself.
 //!
-//!     0        header: what region this is, the random numbers of its digests, flags
-//!     4096     the page of keys: a lock, and two copies
-//!     12288    realms: 64 bytes each
-//!     ...      shards, each: head (lock, sums, lists of free blocks), queues (56 bytes a realm), buckets (6 bytes each),
-//!              heap
+//! ```text
+//! 0        header: what region this is, the random numbers of its digests, flags
+//! 4096     the page of keys: a lock, and two copies
+//! 12288    realms: 64 bytes each
+//! ...      shards, each: head (lock, sums, lists of free blocks), queues (56 bytes a realm), buckets (6 bytes each),
+//!          heap
+//! ```
 
 /// Changes with every change of what is where, or of what it means.
 pub(super) const VERSION: u32 = 1;
