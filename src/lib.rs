@@ -7,6 +7,7 @@
 //! * [`host`] is the libssl behind us: its functions, and owning references to its objects.
 //! * [`ffi`] is what C sees: the only layer with exported functions, and the rules of libssl.
 //! * [`config`] is what the administrator asked for: read once, handed down as values.
+//! * [`page`] is what a process shows of itself, for the tool to read.
 //! * [`lock`] is what all of them wait at: a mutex that survives a fork.
 //! * `prefetch` tells the processor what it will need.
 //! * [`say`] is the few lines that we may have to say, on stderr.
@@ -16,6 +17,7 @@ pub mod config;
 pub mod ffi;
 pub mod host;
 pub mod lock;
+pub mod page;
 mod prefetch;
 mod say;
 pub mod tier;

@@ -11,7 +11,7 @@
 //! exist in the child.
 
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::thread;
 use std::time::Duration;
@@ -24,7 +24,8 @@ pub struct Lock<T> {
 }
 
 const LOST: u32 = 0;
-const FIRST: u32 = 1;
+/// The number of a process that has not been forked by one that watched.
+pub const FIRST: u32 = 1;
 
 /// How often, and how far apart, a lock is tried before it is given up in a new process: 5 ms in all. Living
 /// threads hold locks for less than that, unless they are kept from running; then a cache is lost for nothing.
@@ -45,9 +46,18 @@ impl<T> Lock<T> {
     pub fn lock(&self) -> Option<MutexGuard<'_, T>> {
         // Relaxed, here and below: what the lock protects is ordered by the mutex.
         if self.whole_in.load(Ordering::Relaxed) == this_process() {
-            return self.mutex.lock().ok();
+            if let Ok(guard) = self.mutex.try_lock() {
+                return Some(guard);
+            }
+            return self.wait();
         }
         self.first_lock_since_fork()
+    }
+
+    #[cold]
+    fn wait(&self) -> Option<MutexGuard<'_, T>> {
+        WAITS.fetch_add(1, Ordering::Relaxed);
+        self.mutex.lock().ok()
     }
 
     #[cold]
@@ -76,6 +86,14 @@ impl<T> Lock<T> {
             Err(_) => self.lock(),
         }
     }
+}
+
+/// How often a thread had to wait for a lock, of whatever subject.
+static WAITS: AtomicU64 = AtomicU64::new(0);
+
+/// How often a thread of this process, or of those that it was forked from, had to wait for a lock.
+pub fn lock_waits() -> u64 {
+    WAITS.load(Ordering::Relaxed)
 }
 
 /// How many processes there were, counted along the line of forks that led here.

@@ -181,6 +181,18 @@ fn config_knows_no_layer() {
 }
 
 #[test]
+fn page_knows_no_layer() {
+    let layers = [
+        "crate::cache",
+        "crate::tier",
+        "crate::ffi",
+        "crate::host",
+        "crate::config",
+    ];
+    assert_eq!(forbidden(&sources("page"), &layers), Vec::<Breach>::new());
+}
+
+#[test]
 fn only_ffi_is_seen_from_c() {
     assert_eq!(defines_for_c(&sources("")), Vec::<Breach>::new());
 }

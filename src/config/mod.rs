@@ -49,6 +49,7 @@ pub struct Setting {
 struct Takes {
     bare: Bare,
     set: fn(&mut Settings, &OsStr) -> Result<(), Refusal>,
+    get: fn(&Settings) -> String,
 }
 
 /// A value of the file that needs no quotes.
@@ -64,10 +65,33 @@ impl Setting {
     pub fn variable(&self) -> String {
         format!("{PREFIX}{}", self.name.to_ascii_uppercase())
     }
+
+    /// Whether it is on or off.
+    pub fn is_switch(&self) -> bool {
+        let takes = self.takes.as_ref();
+        takes.is_some_and(|takes| takes.bare == Bare::Switch)
+    }
+
+    /// Whether `text` may be written for it; otherwise what it is instead, and what to write.
+    pub fn check(&self, text: &OsStr) -> Result<(), (&'static str, String)> {
+        let mut ignored = Settings::default();
+        let taken = self
+            .takes
+            .as_ref()
+            .map(|takes| (takes.set)(&mut ignored, text));
+        taken
+            .unwrap_or(Ok(()))
+            .map_err(|Refusal { reason, remedy }| (reason, remedy))
+    }
+
+    /// What it is in `settings`, written as one would write it; `None`: of the environment alone.
+    pub fn value_in(&self, settings: &Settings) -> Option<String> {
+        self.takes.as_ref().map(|takes| (takes.get)(settings))
+    }
 }
 
 /// Every setting.
-pub static SETTINGS: [Setting; 7] = [
+pub static SETTINGS: [Setting; 8] = [
     Setting {
         name: "region",
         default: "none",
@@ -76,6 +100,7 @@ pub static SETTINGS: [Setting; 7] = [
         takes: Some(Takes {
             bare: Bare::Nothing,
             set: |to, text| values::region(text).map(|region| to.region = region),
+            get: |of| values::write_region(of.region.as_deref()),
         }),
     },
     Setting {
@@ -86,6 +111,7 @@ pub static SETTINGS: [Setting; 7] = [
         takes: Some(Takes {
             bare: Bare::Number,
             set: |to, text| values::size(text).map(|size| to.region_size = size),
+            get: |of| values::write_size(of.region_size),
         }),
     },
     Setting {
@@ -97,6 +123,7 @@ pub static SETTINGS: [Setting; 7] = [
         takes: Some(Takes {
             bare: Bare::Nothing,
             set: |to, text| values::group(text).map(|group| to.group = group),
+            get: |of| values::write_group(&of.group),
         }),
     },
     Setting {
@@ -107,6 +134,7 @@ pub static SETTINGS: [Setting; 7] = [
         takes: Some(Takes {
             bare: Bare::Switch,
             set: |to, text| values::switch(text).map(|on| to.force = on),
+            get: |of| values::write_switch(of.force),
         }),
     },
     Setting {
@@ -117,6 +145,7 @@ pub static SETTINGS: [Setting; 7] = [
         takes: Some(Takes {
             bare: Bare::Nothing,
             set: |to, text| values::ticket_keys(text).map(|keys| to.ticket_keys = keys),
+            get: |of| values::write_ticket_keys(of.ticket_keys),
         }),
     },
     Setting {
@@ -127,6 +156,19 @@ pub static SETTINGS: [Setting; 7] = [
         takes: Some(Takes {
             bare: Bare::Switch,
             set: |to, text| values::switch(text).map(|on| to.verbose = on),
+            get: |of| values::write_switch(of.verbose),
+        }),
+    },
+    Setting {
+        name: "stats",
+        default: "1",
+        unit: "0 or 1, no or yes, off or on, false or true",
+        meaning: "The figures of the process are shown to sslcache stat, top and doctor, in a file that its user alone \
+                  may read.",
+        takes: Some(Takes {
+            bare: Bare::Switch,
+            set: |to, text| values::switch(text).map(|on| to.stats = on),
+            get: |of| values::write_switch(of.stats),
         }),
     },
     Setting {
@@ -153,6 +195,8 @@ pub struct Settings {
     pub ticket_keys: TicketKeys,
     /// Whether to say that we are active.
     pub verbose: bool,
+    /// Whether the figures of this process are shown.
+    pub stats: bool,
 }
 
 /// Which contexts share their sessions.
@@ -184,6 +228,7 @@ impl Default for Settings {
             force: false,
             ticket_keys: TicketKeys::Own,
             verbose: false,
+            stats: true,
         }
     }
 }

@@ -133,3 +133,42 @@ pub fn region(text: &OsStr) -> Result<Option<PathBuf>, Refusal> {
     }
     Ok(Some(Path::new(text).to_path_buf()))
 }
+
+/// As [`switch`] reads it.
+pub fn write_switch(on: bool) -> String {
+    u8::from(on).to_string()
+}
+
+/// As [`size`] reads it, in the largest unit that fits.
+pub fn write_size(bytes: usize) -> String {
+    let units = [(30, "G"), (20, "M"), (10, "k")];
+    let fits = units
+        .iter()
+        .find(|(shift, _)| bytes.trailing_zeros() >= *shift);
+    match fits {
+        Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
+        None => bytes.to_string(),
+    }
+}
+
+/// As [`group`] reads it.
+pub fn write_group(group: &Group) -> String {
+    match group {
+        Group::None => "none".into(),
+        Group::Certificate => "certificate".into(),
+        Group::Named(name) => name.clone(),
+    }
+}
+
+/// As [`ticket_keys`] reads it.
+pub fn write_ticket_keys(keys: TicketKeys) -> String {
+    match keys {
+        TicketKeys::Own => "own".into(),
+        TicketKeys::Shared => "shared".into(),
+    }
+}
+
+/// As [`region`] reads it.
+pub fn write_region(region: Option<&Path>) -> String {
+    region.map_or("none".into(), |path| path.to_string_lossy().into_owned())
+}

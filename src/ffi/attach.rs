@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::callbacks;
 use super::guard::{caught, guard, quietly};
 use super::known;
+use super::live;
 use super::presence;
 use super::registry;
 use super::store::Store;
@@ -165,6 +166,7 @@ unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) -> O
     unsafe { store.share_ticket_keys(ctx) };
     registry::enter(ctx, store);
     presence::announce(host);
+    live::begin(host);
     Some(())
 }
 
@@ -399,6 +401,8 @@ unsafe extern "C" fn context_freed(
         // SAFETY: libcrypto passes the dying context, whose ex_data is still there.
         unsafe { (store.libssl.SSL_CTX_set_ex_data)(ctx, index, ptr::null_mut()) };
         known::forget(ctx);
+        // SAFETY: the counters of a dying context go with it, later.
+        unsafe { live::retire(&store, ctx) };
         registry::strike_out(ctx);
         store.let_go(ctx);
         Some(())

@@ -10,6 +10,7 @@ use core::slice;
 use super::attach::{attached, note_standing, noted_standing, session_context};
 use super::fingerprint::Client;
 use super::guard::{guard, quietly};
+use super::live;
 use super::sharing::Reach;
 use super::store::{Store, Usage, now};
 use crate::cache::{Key, Standing};
@@ -28,6 +29,7 @@ pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_i
         let ctx = unsafe { session_context(ssl) }?;
         // SAFETY: the connection holds a reference to the context.
         let store = unsafe { attached(ctx) }?;
+        live::enter(&store, ctx);
         let libssl = store.libssl;
         // SAFETY: the host passes a live connection.
         let is_server = unsafe { (libssl.SSL_is_server)(ssl) } == 1;
@@ -66,6 +68,7 @@ pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_i
             session.inspect(|session| store.keep_back(reach, session));
         }
         store.auto_clear(ctx, is_server);
+        live::leave();
         Some(kept)
     })
 }
@@ -148,6 +151,7 @@ pub unsafe extern "C" fn on_get(
         let ctx = unsafe { session_context(ssl) }?;
         // SAFETY: the connection holds a reference to the context.
         let store = unsafe { attached(ctx) }?;
+        live::enter(&store, ctx);
         store.auto_clear(ctx, true); // before the look-up, as it was due at the end of an earlier handshake
         // SAFETY: the host passes a live connection.
         if !unsafe { store.serves(ssl) } {
@@ -166,7 +170,7 @@ pub unsafe extern "C" fn on_get(
             version,
         )?;
         if single_use && !store.claims.claim(&key, now()) {
-            store.count_miss();
+            store.count_used();
             return None;
         }
         let usage = match version {
@@ -196,6 +200,7 @@ pub unsafe extern "C" fn on_get(
             // SAFETY: the host passes a live connection.
             unsafe { note_standing(store.host, ssl, store.standing_of(&key)) };
         }
+        live::leave();
         Some(found)
     })
 }

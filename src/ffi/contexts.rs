@@ -13,6 +13,7 @@ use super::callbacks::version_of;
 use super::fingerprint;
 use super::freeing;
 use super::guard::{guard, quietly};
+use super::live;
 use crate::host::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
 use crate::host::inside::Inside;
 use crate::host::locate;
@@ -181,6 +182,7 @@ pub unsafe extern "C" fn SSL_free(ssl: *mut SSL) {
         let free = locate::host()?.passthrough.SSL_free?;
         // SAFETY: the caller's contract.
         freeing::while_freeing(|| unsafe { free(ssl) });
+        live::leave(); // all that there was to count of it was counted
         Some(())
     });
 }

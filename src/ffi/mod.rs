@@ -10,7 +10,7 @@
 //! * [`sharing`] is its way to other processes, with those of its [`fingerprint`]; [`forcing`] gives a cache to who has
 //!   none.
 //! * [`tickets`] gives all processes one set of keys for stateless tickets.
-//! * [`presence`] is how we came into the process.
+//! * [`presence`] is how we came into the process; [`live`] shows what we do there.
 //! * [`guard`] is the boundary: panics, errno; [`callback`] a C function pointer that may change at any time.
 //! * [`claims`] sees to it that early data is accepted once; [`registry`] knows all stores,
 //!   [`known`] finds one fast.
@@ -27,6 +27,7 @@ mod forcing;
 mod freeing;
 mod guard;
 mod known;
+mod live;
 mod presence;
 mod registry;
 pub mod sessions;

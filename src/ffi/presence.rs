@@ -34,7 +34,8 @@ pub fn announce(host: &Host) {
     }
 }
 
-fn form(host: &Host) -> String {
+/// How we came in, and which library is behind us.
+pub fn form(host: &Host) -> String {
     let ours = images::file_of(announce as *const _).map(path);
     let theirs = host
         .passthrough

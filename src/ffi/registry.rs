@@ -3,6 +3,7 @@
 //! Lock order: the registry, then shards. Nothing of the application or the host runs under its lock but
 //! the counting of references and the reading of a session's times.
 
+use core::ptr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -57,6 +58,15 @@ pub fn note_sessions_of(ctx: *mut SSL_CTX) {
 /// The store of a context that may belong to any of several hosts.
 pub fn of_context(ctx: *mut SSL_CTX) -> Option<Arc<Store>> {
     STORES.lock()?.all.get(&(ctx as usize)).cloned()
+}
+
+/// Visits every store, and its context, which is alive meanwhile. No context comes or goes until `visit` has seen all.
+pub fn each(mut visit: impl FnMut(*mut SSL_CTX, &Store)) {
+    if let Some(stores) = STORES.lock() {
+        for (&ctx, store) in &stores.all {
+            visit(ptr::with_exposed_provenance_mut(ctx), store);
+        }
+    }
 }
 
 /// Lets the expiry of a session follow its time and timeout in every cache that holds it.

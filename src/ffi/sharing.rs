@@ -30,7 +30,7 @@ use crate::config::{Group, settings};
 use crate::host::SessionRef;
 use crate::host::record::Record;
 use crate::host::types::SSL_CTX;
-use crate::lock::{Lock, this_process, watch_forks};
+use crate::lock::{FIRST, Lock, this_process, watch_forks};
 use crate::say::{self, Topic};
 use crate::tier::{Ballot, Lot, Realm, Region, Share, Turn};
 
@@ -252,6 +252,12 @@ impl Reach {
 
 /// Where the context's sessions are shared.
 impl Store {
+    /// Whether this process has made the context after it was forked by one that had contexts: its siblings have others.
+    pub fn made_after_fork(&self) -> bool {
+        let process = this_process();
+        process != FIRST && self.sharing.made.process == process
+    }
+
     /// Whether other processes may have this context.
     pub fn has_forked(&self) -> bool {
         let lot = self.sharing.lot.get().copied().flatten();
@@ -310,7 +316,7 @@ impl Store {
     }
 
     /// The places of this context in the region, as far as they are known by now.
-    fn known_shares(&self) -> SmallVec<[Share<'static>; 2]> {
+    pub(super) fn known_shares(&self) -> SmallVec<[Share<'static>; 2]> {
         let in_group = self.sharing.in_group.lock().and_then(|known| *known);
         let places = in_group.map_or([None; 2], |known| known.places);
         let alone = self.sharing.alone.get().copied();
@@ -627,9 +633,11 @@ impl Store {
         }
         let share = reach.share()?;
         if self.sharing.deferred.has(key) {
+            self.count_gone();
             return None;
         }
         let now = now();
+        let mut was_here = false;
         if let Some(session) = self.look_up(&self.cache, key, usage) {
             if let Reach::Unsettled(_) = reach {
                 return (!usage.is_taken()).then_some(session);
@@ -639,7 +647,7 @@ impl Store {
             match self.counts(share, key, &session, usage, now) {
                 _ if expired && !usage.is_taken() => return Some(session),
                 Some(true) => return Some(session),
-                Some(false) => {}
+                Some(false) => was_here = true,
                 // The region had no time: that is a miss, and no more.
                 None => return None,
             }
@@ -650,7 +658,18 @@ impl Store {
                 self.removed(ctx, session.as_ptr());
             }
         }
-        self.find_elsewhere(ctx, share, key, usage, now)
+        let found = self.find_elsewhere(ctx, share, key, usage, now);
+        if found.is_some() {
+            self.counters.hits_region.fetch_add(1, Ordering::Relaxed);
+        } else if was_here {
+            self.count_gone();
+        }
+        found
+    }
+
+    /// Counts a look-up of a session that was taken out of the region.
+    fn count_gone(&self) {
+        self.counters.misses_gone.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether the region has a session of the own cache; `None` where it had no time.

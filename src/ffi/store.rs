@@ -16,6 +16,7 @@ use super::clearing::AutoClear;
 use super::ending::Sentinel;
 use super::forcing::IdContext;
 use super::guard::{caught, quietly};
+use super::live;
 use super::registry;
 use super::sharing::{Reach, Sharing};
 use super::snapshot::Snapshots;
@@ -25,6 +26,7 @@ use crate::host::abi::*;
 use crate::host::scratch::Origin;
 use crate::host::types::*;
 use crate::host::{Host, Libssl, SessionRef};
+use crate::page;
 
 /// Enough that two threads rarely meet at one lock, few enough that an idle cache is small.
 const SHARDS_A_PROCESSOR: usize = 4;
@@ -42,6 +44,8 @@ pub struct Store {
     pub remove_callback: Callback<RemoveSessionCallback>,
     pub get_callback: Callback<GetSessionCallback>,
     pub(super) counters: Counters,
+    /// How often a flush was asked for from outside, and done.
+    pub(super) flushed: AtomicU64,
     /// Set by a panic: from then on this context has no cache.
     broken: AtomicBool,
     pub(super) auto_clear: AutoClear,
@@ -64,6 +68,16 @@ pub(super) struct Counters {
     pub(super) misses: AtomicU64,
     pub(super) cache_full: AtomicU64,
     pub(super) failures: AtomicU64,
+    /// Look-ups that found a session; and of these, those that found it in the memory that processes share.
+    pub(super) hits: AtomicU64,
+    pub(super) hits_region: AtomicU64,
+    /// Of the misses: what another process had removed, what was marked, what is good for one use and is being used.
+    pub(super) misses_gone: AtomicU64,
+    pub(super) misses_marked: AtomicU64,
+    pub(super) misses_used: AtomicU64,
+    /// Of what was found: up to a minute old, ten minutes, an hour, a day, older; and their ages in all.
+    pub(super) ages: [AtomicU64; 5],
+    pub(super) age_seconds: AtomicU64,
 }
 
 impl Store {
@@ -85,6 +99,7 @@ impl Store {
             remove_callback: Callback::none(),
             get_callback: Callback::none(),
             counters: Counters::default(),
+            flushed: AtomicU64::new(page::flushes()),
             broken: AtomicBool::new(false),
             auto_clear: AutoClear::default(),
             populated: AtomicBool::new(false),
@@ -149,6 +164,7 @@ impl Store {
             return false;
         };
         let now = now();
+        live::tick(self, ctx, now);
         self.update_time(&lent, now);
         if !matches!(reach, Reach::Own) || self.may_group() {
             return self.add_shared(ctx, reach, (key, &lent), standing, to_all);
@@ -321,11 +337,18 @@ impl Store {
         };
         // divergence: libssl resumes a session that was removed and then added again, though the removal
         // marked it not resumable. The host refuses a marked session from a callback.
-        let found = found.filter(|session| !session.is_marked_not_resumable());
-        if found.is_none() {
+        let Some(session) = found else {
             self.count_miss();
+            return None;
+        };
+        if session.is_marked_not_resumable() {
+            self.count_miss();
+            self.counters.misses_marked.fetch_add(1, Ordering::Relaxed);
+            return None;
         }
-        found
+        self.counters.hits.fetch_add(1, Ordering::Relaxed);
+        self.count_age(session.time_and_timeout().0);
+        Some(session)
     }
 
     /// Looks an id up in one of the caches of this process.
@@ -357,6 +380,12 @@ impl Store {
     /// Counts a look-up that found nothing.
     pub fn count_miss(&self) {
         self.counters.misses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a look-up of a session that is good for one use, and is being used.
+    pub fn count_used(&self) {
+        self.count_miss();
+        self.counters.misses_used.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a session that the application's get callback had.

@@ -293,6 +293,15 @@ impl Region {
         }
     }
 
+    /// Removes all records of all realms that there are, but for newcomers; how many.
+    pub fn flush(&self) -> usize {
+        if !self.is_on() {
+            return 0;
+        }
+        let slots = 0..self.layout.realms as u32;
+        slots.map(|slot| self.flush_slot(slot, u32::MAX)).sum()
+    }
+
     /// Removes the records of a slot that there are, but for newcomers; how many.
     pub(super) fn flush_slot(&self, slot: u32, most: u32) -> usize {
         let mut removed = 0;

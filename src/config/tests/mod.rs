@@ -82,16 +82,18 @@ fn all_set() -> Settings {
         force: true,
         ticket_keys: TicketKeys::Shared,
         verbose: true,
+        stats: false,
     }
 }
 
-const ALL_IN_ENVIRONMENT: [(&str, &str); 6] = [
+const ALL_IN_ENVIRONMENT: [(&str, &str); 7] = [
     ("SSLCACHE_REGION", "/run/sslcache/web"),
     ("SSLCACHE_REGION_SIZE", "1G"),
     ("SSLCACHE_GROUP", "web"),
     ("SSLCACHE_FORCE", "yes"),
     ("SSLCACHE_TICKET_KEYS", "shared"),
     ("SSLCACHE_VERBOSE", "1"),
+    ("SSLCACHE_STATS", "off"),
 ];
 
 const ALL_IN_FILE: &str = "\
@@ -101,4 +103,5 @@ const ALL_IN_FILE: &str = "\
     group = \"web\"\n\
     force = true\n\
     ticket_keys = \"shared\"\n\
-    verbose = 1\n";
+    verbose = 1\n\
+    stats = false\n";

@@ -42,7 +42,7 @@ fn each_setting_by_file() {
 fn environment_wins_over_file() {
     let folder = Folder::new();
     let other = folder.write(
-        "region = '/other'\nregion_size = 262_144\ngroup = 'other'\nforce = 0\nticket_keys = 'own'\nverbose = false\n",
+        "region = '/other'\nregion_size = 262_144\ngroup = 'other'\nforce = 0\nticket_keys = 'own'\nverbose = false\nstats = true\n",
     );
     assert_eq!(
         read(&ALL_IN_ENVIRONMENT, &other),
@@ -98,4 +98,19 @@ fn privileged_program_has_the_defaults_and_says_nothing() {
     }
     .read();
     assert_eq!((settings, complaints.line()), (Settings::default(), None));
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    for settings in [Settings::default(), all_set()] {
+        let written: Vec<_> = SETTINGS
+            .iter()
+            .filter_map(|setting| Some((setting.variable(), setting.value_in(&settings)?)))
+            .collect();
+        let borrowed: Vec<_> = written
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect();
+        assert_eq!(by_environment(&borrowed), (settings, String::new()));
+    }
 }

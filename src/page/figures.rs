@@ -1,0 +1,269 @@
+//! What is counted, in one table: how it is called, and what it is.
+
+#![allow(missing_docs)] // the table says what each figure is
+
+/// A number that only grows while its process lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub enum Figure {
+    HitsProcess,
+    HitsRegion,
+    HitsCallback,
+    MissesAbsent,
+    MissesGone,
+    MissesMarked,
+    MissesUsed,
+    Added,
+    Replaced,
+    Evicted,
+    Expired,
+    Flushed,
+    Removed,
+    Refused,
+    Failures,
+    LockWaits,
+    AgeMinute,
+    AgeTenMinutes,
+    AgeHour,
+    AgeDay,
+    AgeMore,
+    AgeSeconds,
+    Handshakes,
+    Resumed,
+    Timeouts,
+}
+
+/// How many there are.
+pub const NUMBER: usize = 25;
+
+/// Each figure by its number: its name, and what it counts.
+pub static FIGURES: [(Figure, &str, &str); NUMBER] = [
+    (
+        Figure::HitsProcess,
+        "hits_process",
+        "Look-ups that found a session in the cache of the process",
+    ),
+    (
+        Figure::HitsRegion,
+        "hits_region",
+        "Look-ups that found a session in the memory that processes share",
+    ),
+    (
+        Figure::HitsCallback,
+        "hits_callback",
+        "Look-ups that the program's own callback answered",
+    ),
+    (
+        Figure::MissesAbsent,
+        "misses_absent",
+        "Look-ups of a session that is nowhere",
+    ),
+    (
+        Figure::MissesGone,
+        "misses_gone",
+        "Look-ups of a session that another process had removed or used up",
+    ),
+    (
+        Figure::MissesMarked,
+        "misses_marked",
+        "Look-ups of a session that was marked not resumable",
+    ),
+    (
+        Figure::MissesUsed,
+        "misses_used",
+        "Look-ups of a session that is good for one use and is being used",
+    ),
+    (Figure::Added, "added", "Sessions added under a new id"),
+    (
+        Figure::Replaced,
+        "replaced",
+        "Sessions that took the place of another one with their id",
+    ),
+    (
+        Figure::Evicted,
+        "evicted",
+        "Sessions that left because the cache was full",
+    ),
+    (
+        Figure::Expired,
+        "expired",
+        "Sessions that were cleared away because they had expired",
+    ),
+    (
+        Figure::Flushed,
+        "flushed",
+        "Sessions that left by a flush of everything",
+    ),
+    (
+        Figure::Removed,
+        "removed",
+        "Sessions taken out by id: removed, or used once",
+    ),
+    (
+        Figure::Refused,
+        "refused",
+        "Sessions not added because memory was short",
+    ),
+    (
+        Figure::Failures,
+        "failures",
+        "Anything that went wrong in sslcache; each was a miss, and nothing worse",
+    ),
+    (
+        Figure::LockWaits,
+        "lock_waits",
+        "Times that a thread had to wait for a lock of the cache",
+    ),
+    (
+        Figure::AgeMinute,
+        "age_60",
+        "Hits of sessions no older than a minute",
+    ),
+    (
+        Figure::AgeTenMinutes,
+        "age_600",
+        "Hits of sessions no older than ten minutes",
+    ),
+    (
+        Figure::AgeHour,
+        "age_3600",
+        "Hits of sessions no older than an hour",
+    ),
+    (
+        Figure::AgeDay,
+        "age_86400",
+        "Hits of sessions no older than a day",
+    ),
+    (
+        Figure::AgeMore,
+        "age_more",
+        "Hits of sessions older than a day",
+    ),
+    (
+        Figure::AgeSeconds,
+        "age_seconds",
+        "The ages of all sessions that were hit, in seconds",
+    ),
+    (
+        Figure::Handshakes,
+        "handshakes",
+        "Handshakes done, full and resumed",
+    ),
+    (
+        Figure::Resumed,
+        "resumed",
+        "Handshakes that resumed a session, by the cache or by a ticket",
+    ),
+    (
+        Figure::Timeouts,
+        "timeouts",
+        "Sessions that were offered after they had expired",
+    ),
+];
+
+/// What is shown of the memory that processes share: its name, and what it is.
+pub static REGION_FIGURES: [(&str, &str); 12] = [
+    ("gets", "Look-ups in the memory that processes share"),
+    ("hits", "Of these, those that found the session"),
+    ("absent", "Of these, those that found none"),
+    ("expired", "Of these, those that found one that had expired"),
+    ("puts", "Sessions put there"),
+    ("refused", "Sessions not put: too long, no time, or no room"),
+    ("evictions", "Sessions that left it to make room"),
+    ("takes", "Sessions taken out by the one who uses them"),
+    (
+        "time_outs",
+        "Calls that missed because a lock was not had in time",
+    ),
+    ("recovered", "Locks taken over from a process that had died"),
+    ("records", "Sessions there now"),
+    ("bytes", "Bytes that they take now"),
+];
+
+/// All figures of a process.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Sums {
+    pub figures: [u64; NUMBER],
+    /// Contexts there are.
+    pub contexts: u64,
+    /// Sessions cached in the process.
+    pub sessions: u64,
+    /// Bytes that its caches take, beyond the sessions themselves.
+    pub memory: u64,
+}
+
+impl Sums {
+    /// One of the figures.
+    pub fn get(&self, figure: Figure) -> u64 {
+        self.figures[figure as usize]
+    }
+
+    /// Counts `number` more.
+    pub fn add(&mut self, figure: Figure, number: u64) {
+        let sum = &mut self.figures[figure as usize];
+        *sum = sum.wrapping_add(number);
+    }
+
+    /// Look-ups that found a session.
+    pub fn hits(&self) -> u64 {
+        [
+            Figure::HitsProcess,
+            Figure::HitsRegion,
+            Figure::HitsCallback,
+        ]
+        .map(|figure| self.get(figure))
+        .iter()
+        .sum()
+    }
+
+    /// Look-ups that found none.
+    pub fn misses(&self) -> u64 {
+        let reasons = [
+            Figure::MissesAbsent,
+            Figure::MissesGone,
+            Figure::MissesMarked,
+            Figure::MissesUsed,
+        ];
+        reasons.map(|figure| self.get(figure)).iter().sum()
+    }
+}
+
+/// A context, as far as it says who can resume sessions.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// SSL_SESS_CACHE_*, as the program has set it.
+    pub mode: u32,
+    /// SSL_VERIFY_*.
+    pub verify: u8,
+    /// Bytes of the session id context.
+    pub id_context: u8,
+    pub flags: u8,
+    /// SSL_OP_*.
+    pub options: u64,
+    /// Sessions that it may hold; 0 for no limit.
+    pub capacity: u64,
+    /// Sessions that it holds in this process.
+    pub sessions: u64,
+    pub hits: u64,
+    pub misses: u64,
+    /// Handshakes done as a server.
+    pub accepted: u64,
+    /// Of these and of those as a client, the resumed ones.
+    pub resumed: u64,
+}
+
+impl Context {
+    /// The cache was given by SSLCACHE_FORCE.
+    pub const FORCED: u8 = 1;
+    /// Made after a fork, so that no other process has it.
+    pub const MADE_AFTER_FORK: u8 = 2;
+    /// Its sessions go to the memory that processes share.
+    pub const SHARED: u8 = 4;
+    /// The program has callbacks of its own that keep sessions.
+    pub const CALLBACKS: u8 = 8;
+
+    /// Whether it has one of the marks above.
+    pub fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+}

@@ -1,0 +1,124 @@
+//! Where the files lie: a folder that belongs to one user, and that nobody else may look into.
+
+use std::env;
+use std::ffi::CString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::reading::Reading;
+
+/// What the name of each file ends in.
+pub const SUFFIX: &str = ".page";
+/// Files that are looked at for being stale when another one is made.
+const SWEPT_MOST: usize = 64;
+
+/// A folder that was found to be ours. All is done by its descriptor: a name may come to mean another one.
+pub struct Folder {
+    file: File,
+    path: PathBuf,
+}
+
+/// Where a process of this user would make its file.
+fn place() -> PathBuf {
+    match env::var_os("XDG_RUNTIME_DIR") {
+        Some(folder) if folder.as_bytes().starts_with(b"/") => Path::new(&folder).join("sslcache"),
+        _ => PathBuf::from("/run/sslcache"),
+    }
+}
+
+/// Where the files of those may lie that this user may look at.
+pub fn folders() -> Vec<PathBuf> {
+    let mut folders = vec![PathBuf::from("/run/sslcache")];
+    // Of users, and of services that were given a folder of their own.
+    for parent in ["/run/user", "/run"] {
+        let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+        let places = entries.map(|entry| entry.path().join("sslcache"));
+        folders.extend(places.filter(|place| place.is_dir()));
+    }
+    if !folders.contains(&place()) {
+        folders.push(place());
+    }
+    folders
+}
+
+impl Folder {
+    /// The folder of this user, made if it is not there; never with weaker rights than its own, never through a link.
+    pub fn ours() -> io::Result<Self> {
+        let path = place();
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        Self::open(&path)
+    }
+
+    /// A folder, if it belongs to this user alone.
+    fn open(path: &Path) -> io::Result<Self> {
+        let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open(path)?;
+        let about = file.metadata()?;
+        // SAFETY: a question to the kernel.
+        if about.uid() != unsafe { libc::geteuid() } || about.mode() & 0o077 != 0 {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        Ok(Self {
+            file,
+            path: path.to_path_buf(),
+        })
+    }
+
+    /// The path of a file in it, by the name that the folder had when it was opened.
+    pub fn path_of(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Makes a file. One of that name can only be of a process that had our number before.
+    pub fn make(&self, name: &str) -> io::Result<File> {
+        self.remove(name);
+        let name = CString::new(name)?;
+        let flags =
+            libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        // SAFETY: the folder is open, and the name a C string.
+        let fd = unsafe { libc::openat(self.file.as_raw_fd(), name.as_ptr(), flags, 0o600) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: just opened, and nobody else's.
+        Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) })
+    }
+
+    fn remove(&self, name: &str) {
+        if let Ok(name) = CString::new(name) {
+            // SAFETY: the folder is open, and the name a C string. What is not there need not go.
+            unsafe { libc::unlinkat(self.file.as_raw_fd(), name.as_ptr(), 0) };
+        }
+    }
+
+    /// Removes the files whose processes are all gone.
+    pub fn sweep(&self) {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        for entry in entries.take(SWEPT_MOST) {
+            let name = entry.file_name();
+            let Some(name) = name.to_str().filter(|name| name.ends_with(SUFFIX)) else {
+                continue;
+            };
+            if Reading::of(&entry.path()).is_ok_and(|page| page.is_stale()) {
+                self.remove(name);
+            }
+        }
+    }
+}
+
+/// Removes the files of a folder whose processes are all gone, if the folder is ours.
+pub fn sweep(path: &Path) {
+    if let Ok(folder) = Folder::open(path) {
+        folder.sweep();
+    }
+}

@@ -1,0 +1,221 @@
+//! Reading a page: anybody's who may. Nothing in it is believed to make sense.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::alive::{is_alive, namespace};
+use super::figures::{Context, NUMBER, REGION_FIGURES, Sums};
+use super::folder::{self, SUFFIX};
+use super::layout::{
+    BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
+};
+
+/// What a page said when it was read.
+pub struct Reading {
+    /// Where it lies.
+    pub path: PathBuf,
+    words: Vec<u64>,
+}
+
+/// One process of it.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// When its figures were last written, in seconds of the epoch; 0: never.
+    pub published: u64,
+    /// Its figures.
+    pub sums: Sums,
+    /// Its first contexts.
+    pub contexts: Vec<Context>,
+}
+
+impl Reading {
+    /// Reads the file at `path`.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        open(path, false)?
+            .take(BYTES as u64)
+            .read_to_end(&mut bytes)?;
+        let words: Vec<_> = bytes
+            .chunks_exact(8)
+            .map(|word| u64::from_ne_bytes(word.try_into().unwrap_or_default()))
+            .collect();
+        let known = |at: usize| words.get(at).copied();
+        if bytes.len() != BYTES
+            || known(header::MAGIC) != Some(MAGIC)
+            || known(header::VERSION) != Some(VERSION)
+        {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "not the page of a process of this version",
+            ));
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            words,
+        })
+    }
+
+    /// All pages of a folder, after those without a process were removed.
+    pub fn all_of(folder: &Path) -> io::Result<Vec<Self>> {
+        folder::sweep(folder);
+        let mut found = Vec::new();
+        for entry in folder.read_dir()? {
+            let path = entry?.path();
+            if path.to_str().is_some_and(|path| path.ends_with(SUFFIX)) {
+                // One that has just gone, or is still being made, is none.
+                found.extend(Self::of(&path));
+            }
+        }
+        Ok(found)
+    }
+
+    fn word(&self, at: usize) -> u64 {
+        self.words.get(at).copied().unwrap_or(0)
+    }
+
+    fn text(&self) -> String {
+        let bytes: Vec<u8> = self.words[header::TEXT..header::WORDS]
+            .iter()
+            .flat_map(|word| word.to_ne_bytes())
+            .collect();
+        let text = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(text).into_owned()
+    }
+
+    fn line(&self, number: usize) -> String {
+        let text = self.text();
+        let line = text.lines().nth(number).unwrap_or_default();
+        line.chars().filter(|char| !char.is_control()).collect()
+    }
+
+    /// The version of the library.
+    pub fn version(&self) -> String {
+        self.line(0)
+    }
+
+    /// How the library came in, and which one is behind it.
+    pub fn form(&self) -> String {
+        self.line(1)
+    }
+
+    /// The settings in force: `name=value`.
+    pub fn settings(&self) -> Vec<String> {
+        (2..self.text().lines().count())
+            .map(|number| self.line(number))
+            .collect()
+    }
+
+    /// Whether its process ids are those that we know processes by.
+    pub fn is_of_our_namespace(&self) -> bool {
+        self.word(header::PIDS) == namespace()
+    }
+
+    /// The user that it belongs to.
+    pub fn user(&self) -> u32 {
+        self.word(header::USER) as u32
+    }
+
+    /// Whether all its processes are gone, as far as we can tell.
+    pub fn is_stale(&self) -> bool {
+        self.is_of_our_namespace() && self.processes().next().is_none()
+    }
+
+    /// How many processes found no slot.
+    pub fn unseen(&self) -> u64 {
+        self.word(header::UNSEEN)
+    }
+
+    /// The sums of the processes that are gone.
+    pub fn departed(&self) -> Sums {
+        let mut sums = Sums::default();
+        sums.figures
+            .copy_from_slice(&self.words[header::DEPARTED..header::DEPARTED + NUMBER]);
+        sums
+    }
+
+    /// The figures of the memory that the processes share, as in `REGION_FIGURES`.
+    pub fn region(&self) -> &[u64] {
+        &self.words[header::REGION..header::REGION + REGION_FIGURES.len()]
+    }
+
+    /// Its processes that are there.
+    pub fn processes(&self) -> impl Iterator<Item = Process> {
+        let ours = self.is_of_our_namespace();
+        (0..SLOTS).map(slot_at).filter_map(move |at| {
+            let pid = u32::try_from(self.word(at + place::PID))
+                .ok()
+                .filter(|&pid| pid != 0)?;
+            let there = !ours || is_alive(pid, self.word(at + place::START));
+            there.then(|| self.process(pid, at))
+        })
+    }
+
+    fn process(&self, pid: u32, at: usize) -> Process {
+        let mut sums = Sums {
+            contexts: self.word(at + place::CONTEXTS),
+            sessions: self.word(at + place::SESSIONS),
+            memory: self.word(at + place::MEMORY),
+            ..Sums::default()
+        };
+        sums.figures
+            .copy_from_slice(&self.words[at + place::FIGURES..at + place::FIGURES + NUMBER]);
+        let shown = (self.word(at + place::SHOWN) as usize).min(CONTEXTS_SHOWN);
+        let contexts = (0..shown)
+            .map(|number| self.context(at + place::FIRST_CONTEXT + number * context::WORDS));
+        Process {
+            pid,
+            published: self.word(at + place::PUBLISHED),
+            sums,
+            contexts: contexts.collect(),
+        }
+    }
+
+    fn context(&self, at: usize) -> Context {
+        let kind = self.word(at + context::KIND);
+        Context {
+            mode: kind as u32,
+            verify: (kind >> 32) as u8,
+            id_context: (kind >> 40) as u8,
+            flags: (kind >> 48) as u8,
+            options: self.word(at + context::OPTIONS),
+            capacity: self.word(at + context::CAPACITY),
+            sessions: self.word(at + context::SESSIONS),
+            hits: self.word(at + context::HITS),
+            misses: self.word(at + context::MISSES),
+            accepted: self.word(at + context::ACCEPTED),
+            resumed: self.word(at + context::RESUMED),
+        }
+    }
+
+    /// Asks its processes to flush their caches. They do so when they next turn to them.
+    pub fn ask_to_flush(&self) -> io::Result<()> {
+        let file = open(&self.path, true)?;
+        let at = (header::FLUSH * 8) as u64;
+        let mut word = [0; 8];
+        file.read_exact_at(&mut word, at)?;
+        let asked = u64::from_ne_bytes(word).wrapping_add(1);
+        file.write_all_at(&asked.to_ne_bytes(), at)
+    }
+}
+
+/// Opens what is a file of the size of a page: nothing that would make us wait, and no link.
+fn open(path: &Path, write: bool) -> io::Result<File> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(write)
+        .custom_flags(flags)
+        .open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() || about.size() != BYTES as u64 {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "not the page of a process of this version",
+        ));
+    }
+    Ok(file)
+}
