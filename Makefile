@@ -1,11 +1,13 @@
-# sslcache: the libraries, their header, the tests. `make help` lists what there is to make.
+# sslcache: the libraries, their header, the tool, the tests. `make help` lists what there is to make.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
-MANDIR     ?= $(PREFIX)/share/man
+BINDIR     ?= $(PREFIX)/bin
+DATADIR    ?= $(PREFIX)/share
+MANDIR     ?= $(DATADIR)/man
 DESTDIR    ?=
 
 CARGO   ?= cargo
@@ -45,12 +47,22 @@ LINK := $(CC) -shared $(LDFLAGS) -Wl,-z,defs,-z,now,-z,relro,-z,nodelete,-z,noex
         -Wl,--no-undefined-version,--gc-sections,--build-id=sha1,--strip-all
 LIBS  = -Wl,--whole-archive $(ARCHIVE) -Wl,--no-whole-archive,--as-needed -lgcc_s -lutil -lrt -lpthread -lm -ldl
 
-STAGED := $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
+# The tool, and what it writes itself: manual pages and completions, by their places below share/.
+TOOL        := $(STAGE)/bin/sslcache
+TOOL_PAGES  := $(addsuffix .1,sslcache $(addprefix sslcache-,run doctor stat top flush bench))
+COMPLETIONS := bash-completion/completions/sslcache zsh/site-functions/_sslcache fish/vendor_completions.d/sslcache.fish
+GENERATED   := $(addprefix $(STAGE)/share/,$(addprefix man/man1/,$(TOOL_PAGES)) $(COMPLETIONS))
+# Told to the tool where the libraries are not in ../lib of where it is.
+ifneq ($(abspath $(LIBDIR)),$(abspath $(PREFIX)/lib))
+export LIBSSLCACHE_FOLDER := $(LIBDIR)
+endif
+
+STAGED := $(TOOL) $(GENERATED) $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
           $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
 
 .PHONY: all replacement bsymbolic header check lint check-man test demo install uninstall clean help FORCE
 
-## all          the libraries, checked, in target/stage (the default)
+## all          the libraries, checked, and the tool, in target/stage (the default)
 all: $(STAGED) replacement
 
 ## replacement  only the libssl.so.3: HOST_LIBSSL=/path/libssl.so.3 names another host, OUT=folder another place
@@ -67,6 +79,15 @@ $(PRELOAD): $(ARCHIVE) exports.map tools/check-libraries
 
 $(STAGE)/lib/libsslcache.so $(STAGE)/lib/libsslcache.so.0: $(PRELOAD)
 	ln -sf $(<F) $@
+
+$(TOOL): $(SOURCES)
+	@mkdir -p $(@D)
+	RUSTFLAGS="$$RUSTFLAGS $(REMAP)" $(CARGO) build --locked --profile tool --features cli --bin sslcache
+	cp $(CARGO_TARGET_DIR)/tool/sslcache $@
+
+$(GENERATED) &: $(TOOL)
+	$(TOOL) generate $(STAGE)/share
+	@touch $(GENERATED)
 
 # Made every time, because the host may have been updated, but replaced only by another.
 $(OUT)/.libssl.map: FORCE
@@ -123,7 +144,7 @@ check: all
 component = { $(CARGO) $1 --version || rustup component add $2; } >/dev/null 2>&1
 lint:
 	@if $(call component,fmt,rustfmt); then $(CARGO) fmt --check; else echo "lint: no rustfmt here"; fi
-	@if $(call component,clippy,clippy); then $(CARGO) clippy --locked --all-targets -- -D warnings; \
+	@if $(call component,clippy,clippy); then $(CARGO) clippy --locked --all-targets --features cli -- -D warnings; \
 	    else echo "lint: no clippy here"; fi
 	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); fi
 
@@ -146,7 +167,11 @@ demo:
 
 ## install      PREFIX=/usr/local DESTDIR=
 install: all
-	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR)/sslcache $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(sort $(dir $(MAN_FILES))))
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR)/sslcache $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(sort $(dir $(MAN_FILES))) \
+	    $(BINDIR) $(MANDIR)/man1 $(addprefix $(DATADIR)/,$(dir $(COMPLETIONS))))
+	$(INSTALL) -m 755 $(TOOL) $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 644 $(addprefix $(STAGE)/share/man/man1/,$(TOOL_PAGES)) $(DESTDIR)$(MANDIR)/man1
+	$(foreach f,$(COMPLETIONS),$(INSTALL) -m 644 $(STAGE)/share/$f $(DESTDIR)$(DATADIR)/$f &&) true
 	$(INSTALL) -m 644 $(PRELOAD) $(DESTDIR)$(LIBDIR)
 	ln -sf $(notdir $(PRELOAD)) $(DESTDIR)$(LIBDIR)/libsslcache.so.0
 	ln -sf $(notdir $(PRELOAD)) $(DESTDIR)$(LIBDIR)/libsslcache.so
@@ -159,7 +184,8 @@ install: all
 ## uninstall    what install put there, with the same variables
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(addprefix $(LIBDIR)/,$(notdir $(PRELOAD)) libsslcache.so.0 libsslcache.so \
-	    sslcache/libssl.so.3 sslcache/libssl.so sslcache/libssl-link.so pkgconfig/sslcache.pc) $(INCLUDEDIR)/sslcache.h $(MAN_FILES))
+	    sslcache/libssl.so.3 sslcache/libssl.so sslcache/libssl-link.so pkgconfig/sslcache.pc) $(INCLUDEDIR)/sslcache.h $(MAN_FILES) \
+	    $(BINDIR)/sslcache $(addprefix $(MANDIR)/man1/,$(TOOL_PAGES)) $(addprefix $(DATADIR)/,$(COMPLETIONS)))
 	rmdir $(DESTDIR)$(LIBDIR)/sslcache 2>/dev/null || true
 
 ## clean        all that was built

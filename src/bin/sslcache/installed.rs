@@ -1,0 +1,46 @@
+//! The libraries that came with this tool: `../lib` of where it lies, or the folder that the build was told.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+/// Where the libraries lie when they are not in `../lib`: a distribution's `LIBDIR`, given to the build.
+const LIBDIR: Option<&str> = option_env!("LIBSSLCACHE_FOLDER");
+
+/// The two libraries that bring the cache into a program.
+pub struct Installed {
+    /// To preload.
+    pub preload: PathBuf,
+    /// The folder with the libssl.so.3 that stands in front of the host's.
+    pub in_front: PathBuf,
+}
+
+/// The library to preload, beside or below `lib`.
+fn in_folder(lib: &Path) -> Option<Installed> {
+    let found = Installed {
+        preload: lib.join("libsslcache.so.0"),
+        in_front: lib.join("sslcache"),
+    };
+    (found.preload.is_file() && found.in_front.join("libssl.so.3").is_file()).then_some(found)
+}
+
+/// Finds them, or says where they were looked for.
+pub fn libraries() -> Result<Installed, Failure> {
+    let us = env::current_exe()
+        .map_err(|error| Failure::new("this tool", error, "is /proc mounted?"))?;
+    let beside = us
+        .parent()
+        .and_then(Path::parent)
+        .map(|prefix| prefix.join("lib"));
+    let told = LIBDIR.map(PathBuf::from);
+    let folders: Vec<_> = beside.into_iter().chain(told).collect();
+    folders.iter().find_map(|folder| in_folder(folder)).ok_or_else(|| {
+        let shown: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        Failure::new(
+            "libsslcache.so.0 and sslcache/libssl.so.3",
+            format_args!("not in {}", shown.join(" nor ")),
+            "install sslcache with its libraries (make install), and call the sslcache in its bin folder",
+        )
+    })
+}

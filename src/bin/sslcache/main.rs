@@ -1,0 +1,104 @@
+//! sslcache, the command-line tool: runs programs with the cache, tells whether they are reached, and shows what it does.
+//!
+//! A file for each subcommand: [`run`], [`doctor`], [`stat`], [`top`], [`flush`],
+//! [`bench`], [`generate`]. What they share:
+//! * [`failure`] is what went wrong: the thing, the reason, the remedy.
+//! * [`processes`] finds those that show their figures, [`regions`] opens a shared region.
+//! * [`installed`] finds the libraries that came with this tool, [`program`] reads what somebody wants to run.
+//!
+//! Exit codes: 0 fine, 1 there is something to see to, 2 it cannot be told or done.
+
+mod bench;
+mod doctor;
+mod failure;
+mod flush;
+mod generate;
+mod installed;
+mod processes;
+mod program;
+mod regions;
+mod run;
+mod stat;
+mod top;
+
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+
+use failure::Failure;
+
+/// A subcommand: how it is called, and what it does.
+struct Subcommand {
+    command: fn() -> Command,
+    run: fn(&ArgMatches) -> Result<ExitCode, Failure>,
+}
+
+static SUBCOMMANDS: [Subcommand; 7] = [
+    Subcommand {
+        command: run::command,
+        run: run::run,
+    },
+    Subcommand {
+        command: doctor::command,
+        run: doctor::run,
+    },
+    Subcommand {
+        command: stat::command,
+        run: stat::run,
+    },
+    Subcommand {
+        command: top::command,
+        run: top::run,
+    },
+    Subcommand {
+        command: flush::command,
+        run: flush::run,
+    },
+    Subcommand {
+        command: bench::command,
+        run: bench::run,
+    },
+    Subcommand {
+        command: generate::command,
+        run: generate::run,
+    },
+];
+
+/// The whole command line, from which help, completions and manual pages are made.
+fn command() -> Command {
+    without_subcommands().subcommands(SUBCOMMANDS.iter().map(|subcommand| (subcommand.command)()))
+}
+
+fn without_subcommands() -> Command {
+    Command::new("sslcache")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A session cache in place of libssl's own: run programs with it, and see what it does")
+        .long_about(
+            "A session cache in place of libssl's own: run programs with it, and see what it does.\n\n\
+             Exit codes: 0 fine, 1 there is something to see to, 2 it cannot be told or done.",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .max_term_width(100)
+}
+
+fn main() -> ExitCode {
+    // A reader that goes away, as `head` does, ends us like any other tool.
+    // SAFETY: no thread is there yet, and no handler is installed.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    let matches = command().get_matches();
+    let Some((name, arguments)) = matches.subcommand() else {
+        return ExitCode::from(2);
+    };
+    let wanted = SUBCOMMANDS
+        .iter()
+        .find(|subcommand| (subcommand.command)().get_name() == name);
+    match wanted.map(|subcommand| (subcommand.run)(arguments)) {
+        Some(Ok(code)) => code,
+        Some(Err(failure)) => {
+            eprintln!("sslcache {name}: {failure}");
+            ExitCode::from(failure.code())
+        }
+        None => ExitCode::from(2),
+    }
+}

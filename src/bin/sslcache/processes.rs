@@ -1,0 +1,94 @@
+//! The processes that show their figures: whose they are, and where.
+
+use std::fs;
+use std::path::PathBuf;
+
+use sslcache::page::folders;
+use sslcache::page::reading::{Process, Reading};
+
+use crate::failure::Failure;
+
+/// A process tree.
+pub struct Tree {
+    pub page: Reading,
+    pub processes: Vec<Process>,
+}
+
+impl Tree {
+    fn of(page: Reading) -> Self {
+        let processes = page.processes().collect();
+        Self { page, processes }
+    }
+}
+
+/// What a process is called; empty where that cannot be learnt.
+pub fn name_of(pid: u32) -> String {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    name.trim()
+        .chars()
+        .filter(|char| !char.is_control())
+        .collect()
+}
+
+/// All trees that we may look at, and the folders that we may not.
+pub fn all() -> (Vec<Tree>, Vec<PathBuf>) {
+    let mut trees = Vec::new();
+    let mut closed = Vec::new();
+    for folder in folders() {
+        match Reading::all_of(&folder) {
+            Ok(pages) => trees.extend(pages.into_iter().map(Tree::of)),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                closed.push(folder)
+            }
+            Err(_) => {} // there is none
+        }
+    }
+    trees.sort_by_key(|tree| tree.processes.first().map(|process| process.pid));
+    (trees, closed)
+}
+
+/// The tree of a process. Its page is the one that it has mapped, wherever that lies; where its map may not be read, the
+/// one that names it.
+pub fn tree_of(pid: u32) -> Result<Tree, Failure> {
+    let thing = format!("process {pid}");
+    if !PathBuf::from(format!("/proc/{pid}")).exists() {
+        return Err(Failure::new(
+            thing,
+            "there is no such process",
+            "look its number up: pgrep -a NAME",
+        ));
+    }
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let mapped = maps
+        .lines()
+        .filter_map(|line| Some(&line[line.find('/')?..]))
+        .find(|path| path.ends_with(".page"));
+    if let Some(path) = mapped {
+        // As the process sees it, in its own root, and as it was called before it changed that.
+        for path in [format!("/proc/{pid}/root{path}"), path.to_owned()] {
+            if let Ok(page) = Reading::of(path.as_ref()) {
+                return Ok(Tree::of(page));
+            }
+        }
+    }
+    let (trees, closed) = all();
+    let has_it = |tree: &Tree| tree.processes.iter().any(|process| process.pid == pid);
+    trees
+        .into_iter()
+        .find(has_it)
+        .ok_or_else(|| match closed.first() {
+            Some(folder) => Failure::new(
+                thing,
+                format_args!(
+                    "its figures may be in {}, which is closed to this user",
+                    folder.display()
+                ),
+                "run this as root, or as the user of the process",
+            ),
+            None => Failure::new(
+                thing,
+                "it shows no figures",
+                format_args!("sslcache doctor --pid {pid} says why"),
+            ),
+        })
+}

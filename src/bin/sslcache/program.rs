@@ -1,0 +1,392 @@
+//! What somebody wants to run: which file it is, and whether a session cache can come into it.
+//!
+//! Nothing of the program is executed. What it is linked with is asked of the system's own loader, which maps the
+//! libraries and runs none of their code.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::{self, File, Metadata};
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use object::elf;
+use object::read::elf::{Dyn, ElfFile32, ElfFile64, FileHeader, ProgramHeader};
+use object::{Endianness, Object, ObjectSymbol};
+
+use crate::failure::Failure;
+
+/// Scripts whose interpreter is a script, and so on: the kernel gives up sooner.
+const INTERPRETERS_MOST: usize = 5;
+
+/// A file to be executed, and what is known of it.
+pub struct Program {
+    /// What is executed in the end: of a script, its interpreter.
+    pub path: PathBuf,
+    /// The script that `path` interprets.
+    pub script: Option<PathBuf>,
+    pub privilege: Option<Privilege>,
+    pub linking: Linking,
+    pub libssl: Libssl,
+    /// Whether it may load further libraries as it runs.
+    pub loads_later: bool,
+}
+
+/// Rights that whoever starts the program may lack: the loader then ignores what brings the cache in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Privilege {
+    SetUser(u32),
+    SetGroup(u32),
+    Capabilities,
+}
+
+/// How the program comes by its libraries.
+#[derive(PartialEq, Eq)]
+pub enum Linking {
+    Dynamic,
+    /// Without a loader: nothing can be brought in.
+    Static {
+        is_go: bool,
+    },
+    /// With the loader of another C library.
+    OtherLoader(String),
+    /// For another processor than this tool.
+    OtherMachine,
+}
+
+/// The libssl of a program.
+pub enum Libssl {
+    /// A library by this name, and where it lies here; none where the loader does not find it.
+    Linked { name: String, file: Option<PathBuf> },
+    /// In the program itself.
+    Inside,
+    /// Not by name: none, or loaded later.
+    None,
+    /// Its libraries could not be listed.
+    Unknown(String),
+}
+
+/// Finds a program as a shell does.
+pub fn find(name: &OsStr) -> Result<PathBuf, Failure> {
+    if name.as_bytes().contains(&b'/') {
+        return Ok(PathBuf::from(name));
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    // Debian keeps servers where an ordinary user's PATH does not lead.
+    let more = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    let found = env::split_paths(&path)
+        .chain(more)
+        .map(|folder| folder.join(name))
+        .find(|file| is_executable(file));
+    found.ok_or_else(|| {
+        Failure::new(
+            name.display(),
+            "no such program in PATH",
+            "install it, or give its path",
+        )
+        .with_code(127)
+    })
+}
+
+fn is_executable(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
+}
+
+impl Program {
+    /// Reads the program of this name, or of this path.
+    pub fn read(name: &OsStr) -> Result<Self, Failure> {
+        let first = find(name)?;
+        let mut path = first.clone();
+        for _ in 0..INTERPRETERS_MOST {
+            let (about, start) = open(&path)?;
+            if let Some(interpreter) = interpreter_of(&start)? {
+                path = interpreter;
+                continue;
+            }
+            let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+            let read = Binary::of(&bytes).ok_or_else(|| {
+                Failure::new(
+                    path.display(),
+                    "neither an ELF program nor a script",
+                    "give the program itself",
+                )
+                .with_code(126)
+            })?;
+            let libssl = read.libssl(&path);
+            return Ok(Self {
+                script: (path != first).then_some(first),
+                privilege: privilege(&path, &about),
+                linking: read.linking,
+                loads_later: read.loads_later,
+                libssl,
+                path,
+            });
+        }
+        Err(Failure::new(
+            first.display(),
+            "a script of too many scripts",
+            "give the program that they end at",
+        ))
+    }
+
+    /// Whether the loader would ignore what brings the cache in, if we executed it now.
+    pub fn is_privileged_for_us(&self) -> bool {
+        // SAFETY: questions to the kernel.
+        let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+        match self.privilege {
+            Some(Privilege::SetUser(owner)) => owner != user,
+            Some(Privilege::SetGroup(owner)) => owner != group,
+            Some(Privilege::Capabilities) => user != 0,
+            None => false,
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    let (remedy, code) = match error.kind() {
+        std::io::ErrorKind::NotFound => ("install it, or correct the path", 127),
+        _ => ("run this as a user who may read it", 126),
+    };
+    Failure::new(path.display(), error, remedy).with_code(code)
+}
+
+/// The first bytes of a program, enough for the line that names a script's interpreter.
+fn open(path: &Path) -> Result<(Metadata, Vec<u8>), Failure> {
+    let mut start = Vec::new();
+    let about = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if !is_executable(path) {
+        return Err(
+            Failure::new(path.display(), "not an executable file", "give a program").with_code(126),
+        );
+    }
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    file.take(256)
+        .read_to_end(&mut start)
+        .map_err(|error| unreadable(path, &error))?;
+    Ok((about, start))
+}
+
+/// What a script names in its first line; through `env`, which looks in PATH.
+fn interpreter_of(start: &[u8]) -> Result<Option<PathBuf>, Failure> {
+    let Some(line) = start.strip_prefix(b"#!") else {
+        return Ok(None);
+    };
+    let line = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let mut words = line
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    let Some(interpreter) = words.next() else {
+        return Ok(None);
+    };
+    if interpreter.ends_with(b"/env") {
+        let named = words.find(|word| !word.starts_with(b"-") && !word.contains(&b'='));
+        if let Some(named) = named {
+            return find(OsStr::from_bytes(named)).map(Some);
+        }
+    }
+    Ok(Some(OsString::from_vec(interpreter.to_vec()).into()))
+}
+
+fn privilege(path: &Path, about: &Metadata) -> Option<Privilege> {
+    const SET_USER: u32 = libc::S_ISUID;
+    const SET_GROUP: u32 = libc::S_ISGID | libc::S_IXGRP;
+    if about.mode() & SET_USER != 0 {
+        return Some(Privilege::SetUser(about.uid()));
+    }
+    if about.mode() & SET_GROUP == SET_GROUP {
+        return Some(Privilege::SetGroup(about.gid()));
+    }
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    // SAFETY: two C strings; no room is given, so only whether there is such an attribute is answered.
+    let size = unsafe {
+        libc::getxattr(
+            path.as_ptr(),
+            c"security.capability".as_ptr(),
+            core::ptr::null_mut(),
+            0,
+        )
+    };
+    (size > 0).then_some(Privilege::Capabilities)
+}
+
+/// What an ELF file says of itself.
+struct Binary {
+    linking: Linking,
+    loader: Option<String>,
+    /// The libraries that it names itself.
+    needed: Vec<String>,
+    has_libssl_inside: bool,
+    loads_later: bool,
+}
+
+impl Binary {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        match object::FileKind::parse(bytes).ok()? {
+            object::FileKind::Elf64 => {
+                let file = ElfFile64::<Endianness>::parse(bytes).ok()?;
+                Self::read(&file, bytes)
+            }
+            object::FileKind::Elf32 => {
+                let file = ElfFile32::<Endianness>::parse(bytes).ok()?;
+                Self::read(&file, bytes)
+            }
+            _ => None,
+        }
+    }
+
+    fn read<'a, H>(file: &object::read::elf::ElfFile<'a, H>, bytes: &'a [u8]) -> Option<Self>
+    where
+        H: FileHeader<Endian = Endianness>,
+    {
+        let header = file.elf_header();
+        let endian = file.endian();
+        let headers = header.program_headers(endian, bytes).ok()?;
+        let loader = headers
+            .iter()
+            .find_map(|part| part.interpreter(endian, bytes).ok().flatten());
+        let loader = loader.map(|name| String::from_utf8_lossy(name).into_owned());
+        let is_go = file.section_by_name(".go.buildinfo").is_some()
+            || file.section_by_name(".gopclntab").is_some();
+        let linking = if header.e_machine(endian) != our_machine()
+            || H::is_type_64_sized() != cfg!(target_pointer_width = "64")
+        {
+            Linking::OtherMachine
+        } else {
+            match &loader {
+                None => Linking::Static { is_go },
+                Some(loader) if loader.contains("ld-linux") || loader.contains("ld64") => {
+                    Linking::Dynamic
+                }
+                Some(loader) => Linking::OtherLoader(loader.clone()),
+            }
+        };
+        let defines = |name: &str| {
+            file.dynamic_symbols()
+                .chain(file.symbols())
+                .any(|symbol| symbol.is_definition() && symbol.name() == Ok(name))
+        };
+        let imports = |name: &str| {
+            file.dynamic_symbols()
+                .any(|symbol| symbol.is_undefined() && symbol.name() == Ok(name))
+        };
+        // libssl's own sources name themselves in the errors that they raise, also where all symbols were stripped.
+        let names_its_sources = || {
+            bytes
+                .windows(b"ssl/ssl_lib.c\0".len())
+                .any(|part| part == b"ssl/ssl_lib.c\0")
+        };
+        Some(Self {
+            needed: needed(header, endian, bytes),
+            has_libssl_inside: defines("SSL_CTX_new") || names_its_sources(),
+            loads_later: imports("dlopen"),
+            linking,
+            loader,
+        })
+    }
+
+    fn libssl(&self, path: &Path) -> Libssl {
+        if self.linking != Linking::Dynamic {
+            return if self.has_libssl_inside {
+                Libssl::Inside
+            } else {
+                Libssl::None
+            };
+        }
+        let loaded = match self
+            .loader
+            .as_deref()
+            .map(|loader| libraries_of(loader, path))
+        {
+            Some(Ok(loaded)) => loaded,
+            Some(Err(reason)) => return Libssl::Unknown(reason),
+            None => return Libssl::None,
+        };
+        let is_libssl = |name: &&String| name.starts_with("libssl") && name.contains(".so");
+        let named = self
+            .needed
+            .iter()
+            .find(is_libssl)
+            .or_else(|| loaded.keys().find(is_libssl));
+        match named {
+            Some(name) => Libssl::Linked {
+                name: name.clone(),
+                file: loaded.get(name).cloned().flatten(),
+            },
+            None if self.has_libssl_inside => Libssl::Inside,
+            None => Libssl::None,
+        }
+    }
+}
+
+fn our_machine() -> u16 {
+    match env::consts::ARCH {
+        "x86_64" => elf::EM_X86_64,
+        "x86" => elf::EM_386,
+        "aarch64" => elf::EM_AARCH64,
+        "arm" => elf::EM_ARM,
+        "riscv64" => elf::EM_RISCV,
+        "powerpc64" => elf::EM_PPC64,
+        "s390x" => elf::EM_S390,
+        "loongarch64" => elf::EM_LOONGARCH,
+        _ => elf::EM_NONE,
+    }
+}
+
+fn needed<H: FileHeader<Endian = Endianness>>(
+    header: &H,
+    endian: Endianness,
+    bytes: &[u8],
+) -> Vec<String> {
+    let names = || -> object::Result<Vec<String>> {
+        let sections = header.sections(endian, bytes)?;
+        let Some((entries, strings)) = sections.dynamic(endian, bytes)? else {
+            return Ok(Vec::new());
+        };
+        let strings = sections.strings(endian, bytes, strings)?;
+        let named = entries
+            .iter()
+            .filter(|entry| entry.tag32(endian) == Some(elf::DT_NEEDED));
+        let names = named.filter_map(|entry| strings.get(entry.val32(endian)?).ok());
+        Ok(names
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect())
+    };
+    // Where it is no sound ELF file, the loader will say what is wrong with it.
+    names().unwrap_or_default()
+}
+
+/// All libraries of a program, by name, as the loader finds them.
+fn libraries_of(loader: &str, path: &Path) -> Result<BTreeMap<String, Option<PathBuf>>, String> {
+    // A program may name any file as its loader, and that one would be executed.
+    if !["/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/"]
+        .iter()
+        .any(|folder| loader.starts_with(folder))
+    {
+        return Err(format!("its loader {loader} is not the system's"));
+    }
+    let listed = Command::new(loader)
+        .arg("--list")
+        .arg(path)
+        .env_remove("LD_PRELOAD")
+        .output();
+    let listed = listed.map_err(|error| format!("{loader}: {error}"))?;
+    let text = String::from_utf8_lossy(&listed.stdout);
+    if !listed.status.success() && text.is_empty() {
+        return Err(String::from_utf8_lossy(&listed.stderr).trim().to_owned());
+    }
+    // `name => /path (0x…)`, `name => not found`, `/path (0x…)`
+    let mut libraries = BTreeMap::new();
+    for line in text.lines() {
+        if let Some((name, place)) = line.trim().split_once(" => ") {
+            let file = place
+                .split(" (0x")
+                .next()
+                .filter(|file| file.starts_with('/'));
+            libraries.insert(name.to_owned(), file.map(PathBuf::from));
+        }
+    }
+    Ok(libraries)
+}

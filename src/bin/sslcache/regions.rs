@@ -1,0 +1,43 @@
+//! A shared region in a file, opened as its owner would.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use sslcache::tier::Region;
+
+use crate::failure::Failure;
+
+/// Opens the region in this file, which must be there. Root does so in the name of the file's owner: a region is refused
+/// to all others, and root's own locks would be no use to a server without its rights.
+pub fn open(path: &Path) -> Result<Region, Failure> {
+    let shown = path.display().to_string();
+    let about = fs::symlink_metadata(path).map_err(|error| {
+        Failure::new(&shown, error, "give the path that the setting region names")
+    })?;
+    if !about.is_file() {
+        return Err(Failure::new(
+            &shown,
+            "not a regular file",
+            "give the path that the setting region names",
+        ));
+    }
+    if about.len() == 0 {
+        return Err(Failure::new(
+            &shown,
+            "empty, and so no region yet",
+            "start the server that uses it",
+        ));
+    }
+    // SAFETY: questions to the kernel, and the rights of this process alone. Where they cannot be changed the file is
+    // refused below.
+    unsafe {
+        if libc::geteuid() == 0 && about.uid() != 0 {
+            libc::setegid(about.gid());
+            libc::seteuid(about.uid());
+        }
+    }
+    let size = usize::try_from(about.len()).unwrap_or(usize::MAX);
+    Region::named(path, size)
+        .map_err(|refusal| Failure::new(shown, refusal, "is it the file of a region, and yours?"))
+}

@@ -1,0 +1,325 @@
+//! `sslcache doctor`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Case;
+use crate::server::Server;
+use crate::tool::{Folder, Outcome, Tool, compile, has_in_order, is_root, said};
+
+pub const CASES: &[Case] = &[
+    ("doctor finds a program linked with libssl fine", linked),
+    ("doctor finds a static program out of reach", static_program),
+    ("doctor finds a Go program out of reach", go_program),
+    (
+        "doctor finds a set-user-ID program out of others' reach",
+        set_user_id,
+    ),
+    ("doctor cannot tell of an interpreter", interpreter),
+    ("doctor finds a program without libssl", without_libssl),
+    ("doctor finds libssl linked in", linked_in),
+    (
+        "doctor knows a server with the cache, and one without",
+        servers,
+    ),
+    (
+        "doctor finds what keeps sessions from being resumed",
+        findings_of_contexts,
+    ),
+    ("doctor finds a stopped process", stopped),
+    (
+        "doctor cannot tell of another user's process",
+        another_users,
+    ),
+    ("doctor cannot tell of a process that is not there", missing),
+];
+
+/// A program that has libssl, and waits.
+const PYTHON: [&str; 3] = ["/usr/bin/python3", "-c", "import ssl, time; time.sleep(60)"];
+
+fn linked(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let doctor = tool.say(&folder.0, &["doctor", "--", "openssl", "version"])?;
+    assert_eq!((doctor.code, &*doctor.err), (0, ""), "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &[
+            "  ok  /",
+            "openssl is the program",
+            "  ok  linked with libssl.so.3: /",
+            ", OpenSSL 3.",
+        ],
+    )
+}
+
+fn static_program(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let program = folder.file("program");
+    compile("int main(void) { return 0; }", &program, &["-static"])?;
+    let doctor = tool.say(&folder.0, &["doctor", "--", &program.to_string_lossy()])?;
+    assert_eq!(doctor.code, 1);
+    has_in_order(
+        &doctor.out,
+        &[
+            "   !  out of reach: statically linked",
+            "-> take a dynamically linked build",
+        ],
+    )
+}
+
+/// Go marks its programs with a section; no compiler of it is needed for that.
+fn go_program(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let program = folder.file("program");
+    let source = "__attribute__((section(\".go.buildinfo\"))) char info[] = \"x\"; int main(void) { return 0; }";
+    compile(source, &program, &["-static"])?;
+    let doctor = tool.say(&folder.0, &["doctor", "--", &program.to_string_lossy()])?;
+    assert_eq!(doctor.code, 1);
+    has_in_order(
+        &doctor.out,
+        &[
+            "   !  out of reach: a static Go program, with Go's own TLS",
+            "-> let a server that uses libssl",
+        ],
+    )
+}
+
+fn set_user_id(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let program = folder.file("program");
+    compile(
+        "int main(void) { return 0; }",
+        &program,
+        &["-Wl,--no-as-needed", "-lssl"],
+    )?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755))?;
+    let doctor = tool.say(&folder.0, &["doctor", "--", &program.to_string_lossy()])?;
+    assert_eq!(doctor.code, 1);
+    has_in_order(
+        &doctor.out,
+        &[
+            "  ok  linked with libssl.so.3",
+            "   !  set-user-ID",
+            "-> start it as the user",
+        ],
+    )
+}
+
+fn interpreter(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let script = folder.file("script");
+    fs::write(&script, "#!/usr/bin/env python3\n")?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    let doctor = tool.say(&folder.0, &["doctor", "--", &script.to_string_lossy()])?;
+    assert_eq!(doctor.code, 2, "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &[
+            "script is a script of /",
+            "   ?  not linked with libssl",
+            "-> start it under `sslcache run`",
+        ],
+    )
+}
+
+fn without_libssl(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let doctor = tool.say(&folder.0, &["doctor", "--", "/bin/true"])?;
+    assert_eq!(doctor.code, 1);
+    has_in_order(&doctor.out, &["   !  it has no libssl"])?;
+    let text = folder.file("text");
+    fs::write(&text, "no program\n")?;
+    fs::set_permissions(&text, fs::Permissions::from_mode(0o755))?;
+    let doctor = tool.say(&folder.0, &["doctor", "--", &text.to_string_lossy()])?;
+    assert_eq!(doctor.code, 2);
+    has_in_order(
+        &doctor.err,
+        &["neither an ELF program nor a script: give the program itself"],
+    )
+}
+
+fn linked_in(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let program = folder.file("program");
+    compile(
+        "void SSL_CTX_new(void) { } int main(void) { return 0; }",
+        &program,
+        &[],
+    )?;
+    let doctor = tool.say(&folder.0, &["doctor", "--", &program.to_string_lossy()])?;
+    assert_eq!(doctor.code, 1);
+    has_in_order(
+        &doctor.out,
+        &[
+            "   !  out of reach: libssl is linked into it",
+            "-> take a build that uses the system's",
+        ],
+    )
+}
+
+fn servers(tool: &Tool) -> Outcome {
+    let server = Server::start(
+        tool,
+        &["--region-size=4M"],
+        "ssl_session_tickets off; ssl_session_cache builtin:500;",
+    )?;
+    let pid = server.pid()?.to_string();
+    let doctor = tool.say(&server.runtime.0, &["doctor", "--pid", &pid])?;
+    assert_eq!(doctor.code, 2, "{}", doctor.out);
+    has_in_order(&doctor.out, &["   ?  no handshake was done yet"])?;
+    server.visit("1.2")?;
+    let doctor = tool.say(&server.runtime.0, &["doctor", "--pid", &pid])?;
+    assert_eq!((doctor.code, &*doctor.err), (0, ""), "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &[
+            "is nginx",
+            "sslcache is in it: /",
+            "libssl is in it: /",
+            "is active, preloaded",
+            "region_size=4M",
+            "more processes",
+            "sessions cached, for 500",
+        ],
+    )?;
+    let mut other = Sleeper::start(Command::new(PYTHON[0]).args(&PYTHON[1..]))?;
+    other.wait_for_libssl()?;
+    let doctor = tool.say(&server.runtime.0, &["doctor", "--pid", &other.pid()])?;
+    assert_eq!(doctor.code, 1, "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &[
+            "libssl is in it",
+            "   !  sslcache is not in it",
+            "-> restart it under `sslcache run`",
+        ],
+    )?;
+    other.end()
+}
+
+fn findings_of_contexts(tool: &Tool) -> Outcome {
+    for (settings, finding) in [
+        (
+            "ssl_session_cache off;",
+            "has its session cache switched off by the program",
+        ),
+        (
+            "ssl_session_cache none;",
+            "has no internal cache, and no callbacks in its place",
+        ),
+    ] {
+        let server = Server::start(tool, &[], &format!("ssl_session_tickets off; {settings}"))?;
+        server.visit("1.2")?;
+        let doctor = tool.say(
+            &server.runtime.0,
+            &["doctor", "--pid", &server.pid()?.to_string()],
+        )?;
+        assert_eq!(doctor.code, 1, "{settings}\n{}", doctor.out);
+        has_in_order(&doctor.out, &[finding, "-> ", "SSLCACHE_FORCE=1"])?;
+    }
+    Ok(())
+}
+
+fn stopped(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let mut command = Command::new(tool.stage.join("bin/sslcache"));
+    let mut program = Sleeper::start(command.args(["run", "--"]).args(PYTHON))?;
+    program.wait_for_libssl()?;
+    // SAFETY: a signal to our child.
+    unsafe { libc::kill(program.0.id().cast_signed(), libc::SIGSTOP) };
+    let end = Instant::now() + Duration::from_secs(10);
+    let is_stopped = |pid: &str| {
+        fs::read_to_string(format!("/proc/{pid}/status"))
+            .is_ok_and(|status| status.contains("(stopped)"))
+    };
+    while !is_stopped(&program.pid()) && Instant::now() < end {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let doctor = tool.say(&folder.0, &["doctor", "--pid", &program.pid()])?;
+    assert_eq!(doctor.code, 1, "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &["   !  it is stopped", "-> kill -CONT", "sslcache is in it"],
+    )?;
+    program.end()
+}
+
+fn another_users(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    if !is_root() {
+        // Root's first process is there for all to see, and to be kept out of.
+        let doctor = tool.say(&folder.0, &["doctor", "--pid", "1"])?;
+        assert_eq!(doctor.code, 2);
+        return has_in_order(&doctor.err, &["process 1: ", "run this as root"]);
+    }
+    let mut program = Sleeper::start(Command::new("sleep").arg("60"))?;
+    let mut doctor = Command::new(tool.stage.join("bin/sslcache"));
+    let doctor = said(
+        doctor
+            .args(["doctor", "--pid", &program.pid()])
+            .uid(65534)
+            .gid(65534),
+    )?;
+    assert_eq!(doctor.code, 2, "{doctor:?}");
+    has_in_order(
+        &doctor.err,
+        &[
+            &format!("process {}: another user's", program.pid()),
+            ": run this as root",
+        ],
+    )?;
+    program.end()
+}
+
+fn missing(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let doctor = tool.say(&folder.0, &["doctor", "--pid", "4194304"])?;
+    let said = "sslcache doctor: process 4194304: there is no such process: look its number up: pgrep -a NAME\n";
+    assert_eq!((doctor.code, &*doctor.err), (2, said));
+    Ok(())
+}
+
+/// A program that waits, and is ended with this.
+struct Sleeper(Child);
+
+impl Sleeper {
+    fn start(command: &mut Command) -> Result<Self, Box<dyn std::error::Error>> {
+        Ok(Self(
+            command
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()?,
+        ))
+    }
+
+    fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+
+    fn wait_for_libssl(&self) -> Outcome {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !fs::read_to_string(format!("/proc/{}/maps", self.0.id()))?.contains("libssl.so") {
+            if Instant::now() > end {
+                return Err("the program does not load libssl".into());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Outcome {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}

@@ -1,0 +1,44 @@
+//! The command-line tool, end to end: each subcommand on real programs and live servers, and what it prints.
+//!
+//! It is taken from `$SSLCACHE_STAGE` as `make` lays it out, with its libraries; without it nothing takes place.
+//! `cargo test --test tool -- doctor` picks cases by name.
+
+mod bench;
+mod doctor;
+mod flush;
+mod generated;
+mod run;
+mod server;
+mod stat;
+mod tool;
+mod top;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use tool::{Outcome, Tool};
+
+/// A test: its name, and what it does.
+type Case = (&'static str, fn(&Tool) -> Outcome);
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let tool = Tool::of_stage();
+    let is_missing = tool.is_none();
+    let cases = [
+        bench::CASES,
+        doctor::CASES,
+        flush::CASES,
+        generated::CASES,
+        run::CASES,
+        stat::CASES,
+        top::CASES,
+    ];
+    let trials = cases.concat().into_iter().map(|(name, test): Case| {
+        let tool = tool.clone();
+        let test = move || match &tool {
+            Some(tool) => test(tool).map_err(|error| Failed::from(error.to_string())),
+            None => Ok(()),
+        };
+        Trial::test(name, test).with_ignored_flag(is_missing)
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit();
+}

@@ -1,0 +1,188 @@
+//! `sslcache run`.
+
+use crate::Case;
+use crate::server::Server;
+use crate::tool::{Folder, Outcome, Tool, compile, has_in_order};
+
+pub const CASES: &[Case] = &[
+    (
+        "run brings the cache into a server, which resumes",
+        brings_it_in,
+    ),
+    ("run takes each form", takes_each_form),
+    (
+        "run hands the program's own arguments and exit code on",
+        hands_on,
+    ),
+    (
+        "run refuses a wrong setting, and says what to write",
+        refuses_wrong_settings,
+    ),
+    (
+        "run takes settings from options, environment and file",
+        takes_settings,
+    ),
+    ("run refuses what cannot be reached", refuses_unreachable),
+];
+
+/// Makes a context, so that what is said of it is said.
+const CONTEXT: &str = "import ssl; ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)";
+const PYTHON: &str = "/usr/bin/python3";
+
+fn brings_it_in(tool: &Tool) -> Outcome {
+    let settings = "ssl_session_tickets off; ssl_session_cache builtin:1000;";
+    let mut server = Server::start(tool, &["--verbose"], settings)?;
+    for protocol in ["1.2", "1.3"] {
+        assert_eq!(server.visit(protocol)?, "full=20 resumed=20 held=server");
+    }
+    server.stop()?;
+    has_in_order(
+        &server.log(),
+        &["sslcache 0", " active, preloaded, in front of /"],
+    )
+}
+
+fn takes_each_form(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let in_front = format!(
+        "active, as {}",
+        tool.stage.join("lib/sslcache/libssl.so.3").display()
+    );
+    for (options, said) in [
+        (&["--verbose"][..], &*in_front), // python loads libssl as it runs
+        (&["--verbose", "--form", "libssl"], &*in_front),
+    ] {
+        let arguments = [&["run"][..], options, &["--", PYTHON, "-c", CONTEXT]].concat();
+        let run = tool.say(&folder.0, &arguments)?;
+        assert_eq!((run.code, &*run.out), (0, ""), "{run:?}");
+        has_in_order(&run.err, &[said])?;
+    }
+    let run = tool.say(
+        &folder.0,
+        &[
+            "run",
+            "--form=preload",
+            "--verbose",
+            "--",
+            "openssl",
+            "ciphers",
+        ],
+    )?;
+    has_in_order(&run.err, &["active, preloaded, in front of"])
+}
+
+fn hands_on(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let run = tool.say(
+        &folder.0,
+        &[
+            "run",
+            "sh",
+            "-c",
+            "echo \"$@\"; exit 7",
+            "sh",
+            "--verbose",
+            "--",
+            "-x",
+        ],
+    )?;
+    assert_eq!(
+        (run.code, &*run.out, &*run.err),
+        (7, "--verbose -- -x\n", "")
+    );
+    let run = tool.say(&folder.0, &["run", "--", "no-such-program"])?;
+    assert_eq!(run.code, 127, "{run:?}");
+    assert_eq!(
+        run.err,
+        "sslcache run: no-such-program: no such program in PATH: install it, or give its path\n"
+    );
+    Ok(())
+}
+
+fn refuses_wrong_settings(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    for (option, said) in [
+        (
+            "--region=here",
+            "sslcache run: --region=here: not an absolute path: write the path of a file from / on, such as \
+             /run/sslcache/region\n",
+        ),
+        (
+            "--region-size=1T",
+            "sslcache run: --region-size=1T: not a number of bytes: write 256k to 4G, such as 64M\n",
+        ),
+        (
+            "--ticket-keys=shred",
+            "sslcache run: --ticket-keys=shred: neither own nor shared: did you mean shared?\n",
+        ),
+        (
+            "--force=yse",
+            "sslcache run: --force=yse: neither 0 nor 1: did you mean yes? Write 0 or 1\n",
+        ),
+    ] {
+        let run = tool.say(&folder.0, &["run", option, "--", "true"])?;
+        assert_eq!((run.code, &*run.err), (125, said));
+    }
+    let run = tool.say(&folder.0, &["run", "--gruop=x", "--", "true"])?;
+    assert_eq!(run.code, 2, "{run:?}");
+    has_in_order(&run.err, &["'--gruop'", "'--group'"])
+}
+
+fn takes_settings(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let file = folder.file("settings.toml");
+    std::fs::write(
+        &file,
+        "verbose = true\ngroup = \"of-file\"\nregion_size = \"1M\"\n",
+    )?;
+    let file = file.to_str().ok_or("not text")?;
+    let program = "import ssl, os, glob, sys\nssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
+                   page = open(glob.glob(os.environ['XDG_RUNTIME_DIR'] + '/sslcache/*.page')[0], 'rb').read()\n\
+                   print([line for line in page[512:4096].decode().split('\\n') if '=' in line])";
+    let settings = |options: &[&str], environment: &[(&str, &str)]| {
+        let mut command = tool.command(&folder.0);
+        command
+            .arg("run")
+            .args(options)
+            .args(["--", PYTHON, "-c", program]);
+        crate::tool::said(command.envs(environment.iter().copied()))
+    };
+    let of_file = settings(&["--config", file], &[])?;
+    has_in_order(
+        &of_file.out,
+        &["region_size=1M", "group=of-file", "verbose=1"],
+    )?;
+    has_in_order(&of_file.err, &["active"])?;
+    let both = settings(&["--config", file], &[("SSLCACHE_GROUP", "of-environment")])?;
+    has_in_order(
+        &both.out,
+        &["region_size=1M", "group=of-environment", "verbose=1"],
+    )?;
+    let all = settings(
+        &["--config", file, "--group=of-option"],
+        &[("SSLCACHE_GROUP", "of-environment")],
+    )?;
+    has_in_order(
+        &all.out,
+        &["region_size=1M", "group=of-option", "verbose=1"],
+    )?;
+    let wrong = settings(&[], &[("SSLCACHE_GRUOP", "x")])?;
+    assert_eq!(
+        wrong.err,
+        "sslcache: SSLCACHE_GRUOP is no setting and does nothing: did you mean SSLCACHE_GROUP?\n"
+    );
+    Ok(())
+}
+
+fn refuses_unreachable(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let program = folder.file("static");
+    compile("int main(void) { return 3; }", &program, &["-static"])?;
+    let program = program.to_str().ok_or("not text")?;
+    let run = tool.say(&folder.0, &["run", "--", program])?;
+    let said = format!(
+        "sslcache run: {program}: statically linked, so no library can come into it: take a dynamically linked build of it\n"
+    );
+    assert_eq!((run.code, run.err), (125, said));
+    Ok(())
+}

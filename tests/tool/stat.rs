@@ -1,0 +1,297 @@
+//! `sslcache stat`, and the file that it reads.
+
+use std::error::Error;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Case;
+use crate::server::Server;
+use crate::tool::{Folder, Outcome, Said, Tool, has_in_order, said};
+
+pub const CASES: &[Case] = &[
+    (
+        "stat shows a server's figures, and nothing once it has ended",
+        figures,
+    ),
+    ("stat writes what Prometheus reads", prometheus),
+    ("stat says that there is nothing to show", nothing),
+    ("stat shows a region in a file", region),
+    (
+        "stat --pid finds a process, and says where there is none",
+        of_a_process,
+    ),
+    (
+        "the page is private, and not made where its folder is not",
+        privacy,
+    ),
+    ("the page of a killed server is swept", swept),
+    ("with stats off there is no page", opted_out),
+];
+
+const SETTINGS: &str = "ssl_session_tickets off; ssl_session_cache builtin:1000;";
+
+fn pages(runtime: &Folder) -> Vec<PathBuf> {
+    let entries = fs::read_dir(runtime.file("sslcache"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    entries.map(|entry| entry.path()).collect()
+}
+
+/// The sum of a figure over all processes, read from the JSON without a parser: a line each.
+fn sum(json: &str, name: &str) -> u64 {
+    let key = format!("\"{name}\": ");
+    let values = json.lines().filter_map(|line| {
+        line.trim()
+            .strip_prefix(&key)?
+            .trim_end_matches(',')
+            .parse::<u64>()
+            .ok()
+    });
+    values.sum()
+}
+
+/// The figures once they tell of twenty clients that came and came back: the last handshakes may be written down with the
+/// next connection of their worker only.
+fn settled(tool: &Tool, server: &Server) -> Result<Said, Box<dyn Error>> {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let stat = tool.say(&server.runtime.0, &["stat", "--json"])?;
+        assert_eq!((stat.code, &*stat.err), (0, ""));
+        let of = |name| sum(&stat.out, name);
+        let (hits, added) = (
+            of("hits_process") + of("hits_region"),
+            of("added") - of("hits_region").min(of("added")),
+        );
+        if (hits, added, of("records")) == (20, 20, 20) || Instant::now() > end {
+            return Ok(stat);
+        }
+        // Many at a time: a single one would always come to the same idle worker.
+        let socket = server.folder.file("socket");
+        let visits: Vec<_> = (0..32).map(|_| UnixStream::connect(&socket)).collect();
+        drop(visits);
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn figures(tool: &Tool) -> Outcome {
+    let mut server = Server::start(tool, &[], SETTINGS)?;
+    assert_eq!(server.visit("1.2")?, "full=20 resumed=20 held=server");
+    let stat = settled(tool, &server)?;
+    assert_eq!(
+        sum(&stat.out, "hits_process") + sum(&stat.out, "hits_region"),
+        20,
+        "{}",
+        stat.out
+    );
+    assert_eq!(sum(&stat.out, "misses_absent"), 0);
+    // A session that came from another process is added to this one's cache, too.
+    assert_eq!(
+        sum(&stat.out, "added"),
+        20 + sum(&stat.out, "hits_region"),
+        "{}",
+        stat.out
+    );
+    assert_eq!(sum(&stat.out, "age_60"), 20);
+    assert_eq!(sum(&stat.out, "records"), 20);
+    let table = tool.say(
+        &server.runtime.0,
+        &["stat", "--pid", &server.pid()?.to_string()],
+    )?;
+    has_in_order(
+        &table.out,
+        &[
+            "sslcache 0",
+            "preloaded, in front of /",
+            "PID",
+            "HITS",
+            "nginx",
+            "(gone)",
+            "records 20",
+        ],
+    )?;
+    server.stop()?;
+    assert_eq!(pages(&server.runtime), Vec::<PathBuf>::new());
+    assert_eq!(tool.say(&server.runtime.0, &["stat"])?.code, 1);
+    Ok(())
+}
+
+/// Read by Prometheus' own parser for Python.
+fn prometheus(tool: &Tool) -> Outcome {
+    let server = Server::start(tool, &[], SETTINGS)?;
+    server.visit("1.2")?;
+    settled(tool, &server)?;
+    let stat = tool.say(&server.runtime.0, &["stat", "--prometheus"])?;
+    assert_eq!(stat.code, 0);
+    let program = "import sys\nfrom prometheus_client.parser import text_string_to_metric_families as parse\n\
+                   families = {family.name: family for family in parse(sys.stdin.read())}\n\
+                   for family in families.values():\n  assert family.documentation and family.type != 'unknown', family\n\
+                   hits = families['sslcache_hits']\n\
+                   print(hits.type, sum(sample.value for sample in hits.samples))\n\
+                   ages = families['sslcache_hit_age_seconds']\n\
+                   print(ages.type, sum(sample.value for sample in ages.samples if sample.name.endswith('_count')))\n";
+    let mut parser = Command::new("/usr/bin/python3")
+        .args(["-c", program])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    parser
+        .stdin
+        .take()
+        .ok_or("no stdin")?
+        .write_all(stat.out.as_bytes())?;
+    let output = parser.wait_with_output()?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "counter 20.0\nhistogram 20.0\n",
+        "{complaint}{}",
+        stat.out
+    );
+    Ok(())
+}
+
+fn nothing(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let stat = tool.say(&folder.0, &["stat", "--region", "/nonexistent/region"])?;
+    assert_eq!(stat.code, 2);
+    has_in_order(
+        &stat.err,
+        &[
+            "sslcache stat: /nonexistent/region: No such file",
+            ": give the path that the setting region names",
+        ],
+    )?;
+    let file = folder.file("other");
+    fs::write(&file, "something else")?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+    let stat = tool.say(&folder.0, &["stat", "--region", &file.to_string_lossy()])?;
+    assert_eq!(stat.code, 2, "{stat:?}");
+    assert_eq!(fs::read(&file)?, b"something else");
+    Ok(())
+}
+
+fn region(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let region = folder.file("region");
+    let option = format!("--region={}", region.display());
+    let server = Server::start(tool, &[&option], SETTINGS)?;
+    assert_eq!(server.visit("1.2")?, "full=20 resumed=20 held=server");
+    let path = region.to_string_lossy();
+    let stat = tool.say(&server.runtime.0, &["stat", "--json", "--region", &path])?;
+    assert_eq!(stat.code, 0, "{}", stat.err);
+    assert_eq!(
+        (sum(&stat.out, "puts"), sum(&stat.out, "records")),
+        (20, 20),
+        "{}",
+        stat.out
+    );
+    let stat = tool.say(
+        &server.runtime.0,
+        &["stat", "--prometheus", "--region", &path],
+    )?;
+    has_in_order(
+        &stat.out,
+        &[
+            "# HELP sslcache_shared_records ",
+            "# TYPE sslcache_shared_records gauge",
+            "} 20",
+        ],
+    )
+}
+
+fn of_a_process(tool: &Tool) -> Outcome {
+    let server = Server::start(tool, &[], SETTINGS)?;
+    let pid = server.pid()?.to_string();
+    // Wherever it lies: it is found by the process's own map.
+    let elsewhere = Folder::new()?;
+    let stat = tool.say(&elsewhere.0, &["stat", "--pid", &pid])?;
+    assert_eq!(stat.code, 0, "{}", stat.err);
+    has_in_order(&stat.out, &[&pid, "nginx"])?;
+    let stat = tool.say(
+        &elsewhere.0,
+        &["stat", "--pid", &std::process::id().to_string()],
+    )?;
+    assert_eq!(stat.code, 2);
+    has_in_order(&stat.err, &["it shows no figures: sslcache doctor --pid"])
+}
+
+fn privacy(tool: &Tool) -> Outcome {
+    let server = Server::start(tool, &[], SETTINGS)?;
+    let mode = |path: PathBuf| fs::metadata(path).map(|about| about.permissions().mode() & 0o7777);
+    assert_eq!(mode(server.runtime.file("sslcache"))?, 0o700);
+    for page in pages(&server.runtime) {
+        assert_eq!(mode(page)?, 0o600);
+    }
+    // A folder that others may look into, a link, a file: nothing is written there, and the program goes on.
+    for place in ["open", "link", "file"] {
+        let runtime = Folder::new()?;
+        let other = Folder::new()?;
+        let folder = runtime.file("sslcache");
+        match place {
+            "open" => {
+                fs::create_dir(&folder)?;
+                fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))?;
+            }
+            "link" => std::os::unix::fs::symlink(&other.0, &folder)?,
+            _ => fs::write(&folder, "")?,
+        }
+        let run = tool.say(
+            &runtime.0,
+            &["run", "--verbose", "--", "openssl", "ciphers"],
+        )?;
+        assert_eq!(run.code, 0, "{}", run.err);
+        has_in_order(&run.err, &["active"])?;
+        assert_eq!(
+            (pages(&runtime).len(), fs::read_dir(&other.0)?.count()),
+            (0, 0),
+            "{place}"
+        );
+    }
+    Ok(())
+}
+
+fn swept(tool: &Tool) -> Outcome {
+    let runtime = Folder::new()?;
+    let program = "import ssl, os, signal; ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); os.kill(os.getpid(), signal.SIGKILL)";
+    let killed = || {
+        said(
+            tool.command(&runtime.0)
+                .args(["run", "--", "/usr/bin/python3", "-c", program]),
+        )
+    };
+    assert!(killed().is_err() || pages(&runtime).len() == 1);
+    assert_eq!(pages(&runtime).len(), 1);
+    // The next process sweeps, and the tool does.
+    let _ = killed();
+    assert_eq!(pages(&runtime).len(), 1);
+    let _ = tool.say(&runtime.0, &["stat"])?;
+    assert_eq!(pages(&runtime).len(), 0);
+    Ok(())
+}
+
+fn opted_out(tool: &Tool) -> Outcome {
+    let server = Server::start(tool, &["--stats=off"], SETTINGS)?;
+    assert_eq!(server.visit("1.2")?, "full=20 resumed=20 held=server");
+    assert!(!server.runtime.file("sslcache").exists());
+    let doctor = tool.say(
+        &server.runtime.0,
+        &["doctor", "--pid", &server.pid()?.to_string()],
+    )?;
+    assert_eq!(doctor.code, 2, "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &[
+            "sslcache is in it",
+            "   ?  it shows no figures",
+            "stats is off",
+        ],
+    )
+}

@@ -1,0 +1,122 @@
+//! The tool, in an environment of its own; and folders for what tests write.
+
+use std::error::Error;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{env, fs, process};
+
+pub type Outcome = Result<(), Box<dyn Error>>;
+
+/// Where the tool and its libraries are.
+#[derive(Clone)]
+pub struct Tool {
+    pub stage: PathBuf,
+}
+
+/// What a run of it came to.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Tool {
+    pub fn of_stage() -> Option<Self> {
+        let stage = PathBuf::from(env::var_os("SSLCACHE_STAGE")?);
+        stage
+            .join("bin/sslcache")
+            .exists()
+            .then_some(Self { stage })
+    }
+
+    /// The tool in an environment in which nothing is set but where processes show their figures.
+    pub fn command(&self, runtime: &Path) -> Command {
+        let mut command = Command::new("timeout");
+        command.arg("60").arg(self.stage.join("bin/sslcache"));
+        command.env_clear().env("XDG_RUNTIME_DIR", runtime);
+        command
+            .env("PATH", env::var_os("PATH").unwrap_or_default())
+            .env("HOME", "/");
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn say(&self, runtime: &Path, arguments: &[&str]) -> Result<Said, Box<dyn Error>> {
+        said(self.command(runtime).args(arguments))
+    }
+}
+
+pub fn said(command: &mut Command) -> Result<Said, Box<dyn Error>> {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output()?;
+    Ok(Said {
+        code: status.code().ok_or("it was killed")?,
+        out: String::from_utf8(stdout)?,
+        err: String::from_utf8(stderr)?,
+    })
+}
+
+/// A folder of this user's own that goes when this does.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Result<Self, Box<dyn Error>> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        // Relaxed: only that the numbers differ matters.
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("sslcache-tool-{}-{number}", process::id()));
+        fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Builds a C program.
+pub fn compile(source: &str, output: &Path, flags: &[&str]) -> Outcome {
+    let input = output.with_extension("c");
+    fs::write(&input, source)?;
+    let cc = env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let said = said(
+        Command::new(cc)
+            .arg("-o")
+            .arg(output)
+            .arg(&input)
+            .args(flags),
+    )?;
+    (said.code == 0)
+        .then_some(())
+        .ok_or_else(|| said.err.into())
+}
+
+/// Fails unless `text` has each of `parts`, in this order.
+pub fn has_in_order(text: &str, parts: &[&str]) -> Outcome {
+    let mut rest = text;
+    for part in parts {
+        let at = rest
+            .find(part)
+            .ok_or_else(|| format!("no {part:?} here, or not in this place:\n{text}"))?;
+        rest = &rest[at + part.len()..];
+    }
+    Ok(())
+}
+
+/// Whether we may do as any user.
+pub fn is_root() -> bool {
+    // SAFETY: a question to the kernel.
+    unsafe { libc::geteuid() == 0 }
+}
