@@ -32,7 +32,7 @@ deb:
 	@tools/install-deps build deb
 	rm -rf $(DEB_TREE)
 	$(MAKE) install DESTDIR=$(DEB_TREE) PREFIX=/usr LIBDIR=$(debian_libdir) HOST_LIBSSL=$(debian_libdir)/libssl.so.3
-	packaging/make-deb $(DEB_TREE) $(DIST)
+	packaging/make-deb $(DEB_TREE) $(DIST) cli
 
 ## dist         a source tarball in target/dist that builds without a network; the same commit gives the same bytes
 dist:
