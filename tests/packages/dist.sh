@@ -1,6 +1,6 @@
 #!/bin/sh
-# dist.sh FOLDER: makes the tarball twice, which must give the same bytes, and from it, without a network and without what
-# cargo has at hand, the Debian packages, which stay in FOLDER. lintian must find no fault with them, and rpm must
+# dist.sh FOLDER: makes the tarball twice, which must give the same bytes, and from it, without a network and without
+# what cargo has at hand, the Debian packages, which stay in FOLDER. lintian must find no fault with them, and rpm must
 # understand the spec.
 set -eu
 export LC_ALL=C
@@ -27,7 +27,8 @@ rm -r "$folder/again"
 step "the Debian packages, from the tarball and without a network"
 tar -C "$folder" -xf "$folder/$name.tar.xz"
 without_network env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS CARGO_NET_OFFLINE=true \
-    CARGO_HOME="$folder/cargo" CARGO_TARGET_DIR="$folder/target" make -C "$folder/$name" deb >"$folder/deb.log" 2>&1 || {
+    CARGO_HOME="$folder/cargo" CARGO_TARGET_DIR="$folder/target" make -C "$folder/$name" deb >"$folder/deb.log" \
+    2>&1 || {
     tail -n 20 "$folder/deb.log" >&2
     fail "make deb, see $folder/deb.log"
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# install.sh ROOT.tar SSLCACHE.deb DEV.deb: the packages in a clean system without a network: installed, upgraded, used by
-# nginx, faced with other libssls, removed and purged.
+# install.sh ROOT.tar SSLCACHE.deb DEV.deb: the packages in a clean system without a network: installed, upgraded, used
+# by nginx, faced with other libssls, removed and purged.
 #
 # It runs in namespaces of its own, so that no process, mount or port outlives it or meets others.
 set -eu
@@ -62,7 +62,7 @@ pack_libssl() {
 
 # start VARIABLE...: nginx with these variables of the environment, as the service would start it.
 start() {
-    in_root chroot "$root" /usr/bin/env "$@" /usr/sbin/nginx -g 'daemon on; master_process on;' >"$work/nginx.log" 2>&1 ||
+    in_root chroot "$root" env "$@" nginx -g 'daemon on; master_process on;' >"$work/nginx.log" 2>&1 ||
         fail "nginx does not start with $*"
 }
 stop() {
@@ -90,8 +90,8 @@ mount -t proc proc "$root/proc"
 [ -c "$root/dev/null" ] || mount --rbind /dev "$root/dev"
 ip link set lo up 2>/dev/null || in_root chroot "$root" ip link set lo up
 cp "$here/nginx.conf" "$root/etc/nginx/nginx.conf"
-in_root chroot "$root" openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 2 -keyout /etc/nginx/key.pem \
-    -out /etc/nginx/certificate.pem 2>/dev/null
+in_root chroot "$root" openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 2 \
+    -keyout /etc/nginx/key.pem -out /etc/nginx/certificate.pem 2>/dev/null
 libssl=$(in_root chroot "$root" dpkg -S "$libdir/libssl.so.3" | sed 's/: .*//')
 files >"$work/before"
 
@@ -117,8 +117,16 @@ present "$link"
 
 step "upgrade, with settings and a drop-in of the administrator's"
 echo "verbose = 1" >>"$root/etc/sslcache.toml"
-mkdir -p "$root$(dirname $drop_in)"
-cp "$root/usr/share/doc/sslcache/systemd/nginx.conf" "$root$drop_in"
+in_root chroot "$root" sslcache enable nginx >"$work/enable.log" || fail "sslcache enable"
+grep -q 'daemon-reload && systemctl restart nginx' "$work/enable.log" || fail "enable says nothing of what is next"
+for server in nginx apache2 haproxy postfix dovecot; do
+    in_root chroot "$root" sslcache enable $server >/dev/null
+    file=$root/etc/systemd/system/$server.service.d/sslcache.conf
+    [ $server != postfix ] || file=$root/etc/systemd/system/postfix@.service.d/sslcache.conf
+    cmp "$file" "$root/usr/share/doc/sslcache/systemd/$server.conf" || fail "enable writes not what is documented"
+    [ $server = nginx ] || in_root chroot "$root" sslcache disable $server >/dev/null
+    [ $server = nginx ] || absent "${file#"$root"}" "$(dirname "${file#"$root"}")"
+done
 cp "$deb" "$dev" "$root/tmp/"
 # Both changed the file: dpkg asks, and is told to keep the administrator's.
 apt install -o Dpkg::Options::=--force-confold "/tmp/$(basename "$deb")" || fail "apt install of the upgrade"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# root.sh: prints the path of a tarball with a minimal system of this machine's release, and nginx in it. It is made once,
-# by debootstrap, and kept in the cache folder of the user. Fails with a reason where it cannot be made.
+# root.sh: prints the path of a tarball with a minimal system of this machine's release, and nginx in it. It is made
+# once, by debootstrap, and kept in the cache folder of the user. Fails with a reason where it cannot be made.
 set -eu
 # shellcheck disable=SC1091 # the system's
 . /etc/os-release

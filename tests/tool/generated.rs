@@ -11,7 +11,9 @@ pub const CASES: &[Case] = &[
     ("help names every subcommand", help),
 ];
 
-const SUBCOMMANDS: [&str; 6] = ["run", "doctor", "stat", "top", "flush", "bench"];
+const SUBCOMMANDS: [&str; 8] = [
+    "run", "doctor", "stat", "top", "flush", "bench", "enable", "disable",
+];
 
 fn completions(tool: &Tool) -> Outcome {
     let file = tool

@@ -5,6 +5,7 @@
 
 mod bench;
 mod doctor;
+mod enable;
 mod flush;
 mod generated;
 mod run;
@@ -26,6 +27,7 @@ fn main() {
     let cases = [
         bench::CASES,
         doctor::CASES,
+        enable::CASES,
         flush::CASES,
         generated::CASES,
         run::CASES,

@@ -99,7 +99,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     let mut progress = Progress::default();
     let plain = measure(None, seconds, "libssl", &mut progress)?;
     let ours = measure(
-        Some(&libraries.in_front),
+        Some(libraries.in_front()?),
         seconds,
         "sslcache",
         &mut progress,

@@ -12,8 +12,23 @@ const LIBDIR: Option<&str> = option_env!("LIBSSLCACHE_FOLDER");
 pub struct Installed {
     /// To preload.
     pub preload: PathBuf,
-    /// The folder with the libssl.so.3 that stands in front of the host's.
-    pub in_front: PathBuf,
+    in_front: PathBuf,
+}
+
+impl Installed {
+    /// The folder with the libssl.so.3 that stands in front of the host's. A package takes that file out of the way
+    /// when it no longer fits the host; the other library does not depend on it.
+    pub fn in_front(&self) -> Result<&Path, Failure> {
+        let library = self.in_front.join("libssl.so.3");
+        if library.is_file() {
+            return Ok(&self.in_front);
+        }
+        Err(Failure::new(
+            library.display(),
+            "is not there: libssl was updated, and it was made for another",
+            "install sslcache anew, or use --form preload where a program is linked with libssl",
+        ))
+    }
 }
 
 /// The library to preload, beside or below `lib`.
@@ -22,7 +37,7 @@ fn in_folder(lib: &Path) -> Option<Installed> {
         preload: lib.join("libsslcache.so.0"),
         in_front: lib.join("sslcache"),
     };
-    (found.preload.is_file() && found.in_front.join("libssl.so.3").is_file()).then_some(found)
+    found.preload.is_file().then_some(found)
 }
 
 /// Finds them, or says where they were looked for.
@@ -38,7 +53,7 @@ pub fn libraries() -> Result<Installed, Failure> {
     folders.iter().find_map(|folder| in_folder(folder)).ok_or_else(|| {
         let shown: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
         Failure::new(
-            "libsslcache.so.0 and sslcache/libssl.so.3",
+            "libsslcache.so.0",
             format_args!("not in {}", shown.join(" nor ")),
             "install sslcache with its libraries (make install), and call the sslcache in its bin folder",
         )

@@ -1,7 +1,7 @@
 //! sslcache, the command-line tool: runs programs with the cache, tells whether they are reached, and shows what it does.
 //!
 //! A file for each subcommand: [`run`], [`doctor`], [`stat`], [`top`], [`flush`],
-//! [`bench`], [`generate`]. What they share:
+//! [`bench`], [`enable`], [`generate`]. What they share:
 //! * [`failure`] is what went wrong: the thing, the reason, the remedy.
 //! * [`processes`] finds those that show their figures, [`regions`] opens a shared region.
 //! * [`installed`] finds the libraries that came with this tool, [`program`] reads what somebody wants to run.
@@ -10,6 +10,7 @@
 
 mod bench;
 mod doctor;
+mod enable;
 mod failure;
 mod flush;
 mod generate;
@@ -33,7 +34,7 @@ struct Subcommand {
     run: fn(&ArgMatches) -> Result<ExitCode, Failure>,
 }
 
-static SUBCOMMANDS: [Subcommand; 7] = [
+static SUBCOMMANDS: [Subcommand; 9] = [
     Subcommand {
         command: run::command,
         run: run::run,
@@ -57,6 +58,14 @@ static SUBCOMMANDS: [Subcommand; 7] = [
     Subcommand {
         command: bench::command,
         run: bench::run,
+    },
+    Subcommand {
+        command: enable::enable_command,
+        run: enable::enable,
+    },
+    Subcommand {
+        command: enable::disable_command,
+        run: enable::disable,
     },
     Subcommand {
         command: generate::command,

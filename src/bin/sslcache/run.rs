@@ -120,7 +120,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     // By its path: it is this very file that was looked at.
     let mut command = process::Command::new(program.script.as_ref().unwrap_or(&program.path));
     command.arg0(name).args(words).envs(settings);
-    bring_in(&mut command, form_for(form, &program), &libraries);
+    bring_in(&mut command, form_for(form, &program), &libraries)?;
     let error = command.exec();
     Err(Failure::new(name.display(), error, "can it be run without sslcache?").with_code(126))
 }
@@ -200,12 +200,17 @@ fn form_for(asked: Form, program: &Program) -> Form {
     }
 }
 
-fn bring_in(command: &mut process::Command, form: Form, libraries: &Installed) {
+fn bring_in(
+    command: &mut process::Command,
+    form: Form,
+    libraries: &Installed,
+) -> Result<(), Failure> {
     let (variable, value) = match form {
         Form::Preload => ("LD_PRELOAD", libraries.preload.as_path()),
-        _ => ("LD_LIBRARY_PATH", libraries.in_front.as_path()),
+        _ => ("LD_LIBRARY_PATH", libraries.in_front()?),
     };
     command.env(variable, before(value, env::var_os(variable).as_deref()));
+    Ok(())
 }
 
 /// `first`, and then what was there before.
