@@ -9,6 +9,7 @@
 //! * [`config`] is what the administrator asked for: read once, handed down as values.
 //! * [`page`] is what a process shows of itself, for the tool to read.
 //! * [`lock`] is what all of them wait at: a mutex that survives a fork.
+//! * `mapping` is memory from the kernel.
 //! * `prefetch` tells the processor what it will need.
 //! * [`say`] is the few lines that we may have to say, on stderr.
 
@@ -17,7 +18,10 @@ pub mod config;
 pub mod ffi;
 pub mod host;
 pub mod lock;
+mod mapping;
 pub mod page;
 mod prefetch;
+#[cfg(test)]
+mod random;
 mod say;
 pub mod tier;

@@ -10,11 +10,14 @@
 //! of the whole process, which a fork may catch half changed, and it may hand itself to a waiter that does not
 //! exist in the child.
 
+use core::mem::ManuallyDrop;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::thread;
 use std::time::Duration;
+
+use crate::mapping::Mapping;
 
 /// What protects a `T`. Where the lock is lost, or a thread panicked while it held it, there is no `T` any more.
 pub struct Lock<T> {
@@ -134,29 +137,17 @@ pub fn watch_forks() {
         return;
     }
     let size = 4096; // any number of bytes will do; the kernel rounds up to a page
-    // SAFETY: a fresh private mapping.
-    let page = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            size,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if page != libc::MAP_FAILED {
-        // SAFETY: the mapping just made. MADV_WIPEONFORK is in Linux since 4.14.
-        if unsafe { libc::madvise(page, size, libc::MADV_WIPEONFORK) } == 0 {
-            let number = page.cast::<AtomicU32>();
-            // SAFETY: the mapping is aligned, large enough and ours.
-            unsafe { &*number }.store(PROCESSES.load(Ordering::Relaxed), Ordering::Relaxed);
-            // Release: publishes the number.
-            THIS_PROCESS.store(number, Ordering::Release);
-            return;
-        }
-        // SAFETY: nobody else knows the mapping.
-        unsafe { libc::munmap(page, size) };
+    // MADV_WIPEONFORK is in Linux since 4.14.
+    let page =
+        Mapping::private(size).and_then(|page| page.advise(libc::MADV_WIPEONFORK).map(|()| page));
+    if let Ok(page) = page {
+        // Looked at for as long as there is a process.
+        let number = ManuallyDrop::new(page).base().cast::<AtomicU32>();
+        // SAFETY: the mapping is aligned, large enough and ours.
+        unsafe { number.as_ref() }.store(PROCESSES.load(Ordering::Relaxed), Ordering::Relaxed);
+        // Release: publishes the number.
+        THIS_PROCESS.store(number.as_ptr(), Ordering::Release);
+        return;
     }
     // SAFETY: the handler is a function of this library, which is never unloaded.
     unsafe { libc::pthread_atfork(None, None, Some(count_child)) };

@@ -22,6 +22,7 @@ use super::layout::{
     self, BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
 };
 use crate::lock::this_process;
+use crate::mapping::Mapping;
 
 /// What is said of the whole tree.
 pub struct About<'a> {
@@ -35,16 +36,11 @@ pub struct About<'a> {
 
 /// The mapped file.
 struct Page {
-    words: *const AtomicU64,
+    words: Mapping,
     path: PathBuf,
     /// Which file that is, should the path come to mean another one.
     inode: (u64, u64),
 }
-
-// SAFETY: the mapping is never undone, and is only used through atomics.
-unsafe impl Send for Page {}
-// SAFETY: as above.
-unsafe impl Sync for Page {}
 
 static PAGE: OnceBox<Option<Page>> = OnceBox::new();
 /// The first word of this process's slot; null where it has none.
@@ -76,23 +72,8 @@ fn make_file(about: &About<'_>) -> io::Result<Page> {
     // Written and not only made longer: with no room left for a page of it, touching that page would end the process.
     file.write_all(&vec![0; BYTES])?;
     let known = file.metadata()?;
-    let flags = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a fresh mapping of a file of this size.
-    let mapped = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            BYTES,
-            flags,
-            libc::MAP_SHARED,
-            file.as_raw_fd(),
-            0,
-        )
-    };
-    if mapped == libc::MAP_FAILED {
-        return Err(io::Error::last_os_error());
-    }
     let page = Page {
-        words: mapped.cast_const().cast(),
+        words: Mapping::of_file(file.as_raw_fd(), BYTES)?,
         path: folder.path_of(&name),
         inode: (known.dev(), known.ino()),
     };
@@ -103,8 +84,8 @@ fn make_file(about: &About<'_>) -> io::Result<Page> {
 impl Page {
     fn word(&self, at: usize) -> &AtomicU64 {
         assert!(at < layout::WORDS);
-        // SAFETY: within the mapping, aligned, and never undone.
-        unsafe { &*self.words.add(at) }
+        // SAFETY: within the mapping, aligned, and only used through atomics.
+        unsafe { self.words.base().cast().add(at).as_ref() }
     }
 
     fn describe(&self, about: &About<'_>, user: u32) {

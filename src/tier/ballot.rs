@@ -1,22 +1,17 @@
 //! Which process of a tree does what only one of them may do.
 
-use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::io;
 
 use crate::lock::{Lock, this_process};
+use crate::mapping::Mapping;
 
 /// Numbered lots in memory that all descendants of a process share; of each, one process draws the winner.
 pub struct Ballot {
-    words: NonNull<AtomicU32>,
+    words: Mapping,
     /// The numbers that were given back, in the process with this number.
     free: Lock<(u32, Vec<u32>)>,
 }
-
-// SAFETY: the memory is never unmapped, and is reached by atomics only.
-unsafe impl Send for Ballot {}
-// SAFETY: as above.
-unsafe impl Sync for Ballot {}
 
 /// The first word counts how many were given out.
 const WORDS: usize = 16384;
@@ -52,31 +47,16 @@ pub enum Turn {
 impl Ballot {
     /// Memory for this process and those that will be forked from it.
     pub fn new() -> io::Result<Self> {
-        // SAFETY: a fresh mapping; its bytes are zero.
-        let words = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                WORDS * size_of::<AtomicU32>(),
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-                -1,
-                0,
-            )
-        };
-        if words == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let words = NonNull::new(words.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self {
-            words,
+            words: Mapping::shared(WORDS * size_of::<AtomicU32>())?,
             free: Lock::new((this_process(), Vec::new())),
         })
     }
 
     fn word(&self, number: u32) -> &AtomicU32 {
         assert!((number as usize) < WORDS);
-        // SAFETY: inside the mapping, which is aligned to a page.
-        unsafe { self.words.add(number as usize).as_ref() }
+        // SAFETY: inside the mapping, which is aligned to a page, all zeros at first, and reached by atomics only.
+        unsafe { self.words.base().cast().add(number as usize).as_ref() }
     }
 
     /// A lot that is open; `None` when there are no more.

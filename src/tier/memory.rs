@@ -4,61 +4,35 @@
 //! reference to them exists but to atomics, and every place is checked against the length: an access that would lie
 //! outside meets a word set aside for that, which means nothing.
 
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::io;
 use std::os::fd::RawFd;
+
+use crate::mapping::Mapping;
 
 /// A word of the header that nothing else uses.
 pub(super) const NOWHERE: usize = 8;
 
 pub(super) struct Memory {
-    base: NonNull<u8>,
+    mapping: Mapping,
     len: usize,
 }
-
-// SAFETY: the mapping lives as long as this value, and is only seen through atomics.
-unsafe impl Send for Memory {}
-// SAFETY: as above.
-unsafe impl Sync for Memory {}
 
 impl Memory {
     /// Fresh memory, all zeros, that children inherit; pages are had as they are first used.
     pub(super) fn anonymous(len: usize) -> io::Result<Memory> {
-        Memory::map(
-            len,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-            -1,
-        )
+        Memory::undumped(Mapping::shared(len)?, len)
     }
 
     /// The first `len` bytes of a file that is at least so long.
     pub(super) fn of_file(file: RawFd, len: usize) -> io::Result<Memory> {
-        Memory::map(len, libc::MAP_SHARED, file)
+        Memory::undumped(Mapping::of_file(file, len)?, len)
     }
 
-    fn map(len: usize, flags: i32, file: RawFd) -> io::Result<Memory> {
-        // SAFETY: a new mapping, where the kernel likes.
-        let base = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                len,
-                libc::PROT_READ | libc::PROT_WRITE,
-                flags,
-                file,
-                0,
-            )
-        };
-        if base == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let memory = Memory { base, len };
-        // SAFETY: our own mapping.
-        if unsafe { libc::madvise(memory.base.as_ptr().cast(), len, libc::MADV_DONTDUMP) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(memory)
+    fn undumped(mapping: Mapping, len: usize) -> io::Result<Memory> {
+        mapping.advise(libc::MADV_DONTDUMP)?;
+        Ok(Memory { mapping, len })
     }
 
     /// Where `size` aligned bytes at `at` are.
@@ -67,7 +41,7 @@ impl Memory {
         debug_assert!(inside, "{size} bytes at {at} of {}", self.len);
         let at = if inside { at } else { NOWHERE };
         // SAFETY: inside the mapping.
-        unsafe { self.base.add(at) }
+        unsafe { self.mapping.base().add(at) }
     }
 
     pub(super) fn u16(&self, at: usize) -> &AtomicU16 {
@@ -105,12 +79,5 @@ impl Memory {
         for at in (from..to).step_by(8) {
             self.u64(at).store(0, Relaxed);
         }
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        // SAFETY: mapped by `map`; nobody has a reference into it any more.
-        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
     }
 }

@@ -1,46 +1,35 @@
 //! A value that core dumps leave out.
 
+use core::marker::PhantomData;
 use core::mem;
 use core::ops::{Deref, DerefMut};
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 use std::io;
 
-/// A value in a mapping of its own.
-pub struct Undumped<T>(NonNull<T>);
+use crate::mapping::Mapping;
 
-// SAFETY: the value is owned, as by a box.
-unsafe impl<T: Send> Send for Undumped<T> {}
+/// A value in a mapping of its own.
+pub struct Undumped<T> {
+    mapping: Mapping,
+    value: PhantomData<T>,
+}
 
 impl<T> Undumped<T> {
     /// A mapping with this value, which should hold no secret yet: moving it here has left a copy.
     pub fn new(value: T) -> io::Result<Self> {
         const { assert!(mem::align_of::<T>() <= 4096 && mem::size_of::<T>() > 0) };
-        let size = mem::size_of::<T>();
-        // SAFETY: a fresh private mapping.
-        let page = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                size,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        if page == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let place = NonNull::new(page.cast::<T>()).ok_or(io::ErrorKind::OutOfMemory)?;
-        // SAFETY: the mapping just made.
-        if unsafe { libc::madvise(page, size, libc::MADV_DONTDUMP) } != 0 {
-            let error = io::Error::last_os_error();
-            // SAFETY: nobody else knows the mapping.
-            unsafe { libc::munmap(page, size) };
-            return Err(error);
-        }
+        let mapping = Mapping::private(mem::size_of::<T>())?;
+        mapping.advise(libc::MADV_DONTDUMP)?;
         // SAFETY: writable, large enough, and aligned to a page.
-        unsafe { place.write(value) };
-        Ok(Self(place))
+        unsafe { mapping.base().cast::<T>().write(value) };
+        Ok(Self {
+            mapping,
+            value: PhantomData,
+        })
+    }
+
+    fn place(&self) -> NonNull<T> {
+        self.mapping.base().cast()
     }
 }
 
@@ -48,29 +37,28 @@ impl<T> Deref for Undumped<T> {
     type Target = T;
     fn deref(&self) -> &T {
         // SAFETY: written by `new`, and ours.
-        unsafe { self.0.as_ref() }
+        unsafe { self.place().as_ref() }
     }
 }
 
 impl<T> DerefMut for Undumped<T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as in `deref`.
-        unsafe { self.0.as_mut() }
+        unsafe { self.place().as_mut() }
     }
 }
 
 impl<T> Drop for Undumped<T> {
     fn drop(&mut self) {
         // SAFETY: written by `new`; nobody has it after this.
-        unsafe { self.0.drop_in_place() };
-        // SAFETY: mapped by `new`.
-        unsafe { libc::munmap(self.0.as_ptr().cast(), mem::size_of::<T>()) };
+        unsafe { self.place().drop_in_place() };
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::ptr;
     use std::rc::Rc;
 
     use super::*;

@@ -6,20 +6,9 @@ use std::thread;
 
 use super::*;
 use crate::cache::Outcome;
+use crate::random::Random;
 
 const THREADS: u64 = 8;
-
-/// A small generator (xorshift), so that each thread has its own sequence and every run the same ones.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
 
 /// Everything a thread can do, at random, on few keys; returns the sessions it made.
 fn mixed_work(cache: &Cache<Session>, thread: u64, rounds: u64) -> Vec<Session> {

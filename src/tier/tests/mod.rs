@@ -15,21 +15,10 @@ use std::time::{Duration, Instant};
 use super::memory::Memory;
 use super::{Realm, Region, Share};
 use crate::cache::{Expiry, Key, Standing};
+use crate::random::Random;
 
 /// TLS1_3_VERSION
 const TLS13: i32 = 0x0304;
-
-/// A small generator (xorshift), so that every run has the same sequences.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
 
 fn key(number: u64) -> Key {
     let mut id = [0x5a; 32];

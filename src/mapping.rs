@@ -1,0 +1,77 @@
+//! Memory from the kernel, in whole pages, all zeros or a file's.
+
+use core::ptr::{self, NonNull};
+use std::io;
+use std::os::fd::RawFd;
+
+/// A mapping that can be read and written, until this is dropped.
+pub struct Mapping {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: memory like any other; who hands out references into it answers for them.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Of this process; a child has a copy.
+    pub fn private(len: usize) -> io::Result<Self> {
+        Self::map(len, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
+    }
+
+    /// Of this process and those that will be forked from it. Pages are had as they are first used.
+    pub fn shared(len: usize) -> io::Result<Self> {
+        Self::map(
+            len,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+        )
+    }
+
+    /// The first `len` bytes of a file that is at least so long, with all who map it.
+    pub fn of_file(file: RawFd, len: usize) -> io::Result<Self> {
+        Self::map(len, libc::MAP_SHARED, file)
+    }
+
+    fn map(len: usize, flags: i32, file: RawFd) -> io::Result<Self> {
+        // SAFETY: a new mapping, where the kernel likes.
+        let base = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                len,
+                libc::PROT_READ | libc::PROT_WRITE,
+                flags,
+                file,
+                0,
+            )
+        };
+        if base == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::AddrNotAvailable)?;
+        Ok(Self { base, len })
+    }
+
+    /// Tells the kernel how all of it is to be treated: one of `MADV_*`, none that drops what is in it.
+    pub fn advise(&self, advice: i32) -> io::Result<()> {
+        // SAFETY: our own mapping.
+        match unsafe { libc::madvise(self.base.as_ptr().cast(), self.len, advice) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// Where it begins: aligned to a page, and so long as was asked for.
+    pub fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: made by `map`, and its owner has no reference into it any more.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}
