@@ -90,6 +90,9 @@ impl Setting {
     }
 }
 
+/// What may be written for a switch.
+const SWITCH: &str = "0 or 1, no or yes, off or on, false or true";
+
 /// Every setting.
 pub static SETTINGS: [Setting; 8] = [
     Setting {
@@ -129,7 +132,7 @@ pub static SETTINGS: [Setting; 8] = [
     Setting {
         name: "force",
         default: "0",
-        unit: "0 or 1, no or yes, off or on, false or true",
+        unit: SWITCH,
         meaning: "Contexts whose program switched the cache off get one all the same.",
         takes: Some(Takes {
             bare: Bare::Switch,
@@ -151,7 +154,7 @@ pub static SETTINGS: [Setting; 8] = [
     Setting {
         name: "verbose",
         default: "0",
-        unit: "0 or 1, no or yes, off or on, false or true",
+        unit: SWITCH,
         meaning: "One line on stderr, once a process, proves that sslcache is active and says in which form.",
         takes: Some(Takes {
             bare: Bare::Switch,
@@ -162,7 +165,7 @@ pub static SETTINGS: [Setting; 8] = [
     Setting {
         name: "stats",
         default: "1",
-        unit: "0 or 1, no or yes, off or on, false or true",
+        unit: SWITCH,
         meaning: "The figures of the process are shown to sslcache stat, top and doctor, in a file that its user alone \
                   may read.",
         takes: Some(Takes {

@@ -116,15 +116,21 @@ impl Server {
         fs::read_to_string(self.folder.file("log")).unwrap_or_default()
     }
 
-    /// Twenty clients come and come back: `full=20 resumed=20 held=server`.
-    pub fn visit(&self, protocol: &str) -> Result<String, Box<dyn Error>> {
+    /// The command that lets twenty clients come and come back.
+    fn clients(&self, protocol: &str) -> Command {
         let mut client = Command::new("timeout");
         client
             .arg("60")
             .arg(&self.client)
             .arg(self.folder.file("socket"))
-            .arg(self.folder.file("cert.pem"));
-        let said = said(client.args([protocol, "20"]))?;
+            .arg(self.folder.file("cert.pem"))
+            .args([protocol, "20"]);
+        client
+    }
+
+    /// Twenty clients come and come back: `full=20 resumed=20 held=server`.
+    pub fn visit(&self, protocol: &str) -> Result<String, Box<dyn Error>> {
+        let said = said(&mut self.clients(protocol))?;
         if said.code != 0 {
             return Err(format!("{}{}", said.err, self.log()).into());
         }
@@ -138,14 +144,9 @@ impl Server {
         protocol: &str,
         arguments: &[&str],
     ) -> Result<String, Box<dyn Error>> {
-        let mut client = Command::new("timeout");
+        let mut client = self.clients(protocol);
         client
-            .arg("60")
-            .arg(&self.client)
-            .arg(self.folder.file("socket"))
-            .arg(self.folder.file("cert.pem"));
-        client
-            .args([protocol, "20", "pause"])
+            .arg("pause")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut client = client.spawn()?;

@@ -21,32 +21,23 @@ struct Service {
     text: &'static str,
 }
 
+/// A service, its unit, and the file of [`Service::text`].
+macro_rules! service {
+    ($name:literal, $unit:literal) => {
+        Service {
+            name: $name,
+            unit: $unit,
+            text: include_str!(concat!("../../../packaging/systemd/", $name, ".conf")),
+        }
+    };
+}
+
 static SERVICES: [Service; 5] = [
-    Service {
-        name: "nginx",
-        unit: "nginx",
-        text: include_str!("../../../packaging/systemd/nginx.conf"),
-    },
-    Service {
-        name: "apache2",
-        unit: "apache2",
-        text: include_str!("../../../packaging/systemd/apache2.conf"),
-    },
-    Service {
-        name: "haproxy",
-        unit: "haproxy",
-        text: include_str!("../../../packaging/systemd/haproxy.conf"),
-    },
-    Service {
-        name: "postfix",
-        unit: "postfix@",
-        text: include_str!("../../../packaging/systemd/postfix.conf"),
-    },
-    Service {
-        name: "dovecot",
-        unit: "dovecot",
-        text: include_str!("../../../packaging/systemd/dovecot.conf"),
-    },
+    service!("nginx", "nginx"),
+    service!("apache2", "apache2"),
+    service!("haproxy", "haproxy"),
+    service!("postfix", "postfix@"),
+    service!("dovecot", "dovecot"),
 ];
 
 const PRELOAD: &str = "@LIBDIR@/libsslcache.so.0";

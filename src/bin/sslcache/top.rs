@@ -119,11 +119,10 @@ impl View {
     }
 
     fn sort(&mut self) {
-        let key = COLUMNS[self.column].key;
+        let column = &COLUMNS[self.column];
         self.rows.sort_by(|one, other| {
-            key(one)
-                .total_cmp(&key(other))
-                .then(one.pid.cmp(&other.pid))
+            let (a, b) = (column.key(one), column.key(other));
+            a.total_cmp(&b).then(one.pid.cmp(&other.pid))
         });
         if !self.ascending {
             self.rows.reverse();

@@ -20,76 +20,63 @@ pub struct Row {
     waits: f64,
 }
 
-/// A column: its head, its width, what it is sorted by, what it shows.
+/// A column: its head, its width, what it shows and is sorted by.
 pub struct Column {
     pub head: &'static str,
     pub width: u16,
-    pub key: fn(&Row) -> f64,
-    pub show: fn(&Row) -> String,
+    shows: Shows,
+}
+
+/// What stands in a column.
+enum Shows {
+    Program,
+    Count(fn(&Row) -> u64),
+    Bytes(fn(&Row) -> u64),
+    /// In a second.
+    Rate(fn(&Row) -> f64),
+    ShareOfHits,
+}
+
+impl Column {
+    const fn new(head: &'static str, width: u16, shows: Shows) -> Self {
+        Self { head, width, shows }
+    }
+
+    /// What it is sorted by.
+    pub fn key(&self, row: &Row) -> f64 {
+        match self.shows {
+            Shows::Program => by_name(row),
+            Shows::Count(figure) | Shows::Bytes(figure) => figure(row) as f64,
+            Shows::Rate(figure) => figure(row),
+            Shows::ShareOfHits => share_of_hits(row).unwrap_or(-1.0),
+        }
+    }
+
+    pub fn show(&self, row: &Row) -> String {
+        match self.shows {
+            Shows::Program => row.program.clone(),
+            Shows::Count(figure) => figure(row).to_string(),
+            Shows::Bytes(figure) => bytes(figure(row)),
+            Shows::Rate(figure) => rate(figure(row)),
+            Shows::ShareOfHits => {
+                share_of_hits(row).map_or_else(|| "-".to_owned(), |share| format!("{share:.0}"))
+            }
+        }
+    }
 }
 
 /// Together no wider than a terminal of 80 columns, with a blank between two.
 pub static COLUMNS: [Column; 10] = [
-    Column {
-        head: "PID",
-        width: 8,
-        key: |row| row.pid.into(),
-        show: |row| row.pid.to_string(),
-    },
-    Column {
-        head: "PROGRAM",
-        width: 10,
-        key: by_name,
-        show: |row| row.program.clone(),
-    },
-    Column {
-        head: "SESSIONS",
-        width: 8,
-        key: |row| row.sums.sessions as f64,
-        show: |row| row.sums.sessions.to_string(),
-    },
-    Column {
-        head: "MEMORY",
-        width: 6,
-        key: |row| row.sums.memory as f64,
-        show: |row| bytes(row.sums.memory),
-    },
-    Column {
-        head: "HIT/S",
-        width: 7,
-        key: |row| row.hits,
-        show: |row| rate(row.hits),
-    },
-    Column {
-        head: "MISS/S",
-        width: 7,
-        key: |row| row.misses,
-        show: |row| rate(row.misses),
-    },
-    Column {
-        head: "HIT%",
-        width: 5,
-        key: share_of_hits,
-        show: show_share,
-    },
-    Column {
-        head: "ADD/S",
-        width: 7,
-        key: |row| row.added,
-        show: |row| rate(row.added),
-    },
-    Column {
-        head: "EVICT/S",
-        width: 7,
-        key: |row| row.evicted,
-        show: |row| rate(row.evicted),
-    },
-    Column {
-        head: "WAIT/S",
-        width: 6,
-        key: |row| row.waits,
-        show: |row| rate(row.waits),
-    },
+    Column::new("PID", 8, Shows::Count(|row| row.pid.into())),
+    Column::new("PROGRAM", 10, Shows::Program),
+    Column::new("SESSIONS", 8, Shows::Count(|row| row.sums.sessions)),
+    Column::new("MEMORY", 6, Shows::Bytes(|row| row.sums.memory)),
+    Column::new("HIT/S", 7, Shows::Rate(|row| row.hits)),
+    Column::new("MISS/S", 7, Shows::Rate(|row| row.misses)),
+    Column::new("HIT%", 5, Shows::ShareOfHits),
+    Column::new("ADD/S", 7, Shows::Rate(|row| row.added)),
+    Column::new("EVICT/S", 7, Shows::Rate(|row| row.evicted)),
+    Column::new("WAIT/S", 6, Shows::Rate(|row| row.waits)),
 ];
 
 /// By the first letters.
@@ -109,22 +96,11 @@ fn rate(number: f64) -> String {
     }
 }
 
-/// Of all look-ups since the process began; below all others where there was none.
-fn share_of_hits(row: &Row) -> f64 {
-    let (hits, all) = (
-        row.sums.hits() as f64,
-        (row.sums.hits() + row.sums.misses()) as f64,
-    );
-    if all > 0.0 { 100.0 * hits / all } else { -1.0 }
-}
-
-fn show_share(row: &Row) -> String {
-    let share = share_of_hits(row);
-    if share < 0.0 {
-        "-".to_owned()
-    } else {
-        format!("{share:.0}")
-    }
+/// Of all look-ups since the process began, in percent; `None` where there was none.
+fn share_of_hits(row: &Row) -> Option<f64> {
+    let hits = row.sums.hits() as f64;
+    let all = (row.sums.hits() + row.sums.misses()) as f64;
+    (all > 0.0).then(|| 100.0 * hits / all)
 }
 
 /// What was seen at the last look.

@@ -50,7 +50,7 @@ pub fn draw(frame: &mut Frame<'_>, view: &mut View) {
     });
     let lines = view.rows[view.first..end].iter().map(|row| {
         let cells = COLUMNS.iter().enumerate();
-        Row::new(cells.map(|(number, column)| Cell::from(aligned(number, (column.show)(row)))))
+        Row::new(cells.map(|(number, column)| Cell::from(aligned(number, column.show(row)))))
     });
     let widths = COLUMNS
         .iter()
