@@ -279,6 +279,12 @@ SSL_CTX *client_context(const char *name, int version)
     return make_context(name, version);
 }
 
+SSL_CTX *with_tickets(SSL_CTX *ctx)
+{
+    SSL_CTX_clear_options(ctx, SSL_OP_NO_TICKET);
+    return ctx;
+}
+
 SSL_CTX *server_context(const char *name, int version)
 {
     SSL_CTX *ctx = make_context(name, version);

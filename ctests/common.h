@@ -57,6 +57,8 @@ SSL_CTX *server_context(const char *name, int version);
 /* Makes the certificate, as the first context does: for programs that fork before there is one. */
 void make_certificate(void);
 SSL_CTX *client_context(const char *name, int version);
+/* The context, which now has stateless tickets. */
+SSL_CTX *with_tickets(SSL_CTX *ctx);
 const char *context_name(const SSL_CTX *ctx);
 
 /* Two ends over a BIO pair. */

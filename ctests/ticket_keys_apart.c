@@ -8,16 +8,9 @@
 
 static int version;
 
-static SSL_CTX *ticket_context(SSL_CTX *(*make)(const char *, int), const char *name)
-{
-    SSL_CTX *ctx = make(name, version);
-    SSL_CTX_clear_options(ctx, SSL_OP_NO_TICKET);
-    return ctx;
-}
-
 static SSL_CTX *server_of_another_certificate(void)
 {
-    SSL_CTX *ctx = ticket_context(server_context, "another certificate");
+    SSL_CTX *ctx = with_tickets(server_context("another certificate", version));
     X509 *other = X509_dup(SSL_CTX_get0_certificate(ctx));
     EVP_PKEY *key = SSL_CTX_get0_privatekey(ctx);
     NEED(ASN1_INTEGER_set(X509_get_serialNumber(other), 2) && X509_sign(other, key, EVP_sha256()));
@@ -43,11 +36,11 @@ static int resumed(SSL_CTX *client, SSL_CTX *server, SSL_SESSION *offered, int a
 
 static void all_ways(void)
 {
-    SSL_CTX *client = ticket_context(client_context, "client");
-    SSL_CTX *one = ticket_context(server_context, "one"), *two = ticket_context(server_context, "two");
+    SSL_CTX *client = with_tickets(client_context("client", version));
+    SSL_CTX *one = with_tickets(server_context("one", version)), *two = with_tickets(server_context("two", version));
     SSL_CTX *other = server_of_another_certificate();
-    SSL_CTX *strict = ticket_context(server_context, "another option");
-    SSL_CTX *asks = ticket_context(server_context, "asks"), *asks_too = ticket_context(server_context, "asks, too");
+    SSL_CTX *strict = with_tickets(server_context("another option", version));
+    SSL_CTX *asks = with_tickets(server_context("asks", version)), *asks_too = with_tickets(server_context("asks, too", version));
     SSL_SESSION *session, *asked;
     SSL_CTX_set_options(strict, SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_verify(asks, SSL_VERIFY_PEER, NULL);

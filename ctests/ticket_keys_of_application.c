@@ -86,12 +86,11 @@ static void give_keys_away(SSL_CTX *ctx)
 
 static void visit_with(void (*set)(SSL_CTX *), int version)
 {
-    SSL_CTX *server = server_context("server", version), *client = client_context("client", version);
+    SSL_CTX *server = with_tickets(server_context("server", version));
+    SSL_CTX *client = with_tickets(client_context("client", version));
     SSL_SESSION *session;
     const unsigned char *ticket;
     size_t length;
-    SSL_CTX_clear_options(server, SSL_OP_NO_TICKET);
-    SSL_CTX_clear_options(client, SSL_OP_NO_TICKET);
     set(server);
     session = visit("full", client, server, NULL);
     SSL_SESSION_get0_ticket(session, &ticket, &length);

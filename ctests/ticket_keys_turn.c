@@ -29,11 +29,10 @@ static int same(const SSL_SESSION *a, const SSL_SESSION *b, size_t most)
 
 static void one_day(const char *name, int version)
 {
-    SSL_CTX *server = server_context("server", version), *client = client_context("client", version);
+    SSL_CTX *server = with_tickets(server_context("server", version));
+    SSL_CTX *client = with_tickets(client_context("client", version));
     SSL_SESSION *first, *second, *third;
     heading("%s", name);
-    SSL_CTX_clear_options(server, SSL_OP_NO_TICKET);
-    SSL_CTX_clear_options(client, SSL_OP_NO_TICKET);
     ahead = 0;
     first = visit("full", client, server, NULL);
     ahead = 50 * 60;

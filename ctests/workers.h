@@ -78,10 +78,8 @@ static int keep_last(SSL *ssl, SSL_SESSION *session)
 /* Contexts for stateless tickets. */
 static inline void open_ticket_shop(int version)
 {
-    server = server_context("server", version);
-    client = client_context("client", version);
-    SSL_CTX_clear_options(server, SSL_OP_NO_TICKET);
-    SSL_CTX_clear_options(client, SSL_OP_NO_TICKET);
+    server = with_tickets(server_context("server", version));
+    client = with_tickets(client_context("client", version));
 }
 
 static long broken_visit(SSL_SESSION *offered)

@@ -27,36 +27,31 @@ static void other_context(int version)
     close_shop();
 }
 
-static void own_data(void)
+static void own_data(Worker *a, Worker *b)
 {
-    Worker a, b;
-    Ticket ticket;
-    heading("own data");
-    open_shop(TLS1_2_VERSION);
-    a = worker_start();
-    b = worker_start();
-    ticket = ticket_from(&a);
-    worker_do(&a, OWN_DATA, 0, NULL);
-    printf("at its worker: %ld\n", resumed_at(&a, &ticket));
-    printf("elsewhere: %ld\n", resumed_at(&b, &ticket));
-    divergence("workers_apart_number", "%ld", worker_do(&a, NUMBER, 0, NULL));
-    worker_end(&a);
-    worker_end(&b);
-    close_shop();
+    Ticket ticket = ticket_from(a);
+    worker_do(a, OWN_DATA, 0, NULL);
+    printf("at its worker: %ld\n", resumed_at(a, &ticket));
+    printf("elsewhere: %ld\n", resumed_at(b, &ticket));
+    divergence("workers_apart_number", "%ld", worker_do(a, NUMBER, 0, NULL));
 }
 
-static void timeouts(void)
+static void timeouts(Worker *a, Worker *b)
+{
+    Ticket ticket = ticket_from(a);
+    printf("before: %ld\n", worker_do(a, SET_TIMEOUT, 1, NULL));
+    sleep(3);
+    printf("expired: %ld %ld\n", resumed_at(b, &ticket), resumed_at(a, &ticket));
+}
+
+static void with_two_workers(const char *name, void (*body)(Worker *, Worker *))
 {
     Worker a, b;
-    Ticket ticket;
-    heading("timeout");
+    heading("%s", name);
     open_shop(TLS1_2_VERSION);
     a = worker_start();
     b = worker_start();
-    ticket = ticket_from(&a);
-    printf("before: %ld\n", worker_do(&a, SET_TIMEOUT, 1, NULL));
-    sleep(3);
-    printf("expired: %ld %ld\n", resumed_at(&b, &ticket), resumed_at(&a, &ticket));
+    body(&a, &b);
     worker_end(&a);
     worker_end(&b);
     close_shop();
@@ -66,7 +61,7 @@ int main(void)
 {
     other_context(TLS1_2_VERSION);
     other_context(TLS1_3_VERSION);
-    own_data();
-    timeouts();
+    with_two_workers("own data", own_data);
+    with_two_workers("timeout", timeouts);
     return 0;
 }

@@ -2,32 +2,7 @@
  * Eight threads make full and resumed handshakes on one server context: each session is resumed
  * every time, nothing is lost. LIBSSL.md section 1; issue 2, "threads".
  */
-#include "threads.h"
-
-#define ROUNDS 10
-#define RESUMPTIONS 4
-
-static SSL_CTX *server, *client;
-static atomic_int full, resumed;
-
-static void *visits(void *argument)
-{
-    int round, i, reused;
-    (void)argument;
-    for (round = 0; round < ROUNDS; round++) {
-        SSL_SESSION *session = visit_quietly(client, server, NULL, NULL);
-        NEED(session != NULL);
-        atomic_fetch_add(&full, 1);
-        for (i = 0; i < RESUMPTIONS; i++) {
-            SSL_SESSION *next = visit_quietly(client, server, session, &reused);
-            atomic_fetch_add(&resumed, reused);
-            SSL_SESSION_free(session);
-            session = next;
-        }
-        SSL_SESSION_free(session);
-    }
-    return NULL;
-}
+#include "visits.h"
 
 static void run(int version, int early_data)
 {
@@ -37,9 +12,7 @@ static void run(int version, int early_data)
     SSL_CTX_set_options(server, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(server, 1);
     SSL_CTX_set_max_early_data(server, early_data ? 1000 : 0);
-    full = resumed = 0;
-    in_threads(visits);
-    printf("full %d, resumed %d\n", atomic_load(&full), atomic_load(&resumed));
+    visit_in_threads(10);
     print_counters(server);
     printf("alive beside the cached: %ld\n", live_sessions() - SSL_CTX_sess_number(server));
     SSL_CTX_free(server);
