@@ -13,7 +13,7 @@ BENCH_CFLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -DOPENSSL_SUPPRESS_DEPRECAT
                 $(if $(shell grep 'uint64_t memory;' include/sslcache.h),-DSSLCACHE_STATS_MEMORY)
 COMPARE = python3 -B benches/compare --program $(BENCH)/session-bench --preload $(PRELOAD)
 
-.PHONY: bench bench-smoke bench-hosts bench-region bench-region-smoke hit-ratio hit-ratio-smoke
+.PHONY: bench resumption bench-smoke bench-hosts bench-region bench-region-smoke hit-ratio hit-ratio-smoke
 TESTS += bench-smoke bench-region-smoke hit-ratio-smoke
 # For shellcheck.
 SCRIPTS += benches/make-hosts
@@ -41,6 +41,12 @@ bench-region:
 
 bench-region-smoke:
 	@$(CARGO) bench --locked --profile dev --bench region -- --smoke >/dev/null
+
+## resumption   how many of nginx's clients are resumed, by the number of its workers: draws the README's plot
+resumption:
+	@tools/install-deps build demo
+	@$(MAKE) --no-print-directory all
+	@python3 -B benches/resumption.py $(STAGE) bench/resumption.json docs
 
 ## bench-smoke  every measurement for a moment: whether it works
 bench-smoke: $(PRELOAD) $(BENCH)/session-bench

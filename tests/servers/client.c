@@ -1,5 +1,5 @@
 /*
- * Clients that all come once, then all come back: how many were resumed?
+ * Clients that all come once, then all come back, in another order: how many were resumed?
  *
  *     client ADDRESS CERTIFICATE 1.2|1.3 CLIENTS [pause]
  *
@@ -42,6 +42,27 @@ static void wait_for_a_line(void)
     while (byte != '\n' && byte != EOF);
 }
 
+/*
+ * Another order, the same in every run. In the same one it would be the beat in which the kernel deals connections out
+ * that decides who meets the same worker again: of eight workers nobody, or everybody.
+ */
+static void shuffle(struct visitor *visitors, int count)
+{
+    unsigned state = 1;
+
+    for (int i = count - 1; i > 0; i--) {
+        struct visitor other;
+        int j;
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        j = (int)(state % (unsigned)(i + 1));
+        other = visitors[i];
+        visitors[i] = visitors[j];
+        visitors[j] = other;
+    }
+}
+
 int main(int argc, char **argv)
 {
     int count = argc >= 5 ? atoi(argv[4]) : 0;
@@ -63,6 +84,7 @@ int main(int argc, char **argv)
     held = holder(visitors, count);
     if (argc == 6)
         wait_for_a_line();
+    shuffle(visitors, count);
     for (int i = 0; i < count; i++)
         resumed[1] += visit(ctx, argv[1], "http", &visitors[i]);
     printf("full=%d resumed=%d held=%s\n", count - resumed[0], resumed[1], held);
