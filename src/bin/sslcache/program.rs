@@ -48,9 +48,7 @@ pub enum Privilege {
 pub enum Linking {
     Dynamic,
     /// Without a loader: nothing can be brought in.
-    Static {
-        is_go: bool,
-    },
+    Static,
     /// With the loader of another C library.
     OtherLoader(String),
     /// For another processor than this tool.
@@ -63,6 +61,8 @@ pub enum Libssl {
     Linked { name: String, file: Option<PathBuf> },
     /// In the program itself.
     Inside,
+    /// None: Go programs bring Go's own TLS.
+    OfGo,
     /// Not by name: none, or loaded later.
     None,
     /// Its libraries could not be listed.
@@ -219,6 +219,7 @@ struct Binary {
     /// The libraries that it names itself.
     needed: Vec<String>,
     has_libssl_inside: bool,
+    is_go: bool,
     loads_later: bool,
 }
 
@@ -248,15 +249,13 @@ impl Binary {
             .iter()
             .find_map(|part| part.interpreter(endian, bytes).ok().flatten());
         let loader = loader.map(|name| String::from_utf8_lossy(name).into_owned());
-        let is_go = file.section_by_name(".go.buildinfo").is_some()
-            || file.section_by_name(".gopclntab").is_some();
         let linking = if header.e_machine(endian) != our_machine()
             || H::is_type_64_sized() != cfg!(target_pointer_width = "64")
         {
             Linking::OtherMachine
         } else {
             match &loader {
-                None => Linking::Static { is_go },
+                None => Linking::Static,
                 Some(loader) if loader.contains("ld-linux") || loader.contains("ld64") => {
                     Linking::Dynamic
                 }
@@ -281,6 +280,9 @@ impl Binary {
         Some(Self {
             needed: needed(header, endian, bytes),
             has_libssl_inside: defines("SSL_CTX_new") || names_its_sources(),
+            is_go: [".go.buildinfo", ".gopclntab"]
+                .iter()
+                .any(|name| file.section_by_name(name).is_some()),
             loads_later: imports("dlopen"),
             linking,
             loader,
@@ -288,12 +290,13 @@ impl Binary {
     }
 
     fn libssl(&self, path: &Path) -> Libssl {
+        let unnamed = match (self.has_libssl_inside, self.is_go) {
+            (true, _) => Libssl::Inside,
+            (false, true) => Libssl::OfGo,
+            (false, false) => Libssl::None,
+        };
         if self.linking != Linking::Dynamic {
-            return if self.has_libssl_inside {
-                Libssl::Inside
-            } else {
-                Libssl::None
-            };
+            return unnamed;
         }
         let loaded = match self
             .loader
@@ -302,7 +305,7 @@ impl Binary {
         {
             Some(Ok(loaded)) => loaded,
             Some(Err(reason)) => return Libssl::Unknown(reason),
-            None => return Libssl::None,
+            None => return unnamed,
         };
         let is_libssl = |name: &&String| name.starts_with("libssl") && name.contains(".so");
         let named = self
@@ -315,8 +318,7 @@ impl Binary {
                 name: name.clone(),
                 file: loaded.get(name).cloned().flatten(),
             },
-            None if self.has_libssl_inside => Libssl::Inside,
-            None => Libssl::None,
+            None => unnamed,
         }
     }
 }

@@ -152,11 +152,11 @@ pub fn obstacle(program: &Program) -> Option<(&'static str, &'static str)> {
             "linked with another C library than glibc",
             "take the program of a distribution with glibc",
         )),
-        (Linking::Static { is_go: true }, _) => Some((
-            "a static Go program, with Go's own TLS",
+        (_, Libssl::OfGo) => Some((
+            "a Go program, with Go's own TLS",
             "let a server that uses libssl, such as nginx or haproxy, do TLS in front of it",
         )),
-        (Linking::Static { .. }, _) => Some((
+        (Linking::Static, _) => Some((
             "statically linked, so no library can come into it",
             "take a dynamically linked build of it",
         )),

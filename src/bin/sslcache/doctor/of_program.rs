@@ -67,12 +67,15 @@ fn describe_libssl(program: &Program, report: &mut Report) {
             format_args!("its libraries cannot be listed: {reason}"),
             "start it under `sslcache run`, and look at it with `sslcache doctor --pid`",
         ),
-        Libssl::Inside | Libssl::None if program.loads_later || program.script.is_some() => report
-            .unknown(
+        Libssl::Inside | Libssl::OfGo | Libssl::None
+            if program.loads_later || program.script.is_some() =>
+        {
+            report.unknown(
                 "not linked with libssl, but it can load it as it runs",
                 "start it under `sslcache run`, and look at it with `sslcache doctor --pid`",
-            ),
-        Libssl::Inside | Libssl::None => {
+            )
+        }
+        Libssl::Inside | Libssl::OfGo | Libssl::None => {
             report.finding(
                 "it has no libssl, so there is nothing to take over",
                 "nothing is to be done: if it does TLS, then not by OpenSSL",
