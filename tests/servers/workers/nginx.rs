@@ -44,10 +44,19 @@ pub fn rows() -> Vec<Row> {
             VERSION,
             "fork, new contexts",
             Expected::Nobody,
-            reload,
+            |place, form, protocol| over(place, form, protocol, reload),
         )
         .unset(Expected::Nobody)
         .with(Setting::Group, Expected::All),
+        Row::new(
+            "nginx builtin, over a restart",
+            VERSION,
+            "fork, after an end",
+            Expected::Nobody,
+            |place, form, protocol| over(place, form, protocol, restart),
+        )
+        .unset(Expected::Nobody)
+        .with(Setting::Region, Expected::All),
     ]
 }
 
@@ -61,9 +70,14 @@ fn start(place: &Place, form: Form, settings: &str) -> Result<(Running, String),
     Ok((running.ended_by(libc::SIGQUIT), port))
 }
 
-/// The clients all come, nginx gets new workers, the clients all come back.
-fn reload(place: &Place, form: Form, protocol: Protocol) -> Result<Count, Box<dyn Error>> {
-    let (running, port) = start(place, form, BUILTIN)?;
+/// The clients all come, something happens to nginx, the clients all come back.
+fn over(
+    place: &Place,
+    form: Form,
+    protocol: Protocol,
+    event: fn(Running, &Place, Form) -> Result<Running, Box<dyn Error>>,
+) -> Result<Count, Box<dyn Error>> {
+    let (mut running, port) = start(place, form, BUILTIN)?;
     let mut client = place.fixture.clients(Form::Plain, &port, protocol, VISITS);
     let mut client = client
         .arg("pause")
@@ -73,12 +87,7 @@ fn reload(place: &Place, form: Form, protocol: Protocol) -> Result<Count, Box<dy
     let mut said = BufReader::new(client.stdout.take().ok_or("no stdout")?).lines();
     // The clients give up by themselves if the server does not answer.
     if said.next().transpose()?.as_deref() == Some("gone") {
-        let old = running.server().processes();
-        running.server().signal(libc::SIGHUP);
-        wait_until("new workers", || {
-            let now = running.server().processes();
-            now.len() == old.len() && !now[1..].iter().any(|pid| old.contains(pid))
-        })?;
+        running = event(running, place, form)?;
         client.stdin.take().ok_or("no stdin")?.write_all(b"\n")?;
     }
     let figures = said.next().transpose()?.unwrap_or_default();
@@ -93,4 +102,21 @@ fn reload(place: &Place, form: Form, protocol: Protocol) -> Result<Count, Box<dy
         resumed: figure(&figures, "resumed")?,
         held,
     })
+}
+
+/// New workers, by a signal.
+fn reload(running: Running, _: &Place, _: Form) -> Result<Running, Box<dyn Error>> {
+    let old = running.server().processes();
+    running.server().signal(libc::SIGHUP);
+    wait_until("new workers", || {
+        let now = running.server().processes();
+        now.len() == old.len() && !now[1..].iter().any(|pid| old.contains(pid))
+    })?;
+    Ok(running)
+}
+
+/// An end, and a new beginning with the same configuration.
+fn restart(running: Running, place: &Place, form: Form) -> Result<Running, Box<dyn Error>> {
+    running.end(place, form)?;
+    Ok(Running::start(place, command(place, form), "")?.ended_by(libc::SIGQUIT))
 }
