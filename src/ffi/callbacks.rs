@@ -65,7 +65,7 @@ pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_i
         if let Some(reach) = added_to {
             // SAFETY: the host holds a reference, also to what the callback kept.
             let session = unsafe { SessionRef::lend(libssl, session) };
-            session.inspect(|session| store.keep_back(reach, session));
+            session.inspect(|session| store.keep_back(ctx, reach, session));
         }
         store.auto_clear(ctx, is_server);
         live::leave();

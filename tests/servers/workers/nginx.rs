@@ -70,12 +70,15 @@ fn start(place: &Place, form: Form, settings: &str) -> Result<(Running, String),
     Ok((running.ended_by(libc::SIGQUIT), port))
 }
 
+/// What happens to a server between two visits; the server that they come back to.
+type Event = fn(Running, &Place, Form) -> Result<Running, Box<dyn Error>>;
+
 /// The clients all come, something happens to nginx, the clients all come back.
 fn over(
     place: &Place,
     form: Form,
     protocol: Protocol,
-    event: fn(Running, &Place, Form) -> Result<Running, Box<dyn Error>>,
+    event: Event,
 ) -> Result<Count, Box<dyn Error>> {
     let (mut running, port) = start(place, form, BUILTIN)?;
     let mut client = place.fixture.clients(Form::Plain, &port, protocol, VISITS);

@@ -1,0 +1,330 @@
+//! The calls of a context's cache, where several processes have a say.
+
+use core::ffi::c_long;
+use core::sync::atomic::Ordering;
+
+use super::{Reach, common};
+use crate::cache::{Cache, Key, Standing};
+use crate::config::{Group, settings};
+use crate::ffi::freeing;
+use crate::ffi::guard::quietly;
+use crate::ffi::store::{Store, Usage, expiry_of, key_of, now};
+use crate::host::SessionRef;
+use crate::host::record::Record;
+use crate::host::types::SSL_CTX;
+use crate::lock::this_process;
+use crate::tier::Share;
+
+/// What is called where a session is to be added, found, removed or counted.
+impl Store {
+    /// Adds a session; whether it was new. `to_all`: as a server's, which others may look up.
+    pub fn add_shared(
+        &self,
+        ctx: *mut SSL_CTX,
+        reach: Reach,
+        (key, session): (Key, &SessionRef),
+        standing: Standing,
+        to_all: bool,
+    ) -> bool {
+        let now = now();
+        let Some(own) = session.share() else {
+            return false;
+        };
+        let share = match reach.share() {
+            Some(share) if to_all && !self.has_to_stay(session) => share,
+            share => return self.keep(ctx, share, (key, own), standing, now),
+        };
+        let expiry = expiry_of(session);
+        let fresh = self.insert(ctx, &self.cache, (key.clone(), own), expiry, standing, now);
+        let known = !fresh && quietly(|| share.holds(&key, session.digest(), now)) == Some(true);
+        // Again, though it is known: its time may be new.
+        if self.put(share, &key, session, standing) {
+            drop(self.with_cache(|_| self.sharing.private.take(&key)));
+        } else if let Some(own) = self
+            .with_cache(|cache| cache.remove_if_same(&key, session))
+            .flatten()
+        {
+            self.keep(ctx, Some(share), (key, own), standing, now);
+        }
+        !known
+    }
+
+    /// Keeps a session in this process; whether it was new to it.
+    fn keep(
+        &self,
+        ctx: *mut SSL_CTX,
+        share: Option<Share<'static>>,
+        (key, session): (Key, SessionRef),
+        standing: Standing,
+        now: c_long,
+    ) -> bool {
+        // What another process may have under this id.
+        share.inspect(|share| {
+            self.remove_shared(*share, &key);
+        });
+        let replaced = self.with_cache(|cache| cache.take(&key)).flatten();
+        self.note_private(this_process());
+        let expiry = expiry_of(&session);
+        let same = replaced.as_ref() == Some(&session);
+        self.insert(
+            ctx,
+            &self.sharing.private,
+            (key, session),
+            expiry,
+            standing,
+            now,
+        ) && !same
+    }
+
+    fn has_to_stay(&self, session: &SessionRef) -> bool {
+        session.has_application_data()
+            || self.may_group()
+                && !matches!(settings().group, Group::Named(_))
+                && session.has_peer_certificate(self.host)
+    }
+
+    /// Gives a session to the region; whether it has it.
+    pub(super) fn put(
+        &self,
+        share: Share<'static>,
+        key: &Key,
+        session: &SessionRef,
+        standing: Standing,
+    ) -> bool {
+        !self.has_to_stay(session)
+            && quietly(|| {
+                let record = session.encode();
+                record.is_some_and(|record| {
+                    let expiry = expiry_of(session);
+                    share.put(key, session.digest(), &record, expiry, standing, now())
+                })
+            })
+    }
+
+    /// Removes what the region has; whether it had it. Where it has no time, with the next call.
+    pub(super) fn remove_shared(&self, share: Share<'static>, key: &Key) -> bool {
+        let removed = quietly(|| share.remove(key));
+        if removed.is_none() {
+            self.sharing.deferred.push(key);
+        }
+        removed == Some(true)
+    }
+
+    /// Removes the session of a key, wherever it is: what this process had, and whether anybody did.
+    pub fn remove_everywhere(&self, ctx: *mut SSL_CTX, key: &Key) -> (Option<SessionRef>, bool) {
+        // First here: `hand_over` relies on it.
+        let own = self.with_cache(|cache| cache.take(key)).flatten();
+        let own = own.or_else(|| {
+            self.with_cache(|_| self.sharing.private.take(key))
+                .flatten()
+        });
+        let mut found = own.is_some();
+        for reach in self.reaches(ctx) {
+            // What a connection leaves that is freed without a word, as some programs always do: a group lets its
+            // sessions stay.
+            if self.may_group() && freeing::is_under_way() {
+                continue;
+            }
+            found |= reach
+                .share()
+                .is_some_and(|share| self.remove_shared(share, key));
+            if let Reach::Unsettled(_) = reach {
+                self.sharing.deferred.push(key);
+            }
+        }
+        (own, found)
+    }
+
+    /// Moves a session that the application has just given data of its own to those that stay, if nobody else has
+    /// used it yet.
+    pub fn keep_back(&self, ctx: *mut SSL_CTX, reach: Reach, session: &SessionRef) {
+        let Some(share) = reach.share() else {
+            return;
+        };
+        let Some(key) = key_of(session).filter(|_| session.has_application_data()) else {
+            return;
+        };
+        let mark = session.digest();
+        if quietly(|| share.take(&key, Some(mark), now(), None)).is_some() {
+            self.make_private(ctx, session, this_process());
+        }
+    }
+
+    /// Looks an id up.
+    pub fn find_shared(
+        &self,
+        ctx: *mut SSL_CTX,
+        reach: Reach,
+        key: &Key,
+        usage: Usage,
+    ) -> Option<SessionRef> {
+        if let Some(session) = self.look_up(&self.sharing.private, key, usage) {
+            let ours = self.sharing.private_of.load(Ordering::Relaxed) == this_process();
+            return (ours || !usage.is_taken()).then_some(session);
+        }
+        let share = reach.share()?;
+        if self.sharing.deferred.has(key) {
+            self.count_gone();
+            return None;
+        }
+        let now = now();
+        let mut was_here = false;
+        if let Some(session) = self.look_up(&self.cache, key, usage) {
+            if let Reach::Unsettled(_) = reach {
+                return (!usage.is_taken()).then_some(session);
+            }
+            // An expired one goes to the host, which counts it and has it removed.
+            let expired = expiry_of(&session).has_passed(now);
+            match self.counts(share, key, &session, usage, now) {
+                _ if expired && !usage.is_taken() => return Some(session),
+                Some(true) => return Some(session),
+                Some(false) => was_here = true,
+                // The region had no time: that is a miss, and no more.
+                None => return None,
+            }
+            let gone = self
+                .with_cache(|cache| cache.remove_if_same(key, &session))
+                .flatten();
+            if gone.is_some() || usage.is_taken() {
+                self.removed(ctx, session.as_ptr());
+            }
+        }
+        let found = self.find_elsewhere(ctx, share, key, usage, now);
+        if found.is_some() {
+            self.counters.hits_region.fetch_add(1, Ordering::Relaxed);
+        } else if was_here {
+            self.count_gone();
+        }
+        found
+    }
+
+    /// Counts a look-up of a session that was taken out of the region.
+    fn count_gone(&self) {
+        self.counters.misses_gone.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the region has a session of the own cache; `None` where it had no time.
+    fn counts(
+        &self,
+        share: Share<'static>,
+        key: &Key,
+        session: &SessionRef,
+        usage: Usage,
+        now: c_long,
+    ) -> Option<bool> {
+        let mark = session.digest();
+        if usage.is_taken() {
+            return Some(quietly(|| share.take(key, Some(mark), now, None)).is_some());
+        }
+        quietly(|| share.holds(key, mark, now))
+    }
+
+    /// Makes a session of what another process has put.
+    fn find_elsewhere(
+        &self,
+        ctx: *mut SSL_CTX,
+        share: Share<'static>,
+        key: &Key,
+        usage: Usage,
+        now: c_long,
+    ) -> Option<SessionRef> {
+        let mut record = Record::default();
+        quietly(|| match usage {
+            Usage::Taken => share.take(key, None, now, Some(&mut record)),
+            Usage::Again | Usage::Once => share.get(key, now, &mut record),
+        })?;
+        let session = quietly(|| SessionRef::decode(self.host, &self.origin, &record))
+            .filter(|session| key_of(session).as_ref() == Some(key));
+        let Some(session) = session else {
+            self.remove_shared(share, key);
+            common()?.region.count_undecodable();
+            return None;
+        };
+        // One that is used once will not be asked for again; and what another context of a group made is decoded each
+        // time, so that a context that leaves the group takes nothing of others along.
+        if let Usage::Again = usage
+            && !self.may_group()
+            && let Some(copy) = session.share()
+        {
+            let expiry = expiry_of(&copy);
+            self.insert(
+                ctx,
+                &self.cache,
+                (key.clone(), copy),
+                expiry,
+                Standing::Proven,
+                now,
+            );
+        }
+        Some(session)
+    }
+
+    /// Lets a cached session's expiry follow its time and timeout, here and in the region, if it still has it.
+    pub fn follow_expiry(&self, key: &Key, session: &SessionRef) {
+        let expiry = expiry_of(session);
+        let follow = |cache: &Cache<SessionRef>| {
+            !cache.is_empty()
+                && self.with_cache(|_| cache.set_expiry_if_same(key, session, expiry)) == Some(true)
+        };
+        if follow(&self.sharing.private) || !follow(&self.cache) {
+            return;
+        }
+        let shares = self.known_shares();
+        if shares.is_empty() {
+            return;
+        }
+        quietly(|| {
+            if let Some(record) = session.encode() {
+                let mark = session.digest();
+                for share in shares {
+                    share.put_over(key, mark, &record, expiry, now());
+                }
+            }
+        });
+    }
+
+    /// How many sessions the cache holds, in all processes.
+    pub fn number(&self, ctx: *mut SSL_CTX) -> usize {
+        let of = |reach: Reach| match reach {
+            // Where groups are asked for, those of this process alone are the private ones.
+            Reach::Own if self.may_group() => 0,
+            Reach::Own | Reach::Unsettled(_) => self.cache.len(),
+            Reach::Shared(share) => quietly(|| share.len()),
+        };
+        self.reaches(ctx).into_iter().map(of).sum::<usize>() + self.sharing.private.len()
+    }
+
+    /// Whether a session has this key; not a use.
+    pub fn contains_key(&self, ctx: *mut SSL_CTX, key: &Key) -> bool {
+        let has =
+            |cache: &Cache<SessionRef>| self.with_cache(|_| cache.contains(key)) == Some(true);
+        let reaches = |reach: Reach| match reach {
+            Reach::Own | Reach::Unsettled(_) => has(&self.cache),
+            Reach::Shared(share) => quietly(|| share.contains(key, now())) == Some(true),
+        };
+        self.reaches(ctx).into_iter().any(reaches) || has(&self.sharing.private)
+    }
+
+    /// Whether a session of the own cache still is what it says.
+    pub fn is_held(&self, reaches: &[Reach], session: &SessionRef) -> bool {
+        reaches.iter().any(|reach| match reach {
+            Reach::Own | Reach::Unsettled(_) => true,
+            Reach::Shared(share) => key_of(session)
+                .is_some_and(|key| quietly(|| share.contains(&key, now())) == Some(true)),
+        })
+    }
+
+    /// The sessions that stay in this process.
+    pub fn private(&self) -> &Cache<SessionRef> {
+        &self.sharing.private
+    }
+
+    /// Follows a size that the application sets.
+    pub fn share_capacity(&self, ctx: *mut SSL_CTX, size: usize) {
+        self.sharing.sized.store(true, Ordering::Relaxed);
+        self.sharing.private.set_capacity(size);
+        for share in self.reaches(ctx).into_iter().filter_map(Reach::share) {
+            quietly(|| share.set_capacity(size));
+        }
+    }
+}
