@@ -60,7 +60,7 @@ endif
 STAGED := $(TOOL) $(GENERATED) $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
           $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
 
-.PHONY: all replacement bsymbolic header check lint check-man test demo install uninstall clean help FORCE
+.PHONY: all replacement bsymbolic header check lint check-man test demo compatibility-table install uninstall clean help FORCE
 
 ## all          the libraries, checked, and the tool, in target/stage (the default)
 all: $(STAGED) replacement
@@ -156,6 +156,7 @@ check-man:
 # Those of TESTS come from included files; the rest are cargo's.
 test:
 	@tools/install-deps build test
+	@tools/unpack $(CARGO_TARGET_DIR)/apart vsftpd
 	@$(MAKE) all bsymbolic lint check-man $(TESTS)
 	$(CARGO) test --locked --no-fail-fast
 
@@ -164,6 +165,10 @@ demo:
 	@tools/install-deps build demo
 	@$(MAKE) all
 	tools/demo $(STAGE)
+
+## compatibility-table  writes the table of servers in COMPATIBILITY.md anew, from the last whole run of the tests
+compatibility-table:
+	python3 -B tests/servers/compatibility.py $(CARGO_TARGET_DIR)/workers.tsv COMPATIBILITY.md
 
 ## install      PREFIX=/usr/local DESTDIR=
 install: all

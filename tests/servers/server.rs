@@ -72,7 +72,11 @@ impl<'a> Place<'a> {
 
     /// A command in `form` and in this folder, with the probe unless the place is without.
     pub fn command(&self, program: &str, form: Form) -> Command {
-        let mut command = Command::new(program);
+        self.prepared(Command::new(program), form)
+    }
+
+    /// The same of a command that is there already.
+    pub fn prepared(&self, mut command: Command, form: Form) -> Command {
         if self.probed {
             self.fixture.probe(&mut command, form, &self.file("probe"));
         } else {

@@ -12,19 +12,33 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What is said in the clear before the handshake, each line answered by one, and what is asked after it. */
+/* What is said, with its length: there may be a NUL in it. */
+#define WORDS(text) text, sizeof text - 1
+#define NOTHING NULL, 0
+
+/* What is said in the clear before the handshake, and what is asked after it. */
 static const struct talk {
     const char *name;
     int greeted; /* the server speaks first */
     int abrupt;  /* the server closes without goodbye */
     const char *before;
+    size_t before_length;
+    char answer_ends; /* the last byte of the answer to that */
     const char *request;
+    size_t request_length;
 } talks[] = {
-    {"http", 0, 0, NULL, "GET / HTTP/1.0\r\n\r\n"},
-    {"abrupt", 0, 1, NULL, "GET / HTTP/1.0\r\n\r\n"},
-    {"redis", 0, 0, NULL, "QUIT\r\n"},
-    {"imap", 0, 0, NULL, "a LOGOUT\r\n"},
-    {"ftp", 1, 0, "AUTH TLS\r\n", "QUIT\r\n"},
+    {"http", 0, 0, NOTHING, 0, WORDS("GET / HTTP/1.0\r\n\r\n")},
+    {"abrupt", 0, 1, NOTHING, 0, WORDS("GET / HTTP/1.0\r\n\r\n")},
+    {"redis", 0, 0, NOTHING, 0, WORDS("QUIT\r\n")},
+    {"smtp", 0, 0, NOTHING, 0, WORDS("QUIT\r\n")},
+    {"imap", 0, 0, NOTHING, 0, WORDS("a LOGOUT\r\n")},
+    {"ftp", 1, 0, WORDS("AUTH TLS\r\n"), '\n', WORDS("QUIT\r\n")},
+    {"abrupt-ftp", 1, 1, WORDS("AUTH TLS\r\n"), '\n', WORDS("QUIT\r\n")},
+    /* CONNECT as nobody in particular, DISCONNECT. */
+    {"mqtt", 0, 0, NOTHING, 0, WORDS("\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0\xe0\0")},
+    /* A request for TLS, which is answered by one letter; the user postgres, who goes at once. */
+    {"postgres", 0, 0, WORDS("\0\0\0\x08\x04\xd2\x16\x2f"), 'S',
+     WORDS("\0\0\0\x17\0\3\0\0user\0postgres\0\0X\0\0\0\4")},
 };
 
 void die(const char *address, const char *what)
@@ -105,12 +119,12 @@ int reach(const char *address)
     return fd;
 }
 
-/* Byte by byte: what follows the line may be TLS. */
-static void skip_line(int fd, const char *address)
+/* Byte by byte: what follows may be TLS. */
+static void skip_through(char last, int fd, const char *address)
 {
-    char byte = 0;
+    char byte = !last;
 
-    while (byte != '\n')
+    while (byte != last)
         if (read(fd, &byte, 1) != 1)
             die(address, "no greeting");
 }
@@ -152,18 +166,18 @@ int visit(SSL_CTX *ctx, const char *address, const char *talk_name, struct visit
         if (++talk == talks + sizeof talks / sizeof talks[0])
             die(talk_name, "do not know how to talk like that");
     if (talk->greeted)
-        skip_line(fd, address);
+        skip_through('\n', fd, address);
     if (talk->before != NULL) {
-        if (write(fd, talk->before, strlen(talk->before)) < 0)
+        if (write(fd, talk->before, talk->before_length) < 0)
             die(address, strerror(errno));
-        skip_line(fd, address);
+        skip_through(talk->answer_ends, fd, address);
     }
     ssl = shake_hands(ctx, fd, address, visitor->session, visitor);
     reused = SSL_session_reused(ssl);
     if (talk->abrupt)
         SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
     /* TLS 1.3 tickets come with the answer. */
-    if (SSL_write(ssl, talk->request, (int)strlen(talk->request)) <= 0)
+    if (SSL_write(ssl, talk->request, (int)talk->request_length) <= 0)
         die(address, "request");
     part(ssl, address);
     return reused;

@@ -24,8 +24,8 @@ SSL *shake_hands(SSL_CTX *ctx, int fd, const char *address, SSL_SESSION *offered
 /* Reads until the server says goodbye, says ours and closes. Without ours the server would forget the session. */
 void part(SSL *ssl, const char *address);
 
-/* One visit, in the words of `talk`: http, abrupt (http, but the server says no goodbye), redis, imap or ftp. Was it
- * resumed? */
+/* One visit, in the words of `talk`: http, abrupt (http, but the server says no goodbye), redis, smtp, imap, ftp,
+ * abrupt-ftp, mqtt or postgres. Was it resumed? */
 int visit(SSL_CTX *ctx, const char *address, const char *talk, struct visitor *visitor);
 
 /* Does the server hold this session, under an id or under a TLS 1.3 stateful ticket, which is an id too? */

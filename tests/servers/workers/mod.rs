@@ -8,6 +8,8 @@
 //! What a whole run came to is written to `target/workers.tsv`, a line for each program and protocol, and printed
 //! by `cargo test --test servers -- --nocapture`. `cargo test --test servers -- workers:` runs these tests only.
 
+mod aside;
+mod document;
 mod dovecot;
 mod forking;
 mod gunicorn;
@@ -15,7 +17,10 @@ mod haproxy;
 mod hitch;
 mod httpd;
 mod lighttpd;
+mod mosquitto;
 mod nginx;
+mod postfix;
+mod postgresql;
 mod proftpd;
 mod puma;
 mod redis;
@@ -24,6 +29,7 @@ mod running;
 mod s_server;
 mod stunnel;
 mod uwsgi;
+mod vsftpd;
 
 pub use results::Results;
 
@@ -118,6 +124,8 @@ type Run = dyn Fn(&Place, Form, Protocol) -> Result<Count, Box<dyn Error>> + Sen
 /// A server in one configuration.
 struct Row {
     name: &'static str,
+    /// What has to be installed.
+    program: &'static str,
     /// A command in whose output the version is the first number with a dot in it.
     version: &'static [&'static str],
     /// How its processes come to be.
@@ -140,6 +148,7 @@ impl Row {
     ) -> Self {
         Self {
             name,
+            program: version[0],
             version,
             how,
             protocols: &[Protocol::Tls12, Protocol::Tls13],
@@ -148,6 +157,11 @@ impl Row {
             set: None,
             run: Box::new(run),
         }
+    }
+
+    /// Of this program, where its version is asked of another.
+    fn of(self, program: &'static str) -> Self {
+        Self { program, ..self }
     }
 
     fn over(self, protocols: &'static [Protocol]) -> Self {
@@ -210,6 +224,10 @@ fn rows() -> Vec<Row> {
         uwsgi::rows(),
         httpd::rows(),
         haproxy::rows(),
+        mosquitto::rows(),
+        postfix::rows(),
+        postgresql::rows(),
+        vsftpd::rows(),
     ]
     .into_iter()
     .flatten()
@@ -218,13 +236,14 @@ fn rows() -> Vec<Row> {
 
 /// A test for each row, protocol and column.
 pub fn trials(fixture: &Arc<Fixture>, results: &Arc<Results>) -> Vec<Trial> {
-    let mut trials = Vec::new();
+    let mut trials = aside::trials(fixture, results);
+    trials.push(document::trial());
     for row in rows() {
         let row = Arc::new(row);
         for &protocol in row.protocols {
             for (form, setting, expected) in row.columns() {
                 let missing =
-                    form != Form::Plain && fixture.stage.is_none() || !is_installed(row.version[0]);
+                    form != Form::Plain && fixture.stage.is_none() || !is_installed(row.program);
                 let name = match setting {
                     Some(setting) => {
                         format!("workers: {} / {form}, {setting} / {protocol}", row.name)

@@ -57,6 +57,24 @@ impl Results {
         Ok(())
     }
 
+    /// A program that was not run, and why.
+    pub(super) fn set_aside(
+        &self,
+        name: &'static str,
+        command: &[&str],
+        why: &str,
+    ) -> Result<(), String> {
+        let begin = format!("{name}\t{}\t{why}\t-\t-\t-", version(command)?);
+        let line = Line {
+            begin,
+            setting: "-".to_owned(),
+            ..Line::default()
+        };
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.insert((name, "-"), line);
+        Ok(())
+    }
+
     /// The table; a dash is what was not run.
     pub fn table(&self) -> String {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,6 +5,8 @@ use crate::fixture::{is_root, run};
 use crate::form::{Form, Protocol};
 use crate::server::{Place, Server};
 use std::error::Error;
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -147,13 +149,28 @@ impl Account {
         })
     }
 
+    /// A command that runs as this account.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Result<Command, Box<dyn Error>> {
+        let mut command = Command::new(program);
+        if is_root() {
+            let [user, group] = self.numbers()?;
+            command.uid(user).gid(group);
+        }
+        Ok(command)
+    }
+
     /// Gives it a file or folder, which is ours.
     pub fn give(&self, path: &Path) -> Result<(), Box<dyn Error>> {
         if is_root() {
-            let [user, group] = [id("-u", &[&self.user])?, id("-g", &[&self.user])?];
-            std::os::unix::fs::chown(path, Some(user.parse()?), Some(group.parse()?))?;
+            let [user, group] = self.numbers()?;
+            std::os::unix::fs::chown(path, Some(user), Some(group))?;
         }
         Ok(())
+    }
+
+    fn numbers(&self) -> Result<[u32; 2], Box<dyn Error>> {
+        let number = |what| Ok::<_, Box<dyn Error>>(id(what, &[&self.user])?.parse()?);
+        Ok([number("-u")?, number("-g")?])
     }
 }
 

@@ -1,0 +1,108 @@
+//! vsftpd: processes for each login, which have the context of the one that forked them. A data connection has to resume
+//! the session of its control connection.
+
+use super::running::{Account, Running, figure, without_tickets};
+use super::{Count, Expected, Row, VISITS};
+use crate::form::{Form, Protocol};
+use crate::server::{Place, free_port};
+use std::error::Error;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+/// Unpacked by `make test`: it cannot be installed beside proftpd.
+macro_rules! vsftpd {
+    () => {
+        concat!(
+            env!("CARGO_TARGET_TMPDIR"),
+            "/../apart/vsftpd/usr/sbin/vsftpd"
+        )
+    };
+}
+
+/// It says its version on what should be its input.
+const VERSION: &[&str] = &["sh", "-c", concat!("exec ", vsftpd!(), " -v 0>&1")];
+const CONTENTS: &str = "hello\n";
+
+pub fn rows() -> Vec<Row> {
+    vec![
+        Row::new(
+            "vsftpd",
+            VERSION,
+            "fork for each login",
+            Expected::Nobody,
+            |place, form, protocol| {
+                let (running, _) = start(place, form)?;
+                running
+                    .talking("abrupt-ftp")
+                    .come_back(place, form, protocol)
+            },
+        )
+        .of(vsftpd!())
+        .unset(Expected::All),
+        Row::new(
+            "vsftpd, FTPS data connections",
+            VERSION,
+            "fork for each login",
+            Expected::All,
+            transfer,
+        )
+        .of(vsftpd!())
+        .unset(Expected::All),
+    ]
+}
+
+/// Transfers, ten for each login: what the server refuses ends the client, and the test.
+fn transfer(place: &Place, form: Form, protocol: Protocol) -> Result<Count, Box<dyn Error>> {
+    let (mut running, port) = start(place, form)?;
+    let transfers = VISITS.to_string();
+    let what = [&port, &transfers, "anonymous", "nobody@", "file"];
+    let said = running.visit(place.fixture.visitor("ftps", protocol, what))?;
+    running.end(place, form)?;
+    if figure(&said, "bytes")? != VISITS * CONTENTS.len() as u32 {
+        return Err(said.into());
+    }
+    Ok(Count {
+        resumed: figure(&said, "resumed")?,
+        held: VISITS,
+    })
+}
+
+fn start(place: &Place, form: Form) -> Result<(Running, String), Box<dyn Error>> {
+    let port = free_port()?.to_string();
+    let [home, empty] = ["home", "empty"].map(|name| place.file(name));
+    fs::create_dir(&empty)?;
+    fs::create_dir(&home)?;
+    fs::write(home.join("file"), CONTENTS)?;
+    // Who logs in without a name may not own where he is.
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o555))?;
+    // It goes to the home of the first one before it goes to ours: it needs one.
+    let (bin, nobody) = (Account::of("bin")?.user, Account::of("nobody")?.user);
+    let text = format!(
+        "listen=YES
+listen_address=127.0.0.1
+listen_port={port}
+background=NO
+anonymous_enable=YES
+anon_root={}
+ftp_username={bin}
+nopriv_user={nobody}
+secure_chroot_dir={}
+xferlog_enable=NO
+ssl_enable=YES
+allow_anon_ssl=YES
+ssl_request_cert=NO
+ssl_ciphers=HIGH
+rsa_cert_file={}
+rsa_private_key_file={}
+",
+        home.display(),
+        empty.display(),
+        place.fixture.certificate().display(),
+        place.fixture.key().display(),
+    );
+    let configuration = place.write("vsftpd.conf", &text)?;
+    let mut command = place.command(vsftpd!(), form);
+    without_tickets(place, &mut command)?;
+    command.arg(configuration);
+    Ok((Running::start(place, command, &*port)?, port))
+}
