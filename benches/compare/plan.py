@@ -46,7 +46,7 @@ def full_plan():
             f"add/mixed/{size}", f"add, mixed timeouts, {number(size)} cached", "add",
             cached=size, ops=10_000, mixed=1, budget_ms=1_000)
     for timeouts, mixed in (("one timeout", 0), ("mixed timeouts", 1)):
-        for size in (1_000, MILLION):
+        for size in (1_000, 100_000, MILLION):
             yield measurement(
                 f"hot/{'mixed' if mixed else 'uniform'}/{size}", f"add of what was just made, {timeouts}, {number(size)} cached",
                 "add", cached=size, ops=10_000, mixed=mixed, hot=1, budget_ms=1_000)

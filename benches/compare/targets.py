@@ -46,7 +46,9 @@ def ours(name, scale=1):
 
 TARGETS = [
     Target("add, mixed timeouts, 100,000 cached: times the host's rate", "add/mixed/100000", faster(), 10_000),
+    Target("the same of sessions just made, as a server adds them", "hot/mixed/100000", faster(), 10_000),
     Target("add, one timeout, 1,000,000 cached: times the host's rate", "add/uniform/1000000", faster(), 3),
+    Target("the same of sessions just made, as a server adds them", "hot/uniform/1000000", faster(), 3),
     Target("add, one timeout, 1,000,000 cached: times the floor", "add/uniform/1000000", ours("of_floor"), 2.5, True),
     Target("p99.9 of an add, from nothing to 1,000,000", "growth", ours("p999", 1e-3), 20, True, " µs"),
     Target("worst add, from nothing to 1,000,000", "growth", ours("worst", 1e-6), 1, True, " ms"),
