@@ -99,5 +99,6 @@ void measure_flush(void);
 void measure_handshakes(void);
 void measure_memory(void);
 void measure_workers(void);
+void measure_machine(void);
 
 #endif

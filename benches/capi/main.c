@@ -13,7 +13,7 @@ static const struct {
     {"add", measure_add},         {"growth", measure_growth},         {"again", measure_again},
     {"churn", measure_churn},     {"lookups", measure_lookups},       {"flush", measure_flush},
     {"memory", measure_memory},   {"handshakes", measure_handshakes},
-    {"workers", measure_workers},
+    {"workers", measure_workers},     {"machine", measure_machine},
 };
 
 static char **arguments;

@@ -69,6 +69,7 @@ def full_plan():
         yield measurement(
             f"lookups/{threads}", f"95 % look-ups, 100,000 cached, threads: {threads}", "lookups",
             cached=100_000, ops=2 * MILLION, threads=threads)
+    yield measurement("machine", "a bare loop on each of two processors", "machine", ms=1_000)
     yield measurement("flush", "flush of 1,000,000 expired, adds beside it", "flush", expired=MILLION)
     for tls in (12, 13):
         for threads in (1, 2, 8):
@@ -102,6 +103,7 @@ def smoke_plan():
     yield measurement("again", "again", "again", **cached)
     yield measurement("churn/2", "churn", "churn", threads=2, cached=500, ops=2_000)
     yield measurement("lookups/2", "look-ups", "lookups", threads=2, cached=500, ops=4_000)
+    yield measurement("machine", "machine", "machine", ms=5)
     yield measurement("flush", "flush", "flush", expired=2_000, adds=100_000)
     for tls in (12, 13):
         yield measurement(f"handshakes/{tls}/2", "handshakes", "handshakes", tls=tls, threads=2, cached=500, ms=20)

@@ -9,6 +9,7 @@ FIGURES = {
     "churn": [("per_second", "calls a second", "{:,.0f}".format), ("cpu_ns", "processor time", nanoseconds)],
     "flush": [("flush_ms", "the flush", lambda ms: nanoseconds(ms * 1e6)), ("p50", "p50 of adds", nanoseconds),
               ("p99", "p99", nanoseconds), ("worst", "worst", nanoseconds)],
+    "machine": [("pause", "longest pause", nanoseconds)],
     "workers": [("per_cpu_second", "a processor second", "{:,.0f}".format), ("resumed_share", "resumed", "{:.0%}".format)],
     "handshakes": [("per_second", "a second", "{:,.0f}".format), ("cpu_ns", "processor time", nanoseconds)],
     "memory": [("bytes", "bytes a session", "{:.1f}".format), ("accounted", "by its own account", "{:.1f}".format)],
