@@ -40,7 +40,7 @@ pub mod header {
 pub mod slot {
     use super::*;
 
-    /// 0: nobody's.
+    /// 0: nobody's. Of a process that died it is until another one has no place else.
     pub const PID: usize = 0;
     /// When the process began, in ticks; 0 while it has not said.
     pub const START: usize = 1;

@@ -110,8 +110,39 @@ impl Page {
         (0..SLOTS).map(slot_at)
     }
 
-    /// Gives a slot back, and keeps what it has counted.
+    /// A slot for the process `pid`: a free one, or that of one that has died without giving it back. Nothing is
+    /// allocated and no lock taken, as the child of a process with threads needs it.
+    fn take(&self, pid: u32) -> Option<usize> {
+        let take = |at: usize, from: u32| {
+            let slot = self.word(at + place::PID);
+            // AcqRel: what the last one left is there, or gone.
+            slot.compare_exchange(from.into(), pid.into(), AcqRel, Relaxed)
+                .is_ok()
+        };
+        let free = self.slots().find(|&at| take(at, 0));
+        free.or_else(|| {
+            // Elsewhere the numbers mean other processes.
+            if self.word(header::PIDS).load(Relaxed) != namespace() {
+                return None;
+            }
+            let left = self.slots().find(|&at| {
+                let last = self.word(at + place::PID).load(Relaxed) as u32;
+                last != 0 && !is_alive(last, 0) && take(at, last)
+            })?;
+            self.keep_counts(left);
+            Some(left)
+        })
+    }
+
+    /// Gives a slot back.
     fn release(&self, at: usize) {
+        self.keep_counts(at);
+        // Release: the next one finds it empty.
+        self.word(at + place::PID).store(0, Release);
+    }
+
+    /// Empties a slot, and keeps what was counted in it.
+    fn keep_counts(&self, at: usize) {
         for number in 0..NUMBER {
             let counted = self.word(at + place::FIGURES + number).swap(0, Relaxed);
             self.word(header::DEPARTED + number)
@@ -127,8 +158,6 @@ impl Page {
         ] {
             self.word(at + word).store(0, Relaxed);
         }
-        // Release: the next one finds it empty.
-        self.word(at + place::PID).store(0, Release);
     }
 }
 
@@ -139,18 +168,10 @@ fn seconds() -> u64 {
         .unwrap_or(0)
 }
 
-/// Takes a free slot. Nothing is allocated and no lock taken, as the child of a process with threads needs it.
+/// Takes a slot for this process.
 fn claim(page: &Page) {
-    // SAFETY: a question to the kernel.
-    let pid = unsafe { libc::getpid() } as u64;
-    let mine = page.slots().find(|&at| {
-        // AcqRel: what the last one left is gone.
-        page.word(at + place::PID)
-            .compare_exchange(0, pid, AcqRel, Relaxed)
-            .is_ok()
-    });
+    let mine = page.take(process::id());
     let slot = mine.map_or(ptr::null_mut(), |at| {
-        page.word(at + place::START).store(0, Relaxed);
         ptr::from_ref(page.word(at)).cast_mut()
     });
     if slot.is_null() {
@@ -162,7 +183,13 @@ fn claim(page: &Page) {
 
 unsafe extern "C" fn claim_in_child() {
     if let Some(Some(page)) = PAGE.get() {
+        // SAFETY: the C library answers a valid pointer to this thread's errno.
+        let errno = unsafe { libc::__errno_location() };
+        // SAFETY: as above.
+        let before = unsafe { *errno };
         claim(page);
+        // SAFETY: as above.
+        unsafe { *errno = before };
     }
 }
 
@@ -277,3 +304,41 @@ extern "C" fn at_exit() {
 #[used]
 #[unsafe(link_section = ".fini_array")]
 static AT_EXIT: extern "C" fn() = at_exit;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Above the most that there can be.
+    const NOBODY: u32 = 4_194_304;
+
+    #[test]
+    fn slots_of_the_dead_are_taken_over_and_their_counts_kept() {
+        let page = Page {
+            words: Mapping::shared(BYTES).unwrap(),
+            path: PathBuf::new(),
+            inode: (0, 0),
+        };
+        page.word(header::PIDS).store(namespace(), Relaxed);
+        let us = process::id();
+        let places: Vec<_> = page.slots().collect();
+        for &at in &places {
+            assert_eq!(page.take(us), Some(at));
+        }
+        assert_eq!(page.take(us), None); // they are all alive
+        let at = places[5];
+        page.word(at + place::PID).store(NOBODY.into(), Relaxed);
+        page.word(at + place::FIGURES).store(7, Relaxed);
+        page.word(at + place::START).store(1, Relaxed);
+        assert_eq!(page.take(us), Some(at));
+        let words = [place::FIGURES, place::START].map(|word| page.word(at + word).load(Relaxed));
+        assert_eq!(
+            (words, page.word(header::DEPARTED).load(Relaxed)),
+            ([0, 0], 7)
+        );
+        // Of another namespace, nobody is known to be dead.
+        page.word(header::PIDS).store(1, Relaxed);
+        page.word(at + place::PID).store(NOBODY.into(), Relaxed);
+        assert_eq!(page.take(us), None);
+    }
+}
