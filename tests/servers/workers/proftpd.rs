@@ -1,8 +1,8 @@
 //! proftpd: a process for each connection; a data connection must resume the session of its control
 //! connection, or is refused.
 
-use super::running::{Account, Running, figure};
-use super::{Count, Expected, Row, VISITS};
+use super::running::{Account, CONTENTS, FILE, Running};
+use super::{Count, Expected, Row};
 use crate::form::{Form, Protocol};
 use crate::server::{Place, free_port};
 use std::error::Error;
@@ -11,7 +11,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 const VERSION: &[&str] = &["proftpd", "--version"];
-const CONTENTS: &str = "hello\n";
 
 pub fn rows() -> Vec<Row> {
     vec![
@@ -39,20 +38,9 @@ pub fn rows() -> Vec<Row> {
     ]
 }
 
-/// A hundred transfers, ten for each login: what a server refuses ends the client, and the test.
 fn transfer(place: &Place, form: Form, protocol: Protocol) -> Result<Count, Box<dyn Error>> {
-    let (mut running, port) = start(place, form)?;
-    let transfers = VISITS.to_string();
-    let what = [&port, &transfers, "joe", "secret", "file"];
-    let said = running.visit(place.fixture.visitor("ftps", protocol, what))?;
-    running.end(place, form)?;
-    if figure(&said, "bytes")? != VISITS * CONTENTS.len() as u32 {
-        return Err(said.into());
-    }
-    Ok(Count {
-        resumed: figure(&said, "resumed")?,
-        held: VISITS,
-    })
+    let (running, port) = start(place, form)?;
+    running.transfer(place, form, protocol, [&port, "joe", "secret"])
 }
 
 fn start(place: &Place, form: Form) -> Result<(Running, String), Box<dyn Error>> {
@@ -61,7 +49,7 @@ fn start(place: &Place, form: Form) -> Result<(Running, String), Box<dyn Error>>
     fs::create_dir(&home)?;
     let account = Account::of("proftpd")?;
     account.give(&home)?;
-    fs::write(home.join("file"), CONTENTS)?;
+    fs::write(home.join(FILE), CONTENTS)?;
     let users = place.write("users", &line_of_joe(&home.display().to_string())?)?;
     // It refuses one that others may read.
     fs::set_permissions(users, fs::Permissions::from_mode(0o600))?;

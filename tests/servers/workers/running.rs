@@ -12,6 +12,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
+/// What FTP servers have to give.
+pub const FILE: &str = "file";
+pub const CONTENTS: &str = "hello\n";
+
 /// One server or several, and how to talk to them.
 pub struct Running {
     servers: Vec<Server>,
@@ -81,6 +85,28 @@ impl Running {
             held: figure(&said, "held")?,
         };
         Ok(count)
+    }
+
+    /// Transfers of a file from the server at a port, to a user with a password; ten for each login, and each over a
+    /// data connection of its own. What a server refuses ends the client, and the test.
+    pub fn transfer(
+        mut self,
+        place: &Place,
+        form: Form,
+        protocol: Protocol,
+        [port, user, password]: [&str; 3],
+    ) -> Result<Count, Box<dyn Error>> {
+        let transfers = VISITS.to_string();
+        let what = [port, &transfers, user, password, FILE];
+        let said = self.visit(place.fixture.visitor("ftps", protocol, what))?;
+        self.end(place, form)?;
+        if figure(&said, "bytes")? != VISITS * CONTENTS.len() as u32 {
+            return Err(said.into());
+        }
+        Ok(Count {
+            resumed: figure(&said, "resumed")?,
+            held: VISITS,
+        })
     }
 
     /// Another client comes; what it said.

@@ -1,8 +1,8 @@
 //! vsftpd: processes for each login, which have the context of the one that forked them. A data connection has to resume
 //! the session of its control connection.
 
-use super::running::{Account, Running, figure, without_tickets};
-use super::{Count, Expected, Row, VISITS};
+use super::running::{Account, CONTENTS, FILE, Running, without_tickets};
+use super::{Count, Expected, Row};
 use crate::form::{Form, Protocol};
 use crate::server::{Place, free_port};
 use std::error::Error;
@@ -21,7 +21,6 @@ macro_rules! vsftpd {
 
 /// It says its version on what should be its input.
 const VERSION: &[&str] = &["sh", "-c", concat!("exec ", vsftpd!(), " -v 0>&1")];
-const CONTENTS: &str = "hello\n";
 
 pub fn rows() -> Vec<Row> {
     vec![
@@ -51,20 +50,9 @@ pub fn rows() -> Vec<Row> {
     ]
 }
 
-/// Transfers, ten for each login: what the server refuses ends the client, and the test.
 fn transfer(place: &Place, form: Form, protocol: Protocol) -> Result<Count, Box<dyn Error>> {
-    let (mut running, port) = start(place, form)?;
-    let transfers = VISITS.to_string();
-    let what = [&port, &transfers, "anonymous", "nobody@", "file"];
-    let said = running.visit(place.fixture.visitor("ftps", protocol, what))?;
-    running.end(place, form)?;
-    if figure(&said, "bytes")? != VISITS * CONTENTS.len() as u32 {
-        return Err(said.into());
-    }
-    Ok(Count {
-        resumed: figure(&said, "resumed")?,
-        held: VISITS,
-    })
+    let (running, port) = start(place, form)?;
+    running.transfer(place, form, protocol, [&port, "anonymous", "nobody@"])
 }
 
 fn start(place: &Place, form: Form) -> Result<(Running, String), Box<dyn Error>> {
@@ -72,7 +60,7 @@ fn start(place: &Place, form: Form) -> Result<(Running, String), Box<dyn Error>>
     let [home, empty] = ["home", "empty"].map(|name| place.file(name));
     fs::create_dir(&empty)?;
     fs::create_dir(&home)?;
-    fs::write(home.join("file"), CONTENTS)?;
+    fs::write(home.join(FILE), CONTENTS)?;
     // Who logs in without a name may not own where he is.
     fs::set_permissions(&home, fs::Permissions::from_mode(0o555))?;
     // It goes to the home of the first one before it goes to ours: it needs one.
