@@ -1,7 +1,8 @@
 //! All stores of this process, for what concerns a session wherever it is cached.
 //!
-//! Lock order: the registry, then shards. Nothing of the application or the host runs under its lock but
-//! the counting of references and the reading of a session's times.
+//! Lock order: the registry, then what belongs to a store: its settings, its places in the region, shards. Nothing of
+//! the application runs under its lock, and of the host what takes no lock of its own: the counting of references, the
+//! reading of a session's times, and of a context's counters, options and verify mode.
 
 use core::ptr;
 use std::collections::BTreeMap;
