@@ -1,4 +1,4 @@
-//! Memory from the kernel, in whole pages, all zeros or a file's.
+//! Memory from the kernel, in whole pages, all zeros or a file's; and how long a file may be.
 
 use core::ptr::{self, NonNull};
 use std::io;
@@ -66,6 +66,22 @@ impl Mapping {
     /// Where it begins: aligned to a page, and so long as was asked for.
     pub fn base(&self) -> NonNull<u8> {
         self.base
+    }
+}
+
+/// Whether this process may make a file so long. Beyond its limit the kernel does not only refuse: it ends the process.
+pub fn check_file_limit(bytes: usize) -> io::Result<()> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: a place for the answer.
+    if unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    match limit.rlim_cur < bytes as u64 {
+        true => Err(io::ErrorKind::FileTooLarge.into()),
+        false => Ok(()),
     }
 }
 

@@ -22,7 +22,7 @@ use super::layout::{
     self, BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
 };
 use crate::lock::this_process;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, check_file_limit};
 
 /// What is said of the whole tree.
 pub struct About<'a> {
@@ -64,6 +64,7 @@ pub fn make(about: &About<'_>) {
 }
 
 fn make_file(about: &About<'_>) -> io::Result<Page> {
+    check_file_limit(BYTES)?;
     let folder = Folder::ours()?;
     folder.sweep();
     let pid = process::id();

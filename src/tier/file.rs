@@ -22,6 +22,7 @@ use std::time::Duration;
 use super::layout::{LEAST_BYTES, Layout, MAGIC, PAGE, REALMS, VERSION, header};
 use super::memory::Memory;
 use super::region::{initialise, is_ready};
+use crate::mapping::check_file_limit;
 
 /// How often, and how far apart, the file's lock is tried: 2 s in all, as whoever makes the file has to have all its
 /// blocks. It is the time of starting, and of no handshake.
@@ -175,6 +176,8 @@ fn check(file: RawFd) -> Result<libc::stat, String> {
 }
 
 fn make(file: RawFd, layout: Layout) -> Result<(Memory, Layout), String> {
+    check_file_limit(layout.size)
+        .map_err(|_| format!("this process may not write {} bytes", layout.size))?;
     // SAFETY: a descriptor of ours.
     let error = unsafe { libc::posix_fallocate(file, 0, layout.size as libc::off_t) };
     if error != 0 {

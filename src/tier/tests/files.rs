@@ -225,6 +225,25 @@ fn region_whose_file_is_truncated_while_it_is_used_is_off() {
     region.fresh_realm();
 }
 
+/// The kernel would end it, and not only refuse.
+#[test]
+fn process_that_may_not_write_so_much_does_without() {
+    let folder = Folder::new("limit");
+    let child = Child::of(|| {
+        let limit = libc::rlimit {
+            rlim_cur: 4096,
+            rlim_max: 4096,
+        };
+        // SAFETY: this child's own limit.
+        let limited = unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) } == 0;
+        let why = refusal(&folder.file());
+        i32::from(!(limited && why.contains("may not write")))
+    });
+    assert_eq!(child.wait(), 0);
+    // One that is there already is not made longer.
+    drop(Region::named(&folder.file(), SIZE).unwrap());
+}
+
 /// A server that closes all descriptors, and opens its own ones in their place, loses the check and nothing else.
 #[test]
 fn region_goes_on_without_its_descriptor() {
