@@ -4,6 +4,8 @@ use core::fmt;
 use core::mem;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use crate::mapping::check_file_limit;
+
 /// What a line is about. Each is spoken of once, so that a server which meets the same trouble with every
 /// connection does not fill its log with it; a forked process goes on where its parent was.
 #[derive(Clone, Copy)]
@@ -24,19 +26,23 @@ pub fn once(topic: Topic, what: fmt::Arguments<'_>) {
 }
 
 /// Says a line that names us itself, unless something was said on the topic. Not where stderr was closed and its
-/// number now belongs to a connection, nor where nobody reads it any more, which would end the process.
+/// number now belongs to a connection, nor where nobody reads it any more or it is a file of the length that this process
+/// may write, which would end the process.
 pub fn line_once(topic: Topic, line: fmt::Arguments<'_>) {
     static SAID: [AtomicBool; 4] = [const { AtomicBool::new(false) }; 4];
     // Relaxed: only whether it was said counts.
-    if SAID[topic as usize].swap(true, Ordering::Relaxed) || !is_fit_for_it(libc::STDERR_FILENO) {
+    if SAID[topic as usize].swap(true, Ordering::Relaxed) {
         return;
     }
     let line = format!("{line}\n");
+    if !is_fit_for(&line, libc::STDERR_FILENO) {
+        return;
+    }
     // SAFETY: the bytes of a string. What cannot be written is not said.
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }
 
-fn is_fit_for_it(fd: libc::c_int) -> bool {
+fn is_fit_for(line: &str, fd: libc::c_int) -> bool {
     let mut asked = libc::pollfd {
         fd,
         events: libc::POLLOUT,
@@ -48,8 +54,13 @@ fn is_fit_for_it(fd: libc::c_int) -> bool {
     let mut stat: libc::stat = unsafe { mem::zeroed() };
     // SAFETY: a place for the answer.
     let known = unsafe { libc::fstat(fd, &mut stat) } == 0;
-    let is_socket = stat.st_mode & libc::S_IFMT == libc::S_IFSOCK;
-    ready && known && (!is_socket || is_local_socket(fd))
+    ready
+        && known
+        && match stat.st_mode & libc::S_IFMT {
+            libc::S_IFSOCK => is_local_socket(fd),
+            libc::S_IFREG => check_file_limit(stat.st_size as usize + line.len()).is_ok(),
+            _ => true,
+        }
 }
 
 /// A socket of this machine, as a journal's is.
