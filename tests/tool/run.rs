@@ -1,8 +1,10 @@
 //! `sslcache run`.
 
+use std::process::Command;
+
 use crate::Case;
 use crate::server::Server;
-use crate::tool::{Folder, Outcome, Tool, compile, has_in_order};
+use crate::tool::{Folder, Outcome, Tool, compile, has_in_order, said};
 
 pub const CASES: &[Case] = &[
     (
@@ -23,6 +25,10 @@ pub const CASES: &[Case] = &[
         takes_settings,
     ),
     ("run refuses what cannot be reached", refuses_unreachable),
+    (
+        "run without the library in front refuses, with its own exit code",
+        without_the_library,
+    ),
 ];
 
 /// Makes a context, so that what is said of it is said.
@@ -145,7 +151,7 @@ fn takes_settings(tool: &Tool) -> Outcome {
             .arg("run")
             .args(options)
             .args(["--", PYTHON, "-c", program]);
-        crate::tool::said(command.envs(environment.iter().copied()))
+        said(command.envs(environment.iter().copied()))
     };
     let of_file = settings(&["--config", file], &[])?;
     has_in_order(
@@ -185,4 +191,21 @@ fn refuses_unreachable(tool: &Tool) -> Outcome {
     );
     assert_eq!((run.code, run.err), (125, said));
     Ok(())
+}
+
+/// As a package leaves it when libssl has been updated past the library in front.
+fn without_the_library(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    for folder in [folder.file("bin"), folder.file("lib")] {
+        std::fs::create_dir(folder)?;
+    }
+    let copy = folder.file("bin/sslcache");
+    std::fs::copy(tool.stage.join("bin/sslcache"), &copy)?;
+    std::fs::write(folder.file("lib/libsslcache.so.0"), "")?;
+    let run = said(Command::new(&copy).args(["run", "--form", "libssl", "--", "true"]))?;
+    assert_eq!(run.code, 125, "{run:?}");
+    has_in_order(
+        &run.err,
+        &["lib/sslcache/libssl.so.3: is not there: ", "--form preload"],
+    )
 }

@@ -25,7 +25,7 @@ impl Installed {
         }
         Err(Failure::new(
             library.display(),
-            "is not there: libssl was updated, and it was made for another",
+            "is not there: never installed, or taken away after an update of libssl",
             "install sslcache anew, or use --form preload where a program is linked with libssl",
         ))
     }

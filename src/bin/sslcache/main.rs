@@ -6,7 +6,7 @@
 //! * [`processes`] finds those that show their figures, [`regions`] opens a shared region.
 //! * [`installed`] finds the libraries that came with this tool, [`program`] reads what somebody wants to run.
 //!
-//! Exit codes: 0 fine, 1 there is something to see to, 2 it cannot be told or done.
+//! Exit codes: 0 fine, 1 there is something to see to, 2 it cannot be told or done; [`run`] leaves them to the program.
 
 mod bench;
 mod doctor;
@@ -84,7 +84,8 @@ fn without_subcommands() -> Command {
         .about("A session cache in place of libssl's own: run programs with it, and see what it does")
         .long_about(
             "A session cache in place of libssl's own: run programs with it, and see what it does.\n\n\
-             Exit codes: 0 fine, 1 there is something to see to, 2 it cannot be told or done.",
+             Exit codes: 0 fine, 1 there is something to see to, 2 it cannot be told or done. Those of `sslcache run` \
+             are in its own help.",
         )
         .subcommand_required(true)
         .arg_required_else_help(true)

@@ -129,7 +129,8 @@ impl Program {
             first.display(),
             "a script of too many scripts",
             "give the program that they end at",
-        ))
+        )
+        .with_code(126))
     }
 
     /// Whether the loader would ignore what brings the cache in, if we executed it now.

@@ -46,7 +46,10 @@ that stands in front of the host's, because what is looked up in a library that 
 preloaded one; programs that it starts itself are reached, too. Of a script, its interpreter counts.
 
 Each setting is also an option. What the environment and /etc/sslcache.toml say holds where no option is given; a \
-wrong value is refused before anything is run.";
+wrong value is refused before anything is run.
+
+Exit codes: the program's own; 125 it is not run, because a value is wrong or the cache cannot come into it; 126 it \
+cannot be executed; 127 it is not there; 2 there is no such option.";
 
 /// The command line.
 pub fn command() -> Command {
@@ -120,7 +123,8 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     // By its path: it is this very file that was looked at.
     let mut command = process::Command::new(program.script.as_ref().unwrap_or(&program.path));
     command.arg0(name).args(words).envs(settings);
-    bring_in(&mut command, form_for(form, &program), &libraries)?;
+    bring_in(&mut command, form_for(form, &program), &libraries)
+        .map_err(|failure| failure.with_code(REFUSED))?;
     let error = command.exec();
     Err(Failure::new(name.display(), error, "can it be run without sslcache?").with_code(126))
 }
