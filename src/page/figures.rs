@@ -253,7 +253,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// The cache was given by SSLCACHE_FORCE.
+    /// Switched off by the program; SSLCACHE_FORCE gives it to connections that ask for no client certificate.
     pub const FORCED: u8 = 1;
     /// Made after a fork, so that no other process has it.
     pub const MADE_AFTER_FORK: u8 = 2;

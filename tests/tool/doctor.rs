@@ -30,6 +30,10 @@ pub const CASES: &[Case] = &[
         "doctor finds what keeps sessions from being resumed",
         findings_of_contexts,
     ),
+    (
+        "doctor finds a cache that is not forced, where client certificates are asked for",
+        not_forced,
+    ),
     ("doctor finds a stopped process", stopped),
     (
         "doctor cannot tell of another user's process",
@@ -217,6 +221,34 @@ fn findings_of_contexts(tool: &Tool) -> Outcome {
         )?;
         assert_eq!(doctor.code, 1, "{settings}\n{}", doctor.out);
         has_in_order(&doctor.out, &[finding, "-> ", "SSLCACHE_FORCE=1"])?;
+    }
+    Ok(())
+}
+
+fn not_forced(tool: &Tool) -> Outcome {
+    for (certificates, code) in [("off", 0), ("optional_no_ca", 1)] {
+        let server = Server::start(
+            tool,
+            &["--force"],
+            &format!(
+                "ssl_session_tickets off; ssl_session_cache off; ssl_verify_client {certificates};"
+            ),
+        )?;
+        server.visit("1.2")?;
+        let doctor = tool.say(
+            &server.runtime.0,
+            &["doctor", "--pid", &server.pid()?.to_string()],
+        )?;
+        assert_eq!(doctor.code, code, "{certificates}\n{}", doctor.out);
+        if code != 0 {
+            has_in_order(
+                &doctor.out,
+                &[
+                    "asks for client certificates, and SSLCACHE_FORCE gives connections that do no cache",
+                    "-> switch the session cache on in the program",
+                ],
+            )?;
+        }
     }
     Ok(())
 }

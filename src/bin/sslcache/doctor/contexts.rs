@@ -20,7 +20,8 @@ pub fn describe(number: usize, context: &Context, own_keys: bool, report: &mut R
         context.accepted, context.resumed, context.sessions, context.hits, context.misses
     ));
     let has_tickets = context.options & SSL_OP_NO_TICKET == 0;
-    if u32::from(context.verify) & SSL_VERIFY_PEER as u32 != 0 && context.id_context == 0 {
+    let asks_for_certificates = u32::from(context.verify) & SSL_VERIFY_PEER as u32 != 0;
+    if asks_for_certificates && context.id_context == 0 {
         report.finding(
             format_args!("{name} asks for client certificates and has no session id context: libssl resumes nothing"),
             "have the program call SSL_CTX_set_session_id_context; without client certificates none is needed",
@@ -28,6 +29,12 @@ pub fn describe(number: usize, context: &Context, own_keys: bool, report: &mut R
     }
     if !context.is(Context::FORCED) {
         describe_mode(&name, context, report);
+    } else if asks_for_certificates && context.sessions + context.hits + context.misses == 0 {
+        // A program may ask less of its connections than of the context: then the cache has been at work.
+        report.finding(
+            format_args!("{name} asks for client certificates, and SSLCACHE_FORCE gives connections that do no cache"),
+            "switch the session cache on in the program (nginx: ssl_session_cache builtin;)",
+        );
     }
     if has_tickets {
         describe_tickets(&name, context, own_keys, report);
