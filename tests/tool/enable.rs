@@ -59,6 +59,9 @@ fn there_and_back(tool: &Tool) -> Outcome {
                 &format!("systemctl daemon-reload && systemctl restart {service}\n"),
             ],
         )?;
+        let is_told_of_a_cache = run.out.contains("of its own");
+        let has_one = ["apache2", "haproxy", "postfix"].contains(&service);
+        assert_eq!(is_told_of_a_cache, has_one, "{run:?}");
         let text = fs::read_to_string(&file)?;
         has_in_order(
             &text,

@@ -19,26 +19,36 @@ struct Service {
     unit: &'static str,
     /// What packages install as documentation, with [`PRELOAD`] in the place of the library's path.
     text: &'static str,
+    /// Why that alone does not change where it keeps its sessions, if so.
+    note: Option<&'static str>,
 }
 
-/// A service, its unit, and the file of [`Service::text`].
+/// A service, its unit, its note, and the file of [`Service::text`].
 macro_rules! service {
-    ($name:literal, $unit:literal) => {
+    ($name:literal, $unit:literal, $note:expr) => {
         Service {
             name: $name,
             unit: $unit,
             text: include_str!(concat!("../../../packaging/systemd/", $name, ".conf")),
+            note: $note,
         }
     };
 }
 
 static SERVICES: [Service; 5] = [
-    service!("nginx", "nginx"),
-    service!("apache2", "apache2"),
-    service!("haproxy", "haproxy"),
-    service!("postfix", "postfix@"),
-    service!("dovecot", "dovecot"),
+    service!("nginx", "nginx", None),
+    service!("apache2", "apache2", Some(CACHE_OF_ITS_OWN)),
+    service!("haproxy", "haproxy", Some(CACHE_OF_ITS_OWN)),
+    service!(
+        "postfix",
+        "postfix@",
+        Some("It keeps its sessions in a database of its own, to which sslcache adds nothing.")
+    ),
+    service!("dovecot", "dovecot", None),
 ];
+
+const CACHE_OF_ITS_OWN: &str =
+    "It has a cache of its own: sslcache has sessions to keep once that is switched off.";
 
 const PRELOAD: &str = "@LIBDIR@/libsslcache.so.0";
 
@@ -141,6 +151,9 @@ pub fn enable(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
             "There is no {}.service here: the file counts once there is.",
             service.unit
         );
+    }
+    if let Some(note) = service.note {
+        println!("{note}");
     }
     println!("The file says what else the service needs. Then let it count:");
     advise(service);
