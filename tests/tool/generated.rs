@@ -56,8 +56,11 @@ fn manuals(tool: &Tool) -> Outcome {
                 page.trim_end_matches(".1"),
                 "SYNOPSIS",
                 "DESCRIPTION",
+                "SEE ALSO",
+                "sslcache(7)",
             ],
         )?;
+        assert!(!plain.contains("sslcache-help"), "{page}");
     }
     Ok(())
 }

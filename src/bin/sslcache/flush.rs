@@ -11,10 +11,11 @@ use crate::{regions, stat};
 
 const LONG: &str = "\
 Empties caches, so that no session is resumed that was cached before: of a process and those that it shares a cache \
-with, of all processes, or of a shared region in a file.
+with, of all processes that show their figures to this user, or of a shared region in a file.
 
 A process is asked through the file that it shows its figures in, and obeys before it next looks a session up; until \
-then its sessions stay in memory, but none of them is resumed. A region is emptied at once.
+then its sessions stay in memory, but none of them is resumed. One that shows none (SSLCACHE_STATS=0, or no right to \
+the folder) is not asked. A region is emptied at once.
 
 Stateless tickets are in no cache, and go on being accepted.";
 
@@ -29,7 +30,7 @@ pub fn command() -> Command {
             Arg::new("all")
                 .long("all")
                 .action(ArgAction::SetTrue)
-                .help("All processes that this user may look at"),
+                .help("All processes that show their figures to this user"),
         )
         .group(
             ArgGroup::new("what")

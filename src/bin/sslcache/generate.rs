@@ -1,7 +1,7 @@
 //! `sslcache generate`: shell completions and manual pages, from the very command line. For the build; not in the help.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -50,15 +50,13 @@ fn write_completions(folder: &Path) -> io::Result<()> {
 }
 
 fn write_manuals(folder: &Path) -> io::Result<()> {
-    let mut whole = visible();
+    // `sslcache help` has no page, so none is to be named.
+    let mut whole = visible().disable_help_subcommand(true);
     whole.build();
-    let subcommands = whole
-        .get_subcommands()
-        .filter(|command| command.get_name() != "help");
-    for command in [&whole].into_iter().chain(subcommands) {
-        let name = match command.get_name() {
-            "sslcache" => "sslcache".to_owned(),
-            name => format!("sslcache-{name}"),
+    for command in [&whole].into_iter().chain(whole.get_subcommands()) {
+        let (name, also) = match command.get_name() {
+            "sslcache" => ("sslcache".to_owned(), "sslcache(7)"),
+            name => (format!("sslcache-{name}"), "sslcache(1), sslcache(7)"),
         };
         let mut text = Vec::new();
         // As a page of its own it carries the name by which it is looked up.
@@ -67,6 +65,7 @@ fn write_manuals(folder: &Path) -> io::Result<()> {
             .name(name.clone())
             .display_name(name.clone());
         Man::new(command).manual("sslcache").render(&mut text)?;
+        writeln!(text, ".SH \"SEE ALSO\"\n{also}")?;
         write(&folder.join(format!("man/man1/{name}.1")), &text)?;
     }
     Ok(())
