@@ -110,7 +110,8 @@ pub static SETTINGS: [Setting; 8] = [
         name: "region_size",
         default: "64M",
         unit: "bytes, or with k, M or G; 256k to 4G",
-        meaning: "The address space of the shared memory; its pages are used only as they are filled.",
+        meaning: "The size of the shared memory, of which pages are used only as they are filled; a region in a file \
+                  takes all of it at once.",
         takes: Some(Takes {
             bare: Bare::Number,
             set: |to, text| values::size(text).map(|size| to.region_size = size),
@@ -133,7 +134,8 @@ pub static SETTINGS: [Setting; 8] = [
         name: "force",
         default: "0",
         unit: SWITCH,
-        meaning: "Contexts whose program switched the cache off get one all the same.",
+        meaning: "Contexts whose program switched the cache off get one all the same, but not for connections that ask \
+                  for client certificates.",
         takes: Some(Takes {
             bare: Bare::Switch,
             set: |to, text| values::switch(text).map(|on| to.force = on),

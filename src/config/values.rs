@@ -120,7 +120,7 @@ pub fn ticket_keys(text: &OsStr) -> Result<TicketKeys, Refusal> {
 
 /// The file of the region, or none.
 pub fn region(text: &OsStr) -> Result<Option<PathBuf>, Refusal> {
-    const REMEDY: &str = "write the path of a file from / on, such as /run/sslcache/region";
+    const REMEDY: &str = "write the path of a file from / on, such as /run/myserver/region";
     if word(text) == "none" {
         return Ok(None);
     }

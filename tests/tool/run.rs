@@ -111,7 +111,7 @@ fn refuses_wrong_settings(tool: &Tool) -> Outcome {
         (
             "--region=here",
             "sslcache run: --region=here: not an absolute path: write the path of a file from / on, such as \
-             /run/sslcache/region\n",
+             /run/myserver/region\n",
         ),
         (
             "--region-size=1T",

@@ -52,7 +52,7 @@ fn process_says_each_line_once() {
         format!(
             "sslcache: SSLCACHE_FROCE is no setting and does nothing: did you mean SSLCACHE_FORCE?; \
              SSLCACHE_REGION=here is not an absolute path, so the default none is used: write the path of a file \
-             from / on, such as /run/sslcache/region\n\
+             from / on, such as /run/myserver/region\n\
              sslcache {} active, tested, in front of nothing\n",
             env!("CARGO_PKG_VERSION")
         )
