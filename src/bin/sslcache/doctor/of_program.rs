@@ -78,7 +78,7 @@ fn describe_libssl(program: &Program, report: &mut Report) {
         Libssl::Inside | Libssl::OfGo | Libssl::None => {
             report.finding(
                 "it has no libssl, so there is nothing to take over",
-                "if it does TLS, take a build of it that uses OpenSSL 3; if not, it needs no cache",
+                "if it does TLS, take a build of it that uses OpenSSL; if not, it needs no cache",
             );
         }
     }
