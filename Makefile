@@ -13,19 +13,23 @@ DESTDIR    ?=
 CARGO   ?= cargo
 CC      ?= cc
 INSTALL ?= install
-# A host libssl.so.3 other than the one that programs here load.
+# A host libssl other than the libssl.so.3 that programs here load: a libssl.so.3, or a libssl.so.4.
 HOST_LIBSSL ?=
 
 export CC
 export CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # All that gets installed, in its installed layout: tests and the demo run from here.
 STAGE := $(CARGO_TARGET_DIR)/stage
-# Where the libssl.so.3 in front of HOST_LIBSSL is made.
+# What stands in front of HOST_LIBSSL has its name, and where that is made.
+FRONT := $(if $(findstring libssl.so.4,$(notdir $(HOST_LIBSSL))),libssl.so.4,libssl.so.3)
 OUT   := $(STAGE)/lib/sslcache
 # Where the tests have their second host and what stands in front of it: libssl.so.3 and sslcache/.
 BSYMBOLIC := $(CARGO_TARGET_DIR)/bsymbolic
 export SSLCACHE_STAGE := $(STAGE)
 export SSLCACHE_BSYMBOLIC := $(BSYMBOLIC)
+# And their third one: OpenSSL 4.0, as host/include and host/lib, and sslcache/ in front of it.
+OPENSSL4 := $(CARGO_TARGET_DIR)/openssl4
+export SSLCACHE_OPENSSL4 := $(OPENSSL4)
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 ARCHIVE := $(CARGO_TARGET_DIR)/release/libsslcache.a
@@ -60,21 +64,23 @@ endif
 STAGED := $(TOOL) $(GENERATED) $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
           $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
 
-.PHONY: all replacement bsymbolic header check lint check-man test demo compatibility-table install uninstall clean help FORCE
+.PHONY: all replacement bsymbolic openssl4 header check lint check-man test demo compatibility-table install uninstall clean help FORCE
 
 ## all          the libraries, checked, and the tool, in target/stage (the default)
 all: $(STAGED) replacement
 
-## replacement  only the libssl.so.3: HOST_LIBSSL=/path/libssl.so.3 names another host, OUT=folder another place
-replacement: $(addprefix $(OUT)/,libssl.so.3 libssl.so libssl-link.so)
+## replacement  only the libssl in front: HOST_LIBSSL=/path/libssl.so.4 names another host, OUT=folder another place
+replacement: $(addprefix $(OUT)/,$(FRONT) libssl.so libssl-link.so)
 
 $(ARCHIVE): $(SOURCES)
 	RUSTFLAGS="$$RUSTFLAGS $(REMAP)" $(CARGO) rustc --locked --release --lib --crate-type staticlib
 	@touch $@
 
-$(PRELOAD): $(ARCHIVE) exports.map tools/check-libraries
+$(PRELOAD): $(ARCHIVE) exports.map tools/aliases tools/check-libraries
 	@mkdir -p $(@D)
-	$(LINK) -Wl,-soname,libsslcache.so.0,--version-script,exports.map -o $@ $(LIBS)
+	@tools/aliases exports.map >$(@D)/.aliases.ld
+	$(LINK) -Wl,-soname,libsslcache.so.0,--version-script,exports.map -o $@ $(@D)/.aliases.ld $(LIBS)
+	@rm $(@D)/.aliases.ld
 	@tools/check-libraries exports.map $@
 
 $(STAGE)/lib/libsslcache.so $(STAGE)/lib/libsslcache.so.0: $(PRELOAD)
@@ -96,9 +102,9 @@ $(OUT)/.libssl.map: FORCE
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 # The stub makes the linker write the host's path into DT_NEEDED: it copies the SONAME of what it links.
-$(OUT)/libssl.so.3: $(ARCHIVE) $(OUT)/.libssl.map tools/check-libraries
+$(OUT)/$(FRONT): $(ARCHIVE) $(OUT)/.libssl.map tools/check-libraries
 	@$(CC) -shared -nostdlib -Wl,-soname,$(host) -o $(@D)/.host.so -x c /dev/null
-	$(LINK) -Wl,-soname,libssl.so.3,--version-script,$(@D)/.libssl.map -o $@ -Wl,--no-as-needed $(@D)/.host.so $(LIBS)
+	$(LINK) -Wl,-soname,$(FRONT),--version-script,$(@D)/.libssl.map -o $@ -Wl,--no-as-needed $(@D)/.host.so $(LIBS)
 	@rm $(@D)/.host.so
 	@tools/check-libraries exports.map $@ $(host)
 
@@ -106,7 +112,7 @@ $(OUT)/libssl.so.3: $(ARCHIVE) $(OUT)/.libssl.map tools/check-libraries
 $(OUT)/libssl-link.so: $(OUT)/.libssl.map exports.map tools/version-map
 	@tools/version-map --all $(host) exports.map >$(@D)/.link.map
 	sed -n 's/^ *\([A-Za-z_0-9]*\);/void \1(void) { __builtin_trap(); }/p' $(@D)/.link.map | $(CC) -shared -nostdlib -w \
-	    -ffreestanding -fPIC -Wl,-soname,libssl.so.3,--version-script,$(@D)/.link.map,--strip-all -o $@ -x c -
+	    -ffreestanding -fPIC -Wl,-soname,$(FRONT),--version-script,$(@D)/.link.map,--strip-all -o $@ -x c -
 	@rm $(@D)/.link.map
 
 $(OUT)/libssl.so: packaging/libssl.so | $(OUT)/libssl-link.so
@@ -131,6 +137,17 @@ bsymbolic: $(BSYMBOLIC)/libssl.so.3 $(ARCHIVE)
 $(BSYMBOLIC)/libssl.so.3: tools/make-bsymbolic-host $(OUT)/.libssl.map
 	HOST_LIBSSL=$(HOST_LIBSSL) tools/make-bsymbolic-host $(@D)
 
+## openssl4     for the tests: OpenSSL 4.0, built once and kept in ~/.cache/sslcache, and the libssl.so.4 in front of it
+openssl4: $(ARCHIVE)
+	@mkdir -p $(OPENSSL4)
+	@if host=$$(tools/make-hosts 4.0); then \
+	    ln -sfn "$${host%/lib/*}" $(OPENSSL4)/host && \
+	    $(MAKE) --no-print-directory replacement HOST_LIBSSL="$$host" OUT=$(OPENSSL4)/sslcache; \
+	else \
+	    rm -rf $(OPENSSL4); \
+	    echo "openssl4: left out: OpenSSL 4.0 cannot be built here" >&2; \
+	fi
+
 ## header       writes include/sslcache.h anew from the declarations in src/ffi
 header:
 	tools/make-header
@@ -138,7 +155,7 @@ header:
 ## check        checks the finished libraries again (the build does it too)
 check: all
 	@tools/check-libraries exports.map $(PRELOAD)
-	@tools/check-libraries exports.map $(OUT)/libssl.so.3 $(host)
+	@tools/check-libraries exports.map $(OUT)/$(FRONT) $(host)
 
 ## lint         formatting, clippy, and shellcheck if there is one
 component = { $(CARGO) $1 --version || rustup component add $2; } >/dev/null 2>&1
@@ -157,7 +174,7 @@ check-man:
 test:
 	@tools/install-deps build test
 	@tools/unpack $(CARGO_TARGET_DIR)/apart vsftpd
-	@$(MAKE) all bsymbolic lint check-man $(TESTS)
+	@$(MAKE) all bsymbolic openssl4 lint check-man $(TESTS)
 	$(CARGO) test --locked --no-fail-fast
 
 ## demo         nginx under sslcache: what was resumed, and by whose cache
@@ -180,7 +197,7 @@ install: all
 	$(INSTALL) -m 644 $(PRELOAD) $(DESTDIR)$(LIBDIR)
 	ln -sf $(notdir $(PRELOAD)) $(DESTDIR)$(LIBDIR)/libsslcache.so.0
 	ln -sf $(notdir $(PRELOAD)) $(DESTDIR)$(LIBDIR)/libsslcache.so
-	$(INSTALL) -m 644 $(addprefix $(OUT)/,libssl.so.3 libssl.so libssl-link.so) $(DESTDIR)$(LIBDIR)/sslcache
+	$(INSTALL) -m 644 $(addprefix $(OUT)/,$(FRONT) libssl.so libssl-link.so) $(DESTDIR)$(LIBDIR)/sslcache
 	$(call pkgconfig,$(PREFIX),$(LIBDIR),$(INCLUDEDIR)) >$(DESTDIR)$(LIBDIR)/pkgconfig/sslcache.pc
 	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/sslcache.pc
 	$(INSTALL) -m 644 include/sslcache.h $(DESTDIR)$(INCLUDEDIR)
@@ -189,7 +206,7 @@ install: all
 ## uninstall    what install put there, with the same variables
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(addprefix $(LIBDIR)/,$(notdir $(PRELOAD)) libsslcache.so.0 libsslcache.so \
-	    sslcache/libssl.so.3 sslcache/libssl.so sslcache/libssl-link.so pkgconfig/sslcache.pc) $(INCLUDEDIR)/sslcache.h $(MAN_FILES) \
+	    sslcache/$(FRONT) sslcache/libssl.so sslcache/libssl-link.so pkgconfig/sslcache.pc) $(INCLUDEDIR)/sslcache.h $(MAN_FILES) \
 	    $(BINDIR)/sslcache $(addprefix $(MANDIR)/man1/,$(TOOL_PAGES)) $(addprefix $(DATADIR)/,$(COMPLETIONS)))
 	rmdir $(DESTDIR)$(LIBDIR)/sslcache 2>/dev/null || true
 

@@ -11,28 +11,25 @@ BENCH_SECONDS ?= 500
 
 BENCH_CFLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -DOPENSSL_SUPPRESS_DEPRECATED \
                 $(if $(shell grep 'uint64_t memory;' include/sslcache.h),-DSSLCACHE_STATS_MEMORY)
-COMPARE = python3 -B benches/compare --program $(BENCH)/session-bench --preload $(PRELOAD)
+# One for each kind of libssl: 4.0 has other headers, and a libssl.so.4.
+host_dir = $(patsubst %/,%,$(dir $(HOST)))
+PROGRAM  = $(BENCH)/session-bench$(if $(filter libssl.so.4%,$(notdir $(HOST))),-4)
+COMPARE  = python3 -B benches/compare --program $(PROGRAM) --preload $(PRELOAD) $(if $(HOST),--libraries $(host_dir))
 
 .PHONY: bench resumption bench-smoke bench-hosts bench-region bench-region-smoke hit-ratio hit-ratio-smoke
 TESTS += bench-smoke bench-region-smoke hit-ratio-smoke
-# For shellcheck.
-SCRIPTS += benches/make-hosts
 
 $(BENCH)/session-bench: $(BENCH_SOURCES) $(wildcard benches/capi/*.h) include/sslcache.h
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -o $@ $(BENCH_SOURCES) -lssl -lcrypto -ldl -pthread
 
-# sslcache does not take a libssl.so.4 over: there its cache, and a program of its own, is compared with sslcache on the
-# system's libssl.
-host_dir   = $(patsubst %/,%,$(dir $(HOST)))
-is_newer   = $(filter libssl.so.4%,$(notdir $(HOST)))
-host_flags = $(if $(HOST),$(if $(is_newer),--plain-program $(BENCH)/session-bench-4 --plain-libraries,--libraries) $(host_dir))
+$(BENCH)/session-bench-4: $(BENCH_SOURCES) $(wildcard benches/capi/*.h) include/sslcache.h
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -I$(host_dir)/../include -o $@ $(BENCH_SOURCES) $(HOST) $(host_dir)/libcrypto.so.4 -ldl -pthread
 
-## bench        libssl's own cache and sslcache compared, in under ten minutes: HOST=/path/libssl.so.3 ONLY=regex
-bench: all $(BENCH)/session-bench
-	@$(if $(is_newer),$(CC) $(BENCH_CFLAGS) -I$(host_dir)/../include -o $(BENCH)/session-bench-4 $(BENCH_SOURCES) \
-	    $(HOST) $(host_dir)/libcrypto.so.4 -ldl -pthread)
-	@$(COMPARE) $(host_flags) --budget $(BENCH_SECONDS) --only '$(ONLY)' --results bench/results.json --docs docs
+## bench        libssl's own cache and sslcache compared, in under ten minutes: HOST=/path/libssl.so.4 ONLY=regex
+bench: all $(PROGRAM)
+	@$(COMPARE) --budget $(BENCH_SECONDS) --only '$(ONLY)' --results bench/results.json --docs docs
 	@$(if $(ONLY),,$(MAKE) --no-print-directory bench-region)
 
 ## bench-region what the shared region costs: one process, eight, bytes a session
@@ -54,7 +51,7 @@ bench-smoke: $(PRELOAD) $(BENCH)/session-bench
 
 ## bench-hosts  builds other releases of OpenSSL to measure on, outside the tree, and says where they are
 bench-hosts:
-	@benches/make-hosts
+	@tools/make-hosts
 
 HIT_RATIO = $(CARGO) bench --locked --bench hit_ratio
 

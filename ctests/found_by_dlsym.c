@@ -79,7 +79,7 @@ int main(void)
 {
     SSL_CTX *like;
     SSL_CTX *first;
-    libssl = dlopen("libssl.so.3", RTLD_NOW | RTLD_LOCAL);
+    libssl = dlopen("libssl.so." OPENSSL_MSTR(OPENSSL_SHLIB_VERSION), RTLD_NOW | RTLD_LOCAL);
     NEED(libssl != NULL);
     /* Before any call that could be seen. */
     first = found_context(0);

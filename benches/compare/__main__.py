@@ -19,9 +19,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="compare", description=__doc__)
     parser.add_argument("--program", required=True, help="session-bench")
     parser.add_argument("--preload", required=True, help="libsslcache.so")
-    parser.add_argument("--libraries", help="folder of the libssl.so.3 that both run on, if not the system's")
-    parser.add_argument("--plain-program", help="session-bench for another libssl, on which sslcache does not run")
-    parser.add_argument("--plain-libraries", help="folder of that libssl")
+    parser.add_argument("--libraries", help="folder of the libssl that both run on, if not the system's")
     parser.add_argument("--results", help="JSON file to write")
     parser.add_argument("--docs", help="folder for the page and, of the system's libssl, the plots")
     parser.add_argument("--budget", type=float, default=500, help="seconds; at least three rounds are made")
@@ -40,21 +38,19 @@ def machine():
 
 def measure(options, wanted):
     ours = Side(options.program, options.libraries, options.preload)
-    plain = Side(options.plain_program or options.program, options.plain_libraries or options.libraries, None)
-    sides = {"plain": plain, "ours": ours}
+    sides = {"plain": Side(options.program, options.libraries, None), "ours": ours}
     plan = [m for m in (smoke_plan() if options.smoke else full_plan()) if wanted(m.name)]
     once = [] if options.smoke or not wanted(ten_million().name) else [ten_million()]
     pairs, rounds = run_all(plan, sides, 0 if options.smoke else options.budget, 1 if options.smoke else 3, once)
     titles = {m.name: m.title for m in [*plan, *once]}
     measurements = {name: {"title": titles[name], **summary(pairs[name])} for name in titles if name in pairs}
     first = next(pair for name in titles for pair in pairs.get(name, []) if "plain" in pair)
-    below = "" if first["ours"]["openssl"] == first["plain"]["openssl"] else f" on {first['ours']['openssl']}"
     return {
         "plain": f"OpenSSL {first['plain']['openssl']}",
-        "ours": f"sslcache {first['ours']['sslcache']}{below}",
+        "ours": f"sslcache {first['ours']['sslcache']}",
         "rounds": rounds,
         "measurements": measurements,
-        "targets": targets.judge_all(measurements, same_libssl=not below),
+        "targets": targets.judge_all(measurements),
     }
 
 
@@ -70,7 +66,7 @@ def keep(options, host):
     if os.path.exists(options.results):
         with open(options.results, encoding="utf-8") as file:
             results = json.load(file)
-    systems = not (options.libraries or options.plain_libraries)
+    systems = not options.libraries
     drawings = plots.draw_all(host["measurements"], host["plain"], host["ours"]) if systems else {}
     host["plots"] = list(drawings)
     if systems:

@@ -11,7 +11,7 @@ pub enum Form {
     Linked,
     /// By `LD_PRELOAD`.
     Preloaded,
-    /// As the `libssl.so.3` that is found first.
+    /// As the `libssl.so.3` or `libssl.so.4` that is found first.
     Replaced,
 }
 
@@ -38,10 +38,14 @@ pub enum Host {
     System,
     /// Linked as upstream links it: its inner calls cannot be stepped into.
     Bsymbolic,
+    /// OpenSSL 4.0, linked in the same way: a library with another name and other headers.
+    Openssl4,
 }
 
 impl Host {
-    pub const ALL: [Self; 2] = [Self::System, Self::Bsymbolic];
+    pub const ALL: [Self; 3] = [Self::System, Self::Bsymbolic, Self::Openssl4];
+    /// Those that the same program runs on.
+    pub const OF_OPENSSL_3: [Self; 2] = [Self::System, Self::Bsymbolic];
 }
 
 impl fmt::Display for Host {
@@ -49,6 +53,7 @@ impl fmt::Display for Host {
         f.write_str(match self {
             Self::System => "system",
             Self::Bsymbolic => "bsymbolic",
+            Self::Openssl4 => "openssl4",
         })
     }
 }

@@ -30,7 +30,7 @@ const SCENARIOS: [(&str, Scenario); 4] = [
 pub fn trials(bench: &Arc<Bench>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for (name, scenario) in SCENARIOS {
-        for host in Host::ALL {
+        for host in Host::OF_OPENSSL_3 {
             for form in Form::OURS {
                 trials.push(
                     bench.staged(format!("{form}::{host}::{name}"), move |bench| {

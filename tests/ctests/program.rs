@@ -34,22 +34,38 @@ impl Kind {
 }
 
 type Built = OnceLock<Result<PathBuf, String>>;
+/// What was made for OpenSSL 3, and for OpenSSL 4: their headers and the names of their libraries differ.
+type OfEach<T> = [T; 2];
+
+fn is_4(host: Host) -> bool {
+    host == Host::Openssl4
+}
 
 pub struct Program {
     pub name: String,
     pub kind: Kind,
-    object: Built,
-    executables: Mutex<HashMap<Form, Result<PathBuf, String>>>,
-    plain: [OnceLock<Result<String, String>>; 2],
+    object: OfEach<Built>,
+    executables: OfEach<Mutex<HashMap<Form, Result<PathBuf, String>>>>,
+    plain: [OnceLock<Result<String, String>>; Host::ALL.len()],
 }
 
-static COMMON: Built = OnceLock::new();
+static COMMON: OfEach<Built> = [const { OnceLock::new() }; 2];
 
 /// `common.c`, of which every program has a copy.
-pub fn common_object(workshop: &Workshop) -> Result<PathBuf, String> {
-    COMMON
-        .get_or_init(|| workshop.compile("common.c", "common.o", &[]))
+pub fn common_object(workshop: &Workshop, host: Host) -> Result<PathBuf, String> {
+    COMMON[usize::from(is_4(host))]
+        .get_or_init(|| object(workshop, host, "common.c", "common.o"))
         .clone()
+}
+
+fn object(workshop: &Workshop, host: Host, source: &str, name: &str) -> Result<PathBuf, String> {
+    if !is_4(host) {
+        return workshop.compile(source, name, &[]);
+    }
+    let include = workshop.openssl4()?.join("host/include");
+    // Its headers say const, and deprecated, where those of before do not.
+    let flags = ["-w", "-isystem", &include.to_string_lossy()];
+    workshop.compile(source, &format!("openssl4/{name}"), &flags)
 }
 
 impl Program {
@@ -68,8 +84,8 @@ impl Program {
             programs.extend(names.into_iter().map(|name| Self {
                 name,
                 kind,
-                object: OnceLock::new(),
-                executables: Mutex::default(),
+                object: Default::default(),
+                executables: Default::default(),
                 plain: Default::default(),
             }));
         }
@@ -80,44 +96,57 @@ impl Program {
         format!("{}{}.c", self.kind.folder(), self.name)
     }
 
-    fn object(&self, workshop: &Workshop) -> Result<PathBuf, String> {
-        self.object
-            .get_or_init(|| workshop.compile(&self.source(), &format!("{}.o", self.name), &[]))
+    fn object(&self, workshop: &Workshop, host: Host) -> Result<PathBuf, String> {
+        self.object[usize::from(is_4(host))]
+            .get_or_init(|| object(workshop, host, &self.source(), &format!("{}.o", self.name)))
             .clone()
     }
 
     /// The program as it is linked for `form`. Those of `ours/` need the symbols at link time as well;
     /// preloaded, they find what they were linked with in the process and nowhere else.
-    pub fn executable(&self, workshop: &Workshop, form: Form) -> Result<PathBuf, String> {
+    pub fn executable(
+        &self,
+        workshop: &Workshop,
+        form: Form,
+        host: Host,
+    ) -> Result<PathBuf, String> {
         let form = match form {
             Form::Preloaded | Form::Replaced if self.kind != Kind::Ours => Form::Plain,
             Form::Preloaded => Form::Linked,
             form => form,
         };
-        let mut executables = self.executables.lock().map_err(|error| error.to_string())?;
+        let mut executables = self.executables[usize::from(is_4(host))]
+            .lock()
+            .map_err(|error| error.to_string())?;
         let built = executables.entry(form).or_insert_with(|| {
-            let (object, common) = (self.object(workshop)?, common_object(workshop)?);
+            let (object, common) = (self.object(workshop, host)?, common_object(workshop, host)?);
             let mut libraries: Vec<OsString> = Vec::new();
-            let search = |folder: &str| -> Result<OsString, String> {
+            let search = |folder: PathBuf| -> Result<OsString, String> {
                 let mut flag = OsString::from("-L");
-                flag.push(workshop.stage()?.join(folder));
+                flag.push(folder);
                 Ok(flag)
             };
             match form {
                 Form::Plain | Form::Preloaded => {}
-                Form::Linked => libraries.extend([search("lib")?, "-lsslcache".into()]),
-                Form::Replaced => libraries.push(search("lib/sslcache")?),
+                Form::Linked => {
+                    libraries.extend([search(workshop.stage()?.join("lib"))?, "-lsslcache".into()]);
+                }
+                Form::Replaced => libraries.push(search(workshop.replacement_folder(host)?)?),
             }
-            libraries.extend(["-lssl".into(), "-lcrypto".into()]);
+            match host {
+                Host::Openssl4 => libraries.extend(workshop.libraries_of_openssl4(form)?),
+                _ => libraries.extend(["-lssl".into(), "-lcrypto".into()]),
+            }
             let mut inputs: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&object, &common];
             inputs.extend(libraries.iter().map(|library| library as &dyn AsRef<_>));
-            workshop.link(&format!("{form}/{}", self.name), &inputs)
+            let folder = if is_4(host) { "openssl4/" } else { "" };
+            workshop.link(&format!("{folder}{form}/{}", self.name), &inputs)
         });
         built.clone()
     }
 
     pub fn command(&self, workshop: &Workshop, form: Form, host: Host) -> Result<Command, String> {
-        let mut command = Command::new(self.executable(workshop, form)?);
+        let mut command = Command::new(self.executable(workshop, form, host)?);
         workshop.prepare(&mut command, form, host)?;
         self.set(workshop, &mut command)?;
         Ok(command)

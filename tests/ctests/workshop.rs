@@ -35,6 +35,8 @@ pub struct Workshop {
     pub out: PathBuf,
     /// The tree that `make` has staged.
     pub stage: Option<PathBuf>,
+    /// What `make openssl4` has made, where it could.
+    pub openssl4: Option<PathBuf>,
     bsymbolic: OnceLock<Result<PathBuf, String>>,
     replacement: OnceLock<Result<PathBuf, String>>,
 }
@@ -49,6 +51,9 @@ impl Workshop {
             root,
             out,
             stage: env::var_os("SSLCACHE_STAGE").map(PathBuf::from),
+            openssl4: env::var_os("SSLCACHE_OPENSSL4")
+                .map(PathBuf::from)
+                .filter(|folder| folder.join("host/lib/libssl.so.4").exists()),
             bsymbolic: OnceLock::new(),
             replacement: OnceLock::new(),
         })
@@ -104,11 +109,29 @@ impl Workshop {
     }
 
     /// The folder of a host's libssl; nothing for the one that is found anyway.
-    pub fn host_folder(&self, host: Host) -> Result<Option<&Path>, String> {
+    pub fn host_folder(&self, host: Host) -> Result<Option<PathBuf>, String> {
         match host {
             Host::System => Ok(None),
-            Host::Bsymbolic => Ok(Some(self.bsymbolic()?)),
+            Host::Bsymbolic => Ok(Some(self.bsymbolic()?.to_path_buf())),
+            Host::Openssl4 => Ok(Some(self.openssl4()?.join("host/lib"))),
         }
+    }
+
+    pub fn openssl4(&self) -> Result<&Path, String> {
+        self.openssl4
+            .as_deref()
+            .ok_or("there is no OpenSSL 4.0 (make openssl4 builds it)".into())
+    }
+
+    /// What a program of this form is linked with. By their paths: they have no names for linkers.
+    pub fn libraries_of_openssl4(&self, form: Form) -> Result<[OsString; 2], String> {
+        let file =
+            |name: &str| Ok::<_, String>(self.openssl4()?.join("host/lib").join(name).into());
+        let ssl = match form {
+            Form::Replaced => "-lssl".into(),
+            _ => file("libssl.so.4")?,
+        };
+        Ok([ssl, file("libcrypto.so.4")?])
     }
 
     fn bsymbolic(&self) -> Result<&Path, String> {
@@ -121,11 +144,13 @@ impl Workshop {
         made.as_deref().map_err(Clone::clone)
     }
 
-    /// The folder of the `libssl.so.3` that stands in front of `host`.
+    /// The folder of the libssl that stands in front of `host`.
     pub fn replacement_folder(&self, host: Host) -> Result<PathBuf, String> {
         let stage = self.stage()?;
-        if host == Host::System {
-            return Ok(stage.join("lib/sslcache"));
+        match host {
+            Host::System => return Ok(stage.join("lib/sslcache")),
+            Host::Openssl4 => return Ok(self.openssl4()?.join("sslcache")),
+            Host::Bsymbolic => {}
         }
         let host = self.bsymbolic()?.join("libssl.so.3");
         let made = self.replacement.get_or_init(|| {
@@ -174,11 +199,11 @@ impl Workshop {
             Form::Preloaded => {
                 command.env("LD_PRELOAD", self.stage()?.join("lib/libsslcache.so.0"));
             }
-            // It names its host by an absolute path.
             Form::Replaced => folders.push(self.replacement_folder(host)?),
         }
-        if form != Form::Replaced {
-            folders.extend(self.host_folder(host)?.map(Path::to_path_buf));
+        // What stands in front names its host by an absolute path, but not that one's libcrypto.
+        if form != Form::Replaced || host == Host::Openssl4 {
+            folders.extend(self.host_folder(host)?);
         }
         if !folders.is_empty() {
             let path = env::join_paths(folders).map_err(|error| error.to_string())?;
