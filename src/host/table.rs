@@ -1,6 +1,6 @@
 //! The host's functions, resolved.
 //!
-//! One build serves every OpenSSL 3.x: what a host lacks is noticed when it is resolved, never at link time.
+//! One build serves every OpenSSL from 3.0 on: what a host lacks is noticed when it is resolved, never at link time.
 //! [`Passthrough`] holds the host's own version of each function that we export, present or not, so that
 //! a context which is not in our care gets the host's behaviour. [`Libssl`] holds all that taking a cache
 //! over needs; a host that lacks one of them is left alone.

@@ -30,7 +30,7 @@ static FORMS: [(&str, Form, &str); 3] = [
     (
         "libssl",
         Form::Libssl,
-        "a libssl.so.3 in front of the host's, by LD_LIBRARY_PATH",
+        "a libssl in front of the host's, by LD_LIBRARY_PATH",
     ),
 ];
 
@@ -41,7 +41,7 @@ const LONG: &str = "\
 Runs a program with the cache in it, in place of this process: no other one stays behind.
 
 How the cache comes in is chosen by the program. One that is linked with libssl gets it preloaded: whatever libssl it \
-has, there ours stands in front. One that is not, such as an interpreter that loads libssl as it runs, gets a libssl.so.3 \
+has, there ours stands in front. One that is not, such as an interpreter that loads libssl as it runs, gets a libssl \
 that stands in front of the host's, because what is looked up in a library that was loaded by name never comes to a \
 preloaded one; programs that it starts itself are reached, too. Of a script, its interpreter counts.
 
@@ -166,7 +166,7 @@ pub fn obstacle(program: &Program) -> Option<(&'static str, &'static str)> {
         )),
         (Linking::Dynamic, Libssl::Inside) => Some((
             "libssl is linked into it, where nothing can stand in front of it",
-            "take a build that uses the system's libssl.so.3 (many have --shared-openssl or the like)",
+            "take a build that uses the system's libssl (many have --shared-openssl or the like)",
         )),
         _ => None,
     }

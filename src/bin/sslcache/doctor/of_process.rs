@@ -124,10 +124,10 @@ fn describe_libraries<'a>(files: &[&'a str], report: &mut Report) -> Option<&'a 
                 what,
                 "it was replaced by an update: restart the server to take the new one",
             );
-        } else if name(file).ends_with(".so.1.1") || name(file).ends_with(".so.4") {
+        } else if name(file).ends_with(".so.1.1") {
             report.finding(
                 what,
-                "the cache takes libssl.so.3 over: take a build of the server for OpenSSL 3",
+                "the cache takes libssl.so.3 and libssl.so.4 over: take a build of the server for OpenSSL 3 or 4",
             );
         } else {
             report.fine(what);

@@ -54,12 +54,12 @@ fn describe_libssl(program: &Program, report: &mut Report) {
             let version = version_of(file).map_or(String::new(), |version| format!(", {version}"));
             let what = format!("linked with {name}: {}{version}", file.display());
             match name.as_str() {
-                "libssl.so.3" => report.fine(what),
+                "libssl.so.3" | "libssl.so.4" => report.fine(what),
                 _ => report.finding(
                     format_args!(
-                        "{what}; the cache takes libssl.so.3 over, and leaves others alone"
+                        "{what}; the cache takes libssl.so.3 and libssl.so.4 over, and leaves others alone"
                     ),
-                    "take a build of the program for OpenSSL 3",
+                    "take a build of the program for OpenSSL 3 or 4",
                 ),
             }
         }
