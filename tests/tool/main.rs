@@ -3,6 +3,7 @@
 //! It is taken from `$SSLCACHE_STAGE` as `make` lays it out, with its libraries; without it nothing takes place.
 //! `cargo test --test tool -- doctor` picks cases by name.
 
+mod apart;
 mod bench;
 mod doctor;
 mod enable;
@@ -22,7 +23,14 @@ type Case = (&'static str, fn(&Tool) -> Outcome);
 
 fn main() {
     let arguments = Arguments::from_args();
-    let tool = Tool::of_stage();
+    // Before there are threads.
+    let alone = apart::keep_apart();
+    if !alone {
+        eprintln!(
+            "tool: flush --all is left out: other processes of this machine would be flushed, too"
+        );
+    }
+    let tool = Tool::of_stage(alone);
     let is_missing = tool.is_none();
     let cases = [
         bench::CASES,

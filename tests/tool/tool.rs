@@ -13,6 +13,8 @@ pub type Outcome = Result<(), Box<dyn Error>>;
 #[derive(Clone)]
 pub struct Tool {
     pub stage: PathBuf,
+    /// Whether it sees no other processes than those of the tests.
+    pub alone: bool,
 }
 
 /// What a run of it came to.
@@ -24,12 +26,12 @@ pub struct Said {
 }
 
 impl Tool {
-    pub fn of_stage() -> Option<Self> {
+    pub fn of_stage(alone: bool) -> Option<Self> {
         let stage = PathBuf::from(env::var_os("SSLCACHE_STAGE")?);
         stage
             .join("bin/sslcache")
             .exists()
-            .then_some(Self { stage })
+            .then_some(Self { stage, alone })
     }
 
     /// The tool in an environment in which nothing is set but where processes show their figures.
