@@ -33,7 +33,7 @@ void heading(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* What the host and sslcache are known to answer differently; listed in the file divergences. */
 void divergence(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Runs `body` in a child with an alarm of three seconds; tells how it ended. A static buffer. */
+/* Runs `body` in a child with an alarm of forty seconds; tells how it ended. A static buffer. */
 const char *ending_in_child(void (*body)(void));
 
 /* A session without a handshake, its id `id` padded with dots to 32 bytes; prints "freed LABEL". */

@@ -10,8 +10,12 @@
 static SSL_CTX *one, *two;
 static SSL_SESSION *a, *b;
 
+/* How long is waited for what does not come to an end on the host. */
+enum { SECONDS = 3 };
+
 static void flush_both(void)
 {
+    alarm(SECONDS);
     SSL_CTX_flush_sessions(one, 0);
     SSL_CTX_flush_sessions(two, 0);
     if (SSL_CTX_sess_number(one) != 0 || SSL_CTX_sess_number(two) != 0)
@@ -20,7 +24,9 @@ static void flush_both(void)
 
 static void remove_from_one(void)
 {
-    int removed = SSL_CTX_remove_session(one, a);
+    int removed;
+    alarm(SECONDS);
+    removed = SSL_CTX_remove_session(one, a);
     if (removed != 1 || SSL_CTX_sess_number(one) != 1 || SSL_CTX_sess_number(two) != 2)
         _exit(1);
     SSL_CTX_flush_sessions(two, 0);

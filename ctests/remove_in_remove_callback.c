@@ -39,7 +39,6 @@ int main(void)
     TRACE(SSL_CTX_sess_number(server));
     other = NULL;
     heading("an expired session is offered");
-    SSL_CTX_set_timeout(server, 1);
     session = visit("full", client, server, NULL);
     {
         SSL_SESSION *cached;
