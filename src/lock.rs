@@ -130,10 +130,15 @@ fn number_new_process(number: &AtomicU32) -> u32 {
 }
 
 /// Begins to notice forks. Called before the first lock is taken; further calls do nothing.
+///
+/// Of threads that arrive together each makes a page, and one is kept: nothing is begun that a fork by another thread
+/// would leave undone in the child.
 pub fn watch_forks() {
-    static WATCHED: AtomicBool = AtomicBool::new(false);
+    /// Whether it is done by a fork handler.
+    static HANDLED: AtomicBool = AtomicBool::new(false);
     // Relaxed: a thread that goes on before the page is there counts by `PROCESSES`, as the page does at first.
-    if WATCHED.load(Ordering::Relaxed) || WATCHED.swap(true, Ordering::Relaxed) {
+    let (order, page) = (Ordering::Relaxed, THIS_PROCESS.load(Ordering::Relaxed));
+    if !page.is_null() || HANDLED.load(order) {
         return;
     }
     let size = 4096; // any number of bytes will do; the kernel rounds up to a page
@@ -141,16 +146,21 @@ pub fn watch_forks() {
     let page =
         Mapping::private(size).and_then(|page| page.advise(libc::MADV_WIPEONFORK).map(|()| page));
     if let Ok(page) = page {
-        // Looked at for as long as there is a process.
-        let number = ManuallyDrop::new(page).base().cast::<AtomicU32>();
+        let number = page.base().cast::<AtomicU32>();
         // SAFETY: the mapping is aligned, large enough and ours.
-        unsafe { number.as_ref() }.store(PROCESSES.load(Ordering::Relaxed), Ordering::Relaxed);
+        unsafe { number.as_ref() }.store(PROCESSES.load(order), order);
+        let (none, number) = (ptr::null_mut(), number.as_ptr());
         // Release: publishes the number.
-        THIS_PROCESS.store(number.as_ptr(), Ordering::Release);
+        let kept = THIS_PROCESS.compare_exchange(none, number, Ordering::Release, order);
+        if kept.is_ok() {
+            let _ = ManuallyDrop::new(page); // looked at for as long as there is a process
+        }
         return;
     }
+    // By two threads that arrive together it is done twice: then a child is counted as two, which does no harm.
     // SAFETY: the handler is a function of this library, which is never unloaded.
     unsafe { libc::pthread_atfork(None, None, Some(count_child)) };
+    HANDLED.store(true, order);
 }
 
 /// For kernels that cannot wipe a page: a child's handlers run before the fork returns.
