@@ -118,7 +118,13 @@ impl Ballot {
         }
     }
 
-    /// Says that the matter is decided.
+    /// Whether whose turn it was is at it still.
+    pub fn is_under_way(&self, lot: Lot) -> bool {
+        let seen = self.word(lot.number).load(Ordering::SeqCst);
+        seen & !WATCHED == lot.generation | BEGUN
+    }
+
+    /// Says that the matter is decided: by whose turn it was, or by one who has waited for that one for too long.
     pub fn end(&self, lot: Lot) {
         let decide = |seen: u32| {
             let ours = seen & !(STATE | WATCHED) == lot.generation;

@@ -11,7 +11,8 @@
 //!
 //! A holder cannot always be judged: it may be in another namespace of process ids, or may have replaced its program
 //! (exec) while another of its threads held the lock. So one that has been suspect for [`FENCED_AFTER`] loses the lock
-//! even though it seems to live. It notices when it lets go, by the epoch, and does not believe what it did.
+//! even though it seems to live. It notices when it lets go, by the epoch, and does not believe what it did; whoever has
+//! the lock next is told to mend, as after a death.
 
 use core::hint;
 use core::ptr;
@@ -36,7 +37,7 @@ const WAITERS: u64 = 1 << 31;
 /// The holder has kept somebody waiting for too long.
 const SUSPECT: u64 = 1 << 30;
 
-/// A lock's place: three words in one line of the processor's cache.
+/// A lock's place: four words in one line of the processor's cache.
 #[derive(Clone, Copy)]
 pub(super) struct Lock<'a> {
     word: &'a AtomicU64,
@@ -44,6 +45,8 @@ pub(super) struct Lock<'a> {
     since: &'a AtomicU64,
     /// How often it was taken from its holder.
     epoch: &'a AtomicU32,
+    /// Whether one from whom it was taken has gone on for a while.
+    disturbed: &'a AtomicU32,
 }
 
 /// The lock, held. Dropped, it is let go.
@@ -58,7 +61,7 @@ pub(super) struct Held<'a> {
 pub(super) enum Wait<'a> {
     /// The lock is had.
     Had(Held<'a>),
-    /// It is had, and was taken from one who may have been in the middle of a change.
+    /// It is had, and was taken from one who may have been in the middle of a change, or went on with it.
     TakenOver(Held<'a>),
     /// It is not had.
     InVain,
@@ -70,13 +73,14 @@ impl<'a> Lock<'a> {
             word: memory.u64(at),
             since: memory.u64(at + 8),
             epoch: memory.u32(at + 16),
+            disturbed: memory.u32(at + 20),
         }
     }
 
     pub(super) fn lock(self) -> Wait<'a> {
         let own = Identity::own();
         match self.try_take(own.word()) {
-            Some(held) => Wait::Had(held),
+            Some(had) => had,
             None => self.wait(own),
         }
     }
@@ -89,12 +93,16 @@ impl<'a> Lock<'a> {
         }
     }
 
-    fn try_take(self, word: u64) -> Option<Held<'a>> {
+    fn try_take(self, word: u64) -> Option<Wait<'a>> {
         // Acquire: pairs with the Release of who let go, whose changes are then seen.
-        self.word
-            .compare_exchange(0, word, Acquire, Relaxed)
-            .ok()
-            .map(|_| self.held(word))
+        self.word.compare_exchange(0, word, Acquire, Relaxed).ok()?;
+        let held = self.held(word);
+        // Acquire: what was changed without the lock is seen by who mends it.
+        let disturbed = self.disturbed.load(Relaxed) != 0 && self.disturbed.swap(0, Acquire) != 0;
+        Some(match disturbed {
+            true => Wait::TakenOver(held),
+            false => Wait::Had(held),
+        })
     }
 
     #[cold]
@@ -108,9 +116,9 @@ impl<'a> Lock<'a> {
                 break;
             }
             if seen == 0
-                && let Some(held) = self.try_take(own.word())
+                && let Some(had) = self.try_take(own.word())
             {
-                return Wait::Had(held);
+                return had;
             }
             hint::spin_loop();
         }
@@ -122,7 +130,7 @@ impl<'a> Lock<'a> {
             if seen == 0 {
                 // Others may sleep, too: whoever has slept wakes the next one.
                 match self.try_take(own.word() | WAITERS) {
-                    Some(held) => return Wait::Had(held),
+                    Some(had) => return had,
                     None if waited >= LIMIT => return Wait::InVain,
                     None => continue,
                 }
@@ -199,11 +207,22 @@ impl Held<'_> {
         kept
     }
 
+    /// Whether the lock is held still.
+    pub(super) fn is_kept(&self) -> bool {
+        self.is_kept_as(self.lock.word.load(Relaxed))
+    }
+
+    fn is_kept_as(&self, seen: u64) -> bool {
+        seen & !FLAGS == self.word & !FLAGS && self.lock.epoch.load(Relaxed) == self.epoch
+    }
+
     fn let_go(&self) -> bool {
         let word = self.lock.word;
         let mut seen = self.word;
         loop {
-            if seen & !FLAGS != self.word & !FLAGS || self.lock.epoch.load(Relaxed) != self.epoch {
+            if !self.is_kept_as(seen) {
+                // Release: publishes what was changed since.
+                self.lock.disturbed.store(1, Release);
                 return false;
             }
             // Release: publishes what was changed under the lock.

@@ -1,7 +1,7 @@
 //! A page for keys that all processes use: for the tickets of TLS, whose keys must be the same in all of them.
 //!
 //! It is shown as a copy, under a lock of its own, and kept twice: a change is written to the copy that is not valid,
-//! which one store then makes the valid one. Whoever is killed meanwhile leaves the page as it was.
+//! which one store then makes the valid one. Whoever is killed meanwhile leaves the page as it was, or as it is to be.
 
 use core::sync::atomic::Ordering::{Relaxed, Release};
 
@@ -27,12 +27,20 @@ impl Region {
             self.count_off();
             return None;
         }
-        // One who died in here has not changed what is valid: there is nothing to mend.
-        let (Wait::Had(held) | Wait::TakenOver(held)) = Lock::at(&self.memory, PAGE).lock() else {
-            self.memory.u64(header::TIME_OUTS).fetch_add(1, Relaxed);
-            return None;
-        };
+        let wait = Lock::at(&self.memory, PAGE).lock();
         let valid = self.memory.u32(VALID).load(Relaxed) as usize & 1;
+        let held = match wait {
+            Wait::Had(held) => held,
+            // One who died in here may have left keys in the copy that is not valid.
+            Wait::TakenOver(held) => {
+                self.wipe_copy(1 - valid);
+                held
+            }
+            Wait::InVain => {
+                self.memory.u64(header::TIME_OUTS).fetch_add(1, Relaxed);
+                return None;
+            }
+        };
         let mut page = Page([0; PAGE_BYTES]);
         self.read_copy(valid, &mut page);
         let check = self.check(&page);
@@ -41,8 +49,7 @@ impl Region {
             self.write_copy(1 - valid, &page);
             // Release: the copy is whole before.
             self.memory.u32(VALID).store(1 - valid as u32, Release);
-            let old = COPIES + valid * COPY_BYTES;
-            self.memory.wipe(old, old + COPY_BYTES);
+            self.wipe_copy(valid);
         }
         held.release().then_some(answer)
     }
@@ -61,6 +68,11 @@ impl Region {
         let at = COPIES + number * COPY_BYTES;
         self.memory.write(at, &page.0);
         self.memory.u64(at + CHECK).store(self.check(page), Relaxed);
+    }
+
+    fn wipe_copy(&self, number: usize) {
+        let at = COPIES + number * COPY_BYTES;
+        self.memory.wipe(at, at + COPY_BYTES);
     }
 
     fn check(&self, page: &Page) -> u64 {
@@ -85,5 +97,28 @@ impl Page {
 impl Drop for Page {
     fn drop(&mut self) {
         self.wipe();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tier::identity::Identity;
+
+    #[test]
+    fn killed_before_the_old_keys_are_wiped_leaves_them_to_the_next() {
+        let region = Region::anonymous(64 << 10).expect("memory");
+        assert!(region.with_page(|page| page.fill(7)).is_some());
+        let old = COPIES + (1 - region.memory.u32(VALID).load(Relaxed) as usize) * COPY_BYTES;
+        region.memory.write(old, &[6; PAGE_BYTES]);
+        let nobody = Identity {
+            pid: 1,
+            start: 5,
+            ..Identity::own()
+        };
+        Lock::at(&region.memory, PAGE).pretend(nobody);
+        assert_eq!(region.with_page(|page| page[3999]), Some(7));
+        let is_wiped = |at| region.memory.u64(at).load(Relaxed) == 0;
+        assert!((old..old + COPY_BYTES).step_by(8).all(is_wiped));
     }
 }

@@ -25,6 +25,18 @@ pub struct Region {
     watch: Option<Watch>,
 }
 
+/// What became of asking for a slot.
+pub(super) enum Claim {
+    Had(u32),
+    /// There is none for another realm.
+    Full,
+    /// The lock is not had in time.
+    InVain,
+}
+
+/// Not the realm's own slot: that is looked for again.
+const UNPLACED: u32 = 0;
+
 impl Region {
     /// A region of anonymous memory, for this process and those that will be forked from it. It takes what is used of
     /// it; `bytes` is the most, and the address space.
@@ -64,14 +76,18 @@ impl Region {
     }
 
     /// The share of a realm. `capacity`, 0 meaning no bound by number, counts only where the realm is new here. None if
-    /// there is no place for another realm, or a lock is not had in time.
+    /// there is no place for another realm. Where a lock is not had in time the share [has none yet](Share::is_placed).
     pub fn share(&self, realm: Realm, capacity: usize) -> Option<Share<'_>> {
         if !self.is_on() {
             return None;
         }
         let slot = match self.realms().find(realm) {
             Some(slot) => slot,
-            None => self.claim(realm, capacity)?,
+            None => match self.claim(realm, capacity) {
+                Claim::Had(slot) => slot,
+                Claim::Full => return None,
+                Claim::InVain => UNPLACED,
+            },
         };
         Some(Share::new(self, realm, slot, capacity))
     }
@@ -204,7 +220,7 @@ impl Region {
     }
 
     /// Does something under the lock of a shard. None: the lock was not had, or was lost meanwhile, or something in the
-    /// shard makes no sense, which is mended then.
+    /// shard makes no sense. That is mended at once; what one does who has lost the lock, by whoever has it next.
     pub(super) fn in_shard<R>(
         &self,
         number: usize,
@@ -212,19 +228,14 @@ impl Region {
     ) -> Option<R> {
         let (shard, held) = self.hold(number)?;
         match act(&shard) {
-            Ok(done) if held.release() => Some(done),
-            // Somebody took the lock for that of a dead one. What was done since is done, and put in order now.
-            Ok(_) => {
-                if let Some((shard, _held)) = self.hold(number) {
-                    self.rebuild(&shard);
-                }
-                None
-            }
-            Err(Broken) => {
+            Ok(done) => held.release().then_some(done),
+            // Not without the lock: somebody else may be in the middle of a change.
+            Err(Broken) if held.is_kept() => {
                 shard.count(Event::Rebuilt);
                 self.rebuild(&shard);
                 None
             }
+            Err(Broken) => None,
         }
     }
 
@@ -275,14 +286,17 @@ impl Region {
         }
     }
 
-    pub(super) fn claim(&self, realm: Realm, capacity: usize) -> Option<u32> {
-        let held = self.hold_realms()?;
-        if let Some(slot) = self.realms().claim(realm, capacity) {
-            return held.release().then_some(slot);
+    pub(super) fn claim(&self, realm: Realm, capacity: usize) -> Claim {
+        let Some(held) = self.hold_realms() else {
+            return Claim::InVain;
+        };
+        let slot = self.realms().claim(realm, capacity);
+        match (held.release(), slot) {
+            (true, Some(slot)) => Claim::Had(slot),
+            // All slots have records, of contexts that may be alive: this one keeps its sessions in its process.
+            (true, None) => Claim::Full,
+            (false, _) => Claim::InVain,
         }
-        // All slots have records, of contexts that may be alive: this one keeps its sessions in its process.
-        held.release();
-        None
     }
 
     /// Spreads a realm without records over as many shards as its capacity wants.

@@ -5,7 +5,7 @@ use super::figures::Event;
 use super::heap::Broken;
 use super::realms::Realm;
 use super::record::Contents;
-use super::region::Region;
+use super::region::{Claim, Region};
 use super::shard::{Look, Owner, Placed, Shard};
 use crate::cache::{Expiry, Key, Standing};
 
@@ -37,6 +37,14 @@ pub struct Found {
     pub expiry: Expiry,
 }
 
+/// When a record is put.
+enum Condition<'a> {
+    None,
+    /// Over one of this mark.
+    Over(u32),
+    While(&'a dyn Fn() -> bool),
+}
+
 impl<'a> Share<'a> {
     pub(super) fn new(region: &'a Region, realm: Realm, slot: u32, capacity: usize) -> Share<'a> {
         Share {
@@ -45,6 +53,16 @@ impl<'a> Share<'a> {
             slot,
             capacity,
         }
+    }
+
+    /// Whose it is.
+    pub fn realm(&self) -> Realm {
+        self.realm
+    }
+
+    /// Whether the realm has its place in the region. Without one it has no records; the first put asks for it again.
+    pub fn is_placed(&self) -> bool {
+        self.slot_if_on().is_some()
     }
 
     /// Puts a record, in place of one of the same key. `now` is used to prefer expired ones where one has to leave. The
@@ -58,23 +76,35 @@ impl<'a> Share<'a> {
         standing: Standing,
         now: i64,
     ) -> bool {
-        self.put_if(key, mark, record, expiry, standing, (None, now))
+        self.put_if((key, mark, record), expiry, standing, Condition::None, now)
+    }
+
+    /// Puts a record if `may` says so under the lock: whoever removes it after `may` ceases to has removed it for good.
+    pub fn put_while(
+        &self,
+        (key, mark, record): (&Key, u32, &[u8]),
+        expiry: Expiry,
+        standing: Standing,
+        may: &dyn Fn() -> bool,
+        now: i64,
+    ) -> bool {
+        let condition = Condition::While(may);
+        self.put_if((key, mark, record), expiry, standing, condition, now)
     }
 
     /// Puts a record in place of one of the same key and mark, if there is one: what was removed stays removed.
     pub fn put_over(&self, key: &Key, mark: u32, record: &[u8], expiry: Expiry, now: i64) -> bool {
-        let over = (Some(mark), now);
-        self.put_if(key, mark, record, expiry, Standing::Returning, over)
+        let (standing, condition) = (Standing::Returning, Condition::Over(mark));
+        self.put_if((key, mark, record), expiry, standing, condition, now)
     }
 
     fn put_if(
         &self,
-        key: &Key,
-        mark: u32,
-        record: &[u8],
+        (key, mark, record): (&Key, u32, &[u8]),
         expiry: Expiry,
         standing: Standing,
-        (over, now): (Option<u32>, i64),
+        condition: Condition<'_>,
+        now: i64,
     ) -> bool {
         let Some(slot) = self.slot_or_claim() else {
             return false;
@@ -90,6 +120,11 @@ impl<'a> Share<'a> {
             expiry,
             body: record,
         };
+        let (over, may): (_, &dyn Fn() -> bool) = match condition {
+            Condition::None => (None, &|| true),
+            Condition::Over(mark) => (Some(mark), &|| true),
+            Condition::While(may) => (None, may),
+        };
         let mut number = 0;
         for _ in 0..ATTEMPTS_MOST {
             let owner = Owner {
@@ -98,12 +133,13 @@ impl<'a> Share<'a> {
                 spread: realms.spread(slot, self.realm),
             };
             number = self.home(owner.spread, fingerprint.shard());
-            let placed =
-                self.region
-                    .in_shard(number, |shard| match shard.could_hold(record.len()) {
-                        true => shard.put(&owner, &contents, standing, over, now),
-                        false => Ok(Placed::Refused),
-                    });
+            let placed = self.region.in_shard(number, |shard| match may() {
+                true if shard.could_hold(record.len()) => {
+                    shard.put(&owner, &contents, standing, over, now)
+                }
+                true => Ok(Placed::Refused),
+                false => Ok(Placed::Gone),
+            });
             match placed {
                 Some(Placed::Done) => return true,
                 Some(Placed::Gone) => return false,
@@ -234,6 +270,12 @@ impl<'a> Share<'a> {
         }
     }
 
+    /// For tests: keeps the lock that this key needs.
+    #[cfg(test)]
+    pub fn while_locked<R>(&self, key: &Key, act: impl FnOnce() -> R) -> Option<R> {
+        self.at_home(key, |_, _, _| Ok(act()))
+    }
+
     /// How many records the realm has, expired ones too.
     pub fn len(&self) -> usize {
         self.slot_if_on()
@@ -285,7 +327,10 @@ impl<'a> Share<'a> {
         }
         match self.region.realms().is_of(self.slot, self.realm) {
             true => Some(self.slot),
-            false => self.region.claim(self.realm, self.capacity),
+            false => match self.region.claim(self.realm, self.capacity) {
+                Claim::Had(slot) => Some(slot),
+                Claim::Full | Claim::InVain => None,
+            },
         }
     }
 

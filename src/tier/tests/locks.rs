@@ -1,9 +1,10 @@
 //! Those who keep a lock: stopped, dead, or of unknown fate.
 
 use super::*;
+use crate::tier::heap::Broken;
 use crate::tier::identity::Identity;
-use crate::tier::layout::shard as place;
-use crate::tier::lock::Lock;
+use crate::tier::layout::{header, shard as place};
+use crate::tier::lock::{Lock, Wait};
 
 /// The lock of the only shard of a small region.
 fn lock(region: &Region) -> Lock<'_> {
@@ -12,11 +13,16 @@ fn lock(region: &Region) -> Lock<'_> {
 
 /// A child that stops itself while it holds the lock.
 fn stopped_holder(region: &Region) -> Child {
+    holder_that_stops(region, Ok(()))
+}
+
+/// A child that stops itself while it holds the lock, and then comes to this end.
+fn holder_that_stops(region: &Region, end: Result<(), Broken>) -> Child {
     let child = Child::of(|| {
         let held = region.in_shard(0, |_| {
             // SAFETY: stops this process, until it is told to go on.
             unsafe { libc::raise(libc::SIGSTOP) };
-            Ok(())
+            end
         });
         i32::from(held.is_some())
     });
@@ -124,16 +130,46 @@ fn suspect_that_keeps_a_lock_for_too_long_loses_it_and_does_not_believe_what_it_
     let share = share(&region, 0);
     assert!(put(&share, 1, &record(1, 1, 100)));
     let holder = stopped_holder(&region);
-    assert_ne!(share.remove(&key(1)), Some(true));
-    // As if it had been suspect for long.
-    let since = region.memory.u64(region.layout.shard(0) + place::LOCK + 8);
-    since.fetch_sub(crate::tier::lock::FENCED_AFTER.as_nanos() as u64, Relaxed);
-    until("somebody looks", || put(&share, 2, b"record"));
+    fence(&region, &share);
     assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
     assert_eq!(region.figures().recovered, 1);
     holder.signal(libc::SIGCONT);
     assert_eq!(holder.wait(), 0, "it did not notice");
     assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
+}
+
+/// Takes the lock from who holds it, as if it had been suspect for long.
+fn fence(region: &Region, share: &Share<'_>) {
+    assert_ne!(share.remove(&key(1)), Some(true));
+    let since = region.memory.u64(region.layout.shard(0) + place::LOCK + 8);
+    since.fetch_sub(crate::tier::lock::FENCED_AFTER.as_nanos() as u64, Relaxed);
+    until("somebody looks", || put(share, 2, b"record"));
+}
+
+#[test]
+fn what_one_did_without_its_lock_is_mended_by_the_next_who_has_it() {
+    for end in [Ok(()), Err(Broken)] {
+        let region = region(64 << 10);
+        let share = share(&region, 0);
+        assert!(put(&share, 1, &record(1, 1, 100)));
+        let holder = holder_that_stops(&region, end);
+        fence(&region, &share);
+        // In the middle of a change nobody else touches the shard.
+        let untouched = region.in_shard(0, |shard| {
+            let records = shard.word(place::RECORDS);
+            shard.set_word(place::RECORDS, 77);
+            holder.signal(libc::SIGCONT);
+            assert_eq!(holder.wait(), 0, "it did not notice");
+            let untouched = shard.word(place::RECORDS) == 77;
+            shard.set_word(place::RECORDS, records);
+            Ok(untouched)
+        });
+        assert_eq!(untouched, Some(true));
+        assert_eq!(region.figures().recovered, 1);
+        assert!(put(&share, 3, b"record"));
+        assert_eq!(region.figures().recovered, 2);
+        region.validate().expect("whole");
+    }
 }
 
 #[test]
@@ -143,6 +179,19 @@ fn lock_held_by_the_parent_over_a_fork_is_let_go_by_it() {
     let child = region.in_shard(0, |_| Ok(Child::of(|| i32::from(get(&share, 1).is_none()))));
     assert_eq!(child.expect("the lock").wait(), 1);
     assert!(put(&share, 1, b"record") && region.figures().recovered == 0);
+}
+
+#[test]
+fn share_whose_place_is_not_had_in_time_has_it_with_a_later_put() {
+    let region = region(64 << 10);
+    let Wait::Had(held) = Lock::at(&region.memory, header::REALMS_LOCK).lock() else {
+        panic!("nobody holds it");
+    };
+    let share = share(&region, 0);
+    assert!(!put(&share, 1, b"record") && !share.is_placed());
+    assert_eq!(share.remove(&key(1)), Some(false));
+    drop(held);
+    assert!(put(&share, 1, b"record") && share.is_placed());
 }
 
 #[test]
