@@ -31,23 +31,45 @@ static SSL_SESSION *begin(int with_data)
     return ticket;
 }
 
-/* How often a ticket is accepted, by the child first, then by its parent. */
-static int accepted(SSL_SESSION *ticket, pid_t (*forks)(void))
+static int offer(const Ticket *der)
+{
+    SSL_SESSION *again = from_ticket(der);
+    int accepted = offer_early_data(client, early, again, NULL, NULL) == 1;
+    SSL_SESSION_free(again);
+    return accepted;
+}
+
+static void await(int end)
+{
+    char byte;
+    NEED(read(end, &byte, 1) == 0);
+}
+
+/* How often a ticket is accepted, by the child and by its parent; the other one first if it is `parents_turn`. */
+static int accepted(SSL_SESSION *ticket, pid_t (*forks)(void), int parents_turn)
 {
     Ticket der = as_ticket(ticket);
-    SSL_SESSION *again;
-    int status = 0, times;
+    int status = 0, times = 0, turn[2];
     pid_t child;
     fflush(stdout);
+    NEED(pipe(turn) == 0);
     child = forks();
     NEED(child >= 0);
-    if (child == 0)
+    if (child == 0) {
         alarm(50);
-    else
+        close(turn[1]);
+        if (parents_turn)
+            await(turn[0]);
+        times = offer(&der);
+    } else {
+        if (parents_turn)
+            times = offer(&der);
+        close(turn[1]);
         NEED(waitpid(child, &status, 0) == child && WIFEXITED(status));
-    again = from_ticket(&der);
-    times = offer_early_data(client, early, again, NULL, NULL) == 1;
-    SSL_SESSION_free(again);
+        if (!parents_turn)
+            times = offer(&der);
+    }
+    close(turn[0]);
     SSL_SESSION_free(ticket);
     SSL_CTX_free(early);
     SSL_CTX_free(client);
@@ -61,11 +83,24 @@ static pid_t without_handlers(void)
     return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 }
 
+/* A child without handlers that forks as usual, and does nothing else. */
+static pid_t by_way_of_a_child(void)
+{
+    pid_t child = without_handlers(), grandchild;
+    int status;
+    if (child != 0 || (grandchild = fork()) == 0)
+        return child;
+    NEED(waitpid(grandchild, &status, 0) == grandchild && WIFEXITED(status));
+    _exit(WEXITSTATUS(status));
+}
+
 int main(void)
 {
     data_index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    divergence("replay_over_fork", "%d", accepted(begin(0), fork));
-    divergence("replay_over_fork_of_own_data", "%d", accepted(begin(1), fork));
-    divergence("replay_over_fork_without_handlers", "%d", accepted(begin(0), without_handlers));
+    divergence("replay_over_fork", "%d", accepted(begin(0), fork, 0));
+    divergence("replay_over_fork_of_own_data", "%d", accepted(begin(1), fork, 0));
+    divergence("replay_over_fork_without_handlers", "%d", accepted(begin(0), without_handlers, 0));
+    divergence("replay_after_fork_without_handlers", "%d", accepted(begin(0), without_handlers, 1));
+    divergence("replay_by_way_of_a_child_without_handlers", "%d", accepted(begin(0), by_way_of_a_child, 1));
     return 0;
 }

@@ -50,7 +50,7 @@ impl Store {
         } else {
             Flush::ExpiredBefore(t)
         };
-        for cache in [&self.cache, self.private()] {
+        for cache in self.caches() {
             let Some(mut sweep) = self.with_cache(|_| cache.flush(which)) else {
                 return;
             };

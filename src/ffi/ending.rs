@@ -53,7 +53,7 @@ impl Store {
         // What was lent to the host and not taken back, and the sentinel if the host has not come by it.
         // SAFETY: the context still has its cache while its ex_data is freed.
         unsafe { (self.libssl.SSL_CTX_flush_sessions)(ctx, 0) };
-        for cache in [&self.cache, self.private()] {
+        for cache in self.caches() {
             self.with_cache(|_| cache.flush(Flush::Everything).for_each(drop));
         }
         self.end_inheritance();

@@ -262,7 +262,7 @@ impl Store {
         for (number, ages) in own.ages.iter().enumerate() {
             sums.figures[Figure::AgeMinute as usize + number] += count(ages);
         }
-        for cache in [&self.cache, self.private()] {
+        for cache in self.caches() {
             let counters = cache.counters();
             for (figure, number) in [
                 (Figure::Added, counters.inserted),
@@ -309,7 +309,7 @@ impl Store {
                 .sum(),
             options,
             capacity: self.cache.capacity() as u64,
-            sessions: (self.cache.len() + self.private().len()) as u64,
+            sessions: self.caches().iter().map(|cache| cache.len() as u64).sum(),
             hits: after.hits() - before.hits(),
             misses: after.misses() - before.misses(),
             accepted: own(Figure::Handshakes),

@@ -118,14 +118,16 @@ impl Store {
     pub fn sessions(&self, ctx: *mut SSL_CTX) -> *mut OPENSSL_LHASH {
         let reaches = self.reaches(ctx);
         let is_shared = reaches.iter().any(|reach| reach.share().is_some());
-        let changes = self.cache.counters().changes() + self.private().counters().changes();
+        let changes = self.caches().map(|cache| cache.counters().changes());
+        let changes = changes.iter().sum();
         // What other processes remove is not counted here: one that is shared is good for its second.
         let since = if is_shared { now() } else { c_long::MIN };
         if let Some(table) = self.snapshots.made_at(changes, since) {
             return table;
         }
         let mut sessions = Vec::new();
-        for (cache, is_private) in [(&self.cache, false), (self.private(), true)] {
+        for cache in self.caches() {
+            let is_private = !ptr::eq(cache, &self.cache);
             let Some(mut batches) = self.with_cache(|_| cache.iter()) else {
                 return ptr::null_mut();
             };

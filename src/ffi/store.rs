@@ -312,6 +312,14 @@ impl Usage {
     pub fn is_taken(self) -> bool {
         matches!(self, Self::Taken)
     }
+
+    /// The same, but it stays.
+    pub(super) fn leaving(self) -> Self {
+        match self {
+            Self::Taken => Self::Once,
+            stays => stays,
+        }
+    }
 }
 
 /// Finding.
@@ -331,9 +339,15 @@ impl Store {
         let found = if !matches!(reach, Reach::Own) || self.may_group() {
             self.find_shared(ctx, reach, key, usage)
         } else {
+            let found = self.look_up(&self.cache, key, usage);
             // A fork since the question: a child may have inherited what was just taken out, and give it away, too.
-            self.look_up(&self.cache, key, usage)
-                .filter(|_| !(usage.is_taken() && self.has_forked()))
+            let lost = usage.is_taken() && self.has_forked();
+            found.filter(|session| {
+                if lost {
+                    self.removed(ctx, session.as_ptr());
+                }
+                !lost
+            })
         };
         // divergence: libssl resumes a session that was removed and then added again, though the removal
         // marked it not resumable. The host refuses a marked session from a callback.

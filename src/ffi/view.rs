@@ -83,7 +83,11 @@ impl Store {
             removed: cache.removed,
             refused: cache.refused,
             failures: self.counters.failures.load(Ordering::Relaxed),
-            memory: (self.cache.memory() + self.private().memory()) as u64,
+            memory: self
+                .caches()
+                .iter()
+                .map(|cache| cache.memory() as u64)
+                .sum(),
             shared: self
                 .reaches(ctx)
                 .iter()

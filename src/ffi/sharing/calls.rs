@@ -4,7 +4,7 @@ use core::ffi::c_long;
 use core::sync::atomic::Ordering;
 
 use super::{Reach, common};
-use crate::cache::{Cache, Key, Standing};
+use crate::cache::{Cache, Expiry, Key, Standing};
 use crate::config::{Group, settings};
 use crate::ffi::freeing;
 use crate::ffi::guard::quietly;
@@ -12,7 +12,6 @@ use crate::ffi::store::{Store, Usage, expiry_of, key_of, now};
 use crate::host::SessionRef;
 use crate::host::record::Record;
 use crate::host::types::SSL_CTX;
-use crate::lock::this_process;
 use crate::tier::Share;
 
 /// What is called where a session is to be added, found, removed or counted.
@@ -32,48 +31,52 @@ impl Store {
         };
         let share = match reach.share() {
             Some(share) if to_all && !self.has_to_stay(session) => share,
-            share => return self.keep(ctx, share, (key, own), standing, now),
+            _ => return self.keep(ctx, reach, (key, own), standing, now),
         };
         let expiry = expiry_of(session);
         let fresh = self.insert(ctx, &self.cache, (key.clone(), own), expiry, standing, now);
         let known = !fresh && quietly(|| share.holds(&key, session.digest(), now)) == Some(true);
         // Again, though it is known: its time may be new.
-        if self.put(share, &key, session, standing) {
-            drop(self.with_cache(|_| self.sharing.private.take(&key)));
+        let put = |record: &[u8], expiry| {
+            share.put(&key, session.digest(), record, expiry, standing, now)
+        };
+        if self.give(session, put) {
+            drop(self.take_private(&key));
         } else if let Some(own) = self
             .with_cache(|cache| cache.remove_if_same(&key, session))
             .flatten()
         {
-            self.keep(ctx, Some(share), (key, own), standing, now);
+            return self.keep(ctx, reach, (key, own), standing, now) && !known;
         }
         !known
     }
 
-    /// Keeps a session in this process; whether it was new to it.
+    /// Keeps a session in this process; whether it was new to it. Not one that others may have as well, and use up.
     fn keep(
         &self,
         ctx: *mut SSL_CTX,
-        share: Option<Share<'static>>,
+        reach: Reach,
         (key, session): (Key, SessionRef),
         standing: Standing,
         now: c_long,
     ) -> bool {
+        let own = self.own_private(ctx);
+        let take = |cache: &Cache<SessionRef>| self.with_cache(|_| cache.take(&key)).flatten();
+        let replaced = take(&self.cache);
+        let is_handed_over = matches!(reach, Reach::Unsettled(_)) && replaced.is_some();
+        let replaced = replaced.or_else(|| take(self.inherited_private()));
         // What another process may have under this id.
-        share.inspect(|share| {
-            self.remove_shared(*share, &key);
-        });
-        let replaced = self.with_cache(|cache| cache.take(&key)).flatten();
-        self.note_private(this_process());
+        let removed = match reach.share() {
+            Some(share) => self.remove_shared(share, &key),
+            None => Some(false),
+        };
+        if is_handed_over || removed.is_none() {
+            self.failed();
+            return false;
+        }
         let expiry = expiry_of(&session);
         let same = replaced.as_ref() == Some(&session);
-        self.insert(
-            ctx,
-            &self.sharing.private,
-            (key, session),
-            expiry,
-            standing,
-            now,
-        ) && !same
+        self.insert(ctx, own, (key, session), expiry, standing, now) && !same
     }
 
     fn has_to_stay(&self, session: &SessionRef) -> bool {
@@ -83,41 +86,33 @@ impl Store {
                 && session.has_peer_certificate(self.host)
     }
 
-    /// Gives a session to the region; whether it has it.
-    pub(super) fn put(
+    /// Gives a session to the region, by `put`; whether it has it for sure.
+    pub(super) fn give(
         &self,
-        share: Share<'static>,
-        key: &Key,
         session: &SessionRef,
-        standing: Standing,
+        put: impl FnOnce(&[u8], Expiry) -> bool,
     ) -> bool {
         !self.has_to_stay(session)
             && quietly(|| {
                 let record = session.encode();
-                record.is_some_and(|record| {
-                    let expiry = expiry_of(session);
-                    share.put(key, session.digest(), &record, expiry, standing, now())
-                })
+                record.is_some_and(|record| put(&record, expiry_of(session)))
             })
     }
 
-    /// Removes what the region has; whether it had it. Where it has no time, with the next call.
-    pub(super) fn remove_shared(&self, share: Share<'static>, key: &Key) -> bool {
+    /// Removes what the region has; whether it had it. `None` where it has no time: then with the next call.
+    pub(super) fn remove_shared(&self, share: Share<'static>, key: &Key) -> Option<bool> {
         let removed = quietly(|| share.remove(key));
         if removed.is_none() {
-            self.sharing.deferred.push(key);
+            self.sharing.deferred.push(key, share);
         }
-        removed == Some(true)
+        removed
     }
 
     /// Removes the session of a key, wherever it is: what this process had, and whether anybody did.
     pub fn remove_everywhere(&self, ctx: *mut SSL_CTX, key: &Key) -> (Option<SessionRef>, bool) {
         // First here: `hand_over` relies on it.
         let own = self.with_cache(|cache| cache.take(key)).flatten();
-        let own = own.or_else(|| {
-            self.with_cache(|_| self.sharing.private.take(key))
-                .flatten()
-        });
+        let own = own.or_else(|| self.take_private(key));
         let mut found = own.is_some();
         for reach in self.reaches(ctx) {
             // What a connection leaves that is freed without a word, as some programs always do: a group lets its
@@ -125,12 +120,12 @@ impl Store {
             if self.may_group() && freeing::is_under_way() {
                 continue;
             }
-            found |= reach
-                .share()
-                .is_some_and(|share| self.remove_shared(share, key));
-            if let Reach::Unsettled(_) = reach {
-                self.sharing.deferred.push(key);
+            let Some(share) = reach.share() else { continue };
+            let removed = self.remove_shared(share, key);
+            if removed.is_some() && matches!(reach, Reach::Unsettled(_)) {
+                self.sharing.deferred.push(key, share);
             }
+            found |= removed == Some(true);
         }
         (own, found)
     }
@@ -146,7 +141,10 @@ impl Store {
         };
         let mark = session.digest();
         if quietly(|| share.take(&key, Some(mark), now(), None)).is_some() {
-            self.make_private(ctx, session, this_process());
+            self.make_private(ctx, session, &self.cache, self.own_private(ctx));
+        } else {
+            // Others would have it without the data.
+            self.remove_shared(share, &key);
         }
     }
 
@@ -158,21 +156,22 @@ impl Store {
         key: &Key,
         usage: Usage,
     ) -> Option<SessionRef> {
-        if let Some(session) = self.look_up(&self.sharing.private, key, usage) {
-            let ours = self.sharing.private_of.load(Ordering::Relaxed) == this_process();
-            return (ours || !usage.is_taken()).then_some(session);
+        if let Some(found) = self.find_private(ctx, key, usage) {
+            return found;
         }
         let share = reach.share()?;
         if self.sharing.deferred.has(key) {
             self.count_gone();
             return None;
         }
+        if let Reach::Unsettled(_) = reach
+            && let Some(session) = self.look_up(&self.cache, key, usage.leaving())
+        {
+            return (!usage.is_taken()).then_some(session);
+        }
         let now = now();
         let mut was_here = false;
         if let Some(session) = self.look_up(&self.cache, key, usage) {
-            if let Reach::Unsettled(_) = reach {
-                return (!usage.is_taken()).then_some(session);
-            }
             // An expired one goes to the host, which counts it and has it removed.
             let expired = expiry_of(&session).has_passed(now);
             match self.counts(share, key, &session, usage, now) {
@@ -266,7 +265,7 @@ impl Store {
             !cache.is_empty()
                 && self.with_cache(|_| cache.set_expiry_if_same(key, session, expiry)) == Some(true)
         };
-        if follow(&self.sharing.private) || !follow(&self.cache) {
+        if self.sharing.private.caches().into_iter().any(follow) || !follow(&self.cache) {
             return;
         }
         let shares = self.known_shares();
@@ -291,7 +290,8 @@ impl Store {
             Reach::Own | Reach::Unsettled(_) => self.cache.len(),
             Reach::Shared(share) => quietly(|| share.len()),
         };
-        self.reaches(ctx).into_iter().map(of).sum::<usize>() + self.sharing.private.len()
+        let private = self.sharing.private.caches().map(Cache::len);
+        self.reaches(ctx).into_iter().map(of).chain(private).sum()
     }
 
     /// Whether a session has this key; not a use.
@@ -302,7 +302,8 @@ impl Store {
             Reach::Own | Reach::Unsettled(_) => has(&self.cache),
             Reach::Shared(share) => quietly(|| share.contains(key, now())) == Some(true),
         };
-        self.reaches(ctx).into_iter().any(reaches) || has(&self.sharing.private)
+        self.reaches(ctx).into_iter().any(reaches)
+            || self.sharing.private.caches().into_iter().any(has)
     }
 
     /// Whether a session of the own cache still is what it says.
@@ -314,15 +315,12 @@ impl Store {
         })
     }
 
-    /// The sessions that stay in this process.
-    pub fn private(&self) -> &Cache<SessionRef> {
-        &self.sharing.private
-    }
-
     /// Follows a size that the application sets.
     pub fn share_capacity(&self, ctx: *mut SSL_CTX, size: usize) {
         self.sharing.sized.store(true, Ordering::Relaxed);
-        self.sharing.private.set_capacity(size);
+        for cache in self.sharing.private.caches() {
+            cache.set_capacity(size);
+        }
         for share in self.reaches(ctx).into_iter().filter_map(Reach::share) {
             quietly(|| share.set_capacity(size));
         }

@@ -1,6 +1,6 @@
 //! What the processes of a tree have in common, and how often they have forked.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use once_cell::race::OnceBox;
 
@@ -17,26 +17,89 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 pub(super) struct Point {
     forks: u32,
     pub(super) process: u32,
+    unseen: u16,
 }
 
 impl Point {
     /// Forks are counted before they happen, so that no thread takes a session out unseen between the two.
     pub(super) fn now() -> Self {
+        let noted = Noted::up_to_date();
         Self {
             forks: FORKS.load(Ordering::SeqCst),
-            process: this_process(),
+            process: noted.process,
+            unseen: noted.unseen,
         }
     }
 
-    /// Whether this process was forked without fork handlers: its parent does not know.
+    /// Whether this process, or one between it and that of this point, was forked without fork handlers: its parent
+    /// does not know.
     pub(super) fn was_forked_unseen(self) -> bool {
         let now = Self::now();
-        now.forks == self.forks && now.process != self.process
+        now.unseen != self.unseen || now.forks == self.forks && now.process != self.process
     }
 }
 
+/// The last process of the line that was noted, in one word.
+#[derive(Clone, Copy)]
+struct Noted {
+    /// 0 before the first.
+    process: u32,
+    /// The lower half of `FORKS` when it last had no fork under way.
+    forks: u16,
+    /// How many processes of the line were forked without a count.
+    unseen: u16,
+}
+
+static NOTED: AtomicU64 = AtomicU64::new(0);
+
+impl Noted {
+    fn of_word(word: u64) -> Self {
+        Self {
+            process: (word >> 32) as u32,
+            forks: (word >> 16) as u16,
+            unseen: word as u16,
+        }
+    }
+
+    fn word(self) -> u64 {
+        u64::from(self.process) << 32 | u64::from(self.forks) << 16 | u64::from(self.unseen)
+    }
+
+    /// With this process, which is noted now if it is new.
+    fn up_to_date() -> Self {
+        let noted = Self::of_word(NOTED.load(Ordering::SeqCst));
+        if noted.process == this_process() {
+            return noted;
+        }
+        Self::update(|noted, process, forks| {
+            let is_new = noted.process != process;
+            let counted = noted.process == 0 || noted.forks != forks;
+            is_new.then(|| Self {
+                process,
+                forks,
+                unseen: noted.unseen.wrapping_add(u16::from(!counted)),
+            })
+        })
+    }
+
+    fn update(change: impl Fn(Self, u32, u16) -> Option<Self>) -> Self {
+        let (process, forks) = (this_process(), FORKS.load(Ordering::SeqCst) as u16);
+        let changed = |word| change(Self::of_word(word), process, forks).map(Self::word);
+        let (done, order) = (&NOTED, Ordering::SeqCst);
+        let _ = done.fetch_update(order, order, changed);
+        Self::of_word(done.load(order))
+    }
+}
+
+/// Before a fork. This process is noted before its own fork is counted, which would hide that its own was not.
 unsafe extern "C" fn note_fork() {
+    Noted::up_to_date();
     FORKS.fetch_add(1, Ordering::SeqCst);
+}
+
+/// After a fork, in the parent: a child that is not counted finds no difference.
+unsafe extern "C" fn note_forked() {
+    Noted::update(|noted, _, forks| Some(Noted { forks, ..noted }));
 }
 
 /// What a process and those that descend from it have in common.
@@ -84,7 +147,7 @@ fn make_common() -> Option<Common> {
         Ok(common) => {
             watch_forks();
             // SAFETY: the handler is a function of this library, which is never unloaded.
-            unsafe { libc::pthread_atfork(Some(note_fork), None, None) };
+            unsafe { libc::pthread_atfork(Some(note_fork), Some(note_forked), None) };
             Some(common)
         }
         Err(reason) => {

@@ -1,7 +1,7 @@
 //! What was cached before a fork: one process hands it over, the others wait for that one.
 
-use core::ffi::c_long;
 use core::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::common::{Common, Point, common};
 use crate::cache::Standing;
@@ -16,11 +16,8 @@ use crate::tier::{Share, Turn};
 /// beyond stay in each process as it has inherited them.
 const HANDED_OVER_MOST: usize = 20_480;
 
-/// After so many seconds nobody waits any more for a process that hands over: it has died.
-const HANDING_OVER_SECONDS: c_long = 2;
-
-/// Of private sessions that several processes have inherited.
-const OF_NOBODY: u32 = u32::MAX;
+/// After this nobody waits any more for a process that hands over: it has died, or comes too late.
+const HANDING_OVER: Duration = Duration::from_secs(2);
 
 /// What a context has from before the fork.
 impl Store {
@@ -64,74 +61,48 @@ impl Store {
             // up by neither.
             Some(lot) if sharing.made.was_forked_unseen() => {
                 common.ballot.watch(lot);
-                self.keep_inherited(ctx, |_| true, OF_NOBODY);
+                self.keep_inherited(ctx, |_| true);
             }
             Some(lot) => match common.ballot.begin(lot) {
                 Turn::Ours => {
-                    self.hand_over(ctx, share);
+                    self.hand_over(ctx, share, &|| common.ballot.is_under_way(lot));
                     common.ballot.end(lot);
                 }
-                Turn::Theirs => {
-                    let (now, since) = (now(), &sharing.waits_since);
-                    let _ = since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
-                    if now.saturating_sub(since.load(Ordering::Relaxed)) < HANDING_OVER_SECONDS {
-                        return false;
-                    }
+                Turn::Theirs if self.waits() => return false,
+                Turn::Theirs | Turn::Over => {
+                    // What is removed from now on is not to come back.
+                    common.ballot.end(lot);
+                    self.keep_inherited(ctx, SessionRef::has_application_data);
                 }
-                Turn::Over => self.keep_inherited(ctx, SessionRef::has_application_data, OF_NOBODY),
             },
-            None => self.keep_inherited(ctx, |_| true, OF_NOBODY), // nothing, unless there were no lots left
+            None => self.keep_inherited(ctx, |_| true), // nothing, unless there were no lots left
         }
         // Release: whoever sees it sees what was done.
         sharing.settled.store(true, Ordering::Release);
         true
     }
 
+    /// Whether there is time to wait for the process that hands over; it begins with the first question.
+    fn waits(&self) -> bool {
+        let since = self
+            .sharing
+            .waits_since
+            .get_or_init(|| Box::new(Instant::now()));
+        since.elapsed() < HANDING_OVER
+    }
+
     /// Makes those of the inherited sessions private that are `wanted`.
-    fn keep_inherited(
-        &self,
-        ctx: *mut SSL_CTX,
-        wanted: impl Fn(&SessionRef) -> bool,
-        process: u32,
-    ) {
+    fn keep_inherited(&self, ctx: *mut SSL_CTX, wanted: impl Fn(&SessionRef) -> bool) {
         let Some(batches) = self.with_cache(|cache| cache.iter()) else {
             return;
         };
         for session in batches.flatten().filter(wanted) {
-            self.make_private(ctx, &session, process);
+            self.make_private(ctx, &session, &self.cache, self.inherited_private());
         }
     }
 
-    /// Moves a session from the own cache to the private ones, if it is still there.
-    pub(super) fn make_private(&self, ctx: *mut SSL_CTX, session: &SessionRef, process: u32) {
-        let Some(key) = key_of(session) else { return };
-        let moved = self
-            .with_cache(|cache| cache.remove_if_same(&key, session))
-            .flatten();
-        if let Some(session) = moved {
-            let expiry = expiry_of(&session);
-            self.note_private(process);
-            self.insert(
-                ctx,
-                &self.sharing.private,
-                (key, session),
-                expiry,
-                Standing::Returning,
-                now(),
-            );
-        }
-    }
-
-    pub(super) fn note_private(&self, process: u32) {
-        let of = &self.sharing.private_of;
-        if process == OF_NOBODY {
-            return of.store(OF_NOBODY, Ordering::Relaxed);
-        }
-        let _ = of.compare_exchange(0, process, Ordering::Relaxed, Ordering::Relaxed);
-    }
-
-    /// Gives the region what was cached before the fork.
-    fn hand_over(&self, ctx: *mut SSL_CTX, share: Share<'static>) {
+    /// Gives the region what was cached before the fork, while it `may`: nobody has given up waiting.
+    fn hand_over(&self, ctx: *mut SSL_CTX, share: Share<'static>, may: &dyn Fn() -> bool) {
         let Some(batches) = self.with_cache(|cache| cache.iter()) else {
             return;
         };
@@ -145,14 +116,23 @@ impl Store {
                 self.with_cache(|cache| cache.set_expiry_if_same(&key, &session, expiry))
                     == Some(true)
             };
-            if left == 0 || !is_cached() || !self.put(share, &key, &session, Standing::New) {
-                self.make_private(ctx, &session, this_process());
+            let put = |record: &[u8], expiry| {
+                let what = (&key, session.digest(), record);
+                share.put_while(what, expiry, Standing::New, may, now())
+            };
+            if !is_cached() {
                 continue;
             }
-            left -= 1;
-            // A removal takes the session from the own cache first, and from the region then.
-            if !is_cached() {
-                self.remove_shared(share, &key);
+            if left > 0 && self.give(&session, put) {
+                left -= 1;
+                // A removal takes the session from the own cache first, and from the region then.
+                if !is_cached() {
+                    self.remove_shared(share, &key);
+                }
+            } else if !may() {
+                return self.keep_inherited(ctx, SessionRef::has_application_data);
+            } else if self.remove_shared(share, &key).is_some() {
+                self.make_private(ctx, &session, &self.cache, self.own_private(ctx));
             }
         }
     }

@@ -19,8 +19,10 @@ mod calls;
 mod common;
 mod deferred;
 mod inheritance;
+mod private;
 
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use once_cell::race::OnceBox;
 use smallvec::{SmallVec, smallvec};
@@ -28,15 +30,14 @@ use smallvec::{SmallVec, smallvec};
 use super::fingerprint::{self, Client, Traits};
 use super::guard::quietly;
 use super::store::Store;
-use crate::cache::Cache;
 use crate::config::{Group, settings};
-use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
 use crate::lock::Lock;
 use crate::tier::{Lot, Realm, Region, Share};
 use common::Point;
 pub use common::{Common, common, make_early};
 use deferred::Deferred;
+use private::Private;
 
 /// How a context shares its sessions.
 pub struct Sharing {
@@ -51,12 +52,9 @@ pub struct Sharing {
     lot: OnceBox<Option<Lot>>,
     /// Whether what it had before the fork is handed over.
     settled: AtomicBool,
-    /// Since when it waits for the process that hands over; 0 before.
-    waits_since: AtomicI64,
-    /// The sessions that stay in this process.
-    private: Cache<SessionRef>,
-    /// The process that may use private sessions up, as nobody else has them; 0 before there are any.
-    private_of: AtomicU32,
+    /// Since when it waits for the process that hands over.
+    waits_since: OnceBox<Instant>,
+    private: Private,
     deferred: Deferred,
     /// Whether the application has set a size.
     sized: AtomicBool,
@@ -80,9 +78,8 @@ impl Sharing {
             in_group: Lock::new(None),
             lot: OnceBox::new(),
             settled: AtomicBool::new(false),
-            waits_since: AtomicI64::new(0),
-            private: Cache::new(size, 1),
-            private_of: AtomicU32::new(0),
+            waits_since: OnceBox::new(),
+            private: Private::new(size),
             deferred: Deferred::new(),
             sized: AtomicBool::new(false),
         }
@@ -94,7 +91,7 @@ impl Sharing {
 pub enum Reach {
     /// It is this process's alone.
     Own,
-    /// Another process is handing over what was cached before the fork.
+    /// Another process is handing over what was cached before the fork, or begins just now.
     Unsettled(Share<'static>),
     /// The region has the last word.
     Shared(Share<'static>),
@@ -139,7 +136,10 @@ impl Store {
     }
 
     fn shared(&self, share: Share<'static>) -> Reach {
-        quietly(|| self.sharing.deferred.make_up(share));
+        // What is being handed over would come back.
+        let settled = self.sharing.settled.load(Ordering::Acquire);
+        let may = |share: Share<'_>| settled || self.sharing.realm != Some(share.realm());
+        quietly(|| self.sharing.deferred.make_up(may));
         Reach::Shared(share)
     }
 
@@ -147,21 +147,30 @@ impl Store {
         let Some(realm) = self.sharing.realm.filter(|_| self.has_forked()) else {
             return Reach::Own;
         };
-        let join = || {
-            common
-                .region
-                .share(realm, self.cache.capacity())
-                .map(Box::new)
-        };
-        let alone = quietly(|| self.sharing.alone.get_or_try_init(|| join().ok_or(())));
-        let Ok(&share) = alone else {
+        let Some(share) = quietly(|| self.share_alone(&common.region, realm)) else {
             return Reach::Own; // no room for one more realm
         };
-        if self.sharing.settled.load(Ordering::Acquire) || self.settle(ctx, common, share) {
+        let is_settled = || {
+            self.sharing.settled.load(Ordering::Acquire)
+                || share.is_placed() && self.settle(ctx, common, share)
+        };
+        if is_settled() {
             self.shared(share)
         } else {
             Reach::Unsettled(share)
         }
+    }
+
+    fn share_alone(&self, region: &'static Region, realm: Realm) -> Option<Share<'static>> {
+        let alone = &self.sharing.alone;
+        if let Some(&share) = alone.get() {
+            return Some(share);
+        }
+        let share = region.share(realm, self.cache.capacity())?;
+        if share.is_placed() {
+            let _ = alone.set(Box::new(share)); // another thread has set the same
+        }
+        Some(share)
     }
 
     /// The places of this context in the region, as far as they are known by now.
@@ -206,8 +215,9 @@ impl Store {
         {
             share.set_capacity(self.cache.capacity());
         }
-        // One that found no room tries again.
-        if share.is_some() || realm.is_none() {
+        // One that found no room, or no time, tries again.
+        let is_known = share.map_or(realm.is_none(), |share| share.is_placed());
+        if is_known {
             grouped.places[client as usize] = Some(share);
             *known = Some(grouped);
         }

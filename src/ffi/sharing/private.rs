@@ -1,0 +1,105 @@
+//! The sessions that stay in a process, where nobody else has a say.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use crate::cache::{Cache, Key, Standing};
+use crate::ffi::store::{Store, Usage, expiry_of, key_of, now};
+use crate::host::SessionRef;
+use crate::host::types::SSL_CTX;
+use crate::lock::this_process;
+
+/// What stays, by who may use it up.
+pub(super) struct Private {
+    /// What this process keeps, and no other one has.
+    own: Cache<SessionRef>,
+    /// What other processes have from before a fork, too: that is used up by none that does not have it as its own.
+    inherited: Cache<SessionRef>,
+    /// Whose own ones are in `own`.
+    of: AtomicU32,
+}
+
+impl Private {
+    pub(super) fn new(size: usize) -> Self {
+        Self {
+            own: Cache::new(size, 1),
+            inherited: Cache::new(size, 1),
+            of: AtomicU32::new(this_process()),
+        }
+    }
+
+    pub(super) fn caches(&self) -> [&Cache<SessionRef>; 2] {
+        [&self.own, &self.inherited]
+    }
+}
+
+/// What a context keeps in this process.
+impl Store {
+    /// All caches of this process.
+    pub fn caches(&self) -> [&Cache<SessionRef>; 3] {
+        let [own, inherited] = self.sharing.private.caches();
+        [&self.cache, own, inherited]
+    }
+
+    /// What this process keeps as its own.
+    pub(super) fn own_private(&self, ctx: *mut SSL_CTX) -> &Cache<SessionRef> {
+        let private = &self.sharing.private;
+        // Acquire: whoever sees it sees the parent's gone.
+        if private.of.load(Ordering::Acquire) != this_process() {
+            self.inherit_private(ctx);
+        }
+        &private.own
+    }
+
+    pub(super) fn inherited_private(&self) -> &Cache<SessionRef> {
+        &self.sharing.private.inherited
+    }
+
+    /// After a fork: what is there is the parent's own. Of threads that arrive together each does it, and none goes on
+    /// before it is done.
+    #[cold]
+    fn inherit_private(&self, ctx: *mut SSL_CTX) {
+        let private = &self.sharing.private;
+        if let Some(batches) = self.with_cache(|_| private.own.iter()) {
+            for session in batches.flatten() {
+                self.make_private(ctx, &session, &private.own, &private.inherited);
+            }
+        }
+        private.of.store(this_process(), Ordering::Release);
+    }
+
+    /// Moves a session to one of the private caches, if it is still there.
+    pub(super) fn make_private(
+        &self,
+        ctx: *mut SSL_CTX,
+        session: &SessionRef,
+        from: &Cache<SessionRef>,
+        to: &Cache<SessionRef>,
+    ) {
+        let Some(key) = key_of(session) else { return };
+        let moved = self.with_cache(|_| from.remove_if_same(&key, session));
+        if let Some(session) = moved.flatten() {
+            let expiry = expiry_of(&session);
+            self.insert(ctx, to, (key, session), expiry, Standing::Returning, now());
+        }
+    }
+
+    /// Looks an id up among those that stay; nothing inside where it is here, but not to be used up.
+    pub(super) fn find_private(
+        &self,
+        ctx: *mut SSL_CTX,
+        key: &Key,
+        usage: Usage,
+    ) -> Option<Option<SessionRef>> {
+        if let Some(session) = self.look_up(self.own_private(ctx), key, usage) {
+            return Some(Some(session));
+        }
+        let session = self.look_up(self.inherited_private(), key, usage.leaving())?;
+        Some((!usage.is_taken()).then_some(session))
+    }
+
+    /// Takes a session out of those that stay.
+    pub(super) fn take_private(&self, key: &Key) -> Option<SessionRef> {
+        let mut caches = self.sharing.private.caches().into_iter();
+        caches.find_map(|cache| self.with_cache(|_| cache.take(key)).flatten())
+    }
+}
