@@ -10,24 +10,29 @@
 /* Those with data of the application's stay in the worker that hands over. */
 enum { SESSIONS = 80, WITH_DATA = SESSIONS / 2 };
 static Ticket tickets[SESSIONS];
-static int data_index, stops;
+static int data_index;
+static volatile sig_atomic_t stops;
 
 /* There is room for one that stays; so this is called while the second one is moved to those. */
-static void stop_once(SSL_CTX *ctx, SSL_SESSION *session)
+static void stop(SSL_CTX *ctx, SSL_SESSION *session)
 {
     (void)ctx;
     (void)session;
-    if (stops) {
-        stops = 0;
+    if (stops)
         raise(SIGSTOP);
-    }
+}
+
+static void go_on(int number)
+{
+    (void)number;
+    stops = 0;
 }
 
 static void fill(void)
 {
     int i;
     open_shop(TLS1_2_VERSION);
-    SSL_CTX_sess_set_remove_cb(server, stop_once);
+    SSL_CTX_sess_set_remove_cb(server, stop);
     for (i = 0; i < SESSIONS; i++) {
         SSL_SESSION *session = visit_quietly(client, server, NULL, NULL);
         tickets[i] = as_ticket(session);
@@ -66,6 +71,7 @@ int main(void)
     data_index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     fill();
     SSL_CTX_sess_set_cache_size(server, 1);
+    NEED(signal(SIGCONT, go_on) != SIG_ERR);
     stops = 1;
     a = worker_start();
     stops = 0;

@@ -42,7 +42,7 @@ static int offer(const Ticket *der)
 static void await(int end)
 {
     char byte;
-    NEED(read(end, &byte, 1) == 0);
+    NEED(read(end, &byte, 1) == 1);
 }
 
 /* How often a ticket is accepted, by the child and by its parent; the other one first if it is `parents_turn`. */
@@ -57,19 +57,19 @@ static int accepted(SSL_SESSION *ticket, pid_t (*forks)(void), int parents_turn)
     NEED(child >= 0);
     if (child == 0) {
         alarm(50);
-        close(turn[1]);
         if (parents_turn)
             await(turn[0]);
         times = offer(&der);
     } else {
         if (parents_turn)
             times = offer(&der);
-        close(turn[1]);
+        whole(write(turn[1], "", 1), 1);
         NEED(waitpid(child, &status, 0) == child && WIFEXITED(status));
         if (!parents_turn)
             times = offer(&der);
     }
     close(turn[0]);
+    close(turn[1]);
     SSL_SESSION_free(ticket);
     SSL_CTX_free(early);
     SSL_CTX_free(client);
