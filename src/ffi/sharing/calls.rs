@@ -290,8 +290,10 @@ impl Store {
             Reach::Own | Reach::Unsettled(_) => self.cache.len(),
             Reach::Shared(share) => quietly(|| share.len()),
         };
+        // First: the question may move sessions to the private ones.
+        let shared: usize = self.reaches(ctx).into_iter().map(of).sum();
         let private = self.sharing.private.caches().map(Cache::len);
-        self.reaches(ctx).into_iter().map(of).chain(private).sum()
+        shared + private.iter().sum::<usize>()
     }
 
     /// Whether a session has this key; not a use.
