@@ -79,10 +79,10 @@ int main(void)
     ssl = SSL_new(server);
     a = worker_start();
     b = worker_start();
-    busy = busy_worker(ssl);
     ticket = again = ticket_from(&a);
     NEED(worker_do(&b, NUMBER, 0, NULL) == 1);
 
+    busy = busy_worker(ssl);
     stop_with_lock(busy, ssl);
     printf("added: %ld\n", worker_do(&a, OWN_DATA, 0, NULL));
     NEED(kill(busy, SIGTERM) == 0 && kill(busy, SIGCONT) == 0);
