@@ -79,7 +79,9 @@ pub struct Traits {
     security: c_int,
     flags: c_ulong,
     depth: c_int,
-    trusted: c_int,
+    /// Where the list of what it trusts is, and how long; and that of the authorities that it names to clients.
+    trusted: (usize, c_int),
+    named: (usize, c_int),
     id_context: u32,
 }
 
@@ -93,6 +95,8 @@ pub unsafe fn traits_of(store: &Store, ctx: *mut SSL_CTX) -> Option<Traits> {
     let certificate = unsafe { host.SSL_CTX_get0_certificate?(ctx) }.addr();
     // SAFETY: the caller's contract.
     let param = unsafe { host.SSL_CTX_get0_param?(ctx) };
+    // SAFETY: the caller's contract.
+    let names = unsafe { host.SSL_CTX_get_client_CA_list?(ctx) };
     (certificate != 0).then_some(())?;
     Some(Traits {
         certificate,
@@ -112,7 +116,13 @@ pub unsafe fn traits_of(store: &Store, ctx: *mut SSL_CTX) -> Option<Traits> {
         // SAFETY: as above.
         depth: unsafe { host.X509_VERIFY_PARAM_get_depth?(param) },
         // SAFETY: the caller's contract.
-        trusted: unsafe { store.host.with_trusted(ctx, |number, _| Some(number)) }?,
+        trusted: unsafe {
+            store
+                .host
+                .with_trusted(ctx, |list| store.host.extent_of(list))
+        }?,
+        // SAFETY: the context holds its list of names.
+        named: unsafe { store.host.extent_of(names) }?,
         id_context: store.id_context.changes(),
     })
 }
@@ -150,7 +160,7 @@ pub unsafe fn digest_of(
     // SAFETY: the caller's contract.
     let certificate = unsafe { host.traits.SSL_CTX_get0_certificate?(ctx) };
 
-    let mut seen = b"sslcache group 2".to_vec();
+    let mut seen = b"sslcache group 3".to_vec();
     // SAFETY: the context holds its certificate.
     seen.extend(unsafe { host.digest_of_certificate(certificate) }?);
     seen.extend(traits.options.to_ne_bytes());
@@ -248,7 +258,7 @@ impl Host {
         };
         // SAFETY: the caller's contract; the list is held while it is walked.
         let trusted =
-            unsafe { self.with_trusted(ctx, |_, list| self.digests_in(list, digest_of_object)) }?;
+            unsafe { self.with_trusted(ctx, |list| self.digests_in(list, digest_of_object)) }?;
         if trusted.is_empty() {
             return None; // its authorities, if any, are in a directory, where we cannot see which
         }
@@ -256,35 +266,46 @@ impl Host {
         self.digest(seen.as_flattened())
     }
 
-    /// Shows the list of what a context trusts, and how many there are, under its lock: handshakes add to it what they
-    /// find in directories.
+    /// Shows the list of what a context trusts where it verifies clients, under its lock: handshakes add to it what
+    /// they find in directories.
     ///
     /// # Safety
     /// * `ctx` is a live context of this host.
     unsafe fn with_trusted<T>(
         &self,
         ctx: *mut SSL_CTX,
-        see: impl FnOnce(c_int, *const OPENSSL_STACK) -> Option<T>,
+        see: impl FnOnce(*const OPENSSL_STACK) -> Option<T>,
     ) -> Option<T> {
         let traits = &self.traits;
         // SAFETY: the caller's contract.
-        let store = unsafe { traits.SSL_CTX_get_cert_store?(ctx) };
-        if store.is_null() {
-            return None;
-        }
-        let unlock = traits.X509_STORE_unlock?;
-        let (number, objects) = (traits.OPENSSL_sk_num?, traits.X509_STORE_get0_objects?);
+        let store = unsafe { self.verifying_store(ctx) }?;
+        let (unlock, objects) = (traits.X509_STORE_unlock?, traits.X509_STORE_get0_objects?);
         // SAFETY: the context holds its store.
         if unsafe { traits.X509_STORE_lock?(store) } != 1 {
             return None;
         }
-        // SAFETY: the store holds its list.
-        let list = unsafe { objects(store) };
-        // SAFETY: as above.
-        let seen = see(unsafe { number(list) }, list);
+        // SAFETY: the context holds its store.
+        let seen = see(unsafe { objects(store) });
         // SAFETY: locked above.
         unsafe { unlock(store) };
         seen
+    }
+
+    /// What a context verifies clients by: a store for that alone, or else the one for everything.
+    ///
+    /// # Safety
+    /// * `ctx` is a live context of this host.
+    unsafe fn verifying_store(&self, ctx: *mut SSL_CTX) -> Option<*mut X509_STORE> {
+        let libssl = self.libssl.as_ref().ok()?;
+        let mut store = ptr::null_mut::<X509_STORE>();
+        let place = (&raw mut store).cast::<c_void>();
+        // SAFETY: the caller's contract, and a place for the answer.
+        let told = unsafe { (libssl.SSL_CTX_ctrl)(ctx, SSL_CTRL_GET_VERIFY_CERT_STORE, 0, place) };
+        if told == 1 && store.is_null() {
+            // SAFETY: the caller's contract.
+            store = unsafe { self.traits.SSL_CTX_get_cert_store?(ctx) };
+        }
+        (told == 1 && !store.is_null()).then_some(store)
     }
 
     /// The cipher suites of a context, in its order.
@@ -301,6 +322,15 @@ impl Host {
         // SAFETY: as above; a cipher suite is a constant.
         let ids = (0..number).map(|at| unsafe { id(value(list, at).cast()) });
         Some(ids.flat_map(u32::to_ne_bytes).collect())
+    }
+
+    /// Where a list is, and how long.
+    ///
+    /// # Safety
+    /// * `list` is null or alive during the call.
+    unsafe fn extent_of(&self, list: *const OPENSSL_STACK) -> Option<(usize, c_int)> {
+        // SAFETY: the caller's contract.
+        Some((list.addr(), unsafe { self.traits.OPENSSL_sk_num?(list) }))
     }
 
     /// The digests of a list's entries, sorted.
