@@ -164,6 +164,9 @@ unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) -> O
     }
     // SAFETY: the caller's contract.
     unsafe { store.share_ticket_keys(ctx) };
+    if store.may_group() {
+        store.watch_for_the_end(ctx);
+    }
     registry::enter(ctx, store);
     presence::announce(host);
     live::begin(host);

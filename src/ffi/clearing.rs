@@ -35,6 +35,9 @@ impl Store {
     /// that empties the cache of a dying context: others have theirs still.
     pub fn flush(&self, ctx: *mut SSL_CTX, t: c_long) {
         let ends = t == 0 && (self.has_forked() || self.may_group()) && called_by(self.host);
+        if ends {
+            self.note_ending();
+        }
         self.flush_own(ctx, t);
         if !ends {
             for share in self.reaches(ctx).into_iter().filter_map(Reach::share) {

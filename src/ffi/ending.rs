@@ -5,10 +5,13 @@
 //! and our cache is emptied at that moment. Elsewhere we are told only if the host's cache holds a session: so
 //! there a session of ours stands in it, the sentinel, and its removal is the signal. (Our own ex_data comes too
 //! late: the application's may be freed before it.)
+//!
+//! By then the context's X509_VERIFY_PARAM is freed, and SSL_CTX_get0_param still answers it: whatever calls the cache
+//! from there on, nothing is asked that would read it.
 
 use core::ffi::c_long;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use super::guard::quietly;
 use super::store::Store;
@@ -17,34 +20,61 @@ use crate::host::SessionRef;
 use crate::host::abi::{SSL_CTRL_SET_SESS_CACHE_MODE, SSL_CTRL_SET_SESS_CACHE_SIZE};
 use crate::host::types::{SSL_CTX, SSL_SESSION};
 
-/// The sentinel of a context; none at first.
+/// What is known of a context's end.
 #[derive(Default)]
-pub struct Sentinel(AtomicPtr<SSL_SESSION>);
+pub struct Ending {
+    /// Null where there is none, or not yet.
+    sentinel: AtomicPtr<SSL_SESSION>,
+    has_begun: AtomicBool,
+}
 
 impl Store {
-    /// Puts a sentinel into the host's cache, where the host does not tell of a context's end. Once, when the
-    /// first session is added.
-    pub fn plant_sentinel(&self, ctx: *mut SSL_CTX) {
-        if quietly(|| self.host.tells_of_the_end(self.libssl)) {
+    /// Sees to it that we learn of the context's end in time: when the first session is added; of a context that is
+    /// asked what it has in common with others, when it is made.
+    pub fn watch_for_the_end(&self, ctx: *mut SSL_CTX) {
+        if !self.ending.sentinel.load(Ordering::Acquire).is_null()
+            || quietly(|| self.host.tells_of_the_end(self.libssl))
+        {
             return;
         }
+        if !self.plant_sentinel(ctx) {
+            self.failed();
+            self.note_ending(); // it would come unseen
+        }
+    }
+
+    /// Puts a sentinel into the host's cache.
+    fn plant_sentinel(&self, ctx: *mut SSL_CTX) -> bool {
         let Some(session) = SessionRef::sentinel(self.libssl) else {
-            return self.failed();
+            return false;
         };
         // Release: whoever sees the pointer sees the session.
-        self.sentinel.0.store(session.as_ptr(), Ordering::Release);
+        let sentinel = &self.ending.sentinel;
+        sentinel.store(session.as_ptr(), Ordering::Release);
         // SAFETY: our context, and a session that we hold a reference to. The host takes its own, by which the
         // sentinel lives from here on.
-        if !quietly(|| unsafe { self.libssl.add_to_host(ctx, session.as_ptr()) }) {
-            self.sentinel.0.store(ptr::null_mut(), Ordering::Release);
-            self.failed();
+        let planted = quietly(|| unsafe { self.libssl.add_to_host(ctx, session.as_ptr()) });
+        if !planted {
+            sentinel.store(ptr::null_mut(), Ordering::Release);
         }
+        planted
     }
 
     /// Whether `session` is the sentinel.
     pub fn is_sentinel(&self, session: *mut SSL_SESSION) -> bool {
         // Acquire: pairs with the Release above.
-        !session.is_null() && self.sentinel.0.load(Ordering::Acquire) == session
+        !session.is_null() && self.ending.sentinel.load(Ordering::Acquire) == session
+    }
+
+    /// The host has begun to free the context.
+    pub fn note_ending(&self) {
+        // Relaxed: the thread that frees a context is the last that uses it.
+        self.ending.has_begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the host has begun to free the context; so, too, where we would not learn of it.
+    pub fn is_ending(&self) -> bool {
+        self.ending.has_begun.load(Ordering::Relaxed)
     }
 
     /// Lets go what is left when the context's ex_data is freed. No callback is called any more: the

@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use super::callback::Callback;
 use super::claims::Claims;
 use super::clearing::AutoClear;
-use super::ending::Sentinel;
+use super::ending::Ending;
 use super::forcing::IdContext;
 use super::guard::{caught, quietly};
 use super::live;
@@ -54,7 +54,7 @@ pub struct Store {
     /// Whether a session was ever lent to the host's own cache; see `lend`.
     lends: AtomicBool,
     pub(super) claims: Claims,
-    pub(super) sentinel: Sentinel,
+    pub(super) ending: Ending,
     pub(super) sharing: Sharing,
     pub id_context: IdContext,
     pub(super) tickets: TicketSharing,
@@ -105,7 +105,7 @@ impl Store {
             populated: AtomicBool::new(false),
             lends: AtomicBool::new(false),
             claims: Claims::default(),
-            sentinel: Sentinel::default(),
+            ending: Ending::default(),
             sharing: Sharing::new(size),
             id_context: IdContext::new(),
             tickets: TicketSharing::default(),
@@ -203,7 +203,7 @@ impl Store {
         {
             registry::note_sessions_of(ctx);
             self.note_inheritance();
-            self.plant_sentinel(ctx);
+            self.watch_for_the_end(ctx);
         }
         match inserted.outcome {
             // The replaced session is let go, without a callback and still resumable.

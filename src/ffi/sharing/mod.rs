@@ -195,7 +195,10 @@ impl Store {
         if !self.may_group() {
             return None;
         }
-        // SAFETY: the context of this store, alive while it is called.
+        if self.is_ending() {
+            return (*self.sharing.in_group.lock()?)?.places[client as usize]?;
+        }
+        // SAFETY: the context of this store, alive while it is called and not ending.
         let traits = unsafe { fingerprint::traits_of(self, ctx) }?;
         let mut known = self.sharing.in_group.lock()?;
         let mut grouped = known
