@@ -9,7 +9,7 @@ use core::slice;
 
 use super::attach::{attached, note_standing, noted_standing, session_context};
 use super::fingerprint::Client;
-use super::guard::{guard, quietly};
+use super::guard::guard;
 use super::live;
 use super::sharing::Reach;
 use super::store::{Store, Usage, now};
@@ -49,10 +49,6 @@ pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_i
             };
             // SAFETY: the host passes live objects.
             let reach = unsafe { reach_of(&store, ctx, ssl) };
-            if is_server {
-                // SAFETY: as above; the handshake is this session's.
-                quietly(|| unsafe { store.give_id_context(ctx, ssl, session) });
-            }
             // SAFETY: the host passes a live session.
             unsafe { store.add(ctx, session, standing, (reach, is_server)) };
             added_to = Some(reach);
@@ -157,8 +153,6 @@ pub unsafe extern "C" fn on_get(
         if !unsafe { store.serves(ssl) } {
             return None; // whoever is forced has no callback to be asked
         }
-        // SAFETY: the host passes live objects.
-        quietly(|| unsafe { store.give_id_context(ctx, ssl, ptr::null_mut()) });
         // SAFETY: the host passes a live connection.
         let version = unsafe { version_of(store.libssl, ssl) };
         // SAFETY: the host passes live objects.

@@ -22,8 +22,7 @@ pub type Digest = [u8; 32];
 /// Whether anything is asked for that needs to know contexts by what they have in common.
 pub fn matters() -> bool {
     let settings = quietly(settings);
-    settings.force
-        || settings.region.is_some()
+    settings.region.is_some()
         || settings.group != Group::None
         || settings.ticket_keys == TicketKeys::Shared
 }

@@ -7,8 +7,8 @@
 //! * [`contexts`], [`sessions`], [`settings`] and [`stats`] are the exported functions, by subject.
 //! * [`attach`] takes a context over; [`callbacks`] is what the host calls.
 //! * [`store`] is what we keep with a context; [`view`], [`clearing`], [`snapshot`] and [`ending`] are its parts.
-//! * [`sharing`] is its way to other processes, with those of its [`fingerprint`]; [`forcing`] gives a cache to who has
-//!   none.
+//! * [`sharing`] is its way to other processes, with those of its [`fingerprint`], to which its [`id_context`] belongs;
+//!   [`forcing`] gives a cache to who has none.
 //! * [`tickets`] gives all processes one set of keys for stateless tickets.
 //! * [`presence`] is how we came into the process; [`live`] shows what we do there.
 //! * [`guard`] is the boundary: panics, errno; [`callback`] a C function pointer that may change at any time.
@@ -26,6 +26,7 @@ mod fingerprint;
 mod forcing;
 mod freeing;
 mod guard;
+mod id_context;
 mod known;
 mod live;
 mod presence;

@@ -208,9 +208,6 @@ functions! {
         SSL_CIPHER_get_id(*const SSL_CIPHER) -> u32;
         SSL_CTX_get_security_level(*const SSL_CTX) -> c_int;
         SSL_SESSION_get0_peer(*mut SSL_SESSION) -> *mut X509;
-        SSL_SESSION_get0_id_context(*const SSL_SESSION, *mut c_uint) -> *const c_uchar;
-        SSL_SESSION_set1_id_context(*mut SSL_SESSION, *const c_uchar, c_uint) -> c_int;
-        SSL_set_session_id_context(*mut SSL, *const c_uchar, c_uint) -> c_int;
         EVP_sha256() -> *const EVP_MD;
         EVP_Digest(
             *const c_void, usize, *mut c_uchar, *mut c_uint, *const EVP_MD, *mut c_void
