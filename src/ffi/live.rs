@@ -80,21 +80,26 @@ pub fn leave() {
     }
 }
 
-/// A call of the application turns to a cache, in this second.
-pub fn tick(store: &Store, ctx: *mut SSL_CTX, now: i64) {
+/// Runs a call of the application that turns to a cache. The first one of a second is written down: afterwards, for
+/// others may wait for what it does.
+#[inline]
+pub fn tick<T>(store: &Store, ctx: *mut SSL_CTX, now: i64, call: impl FnOnce() -> T) -> T {
     // Relaxed: of threads that arrive together any number may do it.
-    if LOOKED.load(Relaxed) != now {
+    let is_first = LOOKED.load(Relaxed) != now;
+    if is_first {
         look(store, ctx, now);
     }
+    let result = call();
+    if is_first {
+        publish();
+    }
+    result
 }
 
 #[cold]
 fn look(store: &Store, ctx: *mut SSL_CTX, now: i64) {
     LOOKED.store(now, Relaxed);
-    if is_counting() {
-        obey(store, ctx);
-        publish();
-    }
+    enter(store, ctx);
 }
 
 /// Keeps what a dying context has counted.

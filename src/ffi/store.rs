@@ -152,7 +152,7 @@ impl Store {
         ctx: *mut SSL_CTX,
         session: *mut SSL_SESSION,
         standing: Standing,
-        (reach, to_all): (Reach, bool),
+        where_to: (Reach, bool),
     ) -> bool {
         // SAFETY: the caller's contract.
         let Some(lent) = (unsafe { SessionRef::lend(self.libssl, session) }) else {
@@ -164,13 +164,25 @@ impl Store {
             return false;
         };
         let now = now();
-        live::tick(self, ctx, now);
         self.update_time(&lent, now);
+        live::tick(self, ctx, now, || {
+            self.put_in(ctx, (key, &lent), standing, where_to, now)
+        })
+    }
+
+    fn put_in(
+        &self,
+        ctx: *mut SSL_CTX,
+        (key, lent): (Key, &SessionRef),
+        standing: Standing,
+        (reach, to_all): (Reach, bool),
+        now: c_long,
+    ) -> bool {
         if !matches!(reach, Reach::Own) || self.may_group() {
-            return self.add_shared(ctx, reach, (key, &lent), standing, to_all);
+            return self.add_shared(ctx, reach, (key, lent), standing, to_all);
         }
         // After all reading, which waits for the session's memory in one go: nothing overtakes the counting.
-        let expiry = expiry_of(&lent);
+        let expiry = expiry_of(lent);
         let Some(session) = lent.share() else {
             return false;
         };

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::Case;
 use crate::server::Server;
-use crate::tool::{Folder, Outcome, Said, Tool, has_in_order, said};
+use crate::tool::{Folder, Outcome, Said, Tool, compile, has_in_order, said};
 
 pub const CASES: &[Case] = &[
     (
@@ -30,6 +30,7 @@ pub const CASES: &[Case] = &[
         "the page is private, and not made where its folder is not",
         privacy,
     ),
+    ("the first call of a program is in its figures", first_call),
     ("the page of a killed server is swept", swept),
     ("with stats off there is no page", opted_out),
 ];
@@ -252,6 +253,33 @@ fn privacy(tool: &Tool) -> Outcome {
         assert_eq!((run.code, &*run.out), (0, "[]\n"), "{place}: {}", run.err);
         has_in_order(&run.err, &["active"])?;
     }
+    Ok(())
+}
+
+/// A program that has added a session, and then runs the command that it is given.
+const ADDS_ONE: &str = r#"
+#include <openssl/ssl.h>
+#include <stdlib.h>
+int main(int argc, char **argv)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    SSL_SESSION *session = SSL_SESSION_new();
+    SSL_SESSION_set1_id(session, (const unsigned char *)"id", 2);
+    SSL_SESSION_set_protocol_version(session, TLS1_2_VERSION);
+    if (argc != 2 || SSL_CTX_add_session(ctx, session) != 1)
+        return 1;
+    return system(argv[1]);
+}
+"#;
+
+fn first_call(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let program = folder.file("program");
+    compile(ADDS_ONE, &program, &["-lssl"])?;
+    let stat = format!("{} stat --json", tool.stage.join("bin/sslcache").display());
+    let arguments = ["run", "--", &*program.to_string_lossy(), &stat];
+    let said = tool.say(&folder.0, &arguments)?;
+    assert_eq!(sum(&said.out, "added"), 1, "{said:?}");
     Ok(())
 }
 
