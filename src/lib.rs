@@ -11,6 +11,7 @@
 //! * [`lock`] is what all of them wait at: a mutex that survives a fork.
 //! * `mapping` is memory from the kernel.
 //! * `prefetch` tells the processor what it will need.
+//! * `privilege` is whether the environment may be believed.
 //! * [`say`] is the few lines that we may have to say, on stderr.
 
 pub mod cache;
@@ -21,6 +22,7 @@ pub mod lock;
 mod mapping;
 pub mod page;
 mod prefetch;
+mod privilege;
 #[cfg(test)]
 mod random;
 mod say;

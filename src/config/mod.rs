@@ -25,6 +25,7 @@ use std::path::PathBuf;
 
 use once_cell::race::OnceBox;
 
+use crate::privilege::is_privileged;
 use crate::say::{self, Topic};
 use values::Refusal;
 
@@ -278,10 +279,4 @@ pub fn announce(form: &str) {
             format_args!("sslcache {version} active, {form}"),
         );
     }
-}
-
-/// Whether the program has rights that whoever started it may lack: set-user-ID, set-group-ID, or capabilities.
-fn is_privileged() -> bool {
-    // SAFETY: a question to the C library.
-    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }

@@ -11,7 +11,8 @@ use super::file::{self, Unusable};
 use super::nearest::nearest;
 use super::toml::Entry;
 use super::values::Refusal;
-use super::{PREFIX, SETTINGS, Setting, Settings, is_privileged};
+use super::{PREFIX, SETTINGS, Setting, Settings};
+use crate::privilege::is_privileged;
 
 /// Where settings come from.
 pub struct Sources {

@@ -1,7 +1,8 @@
 //! Where the files lie: a folder that belongs to one user, and that nobody else may look into.
 
+use core::ffi::c_int;
 use std::env;
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -10,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::reading::Reading;
+use crate::privilege::is_privileged;
 
 /// What the name of each file ends in.
 pub const SUFFIX: &str = ".page";
@@ -25,7 +27,9 @@ pub struct Folder {
 /// Where a process of this user would make its file.
 fn place() -> PathBuf {
     match env::var_os("XDG_RUNTIME_DIR") {
-        Some(folder) if folder.as_bytes().starts_with(b"/") => Path::new(&folder).join("sslcache"),
+        Some(folder) if folder.as_bytes().starts_with(b"/") && !is_privileged() => {
+            Path::new(&folder).join("sslcache")
+        }
         _ => PathBuf::from("/run/sslcache"),
     }
 }
@@ -82,9 +86,12 @@ impl Folder {
     /// Makes a file. One of that name can only be of a process that had our number before.
     pub fn make(&self, name: &str) -> io::Result<File> {
         self.remove(name);
+        self.open_file(name, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL)
+    }
+
+    fn open_file(&self, name: &str, flags: c_int) -> io::Result<File> {
         let name = CString::new(name)?;
-        let flags =
-            libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        let flags = flags | libc::O_NOFOLLOW | libc::O_CLOEXEC;
         // SAFETY: the folder is open, and the name a C string.
         let fd = unsafe { libc::openat(self.file.as_raw_fd(), name.as_ptr(), flags, 0o600) };
         if fd < 0 {
@@ -113,6 +120,23 @@ impl Folder {
                 self.remove(name);
             }
         }
+    }
+}
+
+/// Removes a file of a folder of ours, if its name still means that one.
+pub fn remove(path: &Path, inode: (u64, u64)) {
+    let name = path.file_name().and_then(OsStr::to_str);
+    let (Some(parent), Some(name)) = (path.parent(), name) else {
+        return;
+    };
+    let Ok(folder) = Folder::open(parent) else {
+        return;
+    };
+    let about = folder
+        .open_file(name, libc::O_PATH)
+        .and_then(|file| file.metadata());
+    if about.is_ok_and(|about| (about.dev(), about.ino()) == inode) {
+        folder.remove(name);
     }
 }
 

@@ -9,7 +9,7 @@
 //! * [`folder`] is where the file lies, [`own`] this process's own, [`reading`] anybody's.
 //! * [`alive`] tells whether a process is still there.
 //!
-//! It knows no other layer but the lock, which counts forks.
+//! It knows no other layer.
 
 mod alive;
 pub mod figures;

@@ -6,7 +6,6 @@ use core::sync::atomic::{
     Ordering::Relaxed,
     Ordering::{AcqRel, Acquire, Release},
 };
-use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
@@ -17,7 +16,7 @@ use once_cell::race::OnceBox;
 
 use super::alive::{is_alive, namespace, start_of};
 use super::figures::{Context, NUMBER, Sums};
-use super::folder::{Folder, SUFFIX};
+use super::folder::{Folder, SUFFIX, remove};
 use super::layout::{
     self, BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
 };
@@ -294,11 +293,8 @@ extern "C" fn at_exit() {
         let pid = page.word(at + place::PID).load(Relaxed) as u32;
         pid != 0 && is_alive(pid, page.word(at + place::START).load(Relaxed))
     };
-    let is_ours = || {
-        fs::symlink_metadata(&page.path).is_ok_and(|about| (about.dev(), about.ino()) == page.inode)
-    };
-    if !page.slots().any(is_used) && is_ours() {
-        let _ = fs::remove_file(&page.path); // what stays is swept by the next one
+    if !page.slots().any(is_used) {
+        remove(&page.path, page.inode); // what stays is swept by the next one
     }
 }
 

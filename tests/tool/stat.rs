@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::Case;
 use crate::server::Server;
-use crate::tool::{Folder, Outcome, Said, Tool, compile, has_in_order, said};
+use crate::tool::{Folder, Outcome, Said, Tool, compile, has_in_order, is_root, said};
 
 pub const CASES: &[Case] = &[
     (
@@ -29,6 +29,10 @@ pub const CASES: &[Case] = &[
     (
         "the page is private, and not made where its folder is not",
         privacy,
+    ),
+    (
+        "a set-user-ID program makes no page where its caller says",
+        privileged,
     ),
     ("the first call of a program is in its figures", first_call),
     ("the page of a killed server is swept", swept),
@@ -271,6 +275,36 @@ int main(int argc, char **argv)
     return system(argv[1]);
 }
 "#;
+
+fn privileged(tool: &Tool) -> Outcome {
+    const NOBODY: u32 = 65534;
+    if !is_root() {
+        return Ok(());
+    }
+    let runtime = Folder::new()?;
+    chown(&runtime.0, Some(NOBODY), None)?;
+    let folder = Folder::new()?;
+    let program = folder.file("program");
+    // Linked, as nothing is preloaded into it.
+    let lib = tool.stage.join("lib").display().to_string();
+    let search = [format!("-L{lib}"), format!("-Wl,-rpath,{lib}")];
+    compile(
+        ADDS_ONE,
+        &program,
+        &[&search[0], &search[1], "-lsslcache", "-lssl"],
+    )?;
+    chown(&program, Some(NOBODY), None)?;
+    for (mode, makes_one) in [(0o755, true), (0o4755, false)] {
+        fs::set_permissions(&program, fs::Permissions::from_mode(mode))?;
+        let mut command = Command::new(&program);
+        command.arg("true").env("XDG_RUNTIME_DIR", &runtime.0);
+        assert_eq!(said(&mut command)?.code, 0);
+        let place = runtime.file("sslcache");
+        assert_eq!(place.exists(), makes_one, "{mode:o}");
+        let _ = fs::remove_dir(place);
+    }
+    Ok(())
+}
 
 fn first_call(tool: &Tool) -> Outcome {
     let folder = Folder::new()?;
