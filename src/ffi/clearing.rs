@@ -96,18 +96,20 @@ impl Store {
         }
         self.auto_clear.unfinished.store(false, Ordering::Relaxed);
         self.clear_region(ctx);
-        let Some(mut sweep) = self.with_cache(|cache| cache.flush(Flush::ExpiredBefore(now())))
-        else {
-            return;
-        };
         let mut cleared = 0;
-        while cleared < AUTO_CLEAR_MOST {
-            match self.flush_batch(ctx, &mut sweep) {
-                Some(left) => cleared += left,
-                None => return,
+        for cache in self.caches() {
+            let expired = Flush::ExpiredBefore(now());
+            let Some(mut sweep) = self.with_cache(|_| cache.flush(expired)) else {
+                return;
+            };
+            while let Some(left) = self.flush_batch(ctx, &mut sweep) {
+                cleared += left;
+                if cleared >= AUTO_CLEAR_MOST {
+                    self.auto_clear.unfinished.store(true, Ordering::Relaxed);
+                    return;
+                }
             }
         }
-        self.auto_clear.unfinished.store(true, Ordering::Relaxed);
     }
 
     /// Clears expired sessions from the region; seldom, as each process does it.
