@@ -32,10 +32,12 @@ static void run(const char *what, long mode, int copy, int forget)
     print_offer("second use", client, server, ticket);
     print_counters(server);
     printf("stored is resumable: %d\n", SSL_SESSION_is_resumable(stored));
+    heading("what the cache keeps alive");
+    store_drop();
+    TRACE(live_sessions());
     SSL_CTX_sess_set_remove_cb(server, NULL);
     SSL_CTX_free(server);
     SSL_CTX_free(client);
-    store_drop();
     SSL_SESSION_free(ticket);
     TRACE(live_sessions());
 }

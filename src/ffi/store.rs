@@ -264,7 +264,14 @@ impl Store {
     pub unsafe fn lend(&self, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) {
         self.lends.store(true, Ordering::Relaxed);
         // SAFETY: the caller's contract.
+        let lent = unsafe { SessionRef::lend(self.libssl, session) };
+        // Nothing of its id stays here, where the removal would find that and leave the host alone.
+        let gone = lent
+            .and_then(|session| key_of(&session))
+            .map(|key| self.remove_everywhere(ctx, &key));
+        // SAFETY: the caller's contract.
         quietly(|| unsafe { self.libssl.add_to_host(ctx, session) });
+        drop(gone);
     }
 
     /// Makes a session new, where the mode asks for that whenever one is added.
