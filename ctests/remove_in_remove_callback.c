@@ -1,6 +1,7 @@
 /*
  * Apache Traffic Server's way: SSL_CTX_remove_session from inside the remove callback, for the
- * session it was called for and for another. LIBSSL.md section 5, last paragraph.
+ * session it was called for and for another; and without a guard, where the session leaves by itself.
+ * LIBSSL.md section 5, last paragraph.
  */
 #include "common.h"
 
@@ -19,6 +20,29 @@ static void remove_again(SSL_CTX *ctx, SSL_SESSION *session)
         answers[1] = SSL_CTX_remove_session(ctx, other);
     depth--;
     printf("  %*sanswered %d %d\n", 2 * depth, "", answers[0], answers[1]);
+}
+
+static int calls;
+
+static void remove_always(SSL_CTX *ctx, SSL_SESSION *session)
+{
+    NEED(++calls < 100);
+    printf("  %d: removed %d\n", calls, SSL_CTX_remove_session(ctx, session));
+}
+
+static void leaves_by_itself(SSL_SESSION *a, SSL_SESSION *b)
+{
+    SSL_CTX *ctx = server_context("ctx", TLS1_2_VERSION);
+    SSL_CTX_sess_set_cache_size(ctx, 1);
+    SSL_CTX_sess_set_remove_cb(ctx, remove_always);
+    NEED(SSL_CTX_add_session(ctx, a) == 1);
+    heading("evicted");
+    TRACE(SSL_CTX_add_session(ctx, b));
+    heading("flushed");
+    SSL_CTX_flush_sessions(ctx, 0);
+    NEED(SSL_CTX_add_session(ctx, a) == 1);
+    heading("freed with the context");
+    SSL_CTX_free(ctx);
 }
 
 int main(void)
@@ -53,6 +77,7 @@ int main(void)
     SSL_SESSION_free(visit("expired", client, server, session));
     TRACE(SSL_CTX_sess_number(server));
     SSL_SESSION_free(session);
+    leaves_by_itself(a, b);
     SSL_SESSION_free(a);
     SSL_SESSION_free(b);
     SSL_CTX_sess_set_remove_cb(server, NULL);

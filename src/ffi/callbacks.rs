@@ -249,8 +249,7 @@ pub unsafe extern "C" fn on_remove(ctx: *mut SSL_CTX, session: *mut SSL_SESSION)
         // SAFETY: the host passes a live context.
         let store = unsafe { attached(ctx) }?;
         if store.is_sentinel(session) {
-            store.note_ending();
-            store.flush_own(ctx, 0);
+            store.empty(ctx);
             return Some(());
         }
         // SAFETY: the host passes live objects.

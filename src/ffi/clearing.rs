@@ -31,15 +31,13 @@ pub struct AutoClear {
 }
 
 impl Store {
-    /// Removes what had expired at second `t`; everything where `t` is 0. In all processes, unless it is the host
-    /// that empties the cache of a dying context: others have theirs still.
+    /// Removes what had expired at second `t`; everything where `t` is 0. In all processes, unless the context dies.
     pub fn flush(&self, ctx: *mut SSL_CTX, t: c_long) {
-        let ends = t == 0 && (self.has_forked() || self.may_group()) && called_by(self.host);
-        if ends {
-            self.note_ending();
+        if t == 0 && (self.has_forked() || self.may_group()) && called_by(self.host) {
+            return self.empty(ctx);
         }
         self.flush_own(ctx, t);
-        if !ends {
+        if !self.is_being_emptied() {
             for share in self.reaches(ctx).into_iter().filter_map(Reach::share) {
                 quietly(|| share.flush((t != 0).then_some(t)));
             }
@@ -70,7 +68,7 @@ impl Store {
         let left = batch.len();
         for session in batch {
             self.mark(&session);
-            self.removed(ctx, session.as_ptr());
+            self.left(ctx, &session);
         }
         Some(left)
     }

@@ -26,6 +26,7 @@ pub struct Ending {
     /// Null where there is none, or not yet.
     sentinel: AtomicPtr<SSL_SESSION>,
     has_begun: AtomicBool,
+    is_being_emptied: AtomicBool,
 }
 
 impl Store {
@@ -39,7 +40,7 @@ impl Store {
         }
         if !self.plant_sentinel(ctx) {
             self.failed();
-            self.note_ending(); // it would come unseen
+            self.ending.has_begun.store(true, Ordering::Relaxed); // it would come unseen
         }
     }
 
@@ -66,15 +67,25 @@ impl Store {
         !session.is_null() && self.ending.sentinel.load(Ordering::Acquire) == session
     }
 
-    /// The host has begun to free the context.
-    pub fn note_ending(&self) {
-        // Relaxed: the thread that frees a context is the last that uses it.
-        self.ending.has_begun.store(true, Ordering::Relaxed);
-    }
-
     /// Whether the host has begun to free the context; so, too, where we would not learn of it.
     pub fn is_ending(&self) -> bool {
         self.ending.has_begun.load(Ordering::Relaxed)
+    }
+
+    /// Empties the caches when the host empties its own. In this process alone: others have theirs still, whatever the
+    /// remove callback removes or flushes meanwhile.
+    pub fn empty(&self, ctx: *mut SSL_CTX) {
+        // Relaxed: the thread that frees a context is the last that uses it.
+        self.ending.has_begun.store(true, Ordering::Relaxed);
+        self.ending.is_being_emptied.store(true, Ordering::Relaxed);
+        self.flush_own(ctx, 0);
+        // A program that has found the host's own flush looks like its end, and goes on.
+        self.ending.is_being_emptied.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether that is under way.
+    pub fn is_being_emptied(&self) -> bool {
+        self.ending.is_being_emptied.load(Ordering::Relaxed)
     }
 
     /// Lets go what is left when the context's ex_data is freed. No callback is called any more: the

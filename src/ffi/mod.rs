@@ -28,6 +28,7 @@ mod freeing;
 mod guard;
 mod id_context;
 mod known;
+mod leaving;
 mod live;
 mod presence;
 mod registry;

@@ -16,6 +16,7 @@ use super::clearing::AutoClear;
 use super::ending::Ending;
 use super::guard::{caught, quietly};
 use super::id_context::IdContext;
+use super::leaving;
 use super::live;
 use super::registry;
 use super::sharing::{Reach, Sharing};
@@ -208,7 +209,7 @@ impl Store {
             self.counters.cache_full.fetch_add(1, Ordering::Relaxed);
             // divergence: libssl marks an evicted session not resumable, although somebody may hold it and
             // be resuming it. It is only out of room, so it is not marked.
-            self.removed(ctx, victim.as_ptr());
+            self.left(ctx, &victim);
         });
         // Relaxed: of threads that arrive together one does it; nothing else is ordered by it.
         if !self.populated.load(Ordering::Relaxed) && !self.populated.swap(true, Ordering::Relaxed)
@@ -229,7 +230,8 @@ impl Store {
     }
 
     /// Removes a session as SSL_CTX_remove_session does; whether its id was in the cache. It is marked not
-    /// resumable and the application told, in either case.
+    /// resumable and the application told, in either case; but nothing happens while the application is being told
+    /// that this session leaves by itself.
     ///
     /// # Safety
     /// As for [`Self::add`].
@@ -239,7 +241,7 @@ impl Store {
         let Some(session) = (unsafe { SessionRef::lend(self.libssl, session) }) else {
             return false;
         };
-        let Some(key) = key_of(&session) else {
+        let Some(key) = key_of(&session).filter(|key| !leaving::is_told(ctx, key)) else {
             return false;
         };
         let (gone, found) = self.remove_everywhere(ctx, &key);
@@ -291,7 +293,7 @@ impl Store {
         let Some(session) = (unsafe { SessionRef::acquire(self.libssl, session) }) else {
             return;
         };
-        let Some(key) = key_of(&session) else {
+        let Some(key) = key_of(&session).filter(|key| !leaving::is_told(ctx, key)) else {
             return;
         };
         let (gone, _) = self.remove_everywhere(ctx, &key);
@@ -307,6 +309,14 @@ impl Store {
         }
     }
 
+    /// Tells the application of a session that nobody removed.
+    pub(super) fn left(&self, ctx: *mut SSL_CTX, session: &SessionRef) {
+        if self.remove_callback.get().is_some() {
+            leaving::while_told(ctx, key_of(session), || self.removed(ctx, session.as_ptr()));
+        }
+    }
+
+    /// Tells the application of a session that was removed.
     pub(super) fn removed(&self, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) {
         if let Some(callback) = self.remove_callback.get().filter(|_| self.calls_back()) {
             // SAFETY: the application's callback, with a context and a session that live through the call.

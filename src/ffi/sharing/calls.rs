@@ -115,9 +115,9 @@ impl Store {
         let own = own.or_else(|| self.take_private(key));
         let mut found = own.is_some();
         for reach in self.reaches(ctx) {
-            // What a connection leaves that is freed without a word, as some programs always do: a group lets its
-            // sessions stay.
-            if self.may_group() && freeing::is_under_way() {
+            // A dying context lets go of what is this process's own. And what a connection leaves that is freed without
+            // a word, as some programs always do: a group lets its sessions stay.
+            if self.is_being_emptied() || self.may_group() && freeing::is_under_way() {
                 continue;
             }
             let Some(share) = reach.share() else { continue };
@@ -185,7 +185,7 @@ impl Store {
                 .with_cache(|cache| cache.remove_if_same(key, &session))
                 .flatten();
             if gone.is_some() || usage.is_taken() {
-                self.removed(ctx, session.as_ptr());
+                self.left(ctx, &session);
             }
         }
         let found = self.find_elsewhere(ctx, share, key, usage, now);

@@ -1,0 +1,61 @@
+/*
+ * A remove callback that removes sessions itself, in a worker: what the worker only lets go, for want of room or with
+ * its context, stays for the others. SSL_CTX_sess_set_remove_cb(3); LIBSSL.md section 5, last paragraph.
+ */
+#include "workers.h"
+
+static int inside;
+
+static void remove_as_well(SSL_CTX *ctx, SSL_SESSION *session)
+{
+    if (inside)
+        return;
+    inside = 1;
+    SSL_CTX_remove_session(ctx, session);
+    SSL_CTX_remove_session(ctx, last);
+    SSL_CTX_flush_sessions(ctx, 0);
+    inside = 0;
+}
+
+static void remove_again(SSL_CTX *ctx, SSL_SESSION *session)
+{
+    if (inside)
+        return;
+    inside = 1;
+    SSL_CTX_remove_session(ctx, session);
+    inside = 0;
+}
+
+int main(void)
+{
+    Worker a, b;
+    Ticket tickets[3];
+    open_shop(TLS1_2_VERSION);
+    heading("evicted");
+    SSL_CTX_sess_set_remove_cb(server, remove_again);
+    a = worker_start();
+    b = worker_start();
+    /* Room for one in the first worker, for all in what they share. */
+    worker_do(&a, SET_SIZE, 1, NULL);
+    worker_do(&b, SET_SIZE, 100, NULL);
+    tickets[0] = ticket_from(&a);
+    tickets[1] = ticket_from(&a);
+    divergence("workers_evict", "%ld %ld", resumed_at(&b, &tickets[0]), resumed_at(&b, &tickets[1]));
+    worker_end(&a);
+    worker_end(&b);
+
+    heading("freed with the context");
+    SSL_CTX_sess_set_remove_cb(server, remove_as_well);
+    a = worker_start();
+    b = worker_start();
+    tickets[0] = ticket_from(&a);
+    tickets[1] = ticket_from(&a);
+    tickets[2] = ticket_from(&a);
+    worker_do(&a, FREE_CONTEXT, 0, NULL);
+    worker_end(&a);
+    divergence("workers_free_context", "%ld %ld %ld", resumed_at(&b, &tickets[0]), resumed_at(&b, &tickets[1]),
+               resumed_at(&b, &tickets[2]));
+    worker_end(&b);
+    close_shop();
+    return 0;
+}
