@@ -8,10 +8,11 @@
 //!
 //! * Some sessions stay in their process, in a cache of their own, where nobody else has a say: those that the
 //!   application keeps data with (as bytes they would lose it), those of clients (which are never looked up), those with
-//!   a peer's certificate where the group has no name, and those for which the region has no room.
+//!   a peer's certificate where the group has no name, and those for which the region has no room. What the region may
+//!   have all the same is not kept: it could be used up twice.
 //! * What was cached before the first fork is handed to the region by whichever process comes first, and by that one
 //!   alone: two might hand over a session that one has used up. Meanwhile the others go on with the copies that
-//!   they inherited, but use none of them up.
+//!   they inherited, but use none of them up. Whoever has waited for too long ends it: what is removed then stays so.
 //! * A removal for which the region had no time is made up for with the next call; until then the session is not found
 //!   in this process.
 
