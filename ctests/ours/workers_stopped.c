@@ -45,6 +45,8 @@ static pid_t busy_worker(SSL *ssl)
         NEED(signal(SIGTERM, end) != SIG_ERR);
         while (!over)
             look(ssl);
+        SSL_free(ssl);
+        close_shop();
         _exit(0);
     }
     return worker;
