@@ -14,6 +14,7 @@ use super::fingerprint;
 use super::freeing;
 use super::guard::{guard, quietly};
 use super::live;
+use super::registry;
 use crate::host::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
 use crate::host::inside::Inside;
 use crate::host::locate;
@@ -154,19 +155,20 @@ pub unsafe extern "C" fn SSL_CTX_set_session_id_context(
         let set = host_of(ctx)?.passthrough.SSL_CTX_set_session_id_context?;
         // SAFETY: the caller's contract.
         let result = unsafe { set(ctx, id_context, len) };
-        // Where it does not matter, the call says nothing of a context that waits.
-        if result != 1 || !fingerprint::matters() {
+        if result != 1 {
             return Some(result);
         }
-        // SAFETY: the caller's contract.
-        if let Some(store) = unsafe { attached(ctx) } {
-            let id_context = if len == 0 {
-                &[]
-            } else {
-                // SAFETY: the caller's contract; the host has read as many.
-                unsafe { slice::from_raw_parts(id_context, len as usize) }
-            };
-            store.id_context.set(id_context);
+        let id_context = || match len {
+            0 => &[],
+            // SAFETY: the caller's contract; the host has read as many.
+            len => unsafe { slice::from_raw_parts(id_context, len as usize) },
+        };
+        if fingerprint::matters() {
+            // SAFETY: the caller's contract.
+            unsafe { attached(ctx) }.inspect(|store| store.id_context.set(id_context()));
+        } else {
+            // It is only shown: the call says nothing of a context that waits.
+            registry::of_context(ctx).inspect(|store| store.id_context.set(id_context()));
         }
         Some(result)
     })

@@ -34,6 +34,10 @@ pub const CASES: &[Case] = &[
         "doctor finds a cache that is not forced, where client certificates are asked for",
         not_forced,
     ),
+    (
+        "doctor knows the session id context of one that asks for certificates",
+        certificates,
+    ),
     ("doctor finds a stopped process", stopped),
     (
         "doctor cannot tell of another user's process",
@@ -250,6 +254,20 @@ fn not_forced(tool: &Tool) -> Outcome {
             )?;
         }
     }
+    Ok(())
+}
+
+fn certificates(tool: &Tool) -> Outcome {
+    let settings =
+        "ssl_session_tickets off; ssl_session_cache builtin; ssl_verify_client optional_no_ca;";
+    let server = Server::start(tool, &[], settings)?;
+    server.visit("1.2")?;
+    let doctor = tool.say(
+        &server.runtime.0,
+        &["doctor", "--pid", &server.pid()?.to_string()],
+    )?;
+    // nginx has set a session id context.
+    assert_eq!(doctor.code, 0, "{}", doctor.out);
     Ok(())
 }
 
