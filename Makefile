@@ -21,7 +21,8 @@ export CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # All that gets installed, in its installed layout: tests and the demo run from here.
 STAGE := $(CARGO_TARGET_DIR)/stage
 # What stands in front of HOST_LIBSSL has its name, and where that is made.
-FRONT := $(if $(findstring libssl.so.4,$(notdir $(HOST_LIBSSL))),libssl.so.4,libssl.so.3)
+soname = $(if $1,$(shell readelf -d $1 2>/dev/null | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p'))
+FRONT := $(or $(filter libssl.so.4,$(call soname,$(HOST_LIBSSL))),libssl.so.3)
 OUT   := $(STAGE)/lib/sslcache
 # Where the tests have their second host and what stands in front of it: libssl.so.3 and sslcache/.
 BSYMBOLIC := $(CARGO_TARGET_DIR)/bsymbolic
@@ -135,17 +136,16 @@ bsymbolic: $(BSYMBOLIC)/libssl.so.3 $(ARCHIVE)
 	@$(MAKE) --no-print-directory replacement HOST_LIBSSL=$< OUT=$(BSYMBOLIC)/sslcache
 
 $(BSYMBOLIC)/libssl.so.3: tools/make-bsymbolic-host $(OUT)/.libssl.map
-	HOST_LIBSSL=$(HOST_LIBSSL) tools/make-bsymbolic-host $(@D)
+	HOST_LIBSSL=$(if $(filter libssl.so.3,$(FRONT)),$(HOST_LIBSSL)) tools/make-bsymbolic-host $(@D)
 
 ## openssl4     for the tests: OpenSSL 4.0, built once and kept in ~/.cache/sslcache, and the libssl.so.4 in front of it
 openssl4: $(ARCHIVE)
+	@rm -rf $(OPENSSL4)
 	@mkdir -p $(OPENSSL4)
-	@if host=$$(tools/make-hosts 4.0); then \
-	    ln -sfn "$${host%/lib/*}" $(OPENSSL4)/host && \
-	    $(MAKE) --no-print-directory replacement HOST_LIBSSL="$$host" OUT=$(OPENSSL4)/sslcache; \
-	else \
-	    rm -rf $(OPENSSL4); \
-	    echo "openssl4: left out: OpenSSL 4.0 cannot be built here" >&2; \
+	@host=$$(tools/make-hosts 4.0) && ln -s "$${host%/lib/*}" $(OPENSSL4)/host || \
+	    echo "openssl4: left out: OpenSSL 4.0 cannot be built here" >&2
+	@if [ -e $(OPENSSL4)/host ]; then \
+	    $(MAKE) --no-print-directory replacement HOST_LIBSSL=$(OPENSSL4)/host/lib/libssl.so.4 OUT=$(OPENSSL4)/sslcache; \
 	fi
 
 ## header       writes include/sslcache.h anew from the declarations in src/ffi
@@ -213,7 +213,7 @@ uninstall:
 ## clean        all that was built
 clean:
 	$(CARGO) clean
-	rm -rf $(STAGE) $(BSYMBOLIC)
+	rm -rf $(STAGE) $(BSYMBOLIC) $(OPENSSL4)
 
 ## help         this list
 help:

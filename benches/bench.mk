@@ -3,7 +3,7 @@
 BENCH := $(CARGO_TARGET_DIR)/bench
 BENCH_SOURCES := $(wildcard benches/capi/*.c)
 # Another libssl.so to measure on; `make bench-hosts` builds some.
-HOST ?=
+HOST =
 # A regular expression: the measurements wanted; nothing is written then.
 ONLY ?=
 # Seconds that `make bench` may take, give or take a round.
@@ -13,7 +13,7 @@ BENCH_CFLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -DOPENSSL_SUPPRESS_DEPRECAT
                 $(if $(shell grep 'uint64_t memory;' include/sslcache.h),-DSSLCACHE_STATS_MEMORY)
 # One for each kind of libssl: 4.0 has other headers, and a libssl.so.4.
 host_dir = $(patsubst %/,%,$(dir $(HOST)))
-PROGRAM  = $(BENCH)/session-bench$(if $(filter libssl.so.4%,$(notdir $(HOST))),-4)
+PROGRAM := $(BENCH)/session-bench$(if $(filter libssl.so.4,$(call soname,$(HOST))),-4)
 COMPARE  = python3 -B benches/compare --program $(PROGRAM) --preload $(PRELOAD) $(if $(HOST),--libraries $(host_dir))
 
 .PHONY: bench resumption bench-smoke bench-hosts bench-region bench-region-smoke hit-ratio hit-ratio-smoke
@@ -46,7 +46,7 @@ resumption:
 	@python3 -B benches/resumption.py $(STAGE) bench/resumption.json docs
 
 ## bench-smoke  every measurement for a moment: whether it works
-bench-smoke: $(PRELOAD) $(BENCH)/session-bench
+bench-smoke: $(PRELOAD) $(PROGRAM)
 	@$(COMPARE) --smoke
 
 ## bench-hosts  builds other releases of OpenSSL to measure on, outside the tree, and says where they are

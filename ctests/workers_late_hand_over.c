@@ -51,16 +51,17 @@ static long resumed_of_the_others(const Worker *worker)
     return resumed;
 }
 
-/* Waits until a worker is stopped or, as on the host, has answered; neither takes long. */
-static void await_stop(const Worker *worker)
+/* Waits until a worker is stopped or, as on the host, has answered; neither takes long. Whether it is stopped. */
+static int await_stop(const Worker *worker)
 {
     struct pollfd answers = { worker->answers, POLLIN, 0 };
     int status;
     while (poll(&answers, 1, 10) == 0)
         if (waitpid(worker->process, &status, WNOHANG | WUNTRACED) == worker->process) {
             NEED(WIFSTOPPED(status));
-            break;
+            return 1;
         }
+    return 0;
 }
 
 int main(void)
@@ -77,7 +78,7 @@ int main(void)
     stops = 0;
     b = worker_start();
     whole(write(a.orders, &number, sizeof number), sizeof number);
-    await_stop(&a);
+    divergence("stopped_while_handing_over", "%d", await_stop(&a));
 
     worker_do(&b, NUMBER, 0, NULL);
     sleep(3);

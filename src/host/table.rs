@@ -130,7 +130,7 @@ functions! {
 }
 
 functions! {
-    /// What taking a cache over needs; in every OpenSSL 3.x.
+    /// What taking a cache over needs; in every OpenSSL from 3.0 on.
     required Libssl {
         TLS_method() -> *const SSL_METHOD;
         SSL_CTX_new_ex(*mut OSSL_LIB_CTX, *const c_char, *const SSL_METHOD) -> *mut SSL_CTX;
@@ -184,7 +184,7 @@ functions! {
 }
 
 functions! {
-    /// What tells whether two contexts may share their sessions; in every OpenSSL 3.x.
+    /// What tells whether two contexts may share their sessions; in every OpenSSL from 3.0 on.
     optional Traits {
         SSL_CTX_get0_certificate(*const SSL_CTX) -> *mut X509;
         SSL_CTX_get_verify_mode(*const SSL_CTX) -> c_int;
@@ -216,7 +216,7 @@ functions! {
 }
 
 functions! {
-    /// What keys for stateless tickets need; in every OpenSSL 3.x.
+    /// What keys for stateless tickets need; in every OpenSSL from 3.0 on.
     required Tickets {
         SSL_CTX_set_tlsext_ticket_key_evp_cb(*mut SSL_CTX, Option<TicketKeyCallback>) -> c_int;
         SSL_CTX_get_timeout(*const SSL_CTX) -> c_long;

@@ -53,7 +53,7 @@ impl Workshop {
             stage: env::var_os("SSLCACHE_STAGE").map(PathBuf::from),
             openssl4: env::var_os("SSLCACHE_OPENSSL4")
                 .map(PathBuf::from)
-                .filter(|folder| folder.join("host/lib/libssl.so.4").exists()),
+                .filter(|folder| folder.join("sslcache/libssl.so.4").exists()),
             bsymbolic: OnceLock::new(),
             replacement: OnceLock::new(),
         })

@@ -1,6 +1,6 @@
 //! `sslcache bench`: this machine's libssl, with its own cache and with ours in front of it.
 //!
-//! This very program is executed again for each, loads the libssl that it finds, and measures: [`worker`].
+//! This very program is executed again for each, loads the libssl.so.3 that it finds, and measures: [`worker`].
 
 mod libssl;
 mod worker;
@@ -99,7 +99,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     let mut progress = Progress::default();
     let plain = measure(None, seconds, "libssl", &mut progress)?;
     let ours = measure(
-        Some(libraries.in_front()?),
+        Some(libraries.in_front("libssl.so.3")?),
         seconds,
         "sslcache",
         &mut progress,

@@ -16,11 +16,11 @@ pub struct Installed {
 }
 
 impl Installed {
-    /// The folder with the libssl that stands in front of the host's. A package takes that file out of the way
-    /// when it no longer fits the host; the other library does not depend on it.
-    pub fn in_front(&self) -> Result<&Path, Failure> {
-        let library = self.in_front.join("libssl.so.3");
-        if library.is_file() || library.with_file_name("libssl.so.4").is_file() {
+    /// The folder with the library of this name that stands in front of the host's. A package takes that file out of
+    /// the way when it no longer fits the host; the other library does not depend on it.
+    pub fn in_front(&self, name: &str) -> Result<&Path, Failure> {
+        let library = self.in_front.join(name);
+        if library.is_file() {
             return Ok(&self.in_front);
         }
         Err(Failure::new(

@@ -123,7 +123,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     // By its path: it is this very file that was looked at.
     let mut command = process::Command::new(program.script.as_ref().unwrap_or(&program.path));
     command.arg0(name).args(words).envs(settings);
-    bring_in(&mut command, form_for(form, &program), &libraries)
+    bring_in(&mut command, form_for(form, &program), &libraries, &program)
         .map_err(|failure| failure.with_code(REFUSED))?;
     let error = command.exec();
     Err(Failure::new(name.display(), error, "can it be run without sslcache?").with_code(126))
@@ -208,10 +208,15 @@ fn bring_in(
     command: &mut process::Command,
     form: Form,
     libraries: &Installed,
+    program: &Program,
 ) -> Result<(), Failure> {
+    let name = match &program.libssl {
+        Libssl::Linked { name, .. } => name,
+        _ => "libssl.so.3",
+    };
     let (variable, value) = match form {
         Form::Preload => ("LD_PRELOAD", libraries.preload.as_path()),
-        _ => ("LD_LIBRARY_PATH", libraries.in_front()?),
+        _ => ("LD_LIBRARY_PATH", libraries.in_front(name)?),
     };
     command.env(variable, before(value, env::var_os(variable).as_deref()));
     Ok(())

@@ -4,18 +4,6 @@
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_uint, c_void};
 
-/// Those that the cache takes over; the first that is there.
-const NAMES: [&CStr; 2] = [c"libssl.so.3", c"libssl.so.4"];
-
-fn open(flags: c_int) -> *mut c_void {
-    // SAFETY: a C string. The library stays for as long as we do.
-    let mut handles = NAMES
-        .iter()
-        .map(|name| unsafe { libc::dlopen(name.as_ptr(), flags) });
-    let found = handles.find(|handle| !handle.is_null());
-    found.unwrap_or(std::ptr::null_mut())
-}
-
 /// Declares the functions once: their types, and how they are found.
 macro_rules! functions {
     ($($name:ident($($argument:ty),*) $(-> $result:ty)?;)*) => {
@@ -24,9 +12,10 @@ macro_rules! functions {
         pub struct Libssl { $(pub $name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)* }
 
         impl Libssl {
-            /// Loads libssl as any program would.
+            /// Loads libssl.so.3 as any program would.
             pub fn load() -> Result<Self, String> {
-                let handle = open(libc::RTLD_NOW);
+                // SAFETY: a C string. The library stays for as long as we do.
+                let handle = unsafe { libc::dlopen(c"libssl.so.3".as_ptr(), libc::RTLD_NOW) };
                 if handle.is_null() {
                     return Err(last_error());
                 }
@@ -68,7 +57,7 @@ fn last_error() -> String {
     // SAFETY: the loader's own message, until the next call of it.
     let message = unsafe { libc::dlerror() };
     if message.is_null() {
-        return "libssl cannot be loaded".to_owned();
+        return "libssl.so.3 cannot be loaded".to_owned();
     }
     // SAFETY: a C string, as the manual says.
     unsafe { CStr::from_ptr(message) }
@@ -78,7 +67,9 @@ fn last_error() -> String {
 
 /// Whether sslcache is in this process.
 pub fn is_ours() -> bool {
-    let handle = open(libc::RTLD_NOW | libc::RTLD_NOLOAD);
+    // SAFETY: a C string; nothing is loaded by this.
+    let handle =
+        unsafe { libc::dlopen(c"libssl.so.3".as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD) };
     // SAFETY: an open handle, or null, which means all; and a C string.
     !unsafe { libc::dlsym(handle, c"sslcache_version".as_ptr()) }.is_null()
 }

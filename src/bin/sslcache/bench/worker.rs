@@ -124,7 +124,7 @@ fn nanoseconds(time: Duration, count: usize) -> f64 {
 pub fn run(seconds: u64) -> Result<ExitCode, Failure> {
     let libssl = Libssl::load().map_err(|reason| {
         Failure::new(
-            "libssl",
+            "libssl.so.3",
             reason,
             "install it: apt-get install libssl3, or the like",
         )
