@@ -122,6 +122,13 @@ impl<V: Clone + PartialEq> Cache<V> {
         self.seats.taken()
     }
 
+    /// How many of them can be reached: a shard that a fork has lost keeps its seats. Asks each shard.
+    pub fn reachable(&self) -> usize {
+        let shards = self.store.get().map_or(&[][..], Store::shards);
+        let held = shards.iter().filter_map(Locked::lock);
+        held.map(|shard| shard.len()).sum()
+    }
+
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

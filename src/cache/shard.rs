@@ -49,8 +49,12 @@ impl<V: Clone + PartialEq> Shard<V> {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.slab.len() as usize
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.slab.len() == 0
+        self.len() == 0
     }
 
     pub(super) fn memory(&self) -> usize {

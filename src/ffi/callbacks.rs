@@ -29,6 +29,7 @@ pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_i
         let ctx = unsafe { session_context(ssl) }?;
         // SAFETY: the connection holds a reference to the context.
         let store = unsafe { attached(ctx) }?;
+        store.goes_on();
         live::enter(&store, ctx);
         let libssl = store.libssl;
         // SAFETY: the host passes a live connection.
@@ -147,6 +148,7 @@ pub unsafe extern "C" fn on_get(
         let ctx = unsafe { session_context(ssl) }?;
         // SAFETY: the connection holds a reference to the context.
         let store = unsafe { attached(ctx) }?;
+        store.goes_on();
         live::enter(&store, ctx);
         store.auto_clear(ctx, true); // before the look-up, as it was due at the end of an earlier handshake
         // SAFETY: the host passes a live connection.

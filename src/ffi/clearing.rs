@@ -37,7 +37,7 @@ impl Store {
             return self.empty(ctx);
         }
         self.flush_own(ctx, t);
-        if !self.is_being_emptied() {
+        if !self.is_ending() {
             for share in self.reaches(ctx).into_iter().filter_map(Reach::share) {
                 quietly(|| share.flush((t != 0).then_some(t)));
             }

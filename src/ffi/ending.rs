@@ -26,7 +26,8 @@ pub struct Ending {
     /// Null where there is none, or not yet.
     sentinel: AtomicPtr<SSL_SESSION>,
     has_begun: AtomicBool,
-    is_being_emptied: AtomicBool,
+    /// Whether it would come unseen.
+    is_unseen: AtomicBool,
 }
 
 impl Store {
@@ -40,7 +41,7 @@ impl Store {
         }
         if !self.plant_sentinel(ctx) {
             self.failed();
-            self.ending.has_begun.store(true, Ordering::Relaxed); // it would come unseen
+            self.ending.is_unseen.store(true, Ordering::Relaxed);
         }
     }
 
@@ -67,25 +68,30 @@ impl Store {
         !session.is_null() && self.ending.sentinel.load(Ordering::Acquire) == session
     }
 
-    /// Whether the host has begun to free the context; so, too, where we would not learn of it.
+    /// Whether the host has begun to free the context: then this process lets go of what is its own, and others have
+    /// theirs still, whatever the application's functions remove or flush meanwhile.
     pub fn is_ending(&self) -> bool {
         self.ending.has_begun.load(Ordering::Relaxed)
     }
 
-    /// Empties the caches when the host empties its own. In this process alone: others have theirs still, whatever the
-    /// remove callback removes or flushes meanwhile.
+    /// Whether the context can be asked what it has in common with others.
+    pub fn can_be_asked(&self) -> bool {
+        !self.is_ending() && !self.ending.is_unseen.load(Ordering::Relaxed)
+    }
+
+    /// A handshake turns to the cache: the context lives. One whose program has found the host's own flush looked like
+    /// its end.
+    pub fn goes_on(&self) {
+        if self.is_ending() {
+            self.ending.has_begun.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Empties the caches when the host empties its own.
     pub fn empty(&self, ctx: *mut SSL_CTX) {
         // Relaxed: the thread that frees a context is the last that uses it.
         self.ending.has_begun.store(true, Ordering::Relaxed);
-        self.ending.is_being_emptied.store(true, Ordering::Relaxed);
         self.flush_own(ctx, 0);
-        // A program that has found the host's own flush looks like its end, and goes on.
-        self.ending.is_being_emptied.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether that is under way.
-    pub fn is_being_emptied(&self) -> bool {
-        self.ending.is_being_emptied.load(Ordering::Relaxed)
     }
 
     /// Lets go what is left when the context's ex_data is freed. No callback is called any more: the

@@ -87,7 +87,7 @@ pub struct Traits {
 /// The traits of a context; `None` while it has no certificate.
 ///
 /// # Safety
-/// * `ctx` is the live context of `store`, and not [ending](Store::is_ending).
+/// * `ctx` is the live context of `store`, which [can be asked](Store::can_be_asked).
 pub unsafe fn traits_of(store: &Store, ctx: *mut SSL_CTX) -> Option<Traits> {
     let host = &store.host.traits;
     // SAFETY: the caller's contract.

@@ -51,7 +51,8 @@ impl Store {
         !known
     }
 
-    /// Keeps a session in this process; whether it was new to it. Not one that others may have as well, and use up.
+    /// Keeps a session in this process; whether it was new to it. Not as its own where others may have it as well, and
+    /// use it up.
     fn keep(
         &self,
         ctx: *mut SSL_CTX,
@@ -60,23 +61,21 @@ impl Store {
         standing: Standing,
         now: c_long,
     ) -> bool {
-        let own = self.own_private(ctx);
+        let (own, inherited) = (self.own_private(ctx), self.inherited_private());
         let take = |cache: &Cache<SessionRef>| self.with_cache(|_| cache.take(&key)).flatten();
-        let replaced = take(&self.cache);
-        let is_handed_over = matches!(reach, Reach::Unsettled(_)) && replaced.is_some();
-        let replaced = replaced.or_else(|| take(self.inherited_private()));
+        let cached = take(&self.cache);
+        let is_handed_over = matches!(reach, Reach::Unsettled(_)) && cached.is_some();
+        let known = take(inherited);
         // What another process may have under this id.
         let removed = match reach.share() {
             Some(share) => self.remove_shared(share, &key),
             None => Some(false),
         };
-        if is_handed_over || removed.is_none() {
-            self.failed();
-            return false;
-        }
+        let is_own = known.is_none() && !is_handed_over && removed.is_some();
+        let to = if is_own { own } else { inherited };
         let expiry = expiry_of(&session);
-        let same = replaced.as_ref() == Some(&session);
-        self.insert(ctx, own, (key, session), expiry, standing, now) && !same
+        let same = cached.or(known).as_ref() == Some(&session);
+        self.insert(ctx, to, (key, session), expiry, standing, now) && !same
     }
 
     fn has_to_stay(&self, session: &SessionRef) -> bool {
@@ -117,7 +116,7 @@ impl Store {
         for reach in self.reaches(ctx) {
             // A dying context lets go of what is this process's own. And what a connection leaves that is freed without
             // a word, as some programs always do: a group lets its sessions stay.
-            if self.is_being_emptied() || self.may_group() && freeing::is_under_way() {
+            if self.is_ending() || self.may_group() && freeing::is_under_way() {
                 continue;
             }
             let Some(share) = reach.share() else { continue };
@@ -292,7 +291,7 @@ impl Store {
         };
         // First: the question may move sessions to the private ones.
         let shared: usize = self.reaches(ctx).into_iter().map(of).sum();
-        let private = self.sharing.private.caches().map(Cache::len);
+        let private = self.sharing.private.caches().map(Cache::reachable);
         shared + private.iter().sum::<usize>()
     }
 

@@ -102,6 +102,17 @@ unsafe extern "C" fn note_forked() {
     Noted::update(|noted, _, forks| Some(Noted { forks, ..noted }));
 }
 
+/// After a fork, in the child: it is counted, whatever other threads of the parent have noted meanwhile.
+unsafe extern "C" fn note_child() {
+    Noted::update(|noted, process, forks| {
+        Some(Noted {
+            process,
+            forks,
+            ..noted
+        })
+    });
+}
+
 /// What a process and those that descend from it have in common.
 pub struct Common {
     pub region: Region,
@@ -147,7 +158,7 @@ fn make_common() -> Option<Common> {
         Ok(common) => {
             watch_forks();
             // SAFETY: the handler is a function of this library, which is never unloaded.
-            unsafe { libc::pthread_atfork(Some(note_fork), Some(note_forked), None) };
+            unsafe { libc::pthread_atfork(Some(note_fork), Some(note_forked), Some(note_child)) };
             Some(common)
         }
         Err(reason) => {

@@ -131,8 +131,12 @@ impl Store {
                 }
             } else if !may() {
                 return self.keep_inherited(ctx, SessionRef::has_application_data);
-            } else if self.remove_shared(share, &key).is_some() {
-                self.make_private(ctx, &session, &self.cache, self.own_private(ctx));
+            } else {
+                let to = match self.remove_shared(share, &key) {
+                    Some(_) => self.own_private(ctx),
+                    None => self.inherited_private(), // others may have it
+                };
+                self.make_private(ctx, &session, &self.cache, to);
             }
         }
     }

@@ -196,10 +196,10 @@ impl Store {
         if !self.may_group() {
             return None;
         }
-        if self.is_ending() {
+        if !self.can_be_asked() {
             return (*self.sharing.in_group.lock()?)?.places[client as usize]?;
         }
-        // SAFETY: the context of this store, alive while it is called and not ending.
+        // SAFETY: the context of this store, alive while it is called, which can be asked.
         let traits = unsafe { fingerprint::traits_of(self, ctx) }?;
         let mut known = self.sharing.in_group.lock()?;
         let mut grouped = known

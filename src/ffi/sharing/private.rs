@@ -61,6 +61,10 @@ impl Store {
         let private = &self.sharing.private;
         if let Some(batches) = self.with_cache(|_| private.own.iter()) {
             for session in batches.flatten() {
+                // By now another thread may have put what is this process's own.
+                if private.of.load(Ordering::Acquire) == this_process() {
+                    return;
+                }
                 self.make_private(ctx, &session, &private.own, &private.inherited);
             }
         }
