@@ -8,6 +8,8 @@
 
 static int data_index;
 static SSL_CTX *early;
+/* What each process adds again before it is offered; or NULL. */
+static SSL_SESSION *refreshed;
 
 static int add_data(SSL *ssl, SSL_SESSION *session)
 {
@@ -16,15 +18,21 @@ static int add_data(SSL *ssl, SSL_SESSION *session)
     return 0;
 }
 
-static SSL_SESSION *begin(int with_data)
+static int add_data_and_keep(SSL *ssl, SSL_SESSION *session)
+{
+    refreshed = session;
+    add_data(ssl, session);
+    return 1;
+}
+
+static SSL_SESSION *begin(int (*announced)(SSL *, SSL_SESSION *))
 {
     SSL_SESSION *ticket;
     early = early_server("early");
     client = client_context("client", TLS1_3_VERSION);
     SSL_CTX_set_options(early, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(early, 1);
-    if (with_data)
-        SSL_CTX_sess_set_new_cb(early, add_data);
+    SSL_CTX_sess_set_new_cb(early, announced);
     ticket = visit_quietly(client, early, NULL, NULL);
     SSL_CTX_sess_set_new_cb(early, NULL);
     NEED(ticket != NULL);
@@ -34,7 +42,10 @@ static SSL_SESSION *begin(int with_data)
 static int offer(const Ticket *der)
 {
     SSL_SESSION *again = from_ticket(der);
-    int accepted = offer_early_data(client, early, again, NULL, NULL) == 1;
+    int accepted;
+    if (refreshed != NULL)
+        SSL_CTX_add_session(early, refreshed);
+    accepted = offer_early_data(client, early, again, NULL, NULL) == 1;
     SSL_SESSION_free(again);
     return accepted;
 }
@@ -71,6 +82,8 @@ static int accepted(SSL_SESSION *ticket, pid_t (*forks)(void), int parents_turn)
     close(turn[0]);
     close(turn[1]);
     SSL_SESSION_free(ticket);
+    SSL_SESSION_free(refreshed);
+    refreshed = NULL;
     SSL_CTX_free(early);
     SSL_CTX_free(client);
     if (child == 0)
@@ -97,10 +110,11 @@ static pid_t by_way_of_a_child(void)
 int main(void)
 {
     data_index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    divergence("replay_over_fork", "%d", accepted(begin(0), fork, 0));
-    divergence("replay_over_fork_of_own_data", "%d", accepted(begin(1), fork, 0));
-    divergence("replay_over_fork_without_handlers", "%d", accepted(begin(0), without_handlers, 0));
-    divergence("replay_after_fork_without_handlers", "%d", accepted(begin(0), without_handlers, 1));
-    divergence("replay_by_way_of_a_child_without_handlers", "%d", accepted(begin(0), by_way_of_a_child, 1));
+    divergence("replay_over_fork", "%d", accepted(begin(NULL), fork, 0));
+    divergence("replay_over_fork_of_own_data", "%d", accepted(begin(add_data), fork, 0));
+    divergence("replay_over_fork_of_own_data_added_again", "%d", accepted(begin(add_data_and_keep), fork, 0));
+    divergence("replay_over_fork_without_handlers", "%d", accepted(begin(NULL), without_handlers, 0));
+    divergence("replay_after_fork_without_handlers", "%d", accepted(begin(NULL), without_handlers, 1));
+    divergence("replay_by_way_of_a_child_without_handlers", "%d", accepted(begin(NULL), by_way_of_a_child, 1));
     return 0;
 }
