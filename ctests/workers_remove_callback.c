@@ -1,6 +1,6 @@
 /*
- * A remove callback that removes sessions itself, in a worker: what the worker only lets go, for want of room or with
- * its context, stays for the others. SSL_CTX_sess_set_remove_cb(3); LIBSSL.md section 5, last paragraph.
+ * A remove callback that removes sessions itself, in a worker, or a context's ex_data that does as it goes: what the
+ * worker only lets go, for want of room or with its context, stays for the others. SSL_CTX_sess_set_remove_cb(3); LIBSSL.md section 5, last paragraph.
  */
 #include "workers.h"
 
@@ -26,10 +26,21 @@ static void remove_again(SSL_CTX *ctx, SSL_SESSION *session)
     inside = 0;
 }
 
+static int flushes;
+
+static void flush_as_it_goes(void *ctx, void *value, CRYPTO_EX_DATA *data, int index, long argument, void *pointer)
+{
+    (void)value, (void)data, (void)index, (void)argument, (void)pointer;
+    if (flushes)
+        SSL_CTX_flush_sessions(ctx, 0);
+}
+
 int main(void)
 {
     Worker a, b;
     Ticket tickets[3];
+    /* Before the first context: it goes before what libraries have put there. */
+    NEED(SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, flush_as_it_goes) > 0);
     open_shop(TLS1_2_VERSION);
     heading("evicted");
     SSL_CTX_sess_set_remove_cb(server, remove_again);
@@ -55,6 +66,18 @@ int main(void)
     worker_end(&a);
     divergence("workers_free_context", "%ld %ld %ld", resumed_at(&b, &tickets[0]), resumed_at(&b, &tickets[1]),
                resumed_at(&b, &tickets[2]));
+    worker_end(&b);
+
+    heading("flushed as the context goes");
+    SSL_CTX_sess_set_remove_cb(server, NULL);
+    flushes = 1;
+    a = worker_start();
+    flushes = 0;
+    b = worker_start();
+    tickets[0] = ticket_from(&a);
+    worker_do(&a, FREE_CONTEXT, 0, NULL);
+    worker_end(&a);
+    divergence("workers_flush_at_the_end", "%ld", resumed_at(&b, &tickets[0]));
     worker_end(&b);
     close_shop();
     return 0;
