@@ -11,6 +11,7 @@
 //! * [`lock`] is what all of them wait at: a mutex that survives a fork.
 //! * `mapping` is memory from the kernel.
 //! * `prefetch` tells the processor what it will need.
+//! * `uncancelled` keeps pthread_cancel waiting.
 //! * `privilege` is whether the environment may be believed.
 //! * [`say`] is the few lines that we may have to say, on stderr.
 
@@ -27,3 +28,4 @@ mod privilege;
 mod random;
 mod say;
 pub mod tier;
+mod uncancelled;

@@ -11,7 +11,7 @@ use core::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use super::callbacks;
-use super::guard::{caught, guard, quietly};
+use super::guard::{attempt, guard, passage, quietly};
 use super::known;
 use super::live;
 use super::presence;
@@ -36,7 +36,7 @@ pub unsafe fn attach(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) {
         return;
     }
     // SAFETY: the caller's contract.
-    quietly(|| caught(|| unsafe { take_over(host, ctx, origin) }));
+    quietly(|| unsafe { take_over(host, ctx, origin) });
 }
 
 /// Takes note of a context that came by SSL_CTX_new_ex.
@@ -73,10 +73,16 @@ pub unsafe fn attach_or_wait(host: &'static Host, ctx: *mut SSL_CTX, origin: Ori
 
 /// Runs `make`, our SSL_CTX_new's call of the host's.
 pub fn while_making(host: &Host, make: impl FnOnce() -> *mut SSL_CTX) -> *mut SSL_CTX {
-    let before = MAKING.with(|making| making.replace(true));
-    RELAYED.with(|relayed| relayed.set(false));
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            MAKING.set(self.0);
+        }
+    }
+    let restore = Restore(MAKING.replace(true));
+    RELAYED.set(false);
     let made = make();
-    MAKING.with(|making| making.set(before));
+    drop(restore);
     if !made.is_null() {
         host.note_relay(RELAYED.with(Cell::get));
     }
@@ -141,13 +147,16 @@ unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) -> O
         ask(SSL_CTRL_GET_SESS_CACHE_MODE),
         ask(SSL_CTRL_GET_SESS_CACHE_SIZE),
     );
-    let store = Arc::new(Store::new(
-        host,
-        libssl,
-        origin,
-        mode as u32,
-        usize::try_from(size).ok()?,
-    ));
+    let store = attempt(|| {
+        let size = usize::try_from(size).ok()?;
+        Some(Arc::new(Store::new(
+            host,
+            libssl,
+            origin,
+            mode as u32,
+            size,
+        )))
+    })?;
     let attached = Arc::into_raw(Arc::clone(&store)); // given to the context; `context_freed` takes it back
     // SAFETY: the caller's contract.
     if unsafe { (libssl.SSL_CTX_set_ex_data)(ctx, indices.ctx, attached.cast_mut().cast()) } != 1 {
@@ -167,10 +176,12 @@ unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) -> O
     if store.may_group() {
         store.watch_for_the_end(ctx);
     }
-    registry::enter(ctx, store);
-    presence::announce(host);
-    live::begin(host);
-    Some(())
+    attempt(|| {
+        registry::enter(ctx, store);
+        presence::announce(host);
+        live::begin(host);
+        Some(())
+    })
 }
 
 fn register(host: &'static Host, libssl: &Libssl) -> Option<ExIndices> {
@@ -366,7 +377,7 @@ unsafe fn libssl_of(host: *mut c_void) -> Option<&'static Libssl> {
 }
 
 /// SSL_dup: the copy was made from the context that the original has now, and has switched to no other.
-unsafe extern "C" fn connection_copied(
+unsafe extern "C-unwind" fn connection_copied(
     to: *mut CRYPTO_EX_DATA,
     _: *const CRYPTO_EX_DATA,
     value: *mut *mut c_void,
@@ -384,7 +395,7 @@ unsafe extern "C" fn connection_copied(
 }
 
 /// A context dies. Its sessions have gone before, with the remove callback; what is left goes now.
-unsafe extern "C" fn context_freed(
+unsafe extern "C-unwind" fn context_freed(
     ctx: *mut c_void,
     store: *mut c_void,
     _: *mut CRYPTO_EX_DATA,
@@ -396,7 +407,7 @@ unsafe extern "C" fn context_freed(
     if store.is_null() || store == waiting().cast() {
         return;
     }
-    guard((), || {
+    passage((), || {
         // SAFETY: the reference that `take_over` gave to the context.
         let store = unsafe { Arc::from_raw(store.cast::<Store>()) };
         // The application's ex_data may be freed after ours, by code that still calls the cache. It finds the

@@ -8,8 +8,9 @@ use core::ptr;
 use core::slice;
 
 use super::attach::{attached, note_standing, noted_standing, session_context};
+use super::claims::Claim;
 use super::fingerprint::Client;
-use super::guard::guard;
+use super::guard::passage;
 use super::live;
 use super::sharing::Reach;
 use super::store::{Store, Usage, now};
@@ -23,8 +24,8 @@ const QUIC_VERSION: c_int = 1;
 
 /// A handshake is done (for TLS 1.3: a ticket is made or has come) and the host would add the session to its
 /// cache, then offer it to the application with one reference to give away.
-pub unsafe extern "C" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int {
-    guard(0, || {
+pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int {
+    passage(0, || {
         // SAFETY: the host passes a live connection.
         let ctx = unsafe { session_context(ssl) }?;
         // SAFETY: the connection holds a reference to the context.
@@ -137,13 +138,13 @@ unsafe fn options(libssl: &Libssl, ctx: *mut SSL_CTX, ssl: *const SSL) -> u64 {
 }
 
 /// A ClientHello names a session: ours first, then the application's get callback.
-pub unsafe extern "C" fn on_get(
+pub unsafe extern "C-unwind" fn on_get(
     ssl: *mut SSL,
     id: *const c_uchar,
     id_len: c_int,
     copy: *mut c_int,
 ) -> *mut SSL_SESSION {
-    guard(ptr::null_mut(), || {
+    passage(ptr::null_mut(), || {
         // SAFETY: the host passes a live connection.
         let ctx = unsafe { session_context(ssl) }?;
         // SAFETY: the connection holds a reference to the context.
@@ -165,10 +166,15 @@ pub unsafe extern "C" fn on_get(
             unsafe { slice::from_raw_parts(id, usize::try_from(id_len).ok()?) },
             version,
         )?;
-        if single_use && !store.claims.claim(&key, now()) {
-            store.count_used();
-            return None;
-        }
+        let claim = if single_use {
+            let Some(claim) = store.claims.claim(&key, now()) else {
+                store.count_used();
+                return None;
+            };
+            Some(claim)
+        } else {
+            None
+        };
         let usage = match version {
             _ if single_use => Usage::Taken,
             TLS1_3_VERSION => Usage::Once,
@@ -189,10 +195,9 @@ pub unsafe extern "C" fn on_get(
             // SAFETY: the host's own arguments.
             None => unsafe { ask_application(&store, ctx, ssl, (id, id_len, copy), version) },
         };
-        if single_use && found.is_null() {
-            store.claims.release(&key); // else the removal that follows releases it
-        }
-        if found.is_null() {
+        if !found.is_null() {
+            claim.map(Claim::leave); // the removal that follows releases it
+        } else {
             // SAFETY: the host passes a live connection.
             unsafe { note_standing(store.host, ssl, store.standing_of(&key)) };
         }
@@ -246,8 +251,8 @@ unsafe fn ask_application(
 
 /// The host, or the application by way of the host, has removed a session: a fatal alert, an unclean end, an
 /// expired ticket, a ticket used once, the end of the context.
-pub unsafe extern "C" fn on_remove(ctx: *mut SSL_CTX, session: *mut SSL_SESSION) {
-    guard((), || {
+pub unsafe extern "C-unwind" fn on_remove(ctx: *mut SSL_CTX, session: *mut SSL_SESSION) {
+    passage((), || {
         // SAFETY: the host passes a live context.
         let store = unsafe { attached(ctx) }?;
         if store.is_sentinel(session) {

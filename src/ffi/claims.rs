@@ -5,6 +5,7 @@
 //! another handshake with the same ticket would miss it, ask the application, and be given a copy.
 
 use core::ffi::c_long;
+use core::mem;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cache::Key;
@@ -30,18 +31,16 @@ impl Default for Claims {
 }
 
 impl Claims {
-    /// Claims a key; `false` where another handshake has it, or in doubt.
-    pub fn claim(&self, key: &Key, now: c_long) -> bool {
-        let Some(mut claimed) = self.claimed.lock() else {
-            return false;
-        };
+    /// Claims a key; `None` where another handshake has it, or in doubt.
+    pub fn claim<'a>(&'a self, key: &'a Key, now: c_long) -> Option<Claim<'a>> {
+        let mut claimed = self.claimed.lock()?;
         claimed.retain(|(_, since)| now.saturating_sub(*since) < LAPSE_SECONDS);
         let free = !claimed.iter().any(|(other, _)| other == key) && claimed.try_reserve(1).is_ok();
         if free {
             claimed.push((key.clone(), now));
         }
         self.number.store(claimed.len(), Ordering::Relaxed);
-        free
+        free.then_some(Claim { claims: self, key })
     }
 
     /// Releases a key, claimed or not.
@@ -54,5 +53,24 @@ impl Claims {
             claimed.retain(|(other, _)| other != key);
             self.number.store(claimed.len(), Ordering::Relaxed);
         }
+    }
+}
+
+/// A key that this handshake has claimed: released on drop, also where a callback unwinds the thread.
+pub struct Claim<'a> {
+    claims: &'a Claims,
+    key: &'a Key,
+}
+
+impl Claim<'_> {
+    /// Leaves the key claimed, for the removal that follows.
+    pub fn leave(self) {
+        mem::forget(self);
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.claims.release(self.key);
     }
 }

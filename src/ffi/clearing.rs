@@ -4,7 +4,7 @@ use core::ffi::c_long;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
 use super::attach::called_by;
-use super::guard::quietly;
+use super::guard::attempt;
 use super::sharing::Reach;
 use super::store::{Store, now};
 use crate::cache::{Flush, Sweep};
@@ -39,7 +39,7 @@ impl Store {
         self.flush_own(ctx, t);
         if !self.is_ending() {
             for share in self.reaches(ctx).into_iter().filter_map(Reach::share) {
-                quietly(|| share.flush((t != 0).then_some(t)));
+                attempt(|| Some(share.flush((t != 0).then_some(t))));
             }
         }
     }
@@ -118,7 +118,7 @@ impl Store {
         let relaxed = Ordering::Relaxed;
         if due && last.compare_exchange(before, now, relaxed, relaxed).is_ok() {
             for share in self.reaches(ctx).into_iter().filter_map(Reach::share) {
-                quietly(|| share.flush(Some(now)));
+                attempt(|| Some(share.flush(Some(now))));
             }
         }
     }

@@ -12,7 +12,7 @@ use super::attach::{
 use super::callbacks::version_of;
 use super::fingerprint;
 use super::freeing;
-use super::guard::{guard, quietly};
+use super::guard::{passage, quietly};
 use super::live;
 use super::registry;
 use crate::host::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
@@ -26,8 +26,8 @@ use crate::host::types::*;
 /// # Safety
 /// * `method` is null or a method of the host.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_new(method: *const SSL_METHOD) -> *mut SSL_CTX {
-    guard(ptr::null_mut(), || {
+pub unsafe extern "C-unwind" fn SSL_CTX_new(method: *const SSL_METHOD) -> *mut SSL_CTX {
+    passage(ptr::null_mut(), || {
         let host = locate::host_of_method(method)?;
         let new = host.passthrough.SSL_CTX_new?;
         // SAFETY: the caller's contract.
@@ -44,12 +44,12 @@ pub unsafe extern "C" fn SSL_CTX_new(method: *const SSL_METHOD) -> *mut SSL_CTX 
 /// * `libctx` is null or a library context of the host, `propq` null or a C string, `method` null or a
 ///   method of the host.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_new_ex(
+pub unsafe extern "C-unwind" fn SSL_CTX_new_ex(
     libctx: *mut OSSL_LIB_CTX,
     propq: *const c_char,
     method: *const SSL_METHOD,
 ) -> *mut SSL_CTX {
-    guard(ptr::null_mut(), || {
+    passage(ptr::null_mut(), || {
         let host = locate::host_of_method(method)?;
         // SAFETY: the caller's contract.
         let ctx = unsafe { host.passthrough.SSL_CTX_new_ex?(libctx, propq, method) };
@@ -68,8 +68,8 @@ pub unsafe extern "C" fn SSL_CTX_new_ex(
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_flush_sessions(ctx: *mut SSL_CTX, tm: c_long) {
-    guard((), || {
+pub unsafe extern "C-unwind" fn SSL_CTX_flush_sessions(ctx: *mut SSL_CTX, tm: c_long) {
+    passage((), || {
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
             store.flush(ctx, tm);
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn SSL_CTX_flush_sessions(ctx: *mut SSL_CTX, tm: c_long) {
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_flush_sessions(ctx: *mut SSL_CTX, tm: c_long) {
+pub unsafe extern "C-unwind" fn SSL_flush_sessions(ctx: *mut SSL_CTX, tm: c_long) {
     // SAFETY: the caller's contract.
     unsafe { SSL_CTX_flush_sessions(ctx, tm) }
 }
@@ -100,8 +100,8 @@ pub unsafe extern "C" fn SSL_flush_sessions(ctx: *mut SSL_CTX, tm: c_long) {
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_flush_sessions_ex(ctx: *mut SSL_CTX, tm: time_t) {
-    guard((), || {
+pub unsafe extern "C-unwind" fn SSL_CTX_flush_sessions_ex(ctx: *mut SSL_CTX, tm: time_t) {
+    passage((), || {
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
             store.flush(ctx, tm);
@@ -124,8 +124,8 @@ pub unsafe extern "C" fn SSL_CTX_flush_sessions_ex(ctx: *mut SSL_CTX, tm: time_t
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sessions(ctx: *mut SSL_CTX) -> *mut OPENSSL_LHASH {
-    guard(ptr::null_mut(), || {
+pub unsafe extern "C-unwind" fn SSL_CTX_sessions(ctx: *mut SSL_CTX) -> *mut OPENSSL_LHASH {
+    passage(ptr::null_mut(), || {
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
             return Some(store.sessions(ctx));
@@ -143,12 +143,12 @@ pub unsafe extern "C" fn SSL_CTX_sessions(ctx: *mut SSL_CTX) -> *mut OPENSSL_LHA
 /// # Safety
 /// * `ctx` is null or a live context; `id_context` has `len` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_set_session_id_context(
+pub unsafe extern "C-unwind" fn SSL_CTX_set_session_id_context(
     ctx: *mut SSL_CTX,
     id_context: *const c_uchar,
     len: c_uint,
 ) -> c_int {
-    guard(0, || {
+    passage(0, || {
         if ctx.is_null() {
             return None;
         }
@@ -179,8 +179,8 @@ pub unsafe extern "C" fn SSL_CTX_set_session_id_context(
 /// # Safety
 /// * `ssl` is null or a live connection.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_free(ssl: *mut SSL) {
-    guard((), || {
+pub unsafe extern "C-unwind" fn SSL_free(ssl: *mut SSL) {
+    passage((), || {
         let free = locate::host()?.passthrough.SSL_free?;
         // SAFETY: the caller's contract.
         freeing::while_freeing(|| unsafe { free(ssl) });
@@ -195,8 +195,8 @@ pub unsafe extern "C" fn SSL_free(ssl: *mut SSL) {
 /// # Safety
 /// * `ssl` is null or a live connection, `ctx` null or a live context of the same library.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_set_SSL_CTX(ssl: *mut SSL, ctx: *mut SSL_CTX) -> *mut SSL_CTX {
-    guard(ptr::null_mut(), || {
+pub unsafe extern "C-unwind" fn SSL_set_SSL_CTX(ssl: *mut SSL, ctx: *mut SSL_CTX) -> *mut SSL_CTX {
+    passage(ptr::null_mut(), || {
         if ssl.is_null() {
             return None;
         }
@@ -215,12 +215,12 @@ pub unsafe extern "C" fn SSL_set_SSL_CTX(ssl: *mut SSL, ctx: *mut SSL_CTX) -> *m
 /// # Safety
 /// * `ssl` is null or a live connection; `id` has `id_len` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_has_matching_session_id(
+pub unsafe extern "C-unwind" fn SSL_has_matching_session_id(
     ssl: *const SSL,
     id: *const c_uchar,
     id_len: c_uint,
 ) -> c_int {
-    guard(0, || {
+    passage(0, || {
         if id.is_null() || id_len > SSL_MAX_SSL_SESSION_ID_LENGTH {
             return None;
         }

@@ -8,9 +8,14 @@ thread_local! {
 
 /// Runs `free`, the host's SSL_free.
 pub fn while_freeing(free: impl FnOnce()) {
-    let before = UNDER_WAY.with(|under_way| under_way.replace(true));
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            UNDER_WAY.set(self.0);
+        }
+    }
+    let _restore = Restore(UNDER_WAY.replace(true));
     free();
-    UNDER_WAY.with(|under_way| under_way.set(before));
 }
 
 /// Whether this thread is inside one.

@@ -1,11 +1,43 @@
-//! The boundary: no panic crosses it, and errno stays the caller's.
+//! The boundary: no panic crosses it, foreign unwinding does, and errno stays the caller's.
+//!
+//! pthread_cancel and C++ exceptions of the application unwind its callbacks and go on through our frames, which only
+//! drop what they own. `catch_unwind` would end the process instead: so no code of the application, and no function of
+//! the host that may run such code, is called inside [`guard`], [`caught`] or [`attempt`].
 
+use core::mem;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::panic::{self, AssertUnwindSafe};
+use std::{process, thread};
 
-/// Runs an entry; `failure` is what C gets where it answers `None` or panics.
+use crate::uncancelled::Uncancelled;
+
+/// Runs an entry that calls no code of the application; `failure` is what C gets where it answers `None` or panics.
 pub fn guard<T>(failure: T, entry: impl FnOnce() -> Option<T>) -> T {
-    caught(entry).flatten().unwrap_or(failure)
+    attempt(entry).unwrap_or(failure)
+}
+
+/// Runs an entry that may call code of the application; `failure` is what C gets where it answers `None`. What of it may
+/// panic is an [`attempt`].
+pub fn passage<T>(failure: T, entry: impl FnOnce() -> Option<T>) -> T {
+    /// Nobody above us could catch a panic: it would leave the host's locks held on its way to the same end.
+    struct NoPanic;
+    impl Drop for NoPanic {
+        fn drop(&mut self) {
+            if thread::panicking() {
+                process::abort();
+            }
+        }
+    }
+    let no_panic = NoPanic;
+    let result = entry();
+    mem::forget(no_panic);
+    result.unwrap_or(failure)
+}
+
+/// Runs work of our own that may fail or wait, uncancelled, and leaves errno as it was; `None` also where it panicked.
+pub fn attempt<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
+    let _uncancelled = Uncancelled::new();
+    quietly(|| caught(work)).flatten()
 }
 
 /// Runs `work`; `None` where it panicked. Nothing is printed: stderr belongs to the program.

@@ -13,9 +13,14 @@ thread_local! {
 
 /// Runs `tell`, which tells of the session of `key`.
 pub fn while_told(ctx: *mut SSL_CTX, key: Option<Key>, tell: impl FnOnce()) {
-    let before = TOLD.replace(key.map(|key| (ctx, key)));
+    struct Restore(Option<(*mut SSL_CTX, Key)>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            TOLD.set(self.0.take());
+        }
+    }
+    let _restore = Restore(TOLD.replace(key.map(|key| (ctx, key))));
     tell();
-    TOLD.set(before);
 }
 
 /// Whether this thread is being told of the session of `key`.

@@ -8,7 +8,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use super::guard::{caught, quietly};
+use super::guard::attempt;
 use super::presence;
 use super::registry;
 use super::sharing::{self, Reach};
@@ -133,7 +133,9 @@ fn is_counting() -> bool {
 fn inherit() {
     COUNTED_IN.store(this_process(), Relaxed);
     DUE.store(0, Relaxed);
-    let (sums, _) = quietly(sums);
+    let Some((sums, _)) = attempt(|| Some(sums())) else {
+        return;
+    };
     for (inherited, sum) in INHERITED.iter().zip(sums.figures) {
         inherited.store(sum, Relaxed);
     }
@@ -149,13 +151,16 @@ fn obey(store: &Store, ctx: *mut SSL_CTX) {
     if settings().region.is_some() {
         // Others use it too: only what is this context's.
         for share in store.reaches(ctx).into_iter().filter_map(Reach::share) {
-            quietly(|| share.flush(None));
+            attempt(|| Some(share.flush(None)));
         }
     } else if page::is_first_to_flush(asked)
         && let Some(common) = sharing::common()
     {
         // By one process alone: a second one would empty it of what has come since.
-        quietly(|| common.region.flush());
+        attempt(|| {
+            common.region.flush();
+            Some(())
+        });
     }
 }
 
@@ -170,7 +175,10 @@ fn publish() {
     {
         return;
     }
-    quietly(|| caught(write));
+    attempt(|| {
+        write();
+        Some(())
+    });
     WRITING.store(0, Relaxed);
 }
 

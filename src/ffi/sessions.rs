@@ -6,7 +6,7 @@ use libc::time_t;
 
 use super::attach::{attached, host_of};
 use super::fingerprint::Client;
-use super::guard::{guard, quietly};
+use super::guard::{passage, quietly};
 use super::registry;
 use crate::cache::Standing;
 use crate::host::abi::SSL_SESS_CACHE_SERVER;
@@ -18,11 +18,11 @@ use crate::host::{SessionRef, locate};
 /// # Safety
 /// * `ctx` is null or a live context, `session` null or a live session of the same library.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_add_session(
+pub unsafe extern "C-unwind" fn SSL_CTX_add_session(
     ctx: *mut SSL_CTX,
     session: *mut SSL_SESSION,
 ) -> c_int {
-    guard(0, || {
+    passage(0, || {
         // divergence: libssl crashes on NULL.
         if ctx.is_null() || session.is_null() {
             return None;
@@ -51,11 +51,11 @@ pub unsafe extern "C" fn SSL_CTX_add_session(
 /// # Safety
 /// * `ctx` is null or a live context, `session` null or a live session of the same library.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_remove_session(
+pub unsafe extern "C-unwind" fn SSL_CTX_remove_session(
     ctx: *mut SSL_CTX,
     session: *mut SSL_SESSION,
 ) -> c_int {
-    guard(0, || {
+    passage(0, || {
         if ctx.is_null() || session.is_null() {
             return None;
         }
@@ -78,7 +78,10 @@ pub unsafe extern "C" fn SSL_CTX_remove_session(
 /// # Safety
 /// * `ctx` is null or a live context, `session` null or a live session of the same library.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_add_session(ctx: *mut SSL_CTX, session: *mut SSL_SESSION) -> c_int {
+pub unsafe extern "C-unwind" fn SSL_add_session(
+    ctx: *mut SSL_CTX,
+    session: *mut SSL_SESSION,
+) -> c_int {
     // SAFETY: the caller's contract.
     unsafe { SSL_CTX_add_session(ctx, session) }
 }
@@ -93,7 +96,10 @@ pub unsafe extern "C" fn SSL_add_session(ctx: *mut SSL_CTX, session: *mut SSL_SE
 /// # Safety
 /// * `ctx` is null or a live context, `session` null or a live session of the same library.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_remove_session(ctx: *mut SSL_CTX, session: *mut SSL_SESSION) -> c_int {
+pub unsafe extern "C-unwind" fn SSL_remove_session(
+    ctx: *mut SSL_CTX,
+    session: *mut SSL_SESSION,
+) -> c_int {
     // SAFETY: the caller's contract.
     unsafe { SSL_CTX_remove_session(ctx, session) }
 }
@@ -103,8 +109,11 @@ pub unsafe extern "C" fn SSL_remove_session(ctx: *mut SSL_CTX, session: *mut SSL
 /// # Safety
 /// * `session` is null or a live session.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_SESSION_set_time(session: *mut SSL_SESSION, time: c_long) -> c_long {
-    guard(0, || {
+pub unsafe extern "C-unwind" fn SSL_SESSION_set_time(
+    session: *mut SSL_SESSION,
+    time: c_long,
+) -> c_long {
+    passage(0, || {
         // SAFETY: the caller's contract.
         let result = unsafe { locate::host()?.passthrough.SSL_SESSION_set_time?(session, time) };
         // SAFETY: the caller's contract.
@@ -118,11 +127,11 @@ pub unsafe extern "C" fn SSL_SESSION_set_time(session: *mut SSL_SESSION, time: c
 /// # Safety
 /// * `session` is null or a live session.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_SESSION_set_time_ex(
+pub unsafe extern "C-unwind" fn SSL_SESSION_set_time_ex(
     session: *mut SSL_SESSION,
     time: time_t,
 ) -> time_t {
-    guard(0, || {
+    passage(0, || {
         let hosts = &locate::host()?.passthrough;
         let set_time = hosts
             .SSL_SESSION_set_time_ex
@@ -140,11 +149,11 @@ pub unsafe extern "C" fn SSL_SESSION_set_time_ex(
 /// # Safety
 /// * `session` is null or a live session.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_SESSION_set_timeout(
+pub unsafe extern "C-unwind" fn SSL_SESSION_set_timeout(
     session: *mut SSL_SESSION,
     timeout: c_long,
 ) -> c_long {
-    guard(0, || {
+    passage(0, || {
         // SAFETY: the caller's contract.
         let result =
             unsafe { locate::host()?.passthrough.SSL_SESSION_set_timeout?(session, timeout) };

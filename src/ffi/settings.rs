@@ -8,7 +8,7 @@ use core::mem;
 use core::ptr::{self, NonNull};
 
 use super::attach::{attached, host_of};
-use super::guard::guard;
+use super::guard::passage;
 use crate::host::abi::*;
 use crate::host::types::*;
 
@@ -17,13 +17,13 @@ use crate::host::types::*;
 /// # Safety
 /// * as the manual says of each command.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_ctrl(
+pub unsafe extern "C-unwind" fn SSL_CTX_ctrl(
     ctx: *mut SSL_CTX,
     command: c_int,
     argument: c_long,
     pointer: *mut c_void,
 ) -> c_long {
-    guard(0, || {
+    passage(0, || {
         // SAFETY: the caller's contract.
         let store = unsafe { attached(ctx) };
         if let Some(store) = store.filter(|_| is_session_command(command)) {
@@ -60,12 +60,12 @@ fn is_session_command(command: c_int) -> bool {
 /// # Safety
 /// * as the manual says of each command.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_callback_ctrl(
+pub unsafe extern "C-unwind" fn SSL_CTX_callback_ctrl(
     ctx: *mut SSL_CTX,
     command: c_int,
     callback: Option<AnyCallback>,
 ) -> c_long {
-    guard(0, || {
+    passage(0, || {
         // SAFETY: the caller's contract.
         let answer =
             unsafe { host_of(ctx)?.passthrough.SSL_CTX_callback_ctrl?(ctx, command, callback) };
@@ -85,11 +85,11 @@ pub unsafe extern "C" fn SSL_CTX_callback_ctrl(
 /// # Safety
 /// * `ctx` is a live context; `callback` is null or a function of this type.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_set_tlsext_ticket_key_evp_cb(
+pub unsafe extern "C-unwind" fn SSL_CTX_set_tlsext_ticket_key_evp_cb(
     ctx: *mut SSL_CTX,
     callback: Option<TicketKeyCallback>,
 ) -> c_int {
-    guard(0, || {
+    passage(0, || {
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
             store.forget_ticket_keys();
@@ -107,11 +107,11 @@ pub unsafe extern "C" fn SSL_CTX_set_tlsext_ticket_key_evp_cb(
 /// # Safety
 /// * `ctx` is null or a live context; `callback` is null or a function of this type.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_set_new_cb(
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_set_new_cb(
     ctx: *mut SSL_CTX,
     callback: Option<NewSessionCallback>,
 ) {
-    guard((), || {
+    passage((), || {
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
             store.new_callback.set(callback);
@@ -128,8 +128,10 @@ pub unsafe extern "C" fn SSL_CTX_sess_set_new_cb(
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_get_new_cb(ctx: *mut SSL_CTX) -> Option<NewSessionCallback> {
-    guard(None, || {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_get_new_cb(
+    ctx: *mut SSL_CTX,
+) -> Option<NewSessionCallback> {
+    passage(None, || {
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
             return Some(store.new_callback.get());
@@ -147,11 +149,11 @@ pub unsafe extern "C" fn SSL_CTX_sess_get_new_cb(ctx: *mut SSL_CTX) -> Option<Ne
 /// # Safety
 /// * `ctx` is null or a live context; `callback` is null or a function of this type.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_set_remove_cb(
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_set_remove_cb(
     ctx: *mut SSL_CTX,
     callback: Option<RemoveSessionCallback>,
 ) {
-    guard((), || {
+    passage((), || {
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
             store.remove_callback.set(callback);
@@ -168,10 +170,10 @@ pub unsafe extern "C" fn SSL_CTX_sess_set_remove_cb(
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_get_remove_cb(
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_get_remove_cb(
     ctx: *mut SSL_CTX,
 ) -> Option<RemoveSessionCallback> {
-    guard(None, || {
+    passage(None, || {
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
             return Some(store.remove_callback.get());
@@ -189,11 +191,11 @@ pub unsafe extern "C" fn SSL_CTX_sess_get_remove_cb(
 /// # Safety
 /// * `ctx` is null or a live context; `callback` is null or a function of this type.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_set_get_cb(
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_set_get_cb(
     ctx: *mut SSL_CTX,
     callback: Option<GetSessionCallback>,
 ) {
-    guard((), || {
+    passage((), || {
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
             store.get_callback.set(callback);
@@ -210,8 +212,10 @@ pub unsafe extern "C" fn SSL_CTX_sess_set_get_cb(
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_get_get_cb(ctx: *mut SSL_CTX) -> Option<GetSessionCallback> {
-    guard(None, || {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_get_get_cb(
+    ctx: *mut SSL_CTX,
+) -> Option<GetSessionCallback> {
+    passage(None, || {
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
             return Some(store.get_callback.get());
@@ -232,7 +236,10 @@ pub unsafe extern "C" fn SSL_CTX_sess_get_get_cb(ctx: *mut SSL_CTX) -> Option<Ge
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_set_session_cache_mode(ctx: *mut SSL_CTX, mode: c_long) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_set_session_cache_mode(
+    ctx: *mut SSL_CTX,
+    mode: c_long,
+) -> c_long {
     // SAFETY: the caller's contract.
     unsafe {
         setting(
@@ -249,7 +256,7 @@ pub unsafe extern "C" fn SSL_CTX_set_session_cache_mode(ctx: *mut SSL_CTX, mode:
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_get_session_cache_mode(ctx: *mut SSL_CTX) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_get_session_cache_mode(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
     unsafe {
         setting(
@@ -269,7 +276,10 @@ pub unsafe extern "C" fn SSL_CTX_get_session_cache_mode(ctx: *mut SSL_CTX) -> c_
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_set_cache_size(ctx: *mut SSL_CTX, size: c_long) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_set_cache_size(
+    ctx: *mut SSL_CTX,
+    size: c_long,
+) -> c_long {
     // SAFETY: the caller's contract.
     unsafe {
         setting(
@@ -286,7 +296,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_set_cache_size(ctx: *mut SSL_CTX, size: c_
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_get_cache_size(ctx: *mut SSL_CTX) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_get_cache_size(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
     unsafe {
         setting(
@@ -304,7 +314,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_get_cache_size(ctx: *mut SSL_CTX) -> c_lon
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_number(ctx: *mut SSL_CTX) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_number(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
     unsafe { setting(ctx, SSL_CTRL_SESS_NUMBER, 0, c"SSL_CTX_sess_number") }
 }
@@ -315,7 +325,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_number(ctx: *mut SSL_CTX) -> c_long {
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_connect(ctx: *mut SSL_CTX) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_connect(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
     unsafe { setting(ctx, SSL_CTRL_SESS_CONNECT, 0, c"SSL_CTX_sess_connect") }
 }
@@ -326,7 +336,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_connect(ctx: *mut SSL_CTX) -> c_long {
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_connect_good(ctx: *mut SSL_CTX) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_connect_good(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
     unsafe {
         setting(
@@ -344,7 +354,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_connect_good(ctx: *mut SSL_CTX) -> c_long 
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_connect_renegotiate(ctx: *mut SSL_CTX) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_connect_renegotiate(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
     unsafe {
         setting(
@@ -362,7 +372,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_connect_renegotiate(ctx: *mut SSL_CTX) -> 
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_accept(ctx: *mut SSL_CTX) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_accept(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
     unsafe { setting(ctx, SSL_CTRL_SESS_ACCEPT, 0, c"SSL_CTX_sess_accept") }
 }
@@ -373,7 +383,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_accept(ctx: *mut SSL_CTX) -> c_long {
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_accept_good(ctx: *mut SSL_CTX) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_accept_good(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
     unsafe {
         setting(
@@ -391,7 +401,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_accept_good(ctx: *mut SSL_CTX) -> c_long {
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_accept_renegotiate(ctx: *mut SSL_CTX) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_accept_renegotiate(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
     unsafe {
         setting(
@@ -409,7 +419,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_accept_renegotiate(ctx: *mut SSL_CTX) -> c
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_hits(ctx: *mut SSL_CTX) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_hits(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
     unsafe { setting(ctx, SSL_CTRL_SESS_HIT, 0, c"SSL_CTX_sess_hits") }
 }
@@ -420,7 +430,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_hits(ctx: *mut SSL_CTX) -> c_long {
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_cb_hits(ctx: *mut SSL_CTX) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_cb_hits(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
     unsafe { setting(ctx, SSL_CTRL_SESS_CB_HIT, 0, c"SSL_CTX_sess_cb_hits") }
 }
@@ -431,7 +441,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_cb_hits(ctx: *mut SSL_CTX) -> c_long {
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_misses(ctx: *mut SSL_CTX) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_misses(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
     unsafe { setting(ctx, SSL_CTRL_SESS_MISSES, 0, c"SSL_CTX_sess_misses") }
 }
@@ -442,7 +452,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_misses(ctx: *mut SSL_CTX) -> c_long {
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_timeouts(ctx: *mut SSL_CTX) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_timeouts(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
     unsafe { setting(ctx, SSL_CTRL_SESS_TIMEOUTS, 0, c"SSL_CTX_sess_timeouts") }
 }
@@ -453,7 +463,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_timeouts(ctx: *mut SSL_CTX) -> c_long {
 /// # Safety
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SSL_CTX_sess_cache_full(ctx: *mut SSL_CTX) -> c_long {
+pub unsafe extern "C-unwind" fn SSL_CTX_sess_cache_full(ctx: *mut SSL_CTX) -> c_long {
     // SAFETY: the caller's contract.
     unsafe { setting(ctx, SSL_CTRL_SESS_CACHE_FULL, 0, c"SSL_CTX_sess_cache_full") }
 }
@@ -464,7 +474,7 @@ pub unsafe extern "C" fn SSL_CTX_sess_cache_full(ctx: *mut SSL_CTX) -> c_long {
 /// # Safety
 /// * `ctx` is null or a live context; the command takes no pointer.
 unsafe fn setting(ctx: *mut SSL_CTX, command: c_int, argument: c_long, name: &CStr) -> c_long {
-    guard(0, || {
+    passage(0, || {
         if ctx.is_null() {
             return None;
         }
@@ -479,7 +489,7 @@ unsafe fn setting(ctx: *mut SSL_CTX, command: c_int, argument: c_long, name: &CS
                 host.passthrough.SSL_CTX_ctrl?(ctx, command, argument, ptr::null_mut())
             });
         };
-        type Setting = unsafe extern "C" fn(*mut SSL_CTX, c_long) -> c_long;
+        type Setting = unsafe extern "C-unwind" fn(*mut SSL_CTX, c_long) -> c_long;
         // SAFETY: all of them take a context, some a number after it, and answer a number or nothing.
         let own = unsafe { mem::transmute::<NonNull<c_void>, Setting>(own) };
         // SAFETY: the caller's contract.

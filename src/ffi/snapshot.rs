@@ -227,22 +227,22 @@ fn identity<'a>(entry: *const c_void) -> Option<(&'a [u8], c_int)> {
     Some(unsafe { libssl.identity(session) })
 }
 
-unsafe extern "C" fn hash(entry: *const c_void) -> c_ulong {
+unsafe extern "C-unwind" fn hash(entry: *const c_void) -> c_ulong {
     let fold = |sum: c_ulong, &byte: &u8| sum.rotate_left(8).wrapping_mul(31) ^ c_ulong::from(byte);
     identity(entry).map_or(entry as c_ulong >> 4, |(id, _)| id.iter().fold(0, fold))
 }
 
-unsafe extern "C" fn compare(a: *const c_void, b: *const c_void) -> c_int {
+unsafe extern "C-unwind" fn compare(a: *const c_void, b: *const c_void) -> c_int {
     let same = a == b || identity(a).is_some_and(|found| Some(found) == identity(b));
     c_int::from(!same)
 }
 
-unsafe extern "C" fn hash_thunk(entry: *const c_void, hash: LhHash) -> c_ulong {
+unsafe extern "C-unwind" fn hash_thunk(entry: *const c_void, hash: LhHash) -> c_ulong {
     // SAFETY: libcrypto passes the table's own function and one of its entries.
     unsafe { hash(entry) }
 }
 
-unsafe extern "C" fn compare_thunk(
+unsafe extern "C-unwind" fn compare_thunk(
     a: *const c_void,
     b: *const c_void,
     compare: LhCompare,
@@ -251,12 +251,16 @@ unsafe extern "C" fn compare_thunk(
     unsafe { compare(a, b) }
 }
 
-unsafe extern "C" fn visit_thunk(entry: *mut c_void, visit: LhVisit) {
+unsafe extern "C-unwind" fn visit_thunk(entry: *mut c_void, visit: LhVisit) {
     // SAFETY: libcrypto passes one entry of the table and the function of the program that iterates it.
     unsafe { visit(entry) }
 }
 
-unsafe extern "C" fn visit_arg_thunk(entry: *mut c_void, argument: *mut c_void, visit: LhVisitArg) {
+unsafe extern "C-unwind" fn visit_arg_thunk(
+    entry: *mut c_void,
+    argument: *mut c_void,
+    visit: LhVisitArg,
+) {
     // SAFETY: libcrypto passes one entry of the table and the function of the program that iterates it.
     unsafe { visit(entry, argument) }
 }

@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_int};
 use core::{mem, ptr};
 
 use super::attach::attached;
-use super::guard::guard;
+use super::guard::passage;
 use crate::host::types::SSL_CTX;
 
 /// What the cache of one SSL_CTX holds and has done since it was made.
@@ -71,7 +71,7 @@ pub struct sslcache_stats {
 /// Returns the version of sslcache as a string such as "0.1.0", in static memory. That this symbol is there
 /// tells that sslcache is in the process.
 #[unsafe(no_mangle)]
-pub extern "C" fn sslcache_version() -> *const c_char {
+pub extern "C-unwind" fn sslcache_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
@@ -87,12 +87,12 @@ pub extern "C" fn sslcache_version() -> *const c_char {
 /// * `ctx` is null or a live context;
 /// * `stats` is null or has room for `size` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sslcache_stats(
+pub unsafe extern "C-unwind" fn sslcache_stats(
     ctx: *mut SSL_CTX,
     stats: *mut sslcache_stats,
     size: usize,
 ) -> c_int {
-    guard(0, || {
+    passage(0, || {
         if stats.is_null() {
             return None;
         }

@@ -101,7 +101,7 @@ impl Store {
 }
 
 /// The host makes or opens a ticket.
-unsafe extern "C" fn on_ticket(
+unsafe extern "C-unwind" fn on_ticket(
     ssl: *mut SSL,
     name: *mut u8,
     iv: *mut u8,

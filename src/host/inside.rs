@@ -45,11 +45,16 @@ impl Inside {
 
     /// Runs `call` like [`Self::enter`]; whether it came back to our SSL_CTX_flush_sessions with `ctx`.
     pub fn comes_back(ctx: *mut SSL_CTX, call: impl FnOnce()) -> bool {
-        WATCHED.with(|watched| watched.set(ctx));
+        struct Forget;
+        impl Drop for Forget {
+            fn drop(&mut self) {
+                WATCHED.set(ptr::null_mut());
+            }
+        }
+        WATCHED.set(ctx);
+        let _forget = Forget;
         Self::enter(call);
-        WATCHED
-            .with(|watched| watched.replace(ptr::null_mut()))
-            .is_null()
+        WATCHED.get().is_null()
     }
 
     /// Notes that a call has come back with `ctx`.

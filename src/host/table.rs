@@ -31,7 +31,7 @@ macro_rules! c_name {
 }
 
 macro_rules! function {
-    (($($arg:ty),*) $(-> $ret:ty)?) => { unsafe extern "C" fn($($arg),*) $(-> $ret)? };
+    (($($arg:ty),*) $(-> $ret:ty)?) => { unsafe extern "C-unwind" fn($($arg),*) $(-> $ret)? };
 }
 
 /// Declares a table of functions once: its type, and how it is resolved.
@@ -68,27 +68,34 @@ macro_rules! functions {
 }
 
 /// Compares two entries of an `OPENSSL_LHASH`.
-pub type LhCompare = unsafe extern "C" fn(*const c_void, *const c_void) -> c_int;
+pub type LhCompare = unsafe extern "C-unwind" fn(*const c_void, *const c_void) -> c_int;
 /// Hashes an entry of an `OPENSSL_LHASH`.
-pub type LhHash = unsafe extern "C" fn(*const c_void) -> c_ulong;
+pub type LhHash = unsafe extern "C-unwind" fn(*const c_void) -> c_ulong;
 /// Visits an entry of an `OPENSSL_LHASH`.
-pub type LhVisit = unsafe extern "C" fn(*mut c_void);
+pub type LhVisit = unsafe extern "C-unwind" fn(*mut c_void);
 /// Visits an entry of an `OPENSSL_LHASH` with an argument.
-pub type LhVisitArg = unsafe extern "C" fn(*mut c_void, *mut c_void);
+pub type LhVisitArg = unsafe extern "C-unwind" fn(*mut c_void, *mut c_void);
 /// Calls an [`LhHash`]: 3.3 and later call each function of a table through such a thunk.
-pub type LhHashThunk = unsafe extern "C" fn(*const c_void, LhHash) -> c_ulong;
+pub type LhHashThunk = unsafe extern "C-unwind" fn(*const c_void, LhHash) -> c_ulong;
 /// Calls an [`LhCompare`].
-pub type LhCompareThunk = unsafe extern "C" fn(*const c_void, *const c_void, LhCompare) -> c_int;
+pub type LhCompareThunk =
+    unsafe extern "C-unwind" fn(*const c_void, *const c_void, LhCompare) -> c_int;
 /// Calls an [`LhVisit`].
-pub type LhVisitThunk = unsafe extern "C" fn(*mut c_void, LhVisit);
+pub type LhVisitThunk = unsafe extern "C-unwind" fn(*mut c_void, LhVisit);
 /// Calls an [`LhVisitArg`].
-pub type LhVisitArgThunk = unsafe extern "C" fn(*mut c_void, *mut c_void, LhVisitArg);
+pub type LhVisitArgThunk = unsafe extern "C-unwind" fn(*mut c_void, *mut c_void, LhVisitArg);
 
 /// `CRYPTO_EX_new`
-pub type ExDataNew =
-    unsafe extern "C" fn(*mut c_void, *mut c_void, *mut CRYPTO_EX_DATA, c_int, c_long, *mut c_void);
+pub type ExDataNew = unsafe extern "C-unwind" fn(
+    *mut c_void,
+    *mut c_void,
+    *mut CRYPTO_EX_DATA,
+    c_int,
+    c_long,
+    *mut c_void,
+);
 /// `CRYPTO_EX_dup`
-pub type ExDataDup = unsafe extern "C" fn(
+pub type ExDataDup = unsafe extern "C-unwind" fn(
     *mut CRYPTO_EX_DATA,
     *const CRYPTO_EX_DATA,
     *mut *mut c_void,
@@ -97,8 +104,14 @@ pub type ExDataDup = unsafe extern "C" fn(
     *mut c_void,
 ) -> c_int;
 /// `CRYPTO_EX_free`
-pub type ExDataFree =
-    unsafe extern "C" fn(*mut c_void, *mut c_void, *mut CRYPTO_EX_DATA, c_int, c_long, *mut c_void);
+pub type ExDataFree = unsafe extern "C-unwind" fn(
+    *mut c_void,
+    *mut c_void,
+    *mut CRYPTO_EX_DATA,
+    c_int,
+    c_long,
+    *mut c_void,
+);
 
 functions! {
     /// The host's own version of what we export.
@@ -240,12 +253,17 @@ functions! {
 impl Libssl {
     /// Runs `call`, calls to the host, and leaves the error queue of this thread as it was.
     pub fn without_errors<T>(&self, call: impl FnOnce() -> T) -> T {
+        struct Pop<'a>(&'a Libssl);
+        impl Drop for Pop<'_> {
+            fn drop(&mut self) {
+                // SAFETY: pairs with the mark below.
+                unsafe { (self.0.ERR_pop_to_mark)() };
+            }
+        }
         // SAFETY: no arguments.
         unsafe { (self.ERR_set_mark)() };
-        let result = call();
-        // SAFETY: pairs with the mark above.
-        unsafe { (self.ERR_pop_to_mark)() };
-        result
+        let _pop = Pop(self);
+        call()
     }
 }
 

@@ -74,14 +74,15 @@ pub struct OSSL_PARAM {
 
 /// Told of each new session; answers 1 to keep the reference that comes with it.
 pub type NewSessionCallback =
-    unsafe extern "C" fn(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int;
+    unsafe extern "C-unwind" fn(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int;
 
 /// Told of each session that leaves the cache. Borrows the session.
-pub type RemoveSessionCallback = unsafe extern "C" fn(ctx: *mut SSL_CTX, session: *mut SSL_SESSION);
+pub type RemoveSessionCallback =
+    unsafe extern "C-unwind" fn(ctx: *mut SSL_CTX, session: *mut SSL_SESSION);
 
 /// Asked for a session that the internal cache does not have. With `*copy` left at 1 the library takes a
 /// reference of its own to the result; set to 0, the callback's reference is handed over.
-pub type GetSessionCallback = unsafe extern "C" fn(
+pub type GetSessionCallback = unsafe extern "C-unwind" fn(
     ssl: *mut SSL,
     id: *const c_uchar,
     id_len: c_int,
@@ -91,7 +92,7 @@ pub type GetSessionCallback = unsafe extern "C" fn(
 /// Makes a cipher and a code ready for a ticket: to be made where `makes` is 1, writing the key's name and an
 /// initialisation vector; to be opened where it is 0. Answers 0 without a key, 2 where the client is to have a new
 /// ticket, else 1.
-pub type TicketKeyCallback = unsafe extern "C" fn(
+pub type TicketKeyCallback = unsafe extern "C-unwind" fn(
     ssl: *mut SSL,
     name: *mut c_uchar,
     iv: *mut c_uchar,
@@ -101,4 +102,4 @@ pub type TicketKeyCallback = unsafe extern "C" fn(
 ) -> c_int;
 
 /// A callback of SSL_CTX_callback_ctrl: what it takes and answers goes by the command.
-pub type AnyCallback = unsafe extern "C" fn();
+pub type AnyCallback = unsafe extern "C-unwind" fn();

@@ -7,7 +7,7 @@ use super::{Reach, common};
 use crate::cache::{Cache, Expiry, Key, Standing};
 use crate::config::{Group, settings};
 use crate::ffi::freeing;
-use crate::ffi::guard::quietly;
+use crate::ffi::guard::{attempt, quietly};
 use crate::ffi::store::{Store, Usage, expiry_of, key_of, now};
 use crate::host::SessionRef;
 use crate::host::record::Record;
@@ -35,7 +35,7 @@ impl Store {
         };
         let expiry = expiry_of(session);
         let fresh = self.insert(ctx, &self.cache, (key.clone(), own), expiry, standing, now);
-        let known = !fresh && quietly(|| share.holds(&key, session.digest(), now)) == Some(true);
+        let known = !fresh && attempt(|| share.holds(&key, session.digest(), now)) == Some(true);
         // Again, though it is known: its time may be new.
         let put = |record: &[u8], expiry| {
             share.put(&key, session.digest(), record, expiry, standing, now)
@@ -92,15 +92,16 @@ impl Store {
         put: impl FnOnce(&[u8], Expiry) -> bool,
     ) -> bool {
         !self.has_to_stay(session)
-            && quietly(|| {
-                let record = session.encode();
-                record.is_some_and(|record| put(&record, expiry_of(session)))
+            && attempt(|| {
+                let record = session.encode()?;
+                put(&record, expiry_of(session)).then_some(())
             })
+            .is_some()
     }
 
     /// Removes what the region has; whether it had it. `None` where it has no time: then with the next call.
     pub(super) fn remove_shared(&self, share: Share<'static>, key: &Key) -> Option<bool> {
-        let removed = quietly(|| share.remove(key));
+        let removed = attempt(|| share.remove(key));
         if removed.is_none() {
             self.sharing.deferred.push(key, share);
         }
@@ -139,7 +140,7 @@ impl Store {
             return;
         };
         let mark = session.digest();
-        if quietly(|| share.take(&key, Some(mark), now(), None)).is_some() {
+        if attempt(|| share.take(&key, Some(mark), now(), None)).is_some() {
             self.make_private(ctx, session, &self.cache, self.own_private(ctx));
         } else {
             // Others would have it without the data.
@@ -212,9 +213,9 @@ impl Store {
     ) -> Option<bool> {
         let mark = session.digest();
         if usage.is_taken() {
-            return Some(quietly(|| share.take(key, Some(mark), now, None)).is_some());
+            return Some(attempt(|| share.take(key, Some(mark), now, None)).is_some());
         }
-        quietly(|| share.holds(key, mark, now))
+        attempt(|| share.holds(key, mark, now))
     }
 
     /// Makes a session of what another process has put.
@@ -227,7 +228,7 @@ impl Store {
         now: c_long,
     ) -> Option<SessionRef> {
         let mut record = Record::default();
-        quietly(|| match usage {
+        attempt(|| match usage {
             Usage::Taken => share.take(key, None, now, Some(&mut record)),
             Usage::Again | Usage::Once => share.get(key, now, &mut record),
         })?;
@@ -271,13 +272,12 @@ impl Store {
         if shares.is_empty() {
             return;
         }
-        quietly(|| {
-            if let Some(record) = session.encode() {
-                let mark = session.digest();
-                for share in shares {
-                    share.put_over(key, mark, &record, expiry, now());
-                }
+        attempt(|| {
+            let (record, mark) = (session.encode()?, session.digest());
+            for share in shares {
+                share.put_over(key, mark, &record, expiry, now());
             }
+            Some(())
         });
     }
 
@@ -287,7 +287,7 @@ impl Store {
             // Where groups are asked for, those of this process alone are the private ones.
             Reach::Own if self.may_group() => 0,
             Reach::Own | Reach::Unsettled(_) => self.cache.len(),
-            Reach::Shared(share) => quietly(|| share.len()),
+            Reach::Shared(share) => attempt(|| Some(share.len())).unwrap_or(0),
         };
         // First: the question may move sessions to the private ones.
         let shared: usize = self.reaches(ctx).into_iter().map(of).sum();
@@ -301,7 +301,7 @@ impl Store {
             |cache: &Cache<SessionRef>| self.with_cache(|_| cache.contains(key)) == Some(true);
         let reaches = |reach: Reach| match reach {
             Reach::Own | Reach::Unsettled(_) => has(&self.cache),
-            Reach::Shared(share) => quietly(|| share.contains(key, now())) == Some(true),
+            Reach::Shared(share) => attempt(|| share.contains(key, now())) == Some(true),
         };
         self.reaches(ctx).into_iter().any(reaches)
             || self.sharing.private.caches().into_iter().any(has)
@@ -312,7 +312,7 @@ impl Store {
         reaches.iter().any(|reach| match reach {
             Reach::Own | Reach::Unsettled(_) => true,
             Reach::Shared(share) => key_of(session)
-                .is_some_and(|key| quietly(|| share.contains(&key, now())) == Some(true)),
+                .is_some_and(|key| attempt(|| share.contains(&key, now())) == Some(true)),
         })
     }
 
@@ -323,7 +323,10 @@ impl Store {
             cache.set_capacity(size);
         }
         for share in self.reaches(ctx).into_iter().filter_map(Reach::share) {
-            quietly(|| share.set_capacity(size));
+            attempt(|| {
+                share.set_capacity(size);
+                Some(())
+            });
         }
     }
 }

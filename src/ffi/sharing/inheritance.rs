@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::common::{Common, Point, common};
 use crate::cache::Standing;
-use crate::ffi::guard::quietly;
+use crate::ffi::guard::attempt;
 use crate::ffi::store::{Store, expiry_of, key_of, now};
 use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
@@ -38,7 +38,7 @@ impl Store {
     pub fn note_inheritance(&self) {
         self.sharing
             .lot
-            .get_or_init(|| Box::new(quietly(|| common()?.ballot.lot())));
+            .get_or_init(|| Box::new(attempt(|| common()?.ballot.lot())));
     }
 
     /// The context dies.
@@ -47,7 +47,10 @@ impl Store {
             && !self.has_forked()
             && let Some(common) = common()
         {
-            quietly(|| common.ballot.give_back(lot));
+            attempt(|| {
+                common.ballot.give_back(lot);
+                Some(())
+            });
         }
     }
 

@@ -29,7 +29,7 @@ use once_cell::race::OnceBox;
 use smallvec::{SmallVec, smallvec};
 
 use super::fingerprint::{self, Client, Traits};
-use super::guard::quietly;
+use super::guard::attempt;
 use super::store::Store;
 use crate::config::{Group, settings};
 use crate::host::types::SSL_CTX;
@@ -115,7 +115,7 @@ impl Store {
         let Some(common) = common() else {
             return Reach::Own;
         };
-        match quietly(|| self.share_in_group(ctx, &common.region, client)) {
+        match attempt(|| self.share_in_group(ctx, &common.region, client)) {
             Some(share) => self.shared(share),
             None => self.reach_alone(ctx, common),
         }
@@ -126,7 +126,7 @@ impl Store {
         let Some(common) = common().filter(|_| self.may_group()) else {
             return smallvec![self.reach(ctx, Client::Anybody)];
         };
-        let in_group = |client| quietly(|| self.share_in_group(ctx, &common.region, client));
+        let in_group = |client| attempt(|| self.share_in_group(ctx, &common.region, client));
         let both = [Client::Anybody, Client::Certified].map(in_group);
         let shares = both.into_iter().flatten();
         let mut reaches: SmallVec<[Reach; 2]> = shares.map(|share| self.shared(share)).collect();
@@ -140,7 +140,10 @@ impl Store {
         // What is being handed over would come back.
         let settled = self.sharing.settled.load(Ordering::Acquire);
         let may = |share: Share<'_>| settled || self.sharing.realm != Some(share.realm());
-        quietly(|| self.sharing.deferred.make_up(may));
+        attempt(|| {
+            self.sharing.deferred.make_up(may);
+            Some(())
+        });
         Reach::Shared(share)
     }
 
@@ -148,7 +151,7 @@ impl Store {
         let Some(realm) = self.sharing.realm.filter(|_| self.has_forked()) else {
             return Reach::Own;
         };
-        let Some(share) = quietly(|| self.share_alone(&common.region, realm)) else {
+        let Some(share) = attempt(|| self.share_alone(&common.region, realm)) else {
             return Reach::Own; // no room for one more realm
         };
         let is_settled = || {
