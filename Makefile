@@ -43,8 +43,14 @@ SCRIPTS := $(wildcard tools/*) .ci/run
 # Looked for once, and only by the targets that need it.
 host     = $(eval host := $$(shell tools/find-host $$(HOST_LIBSSL)))$(host)
 
-# Paths of this machine stay out of the finished files.
-REMAP := --remap-path-prefix=$(CURDIR)/= --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/=
+# Paths of this machine stay out of the finished files. Where the sources of the standard library are installed (rustup's
+# rust-src), rustc names them by where they are, a link resolved; elsewhere, on every machine, by std_name.
+RUSTC   ?= rustc
+rustc    = $(shell $(RUSTC) $(filter +%,$(CARGO)) $1)
+std      = $(call rustc,--print sysroot)/lib/rustlib/src/rust
+std_name = /rustc/$(lastword $(call rustc,-vV | grep ^commit-hash))
+REMAP    = $(foreach from,$(CURDIR) $(or $(CARGO_HOME),$(HOME)/.cargo),--remap-path-prefix=$(from)/=) \
+           $(foreach from,$(sort $(wildcard $(std)) $(realpath $(std))),--remap-path-prefix=$(from)=$(std_name))
 
 # rustc cannot link these files: it ignores a second version script, or fails, depending on its linker.
 # -z defs without -lssl: a reference to libssl is a link error, because it would stop programs that run without libssl.
@@ -73,11 +79,11 @@ all: $(STAGED) replacement
 ## replacement  only the libssl in front: HOST_LIBSSL=/path/libssl.so.4 names another host, OUT=folder another place
 replacement: $(addprefix $(OUT)/,$(FRONT) libssl.so libssl-link.so)
 
-$(ARCHIVE): $(SOURCES)
+$(ARCHIVE): $(SOURCES) Makefile
 	RUSTFLAGS="$$RUSTFLAGS $(REMAP)" $(CARGO) rustc --locked --release --lib --crate-type staticlib
 	@touch $@
 
-$(PRELOAD): $(ARCHIVE) exports.map tools/aliases tools/check-libraries
+$(PRELOAD): $(ARCHIVE) exports.map tools/aliases tools/check-libraries tools/check-paths
 	@mkdir -p $(@D)
 	@tools/aliases exports.map >$(@D)/.aliases.ld
 	$(LINK) -Wl,-soname,libsslcache.so.0,--version-script,exports.map -o $@ $(@D)/.aliases.ld $(LIBS)
@@ -87,9 +93,10 @@ $(PRELOAD): $(ARCHIVE) exports.map tools/aliases tools/check-libraries
 $(STAGE)/lib/libsslcache.so $(STAGE)/lib/libsslcache.so.0: $(PRELOAD)
 	ln -sf $(<F) $@
 
-$(TOOL): $(SOURCES)
+$(TOOL): $(SOURCES) Makefile
 	@mkdir -p $(@D)
 	RUSTFLAGS="$$RUSTFLAGS $(REMAP)" $(CARGO) build --locked --profile tool --features cli --bin sslcache
+	@tools/check-paths $(CARGO_TARGET_DIR)/tool/sslcache $(LIBSSLCACHE_FOLDER)
 	cp $(CARGO_TARGET_DIR)/tool/sslcache $@
 
 $(GENERATED) &: $(TOOL)
@@ -103,7 +110,7 @@ $(OUT)/.libssl.map: FORCE
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 # The stub makes the linker write the host's path into DT_NEEDED: it copies the SONAME of what it links.
-$(OUT)/$(FRONT): $(ARCHIVE) $(OUT)/.libssl.map tools/check-libraries
+$(OUT)/$(FRONT): $(ARCHIVE) $(OUT)/.libssl.map tools/check-libraries tools/check-paths
 	@$(CC) -shared -nostdlib -Wl,-soname,$(host) -o $(@D)/.host.so -x c /dev/null
 	$(LINK) -Wl,-soname,$(FRONT),--version-script,$(@D)/.libssl.map -o $@ -Wl,--no-as-needed $(@D)/.host.so $(LIBS)
 	@rm $(@D)/.host.so
