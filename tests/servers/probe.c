@@ -9,6 +9,8 @@
  * app.*    what the program itself would be told,
  * host.*   what the host's libssl says when asked past everything in front of it,
  * sslcache where sslcache is in the process: the file it came from, and its own numbers; else `-`.
+ *
+ * With $PROBE_LIBSSL_VERSION, a number as OpenSSL_version_num returns it, the program is told that this libssl was loaded.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -153,6 +155,16 @@ static int called_by_the_program(const struct stack *stack, const void *caller)
 
     return dladdr(caller, &from) == 0 || dladdr(dlsym(stack->host, "SSL_CTX_free"), &host) == 0
            || (from.dli_fbase != host.dli_fbase && strcmp(from.dli_fname, stack->ours_path) != 0);
+}
+
+unsigned long OpenSSL_version_num(void)
+{
+    const char *version = getenv("PROBE_LIBSSL_VERSION");
+    unsigned long (*next)(void) = (unsigned long (*)(void))dlsym(RTLD_NEXT, "OpenSSL_version_num");
+
+    if (version != NULL)
+        return strtoul(version, NULL, 0);
+    return next != NULL ? next() : OPENSSL_VERSION_NUMBER;
 }
 
 void SSL_CTX_free(SSL_CTX *ctx)
