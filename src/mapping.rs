@@ -85,6 +85,16 @@ pub fn check_file_limit(bytes: usize) -> io::Result<()> {
     }
 }
 
+/// Makes a system call, again where a signal has interrupted it.
+pub fn uninterrupted(mut call: impl FnMut() -> isize) -> isize {
+    loop {
+        let answer = call();
+        if answer != -1 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return answer;
+        }
+    }
+}
+
 impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: made by `map`, and its owner has no reference into it any more.

@@ -13,6 +13,7 @@ use super::layout::header;
 use super::memory::Memory;
 use super::realms::Realm;
 use crate::cache::{Expiry, Key};
+use crate::mapping::uninterrupted;
 
 /// Words of a key and its realm.
 const WORDS: usize = 7;
@@ -111,9 +112,10 @@ impl Digests {
 pub(super) fn draw(into: &mut [u8]) -> bool {
     // No request of up to 256 bytes is cut short.
     into.chunks_mut(256).all(|part| {
+        let (buffer, len) = (part.as_mut_ptr(), part.len());
         // SAFETY: a buffer of that length.
-        let drawn = unsafe { libc::getrandom(part.as_mut_ptr().cast(), part.len(), 0) };
-        drawn == part.len() as isize
+        let drawn = uninterrupted(|| unsafe { libc::getrandom(buffer.cast(), len, 0) });
+        drawn == len as isize
     })
 }
 

@@ -1,7 +1,8 @@
 //! Who a process is, in a word that another one can judge by: whether it still lives.
 //!
-//! A process id alone is given to somebody else one day, so the word also has 24 bits of when the process began (and
-//! in which boot of the machine), and of its namespace of process ids, in which alone the id means anything.
+//! A process id alone is given to somebody else one day, so the word also has 16 bits of when the process began (and
+//! in which boot of the machine), and of its namespace of process ids, in which alone the id means anything. The rest
+//! is a lock's: two flags in the lower half, and the epoch.
 //!
 //! Nothing here waits or allocates. Without `/proc`, as after a chroot, a process is known by its id alone.
 
@@ -10,6 +11,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::digest::mix;
 use crate::lock::this_process;
+use crate::mapping::uninterrupted;
 
 /// Linux gives no id that is longer.
 const PID_BITS: u32 = 22;
@@ -17,10 +19,13 @@ const PID_MASK: u64 = (1 << PID_BITS) - 1;
 /// Of the beginning, these bits are in the lower half of the word...
 const LOW_START_BITS: u32 = 8;
 /// ...and these in the upper one.
-const HIGH_START_BITS: u32 = 16;
+const HIGH_START_BITS: u32 = 8;
 const START_BITS: u32 = LOW_START_BITS + HIGH_START_BITS;
-/// The bits of the word that are not the identity's.
+/// The bits of the word that are not the identity's: flags in the lower half...
 pub(super) const FLAGS: u64 = 0b11 << (PID_BITS + LOW_START_BITS);
+/// ...and an epoch in the upper one.
+pub(super) const EPOCH_SHIFT: u32 = 32 + HIGH_START_BITS;
+pub(super) const EPOCH_BITS: u32 = 8;
 
 /// What a word of identity says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,8 +135,8 @@ fn digest_of(start: u64) -> u32 {
     digest.max(1)
 }
 
-/// The boot that this is: a digest of what the kernel calls it.
-fn boot() -> Option<u64> {
+/// The boot that this is: a digest of what the kernel calls it; `None` where that cannot be learnt.
+pub(super) fn boot() -> Option<u64> {
     static BOOT: AtomicU64 = AtomicU64::new(0);
     let known = BOOT.load(Ordering::Relaxed);
     if known != 0 {
@@ -200,12 +205,13 @@ impl Stat {
 /// Reads the beginning of a file; how much.
 fn read(path: &CStr, into: &mut [u8]) -> usize {
     // SAFETY: a path and flags.
-    let file = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    let open = || unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) } as isize;
+    let file = uninterrupted(open) as i32;
     if file < 0 {
         return 0;
     }
     // SAFETY: our descriptor, and a buffer of that length.
-    let len = unsafe { libc::read(file, into.as_mut_ptr().cast(), into.len()) };
+    let len = uninterrupted(|| unsafe { libc::read(file, into.as_mut_ptr().cast(), into.len()) });
     // SAFETY: our descriptor, used no more.
     unsafe { libc::close(file) };
     usize::try_from(len).unwrap_or(0)
@@ -216,10 +222,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn word_holds_all_of_an_identity_and_no_flag() {
+    fn word_holds_all_of_an_identity_and_neither_flag_nor_epoch() {
         let most = Identity {
             pid: (1 << 22) - 1,
-            start: (1 << 24) - 1,
+            start: (1 << START_BITS) - 1,
             namespace: u16::MAX,
         };
         for identity in [
@@ -227,12 +233,14 @@ mod tests {
             most,
             Identity {
                 pid: 1,
-                start: 0x00ab_cdef,
+                start: 0xcdef,
                 namespace: 1,
             },
         ] {
             assert_eq!(Identity::of_word(identity.word()), identity);
-            assert_eq!(identity.word() & FLAGS, 0);
+            let epoch = ((1 << EPOCH_BITS) - 1) << EPOCH_SHIFT;
+            assert_eq!(identity.word() & (FLAGS | epoch), 0);
+            assert_eq!(Identity::of_word(identity.word() | FLAGS | epoch), identity);
         }
     }
 

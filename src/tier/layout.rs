@@ -9,7 +9,7 @@
 //! ```
 
 /// Changes with every change of what is where, or of what it means.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"sslcache");
 
 /// Places in the header; the word at 8 is `memory::NOWHERE`.

@@ -1,8 +1,7 @@
 //! A lock in shared memory that no process can keep for ever.
 //!
-//! It is one word: who holds it ([`Identity`]), and two flags; 0 is free. It is taken and let go by one atomic step, and
-//! waited for with a futex on its lower half. A pthread mutex would not do: a robust one keeps pointers in the shared
-//! memory, which whoever writes there could turn against us.
+//! It is one word, taken and let go by one atomic step, and waited for with a futex on its lower half. A pthread mutex
+//! would not do: a robust one keeps pointers in the shared memory, which whoever writes there could turn against us.
 //!
 //! Nobody waits longer than [`LIMIT`]. After a first part of it the waiter looks whether the holder still lives. If
 //! not, it takes the lock over, and has to mend what the lock protects. If the holder lives and the time is over, the
@@ -12,7 +11,30 @@
 //! A holder cannot always be judged: it may be in another namespace of process ids, or may have replaced its program
 //! (exec) while another of its threads held the lock. So one that has been suspect for [`FENCED_AFTER`] loses the lock
 //! even though it seems to live. It notices when it lets go, by the epoch, and does not believe what it did; whoever has
-//! the lock next is told to mend, as after a death.
+//! the lock next is told to mend, as after a death. So is the next one after a holder that unwound: only
+//! [`Held::release`] says that what the lock protects is whole.
+//!
+//! # The protocol
+//!
+//! `word` is the holder's [`Identity`] (no process id: free), two flags, and the epoch: how often the lock was taken from
+//! a holder. The epoch is part of the word also while the lock is free. So whatever step a holder that lost the lock
+//! takes, it compares the word with one of an earlier epoch, and fails: also where the lock is now held by another
+//! thread of its own process, whose identity is the same.
+//!
+//! | step | who | `word` | order | pairs with |
+//! |---|---|---|---|---|
+//! | take | anyone | free, e → own, e | Acquire | let go: what was changed under the lock is seen |
+//! | flag a waiter | a waiter | w → w + WAITERS | Relaxed | nothing: the one who lets go reads the flag in the same step |
+//! | flag a suspect | a waiter, after [`LIMIT`] | w → w + SUSPECT | Release | the look of who gives up: `since` is seen with the flag |
+//! | take over | a waiter, of one that is dead or fenced | w, e → own + WAITERS, e + 1 | Acquire | let go |
+//! | let go | the holder | own, e, any flags → free, e | Release | take, take over |
+//!
+//! `since`, the time of the latest suspicion, is raised before the flag is set, and never lowered: a waiter that is kept
+//! from running between its look at the clock and its store cannot make another one's suspicion older. It may make one
+//! younger, which postpones the fencing.
+//!
+//! `disturbed` is set (Release) by a holder that finds its epoch to be over, as what it did since was done without the
+//! lock, and by one that unwinds, before it lets go. Whoever takes the lock next clears it (Acquire), and mends.
 
 use core::hint;
 use core::ptr;
@@ -20,7 +42,7 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU32, AtomicU64};
 use core::time::Duration;
 
-use super::identity::{FLAGS, Identity};
+use super::identity::{EPOCH_BITS, EPOCH_SHIFT, FLAGS, Identity};
 use super::memory::Memory;
 
 /// How long a lock is waited for.
@@ -36,25 +58,35 @@ const SPINS: u32 = 64;
 const WAITERS: u64 = 1 << 31;
 /// The holder has kept somebody waiting for too long.
 const SUSPECT: u64 = 1 << 30;
+const _: () = assert!(FLAGS == WAITERS | SUSPECT);
 
-/// A lock's place: four words in one line of the processor's cache.
+const EPOCH: u64 = ((1 << EPOCH_BITS) - 1) << EPOCH_SHIFT;
+
+/// Whether a word is of nobody.
+fn is_free(word: u64) -> bool {
+    word & !EPOCH == 0
+}
+
+fn next_epoch(word: u64) -> u64 {
+    word.wrapping_add(1 << EPOCH_SHIFT) & EPOCH
+}
+
+/// A lock's place: three words in one line of the processor's cache.
 #[derive(Clone, Copy)]
 pub(super) struct Lock<'a> {
     word: &'a AtomicU64,
-    /// When the holder became suspect, in nanoseconds of the monotonic clock.
+    /// When a holder last became suspect, in nanoseconds of the monotonic clock.
     since: &'a AtomicU64,
-    /// How often it was taken from its holder.
-    epoch: &'a AtomicU32,
-    /// Whether one from whom it was taken has gone on for a while.
+    /// Whether what the lock protects was left half changed, or changed without the lock.
     disturbed: &'a AtomicU32,
 }
 
-/// The lock, held. Dropped, it is let go.
+/// The lock, held. Dropped without [`release`](Held::release), as by a panic, it leaves the next holder to mend.
 #[must_use]
 pub(super) struct Held<'a> {
     lock: Lock<'a>,
+    /// As it was taken.
     word: u64,
-    epoch: u32,
 }
 
 /// What became of waiting.
@@ -72,7 +104,6 @@ impl<'a> Lock<'a> {
         Lock {
             word: memory.u64(at),
             since: memory.u64(at + 8),
-            epoch: memory.u32(at + 16),
             disturbed: memory.u32(at + 20),
         }
     }
@@ -85,18 +116,20 @@ impl<'a> Lock<'a> {
         }
     }
 
-    fn held(self, word: u64) -> Held<'a> {
-        Held {
-            lock: self,
-            word,
-            epoch: self.epoch.load(Relaxed),
-        }
-    }
-
-    fn try_take(self, word: u64) -> Option<Wait<'a>> {
-        // Acquire: pairs with the Release of who let go, whose changes are then seen.
-        self.word.compare_exchange(0, word, Acquire, Relaxed).ok()?;
-        let held = self.held(word);
+    fn try_take(self, own: u64) -> Option<Wait<'a>> {
+        let mut seen = self.word.load(Relaxed);
+        let word = loop {
+            if !is_free(seen) {
+                return None;
+            }
+            let word = own | seen & EPOCH;
+            // Acquire: pairs with the Release of who let go, whose changes are then seen.
+            match self.word.compare_exchange(seen, word, Acquire, Relaxed) {
+                Ok(_) => break word,
+                Err(other) => seen = other,
+            }
+        };
+        let held = Held { lock: self, word };
         // Acquire: what was changed without the lock is seen by who mends it.
         let disturbed = self.disturbed.load(Relaxed) != 0 && self.disturbed.swap(0, Acquire) != 0;
         Some(match disturbed {
@@ -115,7 +148,7 @@ impl<'a> Lock<'a> {
                 }
                 break;
             }
-            if seen == 0
+            if is_free(seen)
                 && let Some(had) = self.try_take(own.word())
             {
                 return had;
@@ -125,9 +158,10 @@ impl<'a> Lock<'a> {
         let begun = now();
         let mut looked = false;
         loop {
-            let seen = self.word.load(Relaxed);
+            // Acquire: pairs with the Release in `suspect`, so that with the flag its time is seen.
+            let seen = self.word.load(Acquire);
             let waited = now().saturating_sub(begun);
-            if seen == 0 {
+            if is_free(seen) {
                 // Others may sleep, too: whoever has slept wakes the next one.
                 match self.try_take(own.word() | WAITERS) {
                     Some(had) => return had,
@@ -150,10 +184,14 @@ impl<'a> Lock<'a> {
                 return Wait::InVain;
             }
             if waited >= LIMIT {
-                self.flag(seen, SUSPECT);
+                self.suspect(seen, now());
                 return Wait::InVain;
             }
-            if self.flag(seen, WAITERS) {
+            // Relaxed: whoever lets go reads the flag by the same step that frees the word.
+            let flagged = self
+                .word
+                .compare_exchange(seen, seen | WAITERS, Relaxed, Relaxed);
+            if flagged.is_ok() {
                 let until = if looked { LIMIT } else { FIRST_LOOK };
                 sleep(
                     self.word,
@@ -164,32 +202,35 @@ impl<'a> Lock<'a> {
         }
     }
 
-    /// Sets a flag, if the word is still as it was seen.
-    fn flag(self, seen: u64, flag: u64) -> bool {
-        if flag == SUSPECT {
-            // Before the flag, so that nobody finds the flag and an old time.
-            self.since.store(now().as_nanos() as u64, Relaxed);
-        }
+    /// Flags the holder as suspect from this moment on, if the word is still as it was seen.
+    fn suspect(self, seen: u64, moment: Duration) {
+        // Before the flag, so that nobody finds the flag and an older time; and never lowered.
+        self.since.fetch_max(moment.as_nanos() as u64, Relaxed);
         // Release: publishes the time.
-        self.word
-            .compare_exchange(seen, seen | flag, Release, Relaxed)
-            .is_ok()
+        let _ = self
+            .word
+            .compare_exchange(seen, seen | SUSPECT, Release, Relaxed);
     }
 
+    /// Whether the holder, seen as suspect, has been so for too long.
     fn is_fenced(self) -> bool {
-        let since = self.since.load(Acquire);
-        // A time to come is of another boot.
-        let passed = (now().as_nanos() as u64).checked_sub(since);
-        passed.is_none_or(|passed| passed > FENCED_AFTER.as_nanos() as u64)
+        let (since, now) = (self.since.load(Relaxed), now().as_nanos() as u64);
+        if since > now {
+            // Of no clock that we know: the time begins anew.
+            let _ = self.since.compare_exchange(since, now, Relaxed, Relaxed);
+            return false;
+        }
+        now - since > FENCED_AFTER.as_nanos() as u64
     }
 
     fn take_over(self, seen: u64, own: u64) -> Option<Held<'a>> {
-        // Acquire: what the former holder changed is to be seen.
+        let word = own | WAITERS | next_epoch(seen);
+        // Acquire: of a holder that let go and of no other, what it changed is sure to be seen. Whoever mends believes
+        // nothing but what agrees with its checksum.
         self.word
-            .compare_exchange(seen, own | WAITERS, Acquire, Relaxed)
+            .compare_exchange(seen, word, Acquire, Relaxed)
             .ok()?;
-        self.epoch.fetch_add(1, Relaxed);
-        Some(self.held(own | WAITERS))
+        Some(Held { lock: self, word })
     }
 
     /// For tests: puts somebody else there as the holder.
@@ -200,7 +241,7 @@ impl<'a> Lock<'a> {
 }
 
 impl Held<'_> {
-    /// Lets go; whether the lock had been held all the time.
+    /// Lets go, and says that what the lock protects is whole; whether the lock had been held all the time.
     pub(super) fn release(self) -> bool {
         let kept = self.let_go();
         core::mem::forget(self);
@@ -213,7 +254,7 @@ impl Held<'_> {
     }
 
     fn is_kept_as(&self, seen: u64) -> bool {
-        seen & !FLAGS == self.word & !FLAGS && self.lock.epoch.load(Relaxed) == self.epoch
+        seen & !FLAGS == self.word & !FLAGS
     }
 
     fn let_go(&self) -> bool {
@@ -226,7 +267,7 @@ impl Held<'_> {
                 return false;
             }
             // Release: publishes what was changed under the lock.
-            match word.compare_exchange(seen, 0, Release, Relaxed) {
+            match word.compare_exchange(seen, seen & EPOCH, Release, Relaxed) {
                 Ok(_) => break,
                 Err(flagged) => seen = flagged,
             }
@@ -240,6 +281,8 @@ impl Held<'_> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
+        // Relaxed: published by letting go.
+        self.lock.disturbed.store(1, Relaxed);
         self.let_go();
     }
 }
@@ -299,4 +342,98 @@ fn wake_one(word: &AtomicU64) {
             nothing,
         )
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn had(lock: Lock<'_>) -> Held<'_> {
+        match lock.lock() {
+            Wait::Had(held) => held,
+            _ => panic!("the lock is free and whole"),
+        }
+    }
+
+    fn had_to_mend(lock: Lock<'_>) -> Held<'_> {
+        match lock.lock() {
+            Wait::TakenOver(held) => held,
+            _ => panic!("the lock is free and disturbed"),
+        }
+    }
+
+    fn memory() -> Memory {
+        Memory::anonymous(4096).expect("memory")
+    }
+
+    /// Another thread of the holder's process has its identity, too: what tells them apart is in the one word that the
+    /// first step of taking over changes.
+    #[test]
+    fn fenced_holder_does_not_free_the_lock_of_another_thread_of_its_process() {
+        let memory = memory();
+        let lock = Lock::at(&memory, 0);
+        let fenced = had(lock);
+        let own = Identity::own().word();
+        let taken = lock.word.load(Relaxed);
+        let taker = lock.take_over(taken, own).expect("nobody else takes it");
+        let word = lock.word.load(Relaxed);
+        assert!(!fenced.is_kept() && taker.is_kept());
+        assert!(!fenced.release(), "it believes to have kept the lock");
+        assert_eq!(lock.word.load(Relaxed), word, "the taker's lock is free");
+        assert!(taker.release());
+        // It is free, in its epoch, and what the fenced one did has to be mended.
+        assert!(is_free(lock.word.load(Relaxed)));
+        assert!(had_to_mend(lock).release());
+        assert!(had(lock).release());
+    }
+
+    #[test]
+    fn epoch_goes_on_while_the_lock_is_free_and_touches_nothing_else() {
+        let memory = memory();
+        let lock = Lock::at(&memory, 0);
+        let own = Identity::own().word();
+        for _ in 0..(1 << EPOCH_BITS) + 3 {
+            let before = lock.word.load(Relaxed);
+            let held = had(lock);
+            let taken = lock.word.load(Relaxed);
+            assert_eq!(taken & !EPOCH, own);
+            assert_eq!(taken & EPOCH, before & EPOCH);
+            let taker = lock.take_over(taken, own).expect("nobody else takes it");
+            core::mem::forget(held); // it never comes back
+            assert!(taker.release());
+            assert_eq!(lock.word.load(Relaxed), next_epoch(before));
+        }
+    }
+
+    #[test]
+    fn old_time_that_comes_late_makes_no_suspicion_older() {
+        let memory = memory();
+        let lock = Lock::at(&memory, 0);
+        let old = now().saturating_sub(2 * FENCED_AFTER);
+        let held = had(lock);
+        lock.suspect(lock.word.load(Relaxed), now());
+        // Of a waiter that looked at the clock long ago, at another holder.
+        lock.suspect(5, old);
+        assert!(lock.word.load(Relaxed) & SUSPECT != 0 && !lock.is_fenced());
+        // A time to come is of another clock.
+        lock.since.store(u64::MAX, Relaxed);
+        assert!(!lock.is_fenced() && !lock.is_fenced());
+        lock.since
+            .fetch_sub(FENCED_AFTER.as_nanos() as u64, Relaxed);
+        assert!(lock.is_fenced());
+        assert!(held.release());
+    }
+
+    #[test]
+    fn holder_that_panics_leaves_the_next_one_to_mend() {
+        let memory = memory();
+        let lock = Lock::at(&memory, 0);
+        let panicked = std::panic::catch_unwind(|| {
+            let _held = had(Lock::at(&memory, 0));
+            std::panic::resume_unwind(Box::new(()));
+        });
+        assert!(panicked.is_err());
+        assert!(had_to_mend(lock).release());
+        assert!(had(lock).release());
+    }
 }

@@ -138,24 +138,24 @@ impl Region {
         if !self.is_on() {
             return Err("the region's file is not what it was".to_owned());
         }
-        let Some(held) = self.hold_all() else {
-            return Err("a lock is not had in time".to_owned());
-        };
+        self.in_all(|| self.validate_held())
+            .unwrap_or_else(|| Err("a lock is not had in time".to_owned()))
+    }
+
+    fn validate_held(&self) -> Result<(), String> {
         if self.memory.u32(header::RECOUNT).load(Relaxed) != 0 {
             self.recount_held();
         }
-        let realms = self.realms();
-        for (number, (shard, _)) in held.iter().enumerate() {
-            shard
+        for number in 0..self.layout.shards {
+            self.shard(number)
                 .validate()
                 .map_err(|what| format!("shard {number}: {what}"))?;
         }
         for slot in 0..self.layout.realms as u32 {
-            let records: u64 = held
-                .iter()
-                .map(|(shard, _)| u64::from(shard.queues(slot).len()))
-                .sum();
-            let taken = realms.taken(slot);
+            let records = (0..self.layout.shards)
+                .map(|number| u64::from(self.shard(number).queues(slot).len()))
+                .sum::<u64>();
+            let taken = self.realms().taken(slot);
             if records != taken as u64 {
                 return Err(format!("slot {slot}: {taken} seats for {records} records"));
             }
@@ -233,18 +233,23 @@ impl Region {
             Err(Broken) if held.is_kept() => {
                 shard.count(Event::Rebuilt);
                 self.rebuild(&shard);
+                held.release();
                 None
             }
+            // Dropped: what was done without the lock has to be mended.
             Err(Broken) => None,
         }
     }
 
-    fn hold_all(&self) -> Option<Vec<(Shard<'_>, Held<'_>)>> {
+    /// Does something under the locks of all shards. None: they are not had in time.
+    fn in_all<R>(&self, act: impl FnOnce() -> R) -> Option<R> {
         let mut held = Vec::with_capacity(self.layout.shards);
-        for number in 0..self.layout.shards {
-            held.push(self.hold(number)?);
+        held.extend((0..self.layout.shards).map_while(|number| self.hold(number)));
+        let done = (held.len() == self.layout.shards).then(act);
+        for (_, held) in held {
+            held.release();
         }
-        Some(held)
+        done
     }
 
     /// Counts the seats anew, if somebody who held some may have died. Every tenth of a second somebody tries.
@@ -257,9 +262,7 @@ impl Region {
         if tried.swap(tenth, Relaxed) == tenth {
             return;
         }
-        if let Some(_held) = self.hold_all() {
-            self.recount_held();
-        }
+        self.in_all(|| self.recount_held());
     }
 
     /// With all locks held, nobody is between a seat and a record.
@@ -303,7 +306,7 @@ impl Region {
     pub(super) fn spread_anew(&self, slot: u32) {
         if let Some(held) = self.hold_realms() {
             self.realms().spread_anew(slot);
-            drop(held);
+            held.release();
         }
     }
 

@@ -190,7 +190,7 @@ fn share_whose_place_is_not_had_in_time_has_it_with_a_later_put() {
     let share = share(&region, 0);
     assert!(!put(&share, 1, b"record") && !share.is_placed());
     assert_eq!(share.remove(&key(1)), Some(false));
-    drop(held);
+    assert!(held.release());
     assert!(put(&share, 1, b"record") && share.is_placed());
 }
 
@@ -220,4 +220,23 @@ fn page_of_keys_is_seen_by_all_and_survives_who_dies_in_it() {
     // SAFETY: our child.
     unsafe { libc::waitpid(stopped.0, &mut status, libc::WUNTRACED) };
     assert_eq!(region.with_page(|page| page[3999]), None);
+}
+
+/// A panic leaves whatever it finds half changed: nobody may take that for whole.
+#[test]
+fn shard_that_a_panic_left_half_changed_is_mended_by_the_next_who_has_its_lock() {
+    let region = region(64 << 10);
+    let share = share(&region, 0);
+    assert!(put(&share, 1, &record(1, 1, 100)));
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        region.in_shard(0, |shard| -> Result<(), Broken> {
+            shard.set_word(place::RECORDS, 77);
+            std::panic::resume_unwind(Box::new(()));
+        })
+    }));
+    assert!(panicked.is_err());
+    assert!(put(&share, 2, b"record"));
+    assert_eq!(region.figures().recovered, 1);
+    assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
+    region.validate().expect("whole");
 }
