@@ -49,7 +49,7 @@ pub use counters::Counters;
 pub use expiry::Expiry;
 pub use insert::{Evicted, Inserted, Outcome};
 pub use key::Key;
-pub use sweep::{Batch, Batches, Sweep};
+pub use sweep::{BATCH, Batch, Batches, Sweep};
 
 use crate::lock::Lock;
 use seats::Seats;

@@ -13,7 +13,7 @@ use super::{Cache, Flush};
 
 /// Values that one call of `next` returns at most.
 /// Few, because a thread may be kept from running while it holds a lock: the shorter it holds it, the seldomer.
-pub(super) const BATCH: usize = 16;
+pub const BATCH: usize = 16;
 
 /// A batch, on the caller's stack: a walk needs no memory of its own.
 pub type Batch<V> = SmallVec<[V; BATCH]>;

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 
 use super::store::{Store, now};
 
+use crate::cache::BATCH;
 use crate::host::table::{LhCompare, LhHash, LhVisit, LhVisitArg};
 use crate::host::types::{OPENSSL_LHASH, SSL_CTX, SSL_SESSION};
 use crate::host::{Host, Libssl, SessionRef, locate};
@@ -125,28 +126,45 @@ impl Store {
         if let Some(table) = self.snapshots.made_at(changes, since) {
             return table;
         }
-        let mut sessions = Vec::new();
-        for cache in self.caches() {
-            let is_private = !ptr::eq(cache, &self.cache);
-            let Some(mut batches) = self.with_cache(|_| cache.iter()) else {
-                return ptr::null_mut();
-            };
-            while let Some(batch) = self.with_cache(|_| batches.next()).flatten() {
-                if sessions.try_reserve(batch.len()).is_err() {
-                    self.failed();
-                    return ptr::null_mut();
-                }
-                let batch = batch.into_iter();
-                sessions
-                    .extend(batch.filter(|session| is_private || self.is_held(&reaches, session)));
-            }
+        let (listed, complete) = self.while_none_moves(|| self.list());
+        if !complete {
+            self.failed();
+            return ptr::null_mut();
         }
+        let held = listed
+            .into_iter()
+            .filter(|(session, is_private)| *is_private || self.is_held(&reaches, session));
+        let sessions = held.map(|(session, _)| session).collect();
         let table = Snapshot::new(self.host, self.libssl, sessions)
             .and_then(|snapshot| self.snapshots.supersede(changes, snapshot, now()));
         table.unwrap_or_else(|| {
             self.failed();
             ptr::null_mut()
         })
+    }
+}
+
+impl Store {
+    /// The sessions of all caches of this process, each with whether it stays here; and whether these are all.
+    fn list(&self) -> (Vec<(SessionRef, bool)>, bool) {
+        let mut listed = Vec::new();
+        for cache in self.caches() {
+            let is_private = !ptr::eq(cache, &self.cache);
+            let Some(mut batches) = self.with_cache(|_| cache.iter()) else {
+                return (listed, false);
+            };
+            loop {
+                // Before there is a batch that would have to be dropped.
+                if listed.try_reserve(BATCH).is_err() {
+                    return (listed, false);
+                }
+                let Some(batch) = self.with_cache(|_| batches.next()).flatten() else {
+                    break;
+                };
+                listed.extend(batch.into_iter().map(|session| (session, is_private)));
+            }
+        }
+        (listed, true)
     }
 }
 

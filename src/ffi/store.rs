@@ -22,7 +22,7 @@ use super::registry;
 use super::sharing::{Reach, Sharing};
 use super::snapshot::Snapshots;
 use super::tickets::TicketSharing;
-use crate::cache::{Cache, Expiry, Key, Outcome, Standing};
+use crate::cache::{Cache, Expiry, Inserted, Key, Outcome, Standing};
 use crate::host::abi::*;
 use crate::host::scratch::Origin;
 use crate::host::types::*;
@@ -202,6 +202,12 @@ impl Store {
         now: c_long,
     ) -> bool {
         let inserted = self.with_cache(|_| cache.insert(key, session, expiry, standing, now));
+        self.see_to(ctx, inserted)
+    }
+
+    /// What is to be done about an insert, without a lock; whether the session was new to that cache.
+    #[inline]
+    pub(super) fn see_to(&self, ctx: *mut SSL_CTX, inserted: Option<Inserted<SessionRef>>) -> bool {
         let Some(inserted) = inserted else {
             return false;
         };

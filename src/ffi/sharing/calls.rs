@@ -283,16 +283,18 @@ impl Store {
 
     /// How many sessions the cache holds, in all processes.
     pub fn number(&self, ctx: *mut SSL_CTX) -> usize {
-        let of = |reach: Reach| match reach {
+        let of = |reach: &Reach| match reach {
             // Where groups are asked for, those of this process alone are the private ones.
             Reach::Own if self.may_group() => 0,
             Reach::Own | Reach::Unsettled(_) => self.cache.len(),
             Reach::Shared(share) => attempt(|| Some(share.len())).unwrap_or(0),
         };
         // First: the question may move sessions to the private ones.
-        let shared: usize = self.reaches(ctx).into_iter().map(of).sum();
-        let private = self.sharing.private.caches().map(Cache::reachable);
-        shared + private.iter().sum::<usize>()
+        let reaches = self.reaches(ctx);
+        self.while_none_moves(|| {
+            let private = self.sharing.private.caches().map(Cache::reachable);
+            reaches.iter().map(of).sum::<usize>() + private.iter().sum::<usize>()
+        })
     }
 
     /// Whether a session has this key; not a use.
@@ -307,12 +309,12 @@ impl Store {
             || self.sharing.private.caches().into_iter().any(has)
     }
 
-    /// Whether a session of the own cache still is what it says.
+    /// Whether a session of the own cache still is what it says; also where the region has no time to tell.
     pub fn is_held(&self, reaches: &[Reach], session: &SessionRef) -> bool {
         reaches.iter().any(|reach| match reach {
             Reach::Own | Reach::Unsettled(_) => true,
             Reach::Shared(share) => key_of(session)
-                .is_some_and(|key| attempt(|| share.contains(&key, now())) == Some(true)),
+                .is_some_and(|key| attempt(|| share.contains(&key, now())) != Some(false)),
         })
     }
 

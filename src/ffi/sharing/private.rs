@@ -6,7 +6,7 @@ use crate::cache::{Cache, Key, Standing};
 use crate::ffi::store::{Store, Usage, expiry_of, key_of, now};
 use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
-use crate::lock::this_process;
+use crate::lock::{Lock, this_process};
 
 /// What stays, by who may use it up.
 pub(super) struct Private {
@@ -16,6 +16,8 @@ pub(super) struct Private {
     inherited: Cache<SessionRef>,
     /// Whose own ones are in `own`.
     of: AtomicU32,
+    /// How many sessions have moved from one cache of this process to another, wrapping. Held while one is in neither.
+    moves: Lock<u32>,
 }
 
 impl Private {
@@ -24,6 +26,7 @@ impl Private {
             own: Cache::new(size, 1),
             inherited: Cache::new(size, 1),
             of: AtomicU32::new(this_process()),
+            moves: Lock::new(0),
         }
     }
 
@@ -80,11 +83,37 @@ impl Store {
         to: &Cache<SessionRef>,
     ) {
         let Some(key) = key_of(session) else { return };
-        let moved = self.with_cache(|_| from.remove_if_same(&key, session));
-        if let Some(session) = moved.flatten() {
-            let expiry = expiry_of(&session);
-            self.insert(ctx, to, (key, session), expiry, Standing::Returning, now());
+        let (expiry, now) = (expiry_of(session), now());
+        let inserted = {
+            let mut moves = self.sharing.private.moves.lock();
+            let moved = self.with_cache(|_| from.remove_if_same(&key, session));
+            let Some(session) = moved.flatten() else {
+                return;
+            };
+            if let Some(moves) = &mut moves {
+                **moves = moves.wrapping_add(1);
+            }
+            self.with_cache(|_| to.insert(key, session, expiry, Standing::Returning, now))
+        };
+        self.see_to(ctx, inserted); // which calls back, so not under the lock
+    }
+
+    /// Looks at all caches of this process as if no session moved from one to another meanwhile. `look` may run several
+    /// times and under a lock: it drops no session.
+    pub(in crate::ffi) fn while_none_moves<T>(&self, look: impl Fn() -> T) -> T {
+        let moves = || self.sharing.private.moves.lock().map(|moves| *moves);
+        let before = moves();
+        let seen = look();
+        if moves() == before {
+            return seen;
         }
+        // What was seen goes after the lock.
+        let again = {
+            let _still = self.sharing.private.moves.lock();
+            look()
+        };
+        drop(seen);
+        again
     }
 
     /// Looks an id up among those that stay; nothing inside where it is here, but not to be used up.
