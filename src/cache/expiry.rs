@@ -2,17 +2,20 @@
 
 /// The last second in which a session is still good: it has expired when `now > expiry`, strictly, as in libssl.
 ///
-/// Seconds of whatever clock the caller counts in, also before zero. They are kept in 40 bits, 17,400 years to either
-/// side of zero; a second further out is taken for the last one there.
+/// Seconds of whatever clock the caller counts in, also before zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Expiry(i64);
 
-/// An expiry as an entry keeps it, in five bytes: the upper eight bits, then the lower ones.
+/// An expiry as an entry keeps it, in five bytes: the upper eight bits, then the lower ones. Only those near zero fit,
+/// 17,400 years to either side; the lowest upper part is for what is kept elsewhere.
 pub(crate) type Packed = (i8, u32);
 
-const FIRST: i64 = -(1 << 39);
+/// The upper part of what does not fit: the lower one then says where it is.
+pub(super) const FAR: i8 = i8::MIN;
+const FIRST: i64 = (FAR as i64 + 1) << 32;
 /// The largest number of 40 bits stands for never.
 const PACKED_NEVER: i64 = (1 << 39) - 1;
+const LAST: i64 = PACKED_NEVER - 1;
 
 impl Expiry {
     /// Later than any second there is.
@@ -20,13 +23,7 @@ impl Expiry {
 
     /// Good up to and including the second `secs`; `i64::MAX`, after which there is none, is never.
     pub const fn at(secs: i64) -> Expiry {
-        if secs < FIRST {
-            Expiry(FIRST)
-        } else if secs < PACKED_NEVER || secs == i64::MAX {
-            Expiry(secs)
-        } else {
-            Expiry(PACKED_NEVER - 1)
-        }
+        Expiry(secs)
     }
 
     /// Whether a session with this expiry has expired at `now`.
@@ -38,15 +35,32 @@ impl Expiry {
         self.0
     }
 
-    pub(crate) const fn packed(self) -> Packed {
-        let bits = if self.0 == i64::MAX {
-            PACKED_NEVER
+    /// Whether it can be packed.
+    pub(super) const fn is_near(self) -> bool {
+        FIRST <= self.0 && self.0 <= LAST || self.0 == i64::MAX
+    }
+
+    /// The nearest one that can be packed.
+    pub(crate) const fn nearest(self) -> Expiry {
+        if self.is_near() {
+            self
+        } else if self.0 < FIRST {
+            Expiry(FIRST)
         } else {
-            self.0
+            Expiry(LAST)
+        }
+    }
+
+    /// Of one that cannot be packed, the nearest is.
+    pub(crate) const fn packed(self) -> Packed {
+        let bits = match self.nearest().0 {
+            i64::MAX => PACKED_NEVER,
+            secs => secs,
         };
         ((bits >> 32) as i8, bits as u32)
     }
 
+    /// What was packed.
     pub(crate) const fn unpacked((upper, lower): Packed) -> Expiry {
         match (upper as i64) << 32 | lower as i64 {
             PACKED_NEVER => Expiry::NEVER,

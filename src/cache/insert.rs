@@ -187,8 +187,8 @@ impl<V: Clone + PartialEq> Cache<V> {
             },
             Seat::Excess => return Err(NoRoom { value, wanted: 0 }),
         }
-        let entry = Entry::new(arrival.key, value, arrival.expiry);
-        shard.store(entry, home.hash, arrival.standing);
+        let entry = Entry::new(arrival.key, value);
+        shard.store(entry, arrival.expiry, home.hash, arrival.standing);
         Ok(Outcome::Added)
     }
 

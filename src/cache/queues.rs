@@ -188,7 +188,7 @@ impl Queues {
     pub(super) fn victim<V>(&mut self, slab: &mut Slab<V>, now: i64) -> Option<u32> {
         // While newcomers supply the victims nothing else looks into the main queue; its expired must not outlive them.
         if let Some(oldest) = self.main.front(slab)
-            && slab[oldest].expiry().has_passed(now)
+            && slab.expiry(oldest).has_passed(now)
         {
             return Some(oldest);
         }
@@ -197,9 +197,8 @@ impl Queues {
             let Some(at) = self.next_candidate(slab) else {
                 break;
             };
-            let entry = &slab[at];
-            let uses = entry.rank().uses;
-            if uses == 0 || entry.expiry().has_passed(now) {
+            let uses = slab[at].rank().uses;
+            if uses == 0 || slab.expiry(at).has_passed(now) {
                 return Some(at);
             }
             if least_used.is_none_or(|(fewest, _)| uses < fewest) {

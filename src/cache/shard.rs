@@ -106,9 +106,15 @@ impl<V: Clone + PartialEq> Shard<V> {
     }
 
     /// Adds an entry of a key that `find` does not find. `make_ready` has said yes, or one was evicted just now.
-    pub(super) fn store(&mut self, mut entry: Entry<V>, hash: u32, standing: Standing) {
+    pub(super) fn store(
+        &mut self,
+        mut entry: Entry<V>,
+        expiry: Expiry,
+        hash: u32,
+        standing: Standing,
+    ) {
         let at = self.slab.next_position();
-        let expiry = entry.expiry();
+        let expiry = self.slab.give_expiry(&mut entry, expiry);
         entry.in_wheel = self.wheel.make_way(&mut self.slab, at, expiry);
         self.queues
             .admit_new(&mut self.slab, at, &mut entry, standing);
@@ -136,7 +142,7 @@ impl<V: Clone + PartialEq> Shard<V> {
 
     pub(super) fn set_expiry(&mut self, at: u32, expiry: Expiry) {
         self.wheel.withdraw(&mut self.slab, at);
-        self.slab[at].set_expiry(expiry);
+        self.slab.set_expiry(at, expiry);
         self.wheel.add(&mut self.slab, at);
     }
 

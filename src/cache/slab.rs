@@ -9,7 +9,7 @@
 
 use std::hint;
 
-use super::expiry::{Expiry, Packed};
+use super::expiry::{Expiry, FAR, Packed};
 use super::key::{Key, Parts};
 use super::queues::{Moment, Rank};
 use super::ring::Links;
@@ -27,6 +27,7 @@ pub(super) struct Entry<V> {
     id: [u64; 4],
     pub(super) in_queue: Links,
     pub(super) in_wheel: Links,
+    /// See [`Packed`].
     expiry_lower: u32,
     expiry_upper: i8,
     /// The length of the id less one in the upper five bits, the rank in the lower three.
@@ -74,9 +75,10 @@ pub(super) fn kept_of(hash: u32) -> u32 {
 }
 
 impl<V> Entry<V> {
-    pub(super) fn new(key: &Key, value: V, expiry: Expiry) -> Self {
+    /// An entry that never expires, until it is given another expiry.
+    pub(super) fn new(key: &Key, value: V) -> Self {
         let (id, len_less_one, version) = key.parts();
-        let (expiry_upper, expiry_lower) = expiry.packed();
+        let (expiry_upper, expiry_lower) = Expiry::NEVER.packed();
         Entry {
             value: Some(value),
             id,
@@ -103,12 +105,11 @@ impl<V> Entry<V> {
         Key::of_parts(self.key_parts())
     }
 
-    pub(super) fn expiry(&self) -> Expiry {
-        Expiry::unpacked((self.expiry_upper, self.expiry_lower))
+    fn packed(&self) -> Packed {
+        (self.expiry_upper, self.expiry_lower)
     }
 
-    pub(super) fn set_expiry(&mut self, expiry: Expiry) {
-        let packed: Packed = expiry.packed();
+    fn set_packed(&mut self, packed: Packed) {
         (self.expiry_upper, self.expiry_lower) = packed;
     }
 
@@ -134,6 +135,38 @@ pub(super) struct Slab<V> {
     hooks: Segments<Hook>,
     vacant: u32,
     len: u32,
+    far: Far,
+}
+
+/// The expiries for which an entry has no room: hardly any program has one.
+struct Far {
+    /// Of a vacant place, the next vacant one.
+    seconds: Segments<i64>,
+    vacant: u32,
+}
+
+impl Far {
+    /// Where it is kept; `None` if memory for it could not be had.
+    #[cold]
+    fn keep(&mut self, seconds: i64) -> Option<u32> {
+        let place = self.vacant;
+        if place != NIL {
+            self.vacant = std::mem::replace(&mut self.seconds[place], seconds) as u32;
+            return Some(place);
+        }
+        let place = self.seconds.len();
+        let has_room = self.seconds.make_ready();
+        has_room.then(|| {
+            self.seconds.push(seconds);
+            place
+        })
+    }
+
+    #[cold]
+    fn vacate(&mut self, place: u32) {
+        self.seconds[place] = i64::from(self.vacant);
+        self.vacant = place;
+    }
 }
 
 impl<V> Slab<V> {
@@ -143,6 +176,10 @@ impl<V> Slab<V> {
             hooks: Segments::new(),
             vacant: NIL,
             len: 0,
+            far: Far {
+                seconds: Segments::new(),
+                vacant: NIL,
+            },
         }
     }
 
@@ -162,7 +199,7 @@ impl<V> Slab<V> {
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.entries.memory() + self.hooks.memory()
+        self.entries.memory() + self.hooks.memory() + self.far.seconds.memory()
     }
 
     /// Whether there is a position for one more; false if memory for it could not be had.
@@ -193,8 +230,51 @@ impl<V> Slab<V> {
         self.len += 1;
     }
 
+    /// The expiry of an occupied entry.
+    pub(super) fn expiry(&self, at: u32) -> Expiry {
+        self.unpacked(self.entries[at].packed())
+    }
+
+    /// Gives an occupied entry another expiry.
+    pub(super) fn set_expiry(&mut self, at: u32, expiry: Expiry) {
+        self.forget_expiry(at);
+        let packed = self.pack(expiry);
+        self.entries[at].set_packed(packed);
+    }
+
+    /// Gives an entry that is about to be in the slab its expiry; what it now is.
+    pub(super) fn give_expiry(&mut self, entry: &mut Entry<V>, expiry: Expiry) -> Expiry {
+        let packed = self.pack(expiry);
+        entry.set_packed(packed);
+        self.unpacked(packed)
+    }
+
+    /// Without memory for a far one it is the nearest that an entry has room for.
+    fn pack(&mut self, expiry: Expiry) -> Packed {
+        if expiry.is_near() {
+            return expiry.packed();
+        }
+        let place = self.far.keep(expiry.secs());
+        place.map_or(expiry.packed(), |place| (FAR, place))
+    }
+
+    fn unpacked(&self, packed: Packed) -> Expiry {
+        match packed {
+            (FAR, place) => Expiry::at(self.far.seconds[place]),
+            near => Expiry::unpacked(near),
+        }
+    }
+
+    fn forget_expiry(&mut self, at: u32) {
+        if let (FAR, place) = self.entries[at].packed() {
+            self.far.vacate(place);
+            self.entries[at].set_packed(Expiry::NEVER.packed());
+        }
+    }
+
     /// Frees a position. The caller has taken it out of index, queues and wheel.
     pub(super) fn vacate(&mut self, at: u32) -> V {
+        self.forget_expiry(at);
         let entry = &mut self.entries[at];
         let value = entry.value.take().expect("a linked position is occupied");
         // A session id can be all that it takes to resume. black_box keeps the stores, which nothing reads.
@@ -255,6 +335,17 @@ impl<V> Slab<V> {
             vacant + self.len,
             self.positions(),
             "a position is occupied or vacant"
+        );
+        let far = (0..self.positions()).filter(|&at| self[at].expiry_upper == FAR);
+        let (mut place, mut unused) = (self.far.vacant, 0);
+        while place != NIL {
+            unused += 1;
+            place = self.far.seconds[place] as u32;
+        }
+        assert_eq!(
+            far.count() + unused,
+            self.far.seconds.len() as usize,
+            "a far expiry is an entry's or vacant"
         );
     }
 }

@@ -86,7 +86,7 @@ impl Wheel {
 
     /// Adds an entry by its expiry; one that never expires is in no slot. `make_ready` has said yes.
     pub(super) fn add<V>(&mut self, slab: &mut Slab<V>, at: u32) {
-        let links = self.make_way(slab, at, slab[at].expiry());
+        let links = self.make_way(slab, at, slab.expiry(at));
         slab[at].in_wheel = links;
     }
 
@@ -103,7 +103,7 @@ impl Wheel {
 
     /// Takes an entry out, by the expiry it was added with.
     pub(super) fn withdraw<V>(&mut self, slab: &mut Slab<V>, at: u32) {
-        let expiry = slab[at].expiry();
+        let expiry = slab.expiry(at);
         if expiry == Expiry::NEVER {
             return;
         }
@@ -166,7 +166,7 @@ impl Wheel {
                 }
                 *looks -= 1;
                 scan.unseen -= 1;
-                if slab[at].expiry().has_passed(scan.before) {
+                if slab.expiry(at).has_passed(scan.before) {
                     return Progress::Found(at);
                 }
                 ring.turn(slab);
@@ -188,7 +188,7 @@ impl Wheel {
         for (number, ring) in self.slots.iter().enumerate() {
             for at in ring.validate(slab) {
                 met += 1;
-                let secs = slab[at].expiry().secs();
+                let secs = slab.expiry(at).secs();
                 assert!(slab.value(at).is_some(), "an entry in a slot is occupied");
                 assert_eq!(
                     slot(tick(secs)),
@@ -203,7 +203,7 @@ impl Wheel {
         }
         assert_eq!(met, self.len);
         let timed = (0..slab.positions())
-            .filter(|&at| slab.value(at).is_some() && slab[at].expiry() != Expiry::NEVER);
+            .filter(|&at| slab.value(at).is_some() && slab.expiry(at) != Expiry::NEVER);
         assert_eq!(
             timed.count(),
             met as usize,

@@ -117,7 +117,7 @@ impl<'a> Share<'a> {
             fingerprint,
             mark,
             realm: slot,
-            expiry,
+            expiry: expiry.nearest(),
             body: record,
         };
         let (over, may): (_, &dyn Fn() -> bool) = match condition {
@@ -231,7 +231,7 @@ impl<'a> Share<'a> {
             shard.with_record(fingerprint, |record| {
                 let same = record.mark() == mark;
                 if same {
-                    shard.set_expiry(record, expiry);
+                    shard.set_expiry(record, expiry.nearest());
                 }
                 Ok(same)
             })

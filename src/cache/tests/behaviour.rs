@@ -162,29 +162,6 @@ fn a_session_that_never_expires_stays_through_every_flush_of_the_expired() {
 }
 
 #[test]
-fn an_expiry_further_out_than_forty_bits_is_the_furthest_one() {
-    const LAST: i64 = (1 << 39) - 2;
-    const FIRST: i64 = -(1 << 39);
-    assert_eq!(Expiry::at(i64::MAX), Expiry::NEVER);
-    let cache = Cache::new(0, 1);
-    for (number, expiry) in [LAST - 1, LAST, LAST + 1, i64::MAX - 1]
-        .into_iter()
-        .enumerate()
-    {
-        let _ = add(&cache, number as u64, expiry);
-    }
-    for (number, expiry) in [i64::MIN, FIRST, FIRST + 1].into_iter().enumerate() {
-        let _ = add(&cache, 10 + number as u64, expiry);
-    }
-    cache.validate();
-    let expired = |before| numbers(cache.flush(Flush::ExpiredBefore(before)));
-    assert_eq!(expired(FIRST), []);
-    assert_eq!(expired(FIRST + 1), [10, 11]);
-    assert_eq!(expired(LAST), [0, 12]);
-    assert_eq!(expired(LAST + 1), [1, 2, 3]);
-}
-
-#[test]
 fn a_session_whose_expiry_was_changed_goes_by_the_new_one() {
     let cache = Cache::new(0, 1);
     let session = Session::new(1);
@@ -371,4 +348,40 @@ fn the_memory_told_is_that_of_the_entries_and_little_more() {
 fn what_prints_a_key_does_not_print_its_id() {
     let printed = format!("{:?}", Key::new(b"AAAA", TLS12).unwrap());
     assert!(!printed.contains("AAAA") && !printed.contains("65"));
+}
+
+#[test]
+fn expiry_is_exact_however_far_from_now() {
+    let cache = Cache::new(0, 1);
+    let powers = [31, 38, 39, 40, 47, 62];
+    let near = powers.map(|power| [-1, 0, 1].map(|by| (1_i64 << power) + by));
+    let seconds: Vec<i64> = near.iter().flatten().flat_map(|&s| [s, -s]).collect();
+    for _ in 0..2 {
+        for (number, &second) in (0..).zip(&seconds) {
+            drop(add(&cache, number, second));
+        }
+        cache.validate();
+        for (number, &second) in (0..).zip(&seconds) {
+            let single = Cache::new(0, 1);
+            drop(add(&single, number, 0));
+            let session = single.get(&key(number)).expect("just added");
+            assert!(single.set_expiry_if_same(&key(number), &session, Expiry::at(second)));
+            single.validate();
+            assert!(numbers(single.flush(Flush::ExpiredBefore(second))).is_empty());
+            assert_eq!(
+                numbers(single.flush(Flush::ExpiredBefore(second + 1))),
+                [number]
+            );
+            single.validate();
+        }
+        let mut left: Vec<i64> = seconds.clone();
+        left.sort_unstable();
+        for &second in &left {
+            let gone = numbers(cache.flush(Flush::ExpiredBefore(second + 1)));
+            let gone: Vec<i64> = gone.iter().map(|&n| seconds[n as usize]).collect();
+            assert_eq!(gone, [second]);
+            cache.validate();
+        }
+        assert!(cache.is_empty());
+    }
 }
