@@ -148,7 +148,7 @@ fn obey(store: &Store, ctx: *mut SSL_CTX) {
         return;
     }
     store.flush_own(ctx, 0);
-    if settings().region.is_some() {
+    if sharing::is_named() {
         // Others use it too: only what is this context's.
         for share in store.reaches(ctx).into_iter().filter_map(Reach::share) {
             attempt(|| Some(share.flush(None)));

@@ -116,6 +116,8 @@ unsafe extern "C" fn note_child() {
 /// What a process and those that descend from it have in common.
 pub struct Common {
     pub region: Region,
+    /// Whether it is the one with a name that was asked for, which others use as well; else it is of this tree alone.
+    is_named: bool,
     /// Who hands over what a context had before the fork.
     pub(super) ballot: Ballot,
 }
@@ -140,19 +142,37 @@ pub fn common() -> Option<&'static Common> {
     COMMON.get_or_init(|| Box::new(make_common())).as_ref()
 }
 
+/// Whether there is the region with a name that was asked for.
+pub fn is_named() -> bool {
+    settings().region.is_some() && common().is_some_and(|common| common.is_named)
+}
+
 fn make_common() -> Option<Common> {
     let settings = settings();
-    let early = EARLY.get().and_then(|early| early.lock()?.take());
-    let region = match (&settings.region, early) {
-        (Some(path), _) => {
-            Region::named(path, settings.region_size).map_err(|refusal| refusal.to_string())
+    let named = settings.region.as_ref().and_then(|path| {
+        let named = Region::named(path, settings.region_size);
+        if let Err(refusal) = &named {
+            say::once(
+                Topic::Region,
+                format_args!(
+                    "no memory shared between processes: {refusal}; only those share that were forked from one another"
+                ),
+            );
         }
-        (None, Some(early)) => Ok(early),
-        (None, None) => Region::anonymous(settings.region_size).map_err(|error| error.to_string()),
+        named.ok()
+    });
+    let is_named = named.is_some();
+    let early = || EARLY.get().and_then(|early| early.lock()?.take());
+    let region = match named.or_else(early) {
+        Some(region) => Ok(region),
+        None => Region::anonymous(settings.region_size),
     };
     let made = region.and_then(|region| {
-        let ballot = Ballot::new().map_err(|error| error.to_string())?;
-        Ok(Common { region, ballot })
+        Ok(Common {
+            region,
+            is_named,
+            ballot: Ballot::new()?,
+        })
     });
     match made {
         Ok(common) => {
@@ -161,11 +181,11 @@ fn make_common() -> Option<Common> {
             unsafe { libc::pthread_atfork(Some(note_fork), Some(note_forked), Some(note_child)) };
             Some(common)
         }
-        Err(reason) => {
+        Err(error) => {
             say::once(
                 Topic::Region,
                 format_args!(
-                    "no memory shared between processes: {reason}; each has a cache of its own"
+                    "no memory shared between processes: {error}; each has a cache of its own"
                 ),
             );
             None

@@ -36,7 +36,7 @@ use crate::host::types::SSL_CTX;
 use crate::lock::Lock;
 use crate::tier::{Lot, Realm, Region, Share};
 use common::Point;
-pub use common::{Common, common, make_early};
+pub use common::{Common, common, is_named, make_early};
 use deferred::Deferred;
 use private::Private;
 
@@ -231,9 +231,8 @@ impl Store {
         share
     }
 
-    /// Whether groups, or a region with a name, are asked for.
+    /// Whether groups are asked for, or a region with a name that can be used.
     pub fn may_group(&self) -> bool {
-        let settings = settings();
-        settings.group != Group::None || settings.region.is_some()
+        settings().group != Group::None || common::is_named()
     }
 }
