@@ -5,7 +5,13 @@
 //! file system had no room for would otherwise end the process that touches it.
 //!
 //! So would a file that is truncated while it is mapped. The descriptor is kept, and the size looked at before each
-//! use, which leaves the moment in between. Servers that close all descriptors lose that check and nothing else.
+//! use, which leaves the moment in between. Servers that close all descriptors lose that check and nothing else. The
+//! moment cannot be closed: only a memfd can be sealed against being truncated, and it has no name by which unrelated
+//! processes find it; a lease (F_SETLEASE) is had by one process alone; a handler for SIGBUS is the program's to set.
+//! Who may write the file is its user, though, who may stop the process as well.
+//!
+//! What a disk has kept over a loss of power may be older than what was there: a session that was used up would be there
+//! again. So a region begins anew with each boot, unless its file system has none that is older.
 
 use core::ffi::CStr;
 use core::fmt;
@@ -19,15 +25,19 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use super::identity::boot;
 use super::layout::{LEAST_BYTES, Layout, MAGIC, PAGE, REALMS, VERSION, header};
-use super::memory::Memory;
+use super::memory::{Memory, NOWHERE};
 use super::region::{initialise, is_ready};
-use crate::mapping::check_file_limit;
+use crate::mapping::{check_file_limit, uninterrupted};
 
 /// How often, and how far apart, the file's lock is tried: 2 s in all, as whoever makes the file has to have all its
 /// blocks. It is the time of starting, and of no handshake.
 const TRIES: u32 = 1000;
 const PAUSE: Duration = Duration::from_millis(2);
+/// Bytes of a file whose blocks are asked for at once: so few that a timer whose signal comes again and again, and begins
+/// the call anew, leaves time for them.
+const STEP: usize = 256 << 10;
 /// From here on descriptors are looked for: servers expect some of the low ones for themselves.
 const LEAST_DESCRIPTOR: RawFd = 100;
 
@@ -109,9 +119,13 @@ fn open_checked(path: &Path, bytes: usize) -> Result<(Memory, Layout, Watch), St
     let locked = FileLock::of(file.as_raw_fd())?;
     let status = check(file.as_raw_fd())?;
     let size = status.st_size as u64;
+    let boot = match is_volatile(file.as_raw_fd()) {
+        true => None,
+        false => Some(boot().ok_or("which boot it is of cannot be told without /proc")?),
+    };
     let (memory, layout) = match size {
         0 => make(file.as_raw_fd(), wanted)?,
-        _ => attach(file.as_raw_fd(), size, wanted)?,
+        _ => attach(file.as_raw_fd(), size, wanted, boot)?,
     };
     drop(locked);
     // SAFETY: a descriptor of ours.
@@ -135,12 +149,13 @@ fn open_file(name: &CStr) -> io::Result<OwnedFd> {
         | libc::O_NONBLOCK
         | libc::O_NOCTTY;
     // SAFETY: a path, flags and a mode.
-    let file = unsafe { libc::open(name.as_ptr(), flags, 0o600) };
+    let open = || unsafe { libc::open(name.as_ptr(), flags, 0o600) } as isize;
+    let file = uninterrupted(open);
     if file < 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: just opened, and nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(file) })
+    Ok(unsafe { OwnedFd::from_raw_fd(file as RawFd) })
 }
 
 fn status(file: RawFd) -> io::Result<libc::stat> {
@@ -175,15 +190,41 @@ fn check(file: RawFd) -> Result<libc::stat, String> {
     Ok(status)
 }
 
+/// Whether the file lies in memory, so that nothing in it is of an earlier boot.
+fn is_volatile(file: RawFd) -> bool {
+    // SAFETY: all zeros is a value of it.
+    let mut about: libc::statfs = unsafe { core::mem::zeroed() };
+    // SAFETY: a place for the answer, and a descriptor of ours.
+    let asked = uninterrupted(|| unsafe { libc::fstatfs(file, &mut about) } as isize);
+    /// RAMFS_MAGIC
+    const RAMFS: i64 = 0x8584_58f6;
+    asked == 0 && [i64::from(libc::TMPFS_MAGIC), RAMFS].contains(&i64::from(about.f_type))
+}
+
+/// Has all blocks of so many bytes; or the number of an error.
+fn allocate(file: RawFd, size: usize) -> Result<(), i32> {
+    (0..size).step_by(STEP).try_for_each(|at| {
+        let len = STEP.min(size - at);
+        let mut error = 0;
+        for _ in 0..TRIES {
+            // SAFETY: a descriptor of ours.
+            error = unsafe { libc::posix_fallocate(file, at as libc::off_t, len as libc::off_t) };
+            if error != libc::EINTR {
+                break;
+            }
+        }
+        if error == 0 { Ok(()) } else { Err(error) }
+    })
+}
+
+/// Makes a file that is all zeros, but for a header that was begun, a region.
 fn make(file: RawFd, layout: Layout) -> Result<(Memory, Layout), String> {
     check_file_limit(layout.size)
         .map_err(|_| format!("this process may not write {} bytes", layout.size))?;
-    // SAFETY: a descriptor of ours.
-    let error = unsafe { libc::posix_fallocate(file, 0, layout.size as libc::off_t) };
-    if error != 0 {
+    if let Err(error) = allocate(file, layout.size) {
         // Nothing, rather than a part: another attempt then begins anew.
-        // SAFETY: as above.
-        unsafe { libc::ftruncate(file, 0) };
+        // SAFETY: a descriptor of ours.
+        uninterrupted(|| unsafe { libc::ftruncate(file, 0) } as isize);
         return Err(format!(
             "no room for {} bytes: {}",
             layout.size,
@@ -197,7 +238,13 @@ fn make(file: RawFd, layout: Layout) -> Result<(Memory, Layout), String> {
     }
 }
 
-fn attach(file: RawFd, size: u64, wanted: Layout) -> Result<(Memory, Layout), String> {
+/// Uses the region in a file, where it is of this boot, if there is one to be told; or makes one there.
+fn attach(
+    file: RawFd,
+    size: u64,
+    wanted: Layout,
+    boot: Option<u64>,
+) -> Result<(Memory, Layout), String> {
     if size < LEAST_BYTES as u64 {
         return Err(format!("has {size} bytes, which is too few for a region"));
     }
@@ -223,7 +270,16 @@ fn attach(file: RawFd, size: u64, wanted: Layout) -> Result<(Memory, Layout), St
         .and_then(Layout::new)
         .filter(|layout| layout.size as u64 == told);
     match layout {
-        Some(layout) if is_ready(&head) && told <= size => Ok((map(file, layout.size)?, layout)),
+        Some(layout) if is_ready(&head) && told <= size => {
+            let memory = map(file, layout.size)?;
+            if boot.is_none_or(|boot| boot == word(header::BOOT)) {
+                return Ok((memory, layout));
+            }
+            // The header last: whoever is killed before leaves a region of another boot, or one that was just begun.
+            memory.wipe(PAGE, layout.size);
+            memory.wipe(NOWHERE, PAGE);
+            make(file, wanted)
+        }
         Some(_) if told > size => Err(format!("was truncated: {size} bytes of {told}")),
         _ => Err("has a damaged header".to_owned()),
     }
@@ -265,5 +321,92 @@ impl Drop for FileLock {
     fn drop(&mut self) {
         // SAFETY: a descriptor of ours.
         unsafe { libc::flock(self.0, libc::LOCK_UN) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::Mapping;
+    use core::sync::atomic::AtomicU64;
+    use std::ptr;
+
+    const SIZE: usize = 256 << 10;
+
+    fn file(name: &CStr) -> OwnedFd {
+        // SAFETY: a name and no flags.
+        let file = unsafe { libc::memfd_create(name.as_ptr(), 0) };
+        assert!(file >= 0);
+        // SAFETY: just opened, and nobody else's.
+        unsafe { OwnedFd::from_raw_fd(file) }
+    }
+
+    /// After a loss of power the disk may have what was used up long since.
+    #[test]
+    fn region_of_another_boot_begins_anew_and_one_of_this_boot_goes_on() {
+        let file = file(c"boot");
+        let file = file.as_raw_fd();
+        let (small, large) = (Layout::new(SIZE).unwrap(), Layout::new(2 * SIZE).unwrap());
+        let ours = boot().expect("this test needs /proc");
+        let secret = |memory: &Memory, layout: Layout| {
+            let places = [PAGE + 64, REALMS + 640, layout.shard(0) + layout.heap + 800];
+            places.map(|at| memory.u64(at).load(Relaxed))
+        };
+        let (memory, layout) = make(file, small).unwrap();
+        for at in [PAGE + 64, REALMS + 640, layout.shard(0) + layout.heap + 800] {
+            memory.u64(at).store(7, Relaxed);
+        }
+        let size = SIZE as u64;
+        for boot in [None, Some(ours)] {
+            let (memory, layout) = attach(file, size, large, boot).unwrap();
+            assert_eq!((secret(&memory, layout), layout), ([7; 3], small));
+        }
+        let (memory, layout) = attach(file, size, large, Some(ours ^ 1)).unwrap();
+        assert_eq!((secret(&memory, small), layout), ([0; 3], large));
+        assert!(is_ready(&memory) && memory.u64(header::BOOT).load(Relaxed) == ours);
+    }
+
+    /// As of a profiler: it interrupts what takes longer than its interval, each time that it is begun.
+    #[test]
+    fn signals_do_not_pass_for_a_lack_of_room() {
+        static COME: AtomicU64 = AtomicU64::new(0);
+        extern "C" fn count(_signal: i32) {
+            COME.fetch_add(1, Relaxed);
+        }
+        let come = Mapping::shared(8).expect("memory");
+        let come = come.base().cast::<AtomicU64>();
+        // In a child, as the timer is the process's.
+        // SAFETY: the child uses what it has inherited, and leaves at once.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let file = file(c"signals");
+            // SAFETY: all zeros is a value of it.
+            let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
+            action.sa_sigaction = count as *const () as usize;
+            let interval = libc::timeval {
+                tv_sec: 0,
+                tv_usec: 500,
+            };
+            let timer = libc::itimerval {
+                it_interval: interval,
+                it_value: interval,
+            };
+            // SAFETY: a handler that only counts, and a timer, of this child.
+            unsafe {
+                libc::sigaction(libc::SIGALRM, &action, ptr::null_mut());
+                libc::setitimer(libc::ITIMER_REAL, &timer, ptr::null_mut());
+            }
+            let made = make(file.as_raw_fd(), Layout::new(64 << 20).unwrap());
+            // SAFETY: aligned, and mapped by the parent.
+            unsafe { come.as_ref() }.store(COME.load(Relaxed), Relaxed);
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(i32::from(made.is_err())) };
+        }
+        let mut status = 0;
+        // SAFETY: our child, and a place for the answer.
+        unsafe { libc::waitpid(child, &mut status, 0) };
+        assert_eq!(status, 0, "refused");
+        // SAFETY: aligned, and mapped by us.
+        assert!(unsafe { come.as_ref() }.load(Relaxed) > 0);
     }
 }

@@ -4,7 +4,7 @@
 //! 0        header: what region this is, the random numbers of its digests, flags
 //! 4096     the page of keys: a lock, and two copies
 //! 12288    realms: 64 bytes each
-//! ...      shards, each: head (lock, sums, lists of free blocks), queues (56 bytes a realm), buckets (6 bytes each),
+//! ...      shards, each: head (lock, sums, lists of free blocks), queues (64 bytes a realm), buckets (6 bytes each),
 //!          heap
 //! ```
 
@@ -32,6 +32,8 @@ pub(super) mod header {
     pub const LATEST: usize = 64;
     pub const UNDECODABLE: usize = 72;
     pub const TIME_OUTS: usize = 80;
+    /// The boot of the machine in which the region was made; 0: not known.
+    pub const BOOT: usize = 120;
     /// The lock of the realms.
     pub const REALMS_LOCK: usize = 128;
     pub const DIGEST_KEYS: usize = 256;
@@ -68,7 +70,7 @@ pub(super) mod shard {
     pub const FREE: usize = 320;
     pub const QUEUES: usize = 1408;
 }
-pub(super) const QUEUES_BYTES: usize = 56;
+pub(super) const QUEUES_BYTES: usize = 64;
 
 /// A bucket for so many bytes of heap: a record of a short session.
 const BYTES_A_BUCKET: usize = 160;

@@ -9,6 +9,7 @@ use super::digest::{Digests, draw};
 use super::figures::{Event, Figures, count};
 use super::file::{self, Refusal, Watch};
 use super::heap::Broken;
+use super::identity::boot;
 use super::layout::{Layout, MAGIC, VERSION, header, shard as place};
 use super::lock::{Held, Lock, Wait, now};
 use super::memory::Memory;
@@ -355,6 +356,7 @@ pub(super) fn initialise(memory: &Memory, layout: &Layout) -> bool {
     memory
         .u64(header::REALM_SALT)
         .store(u64::from_ne_bytes(salt), Relaxed);
+    memory.u64(header::BOOT).store(boot().unwrap_or(0), Relaxed);
     memory.u64(header::NEXT_REALM).store(1, Relaxed);
     memory.u64(header::SIZE).store(layout.size as u64, Relaxed);
     memory.u32(header::VERSION).store(VERSION, Relaxed);
