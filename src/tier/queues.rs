@@ -2,7 +2,8 @@
 //! shard, with its lists in the region.
 //!
 //! Newcomers wait in a small queue and the others leave first; those that are used there move on to the main queue, where
-//! each use is worth another round. A choice looks at a bounded number of records.
+//! each use is worth another round. A choice looks at a bounded number of records. The share of the small queue is one of
+//! the room, as records have many lengths: by number a few long newcomers would push out all that come back.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -16,9 +17,9 @@ use crate::cache::{Expiry, Standing};
 const EXAMINED_MOST: u32 = 16;
 /// Uses that count.
 const USES_MOST: u32 = 0b11;
-/// The small queue's share is one in this many...
+/// The small queue's share of the room is one in this many...
 const SMALL_SHARE: u32 = 20;
-/// ...but at least this long, or half of what there is.
+/// ...but at least so many records, or half of what there is.
 const SMALL_LEAST: u32 = 8;
 /// Moments in the time in which as many records arrive as there are.
 const MOMENTS_A_TURNOVER: u32 = 16;
@@ -35,6 +36,8 @@ const EARLIEST: usize = 32;
 const ADDED_SINCE: usize = 40;
 /// The number of that scan.
 const SCAN: usize = 48;
+/// The granules of each queue's records.
+const GRANULES: usize = 52;
 
 /// The two queues of a realm in a shard.
 #[derive(Clone, Copy)]
@@ -84,6 +87,19 @@ impl<'a> Queues<'a> {
 
     pub(super) fn len(&self) -> u32 {
         self.len_of(false).wrapping_add(self.len_of(true))
+    }
+
+    fn granules_of(&self, main: bool) -> u32 {
+        self.word(GRANULES + usize::from(main) * 4)
+    }
+
+    fn set_granules(&self, main: bool, granules: u32) {
+        self.set_word(GRANULES + usize::from(main) * 4, granules);
+    }
+
+    /// The room that the realm's records here take.
+    pub(super) fn granules(&self) -> u64 {
+        u64::from(self.granules_of(false)) + u64::from(self.granules_of(true))
     }
 
     pub(super) fn forget(&self) {
@@ -186,6 +202,8 @@ impl<'a> Queues<'a> {
         }
         self.set_tail(main, record.at);
         self.set_len(main, self.len_of(main).wrapping_add(1));
+        let granules = record.tag.granules();
+        self.set_granules(main, self.granules_of(main).wrapping_add(granules));
         Ok(())
     }
 
@@ -218,6 +236,8 @@ impl<'a> Queues<'a> {
             after.set_word(BEFORE, before);
         }
         self.set_len(main, self.len_of(main).checked_sub(1).ok_or(Broken)?);
+        let granules = self.granules_of(main).checked_sub(record.tag.granules());
+        self.set_granules(main, granules.ok_or(Broken)?);
         if self.len() == 0 {
             self.shard.count_realms(-1);
         }
@@ -289,7 +309,7 @@ impl<'a> Queues<'a> {
             self.pass_over(&candidate)?;
         }
         // All of these have come back. A newcomer has not, if there are more of them than their share.
-        if self.small_is_over() && self.tail(false) != NIL {
+        if self.small_is_over(1) && self.tail(false) != NIL {
             let newcomer = self.record(self.tail(false))?;
             if newcomer.rank() & USES_MOST == 0 {
                 return Ok(Some(newcomer));
@@ -298,22 +318,21 @@ impl<'a> Queues<'a> {
         Ok(least_used.map(|(_, record)| record))
     }
 
-    fn small_share(&self) -> u32 {
-        let len = self.len();
-        (len / SMALL_SHARE).max(SMALL_LEAST.min(len / 2))
-    }
-
-    fn small_is_over(&self) -> bool {
-        self.len_of(false) > self.small_share()
+    /// Whether the small queue has more than its share, so many times.
+    fn small_is_over(&self, times: u32) -> bool {
+        let least = SMALL_LEAST.min(self.len() / 2);
+        let room = u64::from(self.granules_of(false)) * u64::from(SMALL_SHARE);
+        self.len_of(false) > least.saturating_mul(times)
+            && room > self.granules().saturating_mul(times.into())
     }
 
     /// Whether the small queue is so long that the main one cannot have claimed its share.
     fn main_has_room(&self) -> bool {
-        self.len_of(false) > self.small_share().saturating_mul(2)
+        self.small_is_over(2)
     }
 
     fn next_candidate(&self) -> Result<Option<Record<'a>>, Broken> {
-        let main = !self.small_is_over() && self.head(true) != NIL;
+        let main = !self.small_is_over(1) && self.head(true) != NIL;
         match self.head(main) {
             NIL => Ok(None),
             at => self.record(at).map(Some),
@@ -335,11 +354,13 @@ impl<'a> Queues<'a> {
     pub(super) fn validate(&self) -> Result<(), String> {
         for main in [false, true] {
             let (mut before, mut at, mut met) = (NIL, self.head(main), 0);
+            let mut granules = 0;
             while at != NIL {
                 let record = self
                     .record(at)
                     .map_err(|_| format!("queue of realm {} at {at}", self.realm))?;
                 met += 1;
+                granules += record.tag.granules();
                 if met > self.len_of(main)
                     || record.word(BEFORE) != before
                     || (record.rank() & MAIN != 0) != main
@@ -356,6 +377,9 @@ impl<'a> Queues<'a> {
             }
             if met != self.len_of(main) || self.tail(main) != before {
                 return Err(format!("the length or end of realm {}'s queue", self.realm));
+            }
+            if granules != self.granules_of(main) {
+                return Err(format!("the room that realm {}'s queue takes", self.realm));
             }
         }
         Ok(())

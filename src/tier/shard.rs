@@ -19,12 +19,17 @@ use crate::cache::{Expiry, Standing};
 
 /// Records that are asked to leave by the policy before whatever is in the way of a long record has to.
 const LEAVE_BY_POLICY: u32 = 8;
+/// Records that may be in the way: a put evicts no more of them, and is refused where it would have to.
+const IN_THE_WAY_MOST: u32 = 24;
+/// Blocks among which such a place is looked for.
+const BLOCKS_ASKED: u32 = 128;
 /// Buckets in which one who gives up room is looked for.
-const BUCKETS_ASKED: u32 = 64;
+const BUCKETS_ASKED: u32 = 32;
 /// Records that one call removes, or buckets that it looks at, before it lets go of the lock.
 pub(super) const SLICE: u32 = 32;
-/// Longer records are refused: a session with a long chain of certificates is far shorter.
-const LONGEST: usize = 64 << 10;
+/// Longer records are refused: for one client they take the room of fifty others. A session has its peer's certificate,
+/// without the chain, and that is shorter also with the post-quantum keys and signatures that are in use.
+const LONGEST: usize = 16 << 10;
 
 #[derive(Clone, Copy)]
 pub(super) struct Shard<'a> {
@@ -152,8 +157,8 @@ impl<'a> Shard<'a> {
         self.index().forget();
     }
 
-    /// A record that could be kept here.
-    pub(super) fn could_hold(&self, len: usize) -> bool {
+    /// Whether a record so long could be kept here.
+    fn could_hold(&self, len: usize) -> bool {
         len <= LONGEST && HEADER + len <= self.layout.end as usize
     }
 
@@ -169,6 +174,13 @@ impl<'a> Shard<'a> {
         let old = self.index().find(contents.fingerprint)?;
         if over.is_some() && old.as_ref().map(Record::mark) != over {
             return Ok(Placed::Gone);
+        }
+        if !self.could_hold(contents.body.len()) {
+            // What it was to take the place of is out of date all the same.
+            if let Some(old) = old {
+                self.remove(&old)?;
+            }
+            return Ok(Placed::Refused);
         }
         match old {
             Some(_) if realms.over(owner.slot, 0) > 0 => return Ok(Placed::NoSeat { wanted: 0 }),
@@ -208,71 +220,111 @@ impl<'a> Shard<'a> {
         Ok(Placed::Done)
     }
 
-    /// A block for the record; whoever is in the way leaves.
+    /// A block for the record. For it leave at most those whose turn it is and the few that are in the way; none, where
+    /// that would not be enough.
     fn make_room(&self, contents: &Contents<'_>, now: i64) -> Result<Option<Run>, Broken> {
         let wanted = contents.granules();
         let mut freed = None;
-        for _ in 0..=LEAVE_BY_POLICY {
+        for _ in 0..LEAVE_BY_POLICY {
             if let Some(run) = self.heap.allocate(wanted)? {
                 return Ok(Some(run));
             }
-            match self.victim_for_room(contents.realm, now)? {
-                Some(victim) => freed = Some(self.evict(&victim)?),
-                None => break,
+            let Some(victim) = self.victim_for_room(contents.realm, wanted, now)? else {
+                break;
+            };
+            if freed.is_none() && self.run_to_clear(victim.at, wanted)?.is_none() {
+                return Ok(None);
             }
+            freed = Some(self.evict(&victim)?.at);
         }
-        self.clear_run(wanted, freed)?;
+        if let Some(run) = self.heap.allocate(wanted)? {
+            return Ok(Some(run));
+        }
+        // Where records have many lengths, it may take many departures by policy until two neighbours have left.
+        match self.run_to_clear(freed.unwrap_or(FIRST), wanted)? {
+            Some(first) => self.clear_run(first, wanted)?,
+            None => return Ok(None),
+        }
         self.heap.allocate(wanted)
     }
 
-    /// Who leaves where there is no room in bytes: one of the realm that wants it, if it has its share of the shard
-    /// already; else one of a realm met by chance, which is the likelier the more records it has.
-    fn victim_for_room(&self, realm: u32, now: i64) -> Result<Option<Record<'a>>, Broken> {
+    /// Who leaves where there is no room in bytes: one of the realm that wants it, if with this record it has more than
+    /// its share of the room already; else one of a realm that has more than its share. Such a realm is met by chance,
+    /// by one of its records.
+    fn victim_for_room(
+        &self,
+        realm: u32,
+        wanted: u32,
+        now: i64,
+    ) -> Result<Option<Record<'a>>, Broken> {
         let own = self.queues(realm);
-        let fair = u64::from(self.records()) / u64::from(self.word(place::REALMS).max(1));
-        if own.len() > 0 && u64::from(own.len()) >= fair {
+        let realms = self
+            .word(place::REALMS)
+            .saturating_add(u32::from(own.len() == 0));
+        let share = u64::from(self.word(place::GRANULES)) / u64::from(realms.max(1));
+        if own.len() > 0 && own.granules().saturating_add(wanted.into()) > share {
             return own.victim(now);
         }
         let buckets = self.index().buckets();
+        let mut met = (own.len() > 0).then_some(own);
         for _ in 0..BUCKETS_ASKED.min(buckets) {
             let bucket = self.word(place::HAND) % buckets;
             self.set_word(place::HAND, bucket + 1);
             let head = self.index().head(bucket);
-            if head != NIL {
-                return self.queues(self.record(head)?.realm()).victim(now);
+            if head == NIL {
+                continue;
             }
+            let other = self.queues(self.record(head)?.realm());
+            if other.granules() > share {
+                return other.victim(now);
+            }
+            met.get_or_insert(other);
         }
-        own.victim(now)
+        met.map_or(Ok(None), |met| met.victim(now))
     }
 
-    /// Evicts neighbours until a run of free granules is long enough for a record: where records have many lengths, it
-    /// may take many departures by policy until two neighbours have left.
-    fn clear_run(&self, wanted: u32, freed: Option<Run>) -> Result<(), Broken> {
-        let mut at = freed.map_or(FIRST, |run| run.at);
-        // Each step evicts somebody or goes on by a block, of at least six granules or free.
-        for _ in 0..wanted.saturating_add(64) {
-            let top = self.heap.top()?;
-            if wanted <= self.heap.end - top {
-                return Ok(());
+    /// From the block at `at` on, the first block of a run that is long enough for a record, and has few records in it.
+    fn run_to_clear(&self, at: u32, wanted: u32) -> Result<Option<u32>, Broken> {
+        let top = self.heap.top()?;
+        let (mut first, mut next, mut records) = (at, at, 0);
+        for _ in 0..BLOCKS_ASKED {
+            if next >= top {
+                // Above the top all is free.
+                if wanted <= self.heap.end - first.min(top) {
+                    return Ok(Some(first));
+                }
+                (first, next, records) = (FIRST, FIRST, 0);
             }
-            if at >= top || wanted > self.heap.end - at {
-                at = FIRST;
-                continue;
+            let tag = self.heap.tag(next)?;
+            records += u32::from(tag.is_live());
+            next += tag.granules();
+            while records > IN_THE_WAY_MOST {
+                let tag = self.heap.tag(first)?;
+                records -= u32::from(tag.is_live());
+                first += tag.granules();
+            }
+            if next - first >= wanted {
+                return Ok(Some(first));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Evicts all that is in such a run.
+    fn clear_run(&self, first: u32, wanted: u32) -> Result<(), Broken> {
+        let mut at = first;
+        // Each step but the first and the last evicts one.
+        for _ in 0..IN_THE_WAY_MOST + 2 {
+            if wanted <= self.heap.end - self.heap.top()? {
+                return Ok(());
             }
             let tag = self.heap.tag(at)?;
-            if tag.is_live() {
-                at = self.evict(&self.record(at)?)?.at;
-                continue;
-            }
-            if tag.granules() >= wanted {
-                return Ok(());
-            }
-            let next = at + tag.granules();
-            if next < top {
-                at = self.evict(&self.record(next)?)?.at;
-            } else {
-                at = FIRST;
-            }
+            let next = match tag.is_live() {
+                true => at,
+                false if tag.granules() >= wanted => return Ok(()),
+                false => at + tag.granules(),
+            };
+            at = self.evict(&self.record(next)?)?.at;
         }
         Ok(())
     }

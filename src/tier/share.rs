@@ -134,10 +134,7 @@ impl<'a> Share<'a> {
             };
             number = self.home(owner.spread, fingerprint.shard());
             let placed = self.region.in_shard(number, |shard| match may() {
-                true if shard.could_hold(record.len()) => {
-                    shard.put(&owner, &contents, standing, over, now)
-                }
-                true => Ok(Placed::Refused),
+                true => shard.put(&owner, &contents, standing, over, now),
                 false => Ok(Placed::Gone),
             });
             match placed {

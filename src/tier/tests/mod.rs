@@ -3,6 +3,7 @@
 mod crowd;
 mod damage;
 mod files;
+mod lengths;
 mod locks;
 mod model;
 mod murder;

@@ -16,6 +16,7 @@ struct Model<'a> {
     region: &'a Region,
     realms: Vec<(Realm, HashMap<u64, Held>)>,
     evictions: u64,
+    refused: u64,
     random: Random,
     numbers: u64,
     longest: u64,
@@ -67,13 +68,18 @@ impl<'a> Model<'a> {
                 };
                 let standing = [Standing::New, Standing::Returning, Standing::Proven]
                     [self.random.below(3) as usize];
-                assert!(share.put(&key(number), mark, &body, expiry, standing, now));
+                let put = share.put(&key(number), mark, &body, expiry, standing, now);
                 // One of the same key left first, and was not evicted.
                 let replaced = self.realms[realm].1.remove(&number).is_some();
                 self.reconcile(replaced);
-                self.realms[realm]
-                    .1
-                    .insert(number, Held { mark, expiry, body });
+                if put {
+                    let held = Held { mark, expiry, body };
+                    self.realms[realm].1.insert(number, held);
+                } else {
+                    // Too long, or more than a few would have to leave for it.
+                    assert!(len > 1_000, "{len} bytes are refused");
+                    self.refused += 1;
+                }
                 let capacity = share.capacity();
                 assert!(capacity == 0 || share.len() <= capacity);
             }
@@ -178,6 +184,7 @@ fn run(bytes: usize, realms: usize, numbers: u64, longest: u64, steps: u64, seed
         region: &region,
         realms,
         evictions: 0,
+        refused: 0,
         random: Random(seed),
         numbers,
         longest,
@@ -194,7 +201,7 @@ fn run(bytes: usize, realms: usize, numbers: u64, longest: u64, steps: u64, seed
     let figures = region.figures();
     assert_eq!(
         (figures.rebuilt, figures.undecodable, figures.refused),
-        (0, 0, 0)
+        (0, 0, model.refused)
     );
 }
 

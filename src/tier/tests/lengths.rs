@@ -1,0 +1,131 @@
+//! Records of very different lengths: what a long one may cost the others.
+
+use super::*;
+
+/// A record of a session that came back with its client.
+fn put_proven(share: &Share<'_>, number: u64, len: usize) -> bool {
+    put_as(share, number, len, Standing::Proven)
+}
+
+fn put_as(share: &Share<'_>, number: u64, len: usize, standing: Standing) -> bool {
+    share.put(
+        &key(number),
+        number as u32,
+        &record(number, 1, len),
+        Expiry::at(1_000),
+        standing,
+        0,
+    )
+}
+
+/// Fills a region of one shard; how many records there are.
+fn fill(region: &Region, share: &Share<'_>, len: usize) -> u64 {
+    let mut number = 0;
+    while region.figures().evictions == 0 {
+        assert!(put_proven(share, number, len));
+        number += 1;
+    }
+    number - 1
+}
+
+/// How many of the records that there were come back, every so many.
+fn come_back(share: &Share<'_>, number: u64, step: usize) -> usize {
+    (0..=number)
+        .step_by(step)
+        .filter(|&number| get(share, number).is_some())
+        .count()
+}
+
+#[test]
+fn long_record_evicts_few_or_is_refused_and_evicts_none() {
+    let region = region(4 << 20);
+    let share = share(&region, 0);
+    let number = fill(&region, &share, 80);
+    for _ in 0..3 {
+        come_back(&share, number, 1);
+    }
+    for (len, fits) in [
+        (2_000, true),
+        (8_000, false),
+        (16_000, false),
+        (60 << 10, false),
+    ] {
+        let before = region.figures();
+        assert_eq!(put_as(&share, 1_000_000, len, Standing::New), fits, "{len}");
+        let after = region.figures();
+        let evicted = after.evictions - before.evictions;
+        assert!(
+            evicted <= if fits { 33 } else { 0 },
+            "{evicted} left for {len} bytes"
+        );
+        assert_eq!(after.refused - before.refused, u64::from(!fits));
+    }
+    region.validate().expect("whole");
+}
+
+#[test]
+fn record_that_is_too_long_is_refused_where_there_is_room() {
+    let region = region(4 << 20);
+    let share = share(&region, 0);
+    assert!(put_as(&share, 1, 16 << 10, Standing::New));
+    assert!(!put_as(&share, 2, (16 << 10) + 1, Standing::New));
+    // One that it was to take the place of is out of date all the same.
+    assert!(!put_as(&share, 1, 60 << 10, Standing::New) && share.is_empty());
+    assert_eq!(region.figures().refused, 2);
+}
+
+/// Strangers with long certificates, that never come back, at one context; at another, clients that do.
+#[test]
+fn long_records_of_one_realm_take_no_more_than_its_share_of_the_room() {
+    for len in [4_000, 16_000, 60 << 10] {
+        let region = region(4 << 20);
+        let (shop, other) = (share(&region, 0), share(&region, 0));
+        let number = fill(&region, &shop, 200);
+        let before = shop.len();
+        for stranger in 0..1_000 {
+            put_as(&other, 1_000_000 + stranger, len, Standing::New);
+            if stranger % 20 == 0 {
+                come_back(&shop, number, 97);
+            }
+        }
+        assert!(shop.len() * 20 > before * 9, "{} of {before}", shop.len());
+        region.validate().expect("whole");
+    }
+}
+
+/// The same at one context.
+#[test]
+fn long_newcomers_do_not_push_out_those_that_come_back() {
+    let region = region(4 << 20);
+    let share = share(&region, 0);
+    let number = fill(&region, &share, 200);
+    let before = come_back(&share, number, 1);
+    for stranger in 0..2_000 {
+        put_as(&share, 1_000_000 + stranger, 4_000, Standing::New);
+        if stranger % 20 == 0 {
+            come_back(&share, number, 7);
+        }
+    }
+    let after = come_back(&share, number, 1);
+    assert!(after * 10 > before * 8, "{after} of {before}");
+    region.validate().expect("whole");
+}
+
+/// Who came first with few long records gives way, although they are few.
+#[test]
+fn realm_of_few_long_records_gives_up_what_is_beyond_its_share() {
+    let region = region(4 << 20);
+    let (long, short) = (share(&region, 0), share(&region, 0));
+    let number = fill(&region, &long, 16_000);
+    let room = region.figures().bytes;
+    for newcomer in 0..40_000 {
+        assert!(put_as(&short, 1_000_000 + newcomer, 200, Standing::New));
+    }
+    let kept = long.len() as u64 * 16_048;
+    assert!(
+        kept * 10 < room * 6,
+        "{kept} bytes of {room} for {number} long ones"
+    );
+    assert!(kept * 10 > room * 4, "{kept} bytes of {room}");
+    region.validate().expect("whole");
+}
