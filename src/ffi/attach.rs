@@ -5,7 +5,7 @@
 //! one: SSL_set_SSL_CTX records the first one as the connection's ex_data. (A new function of ex_data could
 //! not: since 3.2 it runs before the connection has a context.)
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::ffi::{c_int, c_long, c_void};
 use core::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -50,7 +50,7 @@ pub unsafe fn attach(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) {
 /// # Safety
 /// As for [`attach`].
 pub unsafe fn attach_or_wait(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) {
-    if MAKING.with(Cell::get) {
+    if is_making() {
         RELAYED.with(|relayed| relayed.set(true));
         return;
     }
@@ -87,6 +87,11 @@ pub fn while_making(host: &Host, make: impl FnOnce() -> *mut SSL_CTX) -> *mut SS
         host.note_relay(RELAYED.with(Cell::get));
     }
     made
+}
+
+/// Whether this thread is inside our SSL_CTX_new.
+pub fn is_making() -> bool {
+    MAKING.get()
 }
 
 thread_local! {
@@ -164,6 +169,8 @@ unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) -> O
         drop(unsafe { Arc::from_raw(attached) });
         return None;
     }
+    // SAFETY: the caller's contract.
+    unsafe { adopt(&store, ctx) };
     store.apply_mode(ctx);
     // SAFETY: the caller's contract; the callbacks have the types of their setters.
     unsafe {
@@ -171,8 +178,14 @@ unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) -> O
         (libssl.SSL_CTX_sess_set_remove_cb)(ctx, Some(callbacks::on_remove));
         (libssl.SSL_CTX_sess_set_get_cb)(ctx, Some(callbacks::on_get));
     }
-    // SAFETY: the caller's contract.
-    unsafe { store.share_ticket_keys(ctx) };
+    let early = Early::of(ctx);
+    if let Some(id_context) = &early.id_context {
+        store.id_context.set(id_context);
+    }
+    if !early.has_ticket_keys {
+        // SAFETY: the caller's contract.
+        unsafe { store.share_ticket_keys(ctx) };
+    }
     if store.may_group() {
         store.watch_for_the_end(ctx);
     }
@@ -182,6 +195,77 @@ unsafe fn take_over(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) -> O
         live::begin(host);
         Some(())
     })
+}
+
+/// Takes over the callbacks that a context has already: those of a program whose new function of ex_data sets them
+/// while the host makes it.
+///
+/// # Safety
+/// * `ctx` is the context of `store`, alive.
+unsafe fn adopt(store: &Store, ctx: *mut SSL_CTX) {
+    let hosts = &store.host.passthrough;
+    // SAFETY: the caller's contract.
+    unsafe {
+        let new = hosts.SSL_CTX_sess_get_new_cb.and_then(|get| get(ctx));
+        let remove = hosts.SSL_CTX_sess_get_remove_cb.and_then(|get| get(ctx));
+        let get = hosts.SSL_CTX_sess_get_get_cb.and_then(|get| get(ctx));
+        store.new_callback.set(new);
+        store.remove_callback.set(remove);
+        store.get_callback.set(get);
+    }
+}
+
+/// What a program has set on a context that is not attached yet and that nobody can ask for: also from a new function
+/// of ex_data, while the host makes it.
+#[derive(Default)]
+pub struct Early {
+    ctx: usize,
+    id_context: Option<Vec<u8>>,
+    has_ticket_keys: bool,
+}
+
+thread_local! {
+    /// Of the last such context. Contexts that are made inside each other's making are a program's own affair.
+    static EARLY: RefCell<Early> = RefCell::default();
+}
+
+impl Early {
+    /// Takes note of what was set on `ctx`; not of contexts of our own.
+    pub fn note(ctx: *mut SSL_CTX, note: impl FnOnce(&mut Self)) {
+        if Inside::is() {
+            return;
+        }
+        EARLY.with_borrow_mut(|early| {
+            if early.ctx != ctx.addr() {
+                *early = Self {
+                    ctx: ctx.addr(),
+                    ..Self::default()
+                };
+            }
+            note(early);
+        });
+    }
+
+    /// Its session id context was set.
+    pub fn set_id_context(&mut self, id_context: &[u8]) {
+        self.id_context = Some(id_context.to_vec());
+    }
+
+    /// The keys of its tickets are the application's.
+    pub fn has_ticket_keys(&mut self) {
+        self.has_ticket_keys = true;
+    }
+
+    /// Forgets all: a context is going to be made, perhaps where one was before.
+    pub fn forget() {
+        drop(EARLY.take());
+    }
+
+    fn of(ctx: *mut SSL_CTX) -> Self {
+        Some(EARLY.take())
+            .filter(|early| early.ctx == ctx.addr())
+            .unwrap_or_default()
+    }
 }
 
 fn register(host: &'static Host, libssl: &Libssl) -> Option<ExIndices> {

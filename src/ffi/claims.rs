@@ -40,7 +40,8 @@ impl Claims {
             claimed.push((key.clone(), now));
         }
         self.number.store(claimed.len(), Ordering::Relaxed);
-        free.then_some(Claim { claims: self, key })
+        // Lazily: what is dropped releases.
+        free.then(|| Claim { claims: self, key })
     }
 
     /// Releases a key, claimed or not.

@@ -6,8 +6,8 @@ use core::{ptr, slice};
 use libc::time_t;
 
 use super::attach::{
-    attach, attach_or_wait, attached, host_of, record_session_context, session_context,
-    while_making,
+    Attached, Early, attach, attach_or_wait, attached, host_of, is_making, record_session_context,
+    session_context, while_making,
 };
 use super::callbacks::version_of;
 use super::fingerprint;
@@ -30,6 +30,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_new(method: *const SSL_METHOD) -> *mut S
     passage(ptr::null_mut(), || {
         let host = locate::host_of_method(method)?;
         let new = host.passthrough.SSL_CTX_new?;
+        Early::forget();
         // SAFETY: the caller's contract.
         let ctx = while_making(host, || unsafe { new(method) });
         // SAFETY: just made by this host.
@@ -51,6 +52,9 @@ pub unsafe extern "C-unwind" fn SSL_CTX_new_ex(
 ) -> *mut SSL_CTX {
     passage(ptr::null_mut(), || {
         let host = locate::host_of_method(method)?;
+        if !is_making() {
+            Early::forget();
+        }
         // SAFETY: the caller's contract.
         let ctx = unsafe { host.passthrough.SSL_CTX_new_ex?(libctx, propq, method) };
         if !ctx.is_null() {
@@ -163,12 +167,16 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_session_id_context(
             // SAFETY: the caller's contract; the host has read as many.
             len => unsafe { slice::from_raw_parts(id_context, len as usize) },
         };
-        if fingerprint::matters() {
+        let store = if fingerprint::matters() {
             // SAFETY: the caller's contract.
-            unsafe { attached(ctx) }.inspect(|store| store.id_context.set(id_context()));
+            unsafe { attached(ctx) }
         } else {
             // It is only shown: the call says nothing of a context that waits.
-            registry::of_context(ctx).inspect(|store| store.id_context.set(id_context()));
+            registry::of_context(ctx).map(Attached::Shared)
+        };
+        match store {
+            Some(store) => store.id_context.set(id_context()),
+            None => Early::note(ctx, |early| early.set_id_context(id_context())),
         }
         Some(result)
     })

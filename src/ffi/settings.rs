@@ -7,7 +7,7 @@ use core::ffi::{CStr, c_int, c_long, c_void};
 use core::mem;
 use core::ptr::{self, NonNull};
 
-use super::attach::{attached, host_of};
+use super::attach::{Early, attached, host_of};
 use super::guard::passage;
 use crate::host::abi::*;
 use crate::host::types::*;
@@ -32,14 +32,9 @@ pub unsafe extern "C-unwind" fn SSL_CTX_ctrl(
         // SAFETY: the caller's contract.
         let answer =
             unsafe { host_of(ctx)?.passthrough.SSL_CTX_ctrl?(ctx, command, argument, pointer) };
-        if is_ticket_keys_command(command)
-            && !pointer.is_null()
-            && answer == 1
+        if is_ticket_keys_command(command) && !pointer.is_null() && answer == 1 {
             // SAFETY: the caller's contract.
-            && let Some(store) = unsafe { attached(ctx) }
-        {
-            // SAFETY: as above.
-            unsafe { store.leave_ticket_keys(ctx) };
+            unsafe { leave_ticket_keys(ctx) };
         }
         Some(answer)
     })
@@ -48,6 +43,19 @@ pub unsafe extern "C-unwind" fn SSL_CTX_ctrl(
 /// Whether the application sets the keys of its tickets, or gets them: then it gives them to others.
 fn is_ticket_keys_command(command: c_int) -> bool {
     command == SSL_CTRL_SET_TLSEXT_TICKET_KEYS || command == SSL_CTRL_GET_TLSEXT_TICKET_KEYS
+}
+
+/// The application has the tickets of a context to itself from now on.
+///
+/// # Safety
+/// * `ctx` is a live context.
+unsafe fn leave_ticket_keys(ctx: *mut SSL_CTX) {
+    // SAFETY: the caller's contract.
+    match unsafe { attached(ctx) } {
+        // SAFETY: the caller's contract.
+        Some(store) => unsafe { store.leave_ticket_keys(ctx) },
+        None => Early::note(ctx, Early::has_ticket_keys),
+    }
 }
 
 fn is_session_command(command: c_int) -> bool {
@@ -69,12 +77,9 @@ pub unsafe extern "C-unwind" fn SSL_CTX_callback_ctrl(
         // SAFETY: the caller's contract.
         let answer =
             unsafe { host_of(ctx)?.passthrough.SSL_CTX_callback_ctrl?(ctx, command, callback) };
-        if command == SSL_CTRL_SET_TLSEXT_TICKET_KEY_CB
+        if command == SSL_CTRL_SET_TLSEXT_TICKET_KEY_CB {
             // SAFETY: the caller's contract.
-            && let Some(store) = unsafe { attached(ctx) }
-        {
-            // SAFETY: as above.
-            unsafe { store.leave_ticket_keys(ctx) };
+            unsafe { leave_ticket_keys(ctx) };
         }
         Some(answer)
     })
@@ -93,6 +98,8 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_tlsext_ticket_key_evp_cb(
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
             store.forget_ticket_keys();
+        } else {
+            Early::note(ctx, Early::has_ticket_keys);
         }
         let set = host_of(ctx)?
             .passthrough

@@ -214,7 +214,16 @@ impl Libssl {
             // as the context is that it was used for.
             let make =
                 || unsafe { (self.SSL_CTX_new_ex)(origin.libctx, propq, (self.TLS_method)()) };
-            self.without_errors(make)
+            let ctx = self.without_errors(make);
+            if !ctx.is_null() {
+                // SAFETY: a context of our own; none of its callbacks stays that a new function of ex_data has set.
+                unsafe {
+                    (self.SSL_CTX_sess_set_new_cb)(ctx, None);
+                    (self.SSL_CTX_sess_set_remove_cb)(ctx, None);
+                    (self.SSL_CTX_sess_set_get_cb)(ctx, None);
+                }
+            }
+            ctx
         })
     }
 }
