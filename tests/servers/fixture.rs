@@ -32,10 +32,21 @@ impl Fixture {
             stage,
         };
         let openssl = ["-lssl", "-lcrypto"];
-        for client in ["client", "returning", "ftps"] {
+        for client in ["client", "returning", "crossing"] {
             fixture.compile(client, &[&format!("{client}.c"), "visits.c"], &openssl)?;
         }
-        fixture.compile("probe.so", &["-shared", "-fPIC", "probe.c"], &[])?;
+        for client in ["ftps", "theft"] {
+            let sources = [&format!("{client}.c"), "ftp.c", "visits.c"];
+            fixture.compile(client, &sources, &openssl)?;
+        }
+        for library in ["probe", "loopback"] {
+            let source = format!("{library}.c");
+            fixture.compile(
+                &format!("{library}.so"),
+                &["-shared", "-fPIC", &source],
+                &[],
+            )?;
+        }
         if let Some(stage) = &fixture.stage {
             let library_path = format!("-L{}", stage.join("lib").display());
             let libraries = [
@@ -129,6 +140,19 @@ impl Fixture {
     pub fn probe(&self, command: &mut Command, form: Form, report: &Path) {
         form.prepare(command, self.stage.as_deref(), Some(&self.path("probe.so")));
         command.env("PROBE_FILE", report);
+    }
+
+    /// Makes a prepared command one that listens on 127.0.0.1, where the program would on every address.
+    pub fn keep_local(&self, command: &mut Command) {
+        let mut preload = self.path("loopback.so").into_os_string();
+        let others = command
+            .get_envs()
+            .find_map(|(name, value)| value.filter(|_| name == "LD_PRELOAD"));
+        if let Some(others) = others {
+            preload.push(":");
+            preload.push(others);
+        }
+        command.env("LD_PRELOAD", preload);
     }
 
     /// Our client on all its visits; it prints `full=20 resumed=20 held=server`.

@@ -11,6 +11,7 @@
 //! take place. `cargo test --test servers -- nginx` picks cases by name.
 
 mod curl;
+mod eap;
 mod fixture;
 mod form;
 mod haproxy;
@@ -54,11 +55,12 @@ type Run = dyn Fn(&Fixture, Form, Protocol) -> Result<Outcome, Box<dyn Error>> +
 
 /// A program in one configuration.
 struct Case {
-    name: &'static str,
+    name: String,
     /// What the plain run must begin with: a test in which nobody resumes proves nothing.
     resumed: &'static str,
     /// The forms it can be had in; a program that is not built here cannot be linked.
     forms: &'static [Form],
+    protocols: &'static [Protocol],
     /// A program that not everybody has to have: without it the case is shown as ignored.
     needs: Option<&'static str>,
     run: Box<Run>,
@@ -66,7 +68,7 @@ struct Case {
 
 impl Case {
     fn new(
-        name: &'static str,
+        name: impl Into<String>,
         resumed: &'static str,
         run: impl Fn(&Fixture, Form, Protocol) -> Result<Outcome, Box<dyn Error>>
         + Send
@@ -74,12 +76,17 @@ impl Case {
         + 'static,
     ) -> Self {
         Self {
-            name,
+            name: name.into(),
             resumed,
             forms: &Form::WITHOUT_LINKING,
+            protocols: &[Protocol::Tls12, Protocol::Tls13],
             needs: None,
             run: Box::new(run),
         }
+    }
+
+    fn over(self, protocols: &'static [Protocol]) -> Self {
+        Self { protocols, ..self }
     }
 
     fn needing(self, program: &'static str) -> Self {
@@ -121,7 +128,7 @@ fn judge(
 fn trials(fixture: &Arc<Fixture>, case: Case) -> Vec<Trial> {
     let case = Arc::new(case);
     let mut trials = Vec::new();
-    for protocol in [Protocol::Tls12, Protocol::Tls13] {
+    for &protocol in case.protocols {
         let plain = Arc::new(Plain::new());
         for &form in case.forms {
             let (case, fixture, plain) = (case.clone(), fixture.clone(), plain.clone());
@@ -148,7 +155,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         openssl::cases(),
         python::cases(),
         curl::cases(),
+        eap::cases(),
         own_client::cases(),
+        workers::access::cases(),
     ];
     let mut trials: Vec<_> = cases
         .into_iter()

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::net::TcpListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -167,6 +167,12 @@ impl Server {
     pub fn visit(&mut self, mut client: Command) -> Result<String, Box<dyn Error>> {
         client.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut visit = client.spawn()?;
+        // Read meanwhile: one who says more than a pipe holds would never end.
+        let mut stdout = visit.stdout.take().ok_or("no stdout")?;
+        let words = thread::spawn(move || {
+            let mut words = String::new();
+            stdout.read_to_string(&mut words).map(|_| words)
+        });
         while visit.try_wait()?.is_none() {
             thread::sleep(Duration::from_millis(5));
             if self
@@ -186,7 +192,8 @@ impl Server {
                 format!("{client:?}: {}\n{said}{}", output.status, self.complaints()).into(),
             );
         }
-        Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+        let words = words.join().map_err(|_| "the reader panicked")??;
+        Ok(words.trim_end().to_owned())
     }
 
     /// What it said, on stdout too.

@@ -129,7 +129,7 @@ static void skip_through(char last, int fd, const char *address)
             die(address, "no greeting");
 }
 
-SSL *shake_hands(SSL_CTX *ctx, int fd, const char *address, SSL_SESSION *offered, struct visitor *visitor)
+SSL *begin(SSL_CTX *ctx, int fd, const char *address, SSL_SESSION *offered, struct visitor *visitor)
 {
     SSL *ssl = SSL_new(ctx);
 
@@ -137,6 +137,13 @@ SSL *shake_hands(SSL_CTX *ctx, int fd, const char *address, SSL_SESSION *offered
         die(address, "SSL_new");
     if (offered != NULL && !SSL_set_session(ssl, offered))
         die(address, "SSL_set_session");
+    return ssl;
+}
+
+SSL *shake_hands(SSL_CTX *ctx, int fd, const char *address, SSL_SESSION *offered, struct visitor *visitor)
+{
+    SSL *ssl = begin(ctx, fd, address, offered, visitor);
+
     if (SSL_connect(ssl) != 1)
         die(address, "handshake");
     return ssl;
@@ -156,15 +163,19 @@ void part(SSL *ssl, const char *address)
     SSL_free(ssl);
 }
 
-int visit(SSL_CTX *ctx, const char *address, const char *talk_name, struct visitor *visitor)
+static const struct talk *find_talk(const char *name)
 {
-    const struct talk *talk = talks;
-    SSL *ssl;
-    int fd = reach(address), reused;
+    for (size_t i = 0; i < sizeof talks / sizeof talks[0]; i++)
+        if (strcmp(talks[i].name, name) == 0)
+            return &talks[i];
+    die(name, "do not know how to talk like that");
+}
 
-    while (strcmp(talk->name, talk_name) != 0)
-        if (++talk == talks + sizeof talks / sizeof talks[0])
-            die(talk_name, "do not know how to talk like that");
+/* A connected socket on which the handshake is next. */
+static int reach_and_greet(const char *address, const struct talk *talk)
+{
+    int fd = reach(address);
+
     if (talk->greeted)
         skip_through('\n', fd, address);
     if (talk->before != NULL) {
@@ -172,8 +183,15 @@ int visit(SSL_CTX *ctx, const char *address, const char *talk_name, struct visit
             die(address, strerror(errno));
         skip_through(talk->answer_ends, fd, address);
     }
-    ssl = shake_hands(ctx, fd, address, visitor->session, visitor);
-    reused = SSL_session_reused(ssl);
+    return fd;
+}
+
+int visit(SSL_CTX *ctx, const char *address, const char *talk_name, struct visitor *visitor)
+{
+    const struct talk *talk = find_talk(talk_name);
+    SSL *ssl = shake_hands(ctx, reach_and_greet(address, talk), address, visitor->session, visitor);
+    int reused = SSL_session_reused(ssl);
+
     if (talk->abrupt)
         SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
     /* TLS 1.3 tickets come with the answer. */
@@ -181,6 +199,28 @@ int visit(SSL_CTX *ctx, const char *address, const char *talk_name, struct visit
         die(address, "request");
     part(ssl, address);
     return reused;
+}
+
+int is_let_in(SSL_CTX *ctx, const char *address, const char *talk_name, struct visitor *visitor, int *reused)
+{
+    const struct talk *talk = find_talk(talk_name);
+    SSL *ssl = begin(ctx, reach_and_greet(address, talk), address, visitor->session, visitor);
+    char answer[4096];
+    int answered = 0;
+    size_t got;
+
+    *reused = 0;
+    if (SSL_connect(ssl) == 1) {
+        *reused = SSL_session_reused(ssl);
+        /* Over TLS 1.3 a server refuses after the client's part of the handshake is over. */
+        answered = SSL_write(ssl, talk->request, (int)talk->request_length) > 0
+                   && SSL_read_ex(ssl, answer, sizeof answer, &got);
+        SSL_shutdown(ssl);
+    }
+    close(SSL_get_fd(ssl));
+    SSL_free(ssl);
+    ERR_clear_error();
+    return answered;
 }
 
 int held_by_server(const SSL_SESSION *session)

@@ -8,6 +8,7 @@
 //! What a whole run came to is written to `target/workers.tsv`, a line for each program and protocol, and printed
 //! by `cargo test --test servers -- --nocapture`. `cargo test --test servers -- workers:` runs these tests only.
 
+pub mod access;
 mod aside;
 mod document;
 mod dovecot;
@@ -28,10 +29,12 @@ mod results;
 mod running;
 mod s_server;
 mod stunnel;
+mod thin;
 mod uwsgi;
 mod vsftpd;
 
 pub use results::Results;
+pub use running::wait_until;
 
 use crate::fixture::{Fixture, is_installed};
 use crate::form::{Form, Protocol};
@@ -89,6 +92,8 @@ enum Setting {
     Region,
     /// Contexts that are alike share.
     Group,
+    /// Contexts of one name share, in a region by name.
+    Named,
     /// A cache for contexts whose program wants none.
     Force,
 }
@@ -99,6 +104,10 @@ impl Setting {
         match self {
             Self::Region => place.set("SSLCACHE_REGION", region),
             Self::Group => place.set("SSLCACHE_GROUP", "certificate"),
+            Self::Named => {
+                place.set("SSLCACHE_REGION", region);
+                place.set("SSLCACHE_GROUP", "shop");
+            }
             Self::Force => place.set("SSLCACHE_FORCE", "1"),
         }
     }
@@ -109,6 +118,7 @@ impl fmt::Display for Setting {
         f.write_str(match self {
             Self::Region => "SSLCACHE_REGION=FILE",
             Self::Group => "SSLCACHE_GROUP=certificate",
+            Self::Named => "SSLCACHE_REGION=FILE SSLCACHE_GROUP=shop",
             Self::Force => "SSLCACHE_FORCE=1",
         })
     }
@@ -130,6 +140,7 @@ struct Row {
     version: &'static [&'static str],
     /// How its processes come to be.
     how: &'static str,
+    workers: u32,
     protocols: &'static [Protocol],
     plain: Expected,
     /// With sslcache and no setting.
@@ -151,6 +162,7 @@ impl Row {
             program: version[0],
             version,
             how,
+            workers: WORKERS,
             protocols: &[Protocol::Tls12, Protocol::Tls13],
             plain,
             unset: None,
@@ -166,6 +178,11 @@ impl Row {
 
     fn over(self, protocols: &'static [Protocol]) -> Self {
         Self { protocols, ..self }
+    }
+
+    /// Of a program that is one process.
+    fn alone(self) -> Self {
+        Self { workers: 1, ..self }
     }
 
     fn unset(self, expected: Expected) -> Self {
@@ -221,6 +238,7 @@ fn rows() -> Vec<Row> {
         gunicorn::rows(),
         lighttpd::rows(),
         puma::rows(),
+        thin::rows(),
         uwsgi::rows(),
         httpd::rows(),
         haproxy::rows(),

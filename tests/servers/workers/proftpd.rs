@@ -21,7 +21,7 @@ pub fn rows() -> Vec<Row> {
             "fork for each connection",
             Expected::Nobody,
             |place, form, protocol| {
-                let (running, _) = start(place, form)?;
+                let (running, _) = start(place, form, "")?;
                 running.talking("ftp").come_back(place, form, protocol)
             },
         )
@@ -39,11 +39,16 @@ pub fn rows() -> Vec<Row> {
 }
 
 fn transfer(place: &Place, form: Form, protocol: Protocol) -> Result<Count, Box<dyn Error>> {
-    let (running, port) = start(place, form)?;
+    let (running, port) = start(place, form, "")?;
     running.transfer(place, form, protocol, [&port, "joe", "secret"])
 }
 
-fn start(place: &Place, form: Form) -> Result<(Running, String), Box<dyn Error>> {
+/// A server at a port, with what else its configuration has to say. It knows joe by the password "secret".
+pub(super) fn start(
+    place: &Place,
+    form: Form,
+    more: &str,
+) -> Result<(Running, String), Box<dyn Error>> {
     let port = free_port()?.to_string();
     let home = place.file("home");
     fs::create_dir(&home)?;
@@ -77,14 +82,17 @@ AuthUserFile {folder}/users
 RequireValidShell off
 ModulePath /usr/lib/proftpd
 LoadModule mod_tls.c
-TLSEngine on
-TLSProtocol TLSv1.2 TLSv1.3
-TLSSessionTickets off
-TLSECCertificateFile {}
-TLSECCertificateKeyFile {}
+<Global>
+  TLSEngine on
+  TLSProtocol TLSv1.2 TLSv1.3
+  TLSSessionTickets off
+  TLSECCertificateFile {}
+  TLSECCertificateKeyFile {}
+  TLSRequired on
+  TLSLog {folder}/tls.log
+</Global>
 TLSVerifyClient off
-TLSRequired on
-TLSLog {folder}/tls.log
+{more}
 ",
         place.fixture.certificate().display(),
         place.fixture.key().display(),

@@ -3,7 +3,8 @@
 
 use super::running::{Running, without_tickets};
 use super::{Expected, Row, Setting, WORKERS};
-use crate::server::free_port;
+use crate::form::Form;
+use crate::server::{Place, free_port};
 use std::error::Error;
 
 pub fn rows() -> Vec<Row> {
@@ -14,24 +15,8 @@ pub fn rows() -> Vec<Row> {
             "side by side",
             Expected::Nobody,
             |place, form, protocol| {
-                let commands = (0..WORKERS).map(|number| {
-                    let port = free_port()?.to_string();
-                    let mut command = place.command("redis-server", form);
-                    without_tickets(place, &mut command)?;
-                    command.args(["--port", "0", "--bind", "127.0.0.1", "--tls-port", &port]);
-                    command
-                        .arg("--tls-cert-file")
-                        .arg(place.fixture.certificate())
-                        .arg("--tls-key-file")
-                        .arg(place.fixture.key())
-                        .arg("--tls-ca-cert-file")
-                        .arg(place.fixture.certificate());
-                    command.args(["--tls-auth-clients", "no", "--tls-session-caching", "yes"]);
-                    command.args(["--save", "", "--logfile", &format!("redis{number}.log")]);
-                    Ok((command, port))
-                });
-                let commands = commands.collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-                Running::start_several(place, commands)?
+                start(place, form, &["no"; WORKERS as usize])?
+                    .0
                     .talking("redis")
                     .come_back(place, form, protocol)
             },
@@ -39,4 +24,31 @@ pub fn rows() -> Vec<Row> {
         .unset(Expected::Nobody)
         .with(Setting::Region, Expected::All),
     ]
+}
+
+/// A server for each value of `tls-auth-clients`, and their ports.
+pub(super) fn start(
+    place: &Place,
+    form: Form,
+    auth_clients: &[&str],
+) -> Result<(Running, Vec<String>), Box<dyn Error>> {
+    let mut commands = Vec::new();
+    for (number, auth) in auth_clients.iter().enumerate() {
+        let port = free_port()?.to_string();
+        let mut command = place.command("redis-server", form);
+        without_tickets(place, &mut command)?;
+        command.args(["--port", "0", "--bind", "127.0.0.1", "--tls-port", &port]);
+        command
+            .arg("--tls-cert-file")
+            .arg(place.fixture.certificate())
+            .arg("--tls-key-file")
+            .arg(place.fixture.key())
+            .arg("--tls-ca-cert-file")
+            .arg(place.fixture.certificate());
+        command.args(["--tls-auth-clients", auth, "--tls-session-caching", "yes"]);
+        command.args(["--save", "", "--logfile", &format!("redis{number}.log")]);
+        commands.push((command, port));
+    }
+    let ports = commands.iter().map(|(_, port)| port.clone()).collect();
+    Ok((Running::start_several(place, commands)?, ports))
 }

@@ -1,6 +1,6 @@
 //! The table of what came out, for people and for the page that is made of it.
 
-use super::{Count, Row, Setting, VISITS, WORKERS};
+use super::{Count, Row, Setting, VISITS};
 use crate::form::{Form, Protocol};
 use std::collections::BTreeMap;
 use std::fs;
@@ -45,8 +45,8 @@ impl Results {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let line = lines.entry((row.name, protocol.number())).or_default();
         line.begin = format!(
-            "{}\t{version}\t{}\t{WORKERS}\t{protocol}\t{VISITS}",
-            row.name, row.how
+            "{}\t{version}\t{}\t{}\t{protocol}\t{VISITS}",
+            row.name, row.how, row.workers
         );
         line.setting = row.set.map_or("-".to_owned(), |(set, _)| set.to_string());
         for (column, resumed) in COLUMNS.iter().zip(&mut line.resumed) {

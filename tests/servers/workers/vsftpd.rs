@@ -19,6 +19,8 @@ macro_rules! vsftpd {
     };
 }
 
+pub(super) const PROGRAM: &str = vsftpd!();
+
 /// It says its version on what should be its input.
 const VERSION: &[&str] = &["sh", "-c", concat!("exec ", vsftpd!(), " -v 0>&1")];
 
@@ -55,7 +57,8 @@ fn transfer(place: &Place, form: Form, protocol: Protocol) -> Result<Count, Box<
     running.transfer(place, form, protocol, [&port, "anonymous", "nobody@"])
 }
 
-fn start(place: &Place, form: Form) -> Result<(Running, String), Box<dyn Error>> {
+/// A server at a port, which gives its file to the anonymous.
+pub(super) fn start(place: &Place, form: Form) -> Result<(Running, String), Box<dyn Error>> {
     let port = free_port()?.to_string();
     let [home, empty] = ["home", "empty"].map(|name| place.file(name));
     fs::create_dir(&empty)?;
