@@ -56,8 +56,13 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
             added_to = Some(reach);
         }
         let kept = match store.new_callback.get().filter(|_| store.calls_back()) {
-            // SAFETY: the application's callback; it takes the host's reference over by answering 1.
-            Some(callback) => unsafe { callback(ssl, session) },
+            Some(callback) => {
+                // SAFETY: the host passes a live session.
+                unsafe { SessionRef::lend(libssl, session) }
+                    .inspect(|session| session.set_announced(store.host));
+                // SAFETY: the application's callback; it takes the host's reference over by answering 1.
+                unsafe { callback(ssl, session) }
+            }
             None => 0,
         };
         if let Some(reach) = added_to {
@@ -184,6 +189,16 @@ pub unsafe extern "C-unwind" fn on_get(
         let reach = unsafe { reach_of(&store, ctx, ssl) };
         let found = match store.find(ctx, reach, &key, usage) {
             Some(session) => {
+                if store.asks_for(&session) {
+                    // SAFETY: the host's own arguments.
+                    let its_own =
+                        unsafe { ask_application(&store, ctx, ssl, (id, id_len, copy), version) };
+                    if !its_own.is_null() {
+                        claim.map(Claim::leave);
+                        live::leave();
+                        return Some(its_own);
+                    }
+                }
                 if single_use {
                     // SAFETY: our context and a session that we hold.
                     unsafe { store.lend(ctx, session.as_ptr()) };
@@ -230,6 +245,7 @@ unsafe fn ask_application(
     if session.is_marked_not_resumable() {
         return answer; // the host drops it
     }
+    session.set_announced(store.host);
     store.count_callback_hit();
     if !store.stores_by_itself() {
         return answer;

@@ -191,10 +191,36 @@ pub unsafe extern "C-unwind" fn SSL_free(ssl: *mut SSL) {
     passage((), || {
         let free = locate::host()?.passthrough.SSL_free?;
         // SAFETY: the caller's contract.
-        freeing::while_freeing(|| unsafe { free(ssl) });
+        freeing::while_ending(|| unsafe { free(ssl) });
         live::leave(); // all that there was to count of it was counted
         Some(())
     });
+}
+
+/// SSL_clear(3): the end of a connection, whose object is used for another one. As for SSL_free.
+///
+/// # Safety
+/// * `ssl` is null or a live connection.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_clear(ssl: *mut SSL) -> c_int {
+    passage(0, || {
+        let clear = locate::host()?.passthrough.SSL_clear?;
+        // SAFETY: the caller's contract.
+        Some(freeing::while_ending(|| unsafe { clear(ssl) }))
+    })
+}
+
+/// SSL_set_session(3): the end of what the connection did before. As for SSL_free.
+///
+/// # Safety
+/// * `ssl` is null or a live connection, `session` null or a live session of the same library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_set_session(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int {
+    passage(0, || {
+        let set = locate::host()?.passthrough.SSL_set_session?;
+        // SAFETY: the caller's contract.
+        Some(freeing::while_ending(|| unsafe { set(ssl, session) }))
+    })
 }
 
 /// SSL_set_SSL_CTX(3): gives a connection another context, as servername callbacks do. Its sessions stay with

@@ -10,10 +10,12 @@ use core::ffi::{c_int, c_long};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use super::attach::called_by;
 use super::callback::Callback;
 use super::claims::Claims;
 use super::clearing::AutoClear;
 use super::ending::Ending;
+use super::freeing;
 use super::guard::{caught, quietly};
 use super::id_context::IdContext;
 use super::leaving;
@@ -164,6 +166,7 @@ impl Store {
         let Some(key) = key_of(&lent) else {
             return false;
         };
+        lent.set_announced(self.host);
         let now = now();
         self.update_time(&lent, now);
         live::tick(self, ctx, now, || {
@@ -250,15 +253,16 @@ impl Store {
         let Some(key) = key_of(&session).filter(|key| !leaving::is_told(ctx, key)) else {
             return false;
         };
-        let (gone, found) = self.remove_everywhere(ctx, &key);
+        let (gone, found) = self.remove_everywhere(ctx, &key, called_by);
         // Relaxed: a removal that matters follows the lending in one thread, or races with it anyway.
         if !found && self.lends.load(Ordering::Relaxed) {
             // It may be lent to the host's cache. The host marks it, and tells our remove callback.
             // SAFETY: the caller's contract.
-            return unsafe { (self.libssl.SSL_CTX_remove_session)(ctx, session.as_ptr()) } == 1;
+            let remove = || unsafe { (self.libssl.SSL_CTX_remove_session)(ctx, session.as_ptr()) };
+            return freeing::for_good(remove) == 1;
         }
         self.mark(&session);
-        self.removed(ctx, session.as_ptr());
+        self.tell_of_removal(ctx, &session, gone.as_ref());
         self.claims.release(&key);
         drop(gone); // after the callback, as libssl does
         found
@@ -276,7 +280,7 @@ impl Store {
         // Nothing of its id stays here, where the removal would find that and leave the host alone.
         let gone = lent
             .and_then(|session| key_of(&session))
-            .map(|key| self.remove_everywhere(ctx, &key));
+            .map(|key| self.remove_everywhere(ctx, &key, |_| false));
         // SAFETY: the caller's contract.
         quietly(|| unsafe { self.libssl.add_to_host(ctx, session) });
         drop(gone);
@@ -302,8 +306,8 @@ impl Store {
         let Some(key) = key_of(&session).filter(|key| !leaving::is_told(ctx, key)) else {
             return;
         };
-        let (gone, _) = self.remove_everywhere(ctx, &key);
-        self.removed(ctx, session.as_ptr());
+        let (gone, _) = self.remove_everywhere(ctx, &key, |_| true);
+        self.tell_of_removal(ctx, &session, gone.as_ref());
         self.claims.release(&key);
         drop(gone); // after the callback, as libssl does
     }
@@ -318,16 +322,36 @@ impl Store {
     /// Tells the application of a session that nobody removed.
     pub(super) fn left(&self, ctx: *mut SSL_CTX, session: &SessionRef) {
         if self.remove_callback.get().is_some() {
-            leaving::while_told(ctx, key_of(session), || self.removed(ctx, session.as_ptr()));
+            leaving::while_told(ctx, key_of(session), || self.removed(ctx, session));
         }
     }
 
-    /// Tells the application of a session that was removed.
-    pub(super) fn removed(&self, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) {
-        if let Some(callback) = self.remove_callback.get().filter(|_| self.calls_back()) {
+    /// Tells the application of a session that was removed, if it was told of it before.
+    pub(super) fn removed(&self, ctx: *mut SSL_CTX, session: &SessionRef) {
+        if let Some(callback) = self.remove_callback.get().filter(|_| self.calls_back())
+            && !session.is_unannounced(self.host)
+        {
             // SAFETY: the application's callback, with a context and a session that live through the call.
-            unsafe { callback(ctx, session) };
+            freeing::for_good(|| unsafe { callback(ctx, session.as_ptr()) });
         }
+    }
+
+    /// The same of a session that somebody has removed. `gone` is what this process had of its id: the application
+    /// may have been told of that one alone.
+    fn tell_of_removal(&self, ctx: *mut SSL_CTX, session: &SessionRef, gone: Option<&SessionRef>) {
+        let told = match gone {
+            Some(gone) if session.is_unannounced(self.host) => gone,
+            _ => session,
+        };
+        self.removed(ctx, told);
+    }
+
+    /// Whether the application is asked for a session although another process has put it here: one that has sessions
+    /// elsewhere, too, and is told of removals, would otherwise not be told of this one's.
+    pub fn asks_for(&self, session: &SessionRef) -> bool {
+        self.get_callback.get().is_some()
+            && self.remove_callback.get().is_some()
+            && session.is_unannounced(self.host)
     }
 }
 
@@ -379,7 +403,7 @@ impl Store {
             let lost = usage.is_taken() && self.has_forked();
             found.filter(|session| {
                 if lost {
-                    self.removed(ctx, session.as_ptr());
+                    self.removed(ctx, session);
                 }
                 !lost
             })
@@ -393,6 +417,9 @@ impl Store {
         if session.is_marked_not_resumable() {
             self.count_miss();
             self.counters.misses_marked.fetch_add(1, Ordering::Relaxed);
+            if usage.is_taken() {
+                self.removed(ctx, &session);
+            }
             return None;
         }
         self.counters.hits.fetch_add(1, Ordering::Relaxed);

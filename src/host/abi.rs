@@ -89,3 +89,5 @@ pub const OSSL_PARAM_UTF8_STRING: c_uint = 4;
 pub const CRYPTO_EX_INDEX_SSL: c_int = 0;
 /// CRYPTO_EX_INDEX_SSL_CTX
 pub const CRYPTO_EX_INDEX_SSL_CTX: c_int = 1;
+/// CRYPTO_EX_INDEX_SSL_SESSION
+pub const CRYPTO_EX_INDEX_SSL_SESSION: c_int = 2;

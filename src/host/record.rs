@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::scratch::Origin;
 use super::session::SessionRef;
 use super::table::Host;
+use super::unannounced::is_application_data;
 
 /// The bytes of a session, which hold its secret: wiped when they go.
 pub type Record = Zeroizing<Vec<u8>>;
@@ -106,6 +107,6 @@ impl SessionRef {
     pub fn has_application_data(&self) -> bool {
         let get = self.libssl().SSL_SESSION_get_ex_data;
         // SAFETY: we own a reference; an index that nobody has answers null.
-        (0..EX_DATA_INDICES).any(|index| !unsafe { get(self.as_ptr(), index) }.is_null())
+        (0..EX_DATA_INDICES).any(|index| is_application_data(unsafe { get(self.as_ptr(), index) }))
     }
 }

@@ -17,6 +17,7 @@ use super::images::{Handle, Image};
 use super::inside::Inside;
 use super::scratch::{Origin, Scratch};
 use super::types::*;
+use super::unannounced::Unannounced;
 
 /// A function's address by name, or nothing.
 pub(super) type Lookup<'a> = &'a dyn Fn(&CStr) -> Option<NonNull<c_void>>;
@@ -137,6 +138,8 @@ functions! {
         SSL_has_matching_session_id(*const SSL, *const c_uchar, c_uint) -> c_int;
         SSL_CTX_set_session_id_context(*mut SSL_CTX, *const c_uchar, c_uint) -> c_int;
         SSL_free(*mut SSL);
+        SSL_clear(*mut SSL) -> c_int;
+        SSL_set_session(*mut SSL, *mut SSL_SESSION) -> c_int;
         SSL_CTX_callback_ctrl(*mut SSL_CTX, c_int, Option<AnyCallback>) -> c_long;
         SSL_CTX_set_tlsext_ticket_key_evp_cb(*mut SSL_CTX, Option<TicketKeyCallback>) -> c_int;
     }
@@ -180,6 +183,7 @@ functions! {
         SSL_SESSION_has_ticket(*const SSL_SESSION) -> c_int;
         SSL_SESSION_get_master_key(*const SSL_SESSION, *mut c_uchar, usize) -> usize;
         SSL_SESSION_get_ex_data(*const SSL_SESSION, c_int) -> *mut c_void;
+        SSL_SESSION_set_ex_data(*mut SSL_SESSION, c_int, *mut c_void) -> c_int;
         i2d_SSL_SESSION(*const SSL_SESSION, *mut *mut c_uchar) -> c_int;
         d2i_SSL_SESSION(*mut *mut SSL_SESSION, *mut *const c_uchar, c_long) -> *mut SSL_SESSION;
         CRYPTO_get_ex_new_index(
@@ -306,6 +310,8 @@ pub struct Host {
     pub tickets: Result<Tickets, &'static CStr>,
     /// Contexts of our own, for marking sessions.
     pub scratch: Scratch,
+    /// The mark of sessions of which the application knows nothing.
+    pub unannounced: Unannounced,
     handle: Option<Handle>,
     indices: OnceBox<ExIndices>,
     /// Whether the end of a context passes by us; see [`Host::tells_of_the_end`].
@@ -346,6 +352,7 @@ impl Host {
             traits,
             tickets,
             scratch: Scratch::new(),
+            unannounced: Unannounced::default(),
             handle: None,
             indices: OnceBox::new(),
             tells: OnceBox::new(),

@@ -9,9 +9,9 @@ use crate::config::{Group, settings};
 use crate::ffi::freeing;
 use crate::ffi::guard::{attempt, quietly};
 use crate::ffi::store::{Store, Usage, expiry_of, key_of, now};
-use crate::host::SessionRef;
 use crate::host::record::Record;
 use crate::host::types::SSL_CTX;
+use crate::host::{Host, SessionRef};
 use crate::tier::Share;
 
 /// What is called where a session is to be added, found, removed or counted.
@@ -108,16 +108,24 @@ impl Store {
         removed
     }
 
-    /// Removes the session of a key, wherever it is: what this process had, and whether anybody did.
-    pub fn remove_everywhere(&self, ctx: *mut SSL_CTX, key: &Key) -> (Option<SessionRef>, bool) {
+    /// Removes the session of a key, wherever it is: what this process had, and whether anybody did. `by_host` tells
+    /// whether it is the host that removes it.
+    pub fn remove_everywhere(
+        &self,
+        ctx: *mut SSL_CTX,
+        key: &Key,
+        by_host: impl FnOnce(&Host) -> bool,
+    ) -> (Option<SessionRef>, bool) {
         // First here: `hand_over` relies on it.
         let own = self.with_cache(|cache| cache.take(key)).flatten();
         let own = own.or_else(|| self.take_private(key));
         let mut found = own.is_some();
+        // A dying context lets go of what is this process's own. And what a connection leaves that ends without a word,
+        // as some programs always do: a group lets its sessions stay.
+        let stays =
+            self.is_ending() || self.may_group() && freeing::is_under_way() && by_host(self.host);
         for reach in self.reaches(ctx) {
-            // A dying context lets go of what is this process's own. And what a connection leaves that is freed without
-            // a word, as some programs always do: a group lets its sessions stay.
-            if self.is_ending() || self.may_group() && freeing::is_under_way() {
+            if stays {
                 continue;
             }
             let Some(share) = reach.share() else { continue };
@@ -171,7 +179,17 @@ impl Store {
         }
         let now = now();
         let mut was_here = false;
-        if let Some(session) = self.look_up(&self.cache, key, usage) {
+        // One that is marked here, as another process can where a program keeps its sessions in shared memory, says
+        // nothing of what the region has. It stays, to be told of when it leaves.
+        let mut is_marked = false;
+        let here = self.look_up(&self.cache, key, usage).filter(|session| {
+            is_marked = session.is_marked_not_resumable();
+            if is_marked && usage.is_taken() {
+                self.left(ctx, session);
+            }
+            !is_marked
+        });
+        if let Some(session) = here {
             // An expired one goes to the host, which counts it and has it removed.
             let expired = expiry_of(&session).has_passed(now);
             match self.counts(share, key, &session, usage, now) {
@@ -188,9 +206,11 @@ impl Store {
                 self.left(ctx, &session);
             }
         }
-        let found = self.find_elsewhere(ctx, share, key, usage, now);
+        let found = self.find_elsewhere(ctx, share, key, usage, (now, !is_marked));
         if found.is_some() {
             self.counters.hits_region.fetch_add(1, Ordering::Relaxed);
+        } else if is_marked {
+            self.counters.misses_marked.fetch_add(1, Ordering::Relaxed);
         } else if was_here {
             self.count_gone();
         }
@@ -218,14 +238,14 @@ impl Store {
         attempt(|| share.holds(key, mark, now))
     }
 
-    /// Makes a session of what another process has put.
+    /// Makes a session of what another process has put; for this process to keep, if it `may_stay`.
     fn find_elsewhere(
         &self,
         ctx: *mut SSL_CTX,
         share: Share<'static>,
         key: &Key,
         usage: Usage,
-        now: c_long,
+        (now, may_stay): (c_long, bool),
     ) -> Option<SessionRef> {
         let mut record = Record::default();
         attempt(|| match usage {
@@ -239,9 +259,14 @@ impl Store {
             common()?.region.count_undecodable();
             return None;
         };
+        if !quietly(|| session.set_unannounced(self.host)) {
+            self.failed();
+            return None;
+        }
         // One that is used once will not be asked for again; and what another context of a group made is decoded each
         // time, so that a context that leaves the group takes nothing of others along.
         if let Usage::Again = usage
+            && may_stay
             && !self.may_group()
             && let Some(copy) = session.share()
         {
