@@ -6,6 +6,7 @@
 //!
 //! A forked process has inherited its parent's counts: what it finds at its first operation is not its own.
 
+use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::guard::attempt;
@@ -18,7 +19,7 @@ use crate::host::Host;
 use crate::host::abi::*;
 use crate::host::types::SSL_CTX;
 use crate::lock::{lock_waits, this_process};
-use crate::page::figures::NUMBER;
+use crate::page::figures::{ATTRIBUTES_MOST, NUMBER};
 use crate::page::{self, About, Context, Figure, Sums};
 
 /// Writing the figures may take one part in so many of the time that passes.
@@ -112,6 +113,15 @@ pub unsafe fn retire(store: &Store, ctx: *mut SSL_CTX) {
     }
     let mut sums = Sums::default();
     store.count_into(ctx, &mut sums);
+    let accepted = sums.get(Figure::Handshakes) - sums.get(Figure::Connects);
+    if accepted > 0 {
+        sums.add(Figure::ContextsGone, 1);
+        sums.add(Figure::HandshakesGone, accepted);
+        sums.add(Figure::ResumedGone, sums.get(Figure::Resumed).min(accepted));
+        let is_unidentified = store.verify_mode(ctx) & SSL_VERIFY_PEER != 0
+            && store.id_context.get().is_some_and(|id| id.is_empty());
+        sums.add(Figure::UnidentifiedGone, is_unidentified.into());
+    }
     for (retired, sum) in RETIRED.iter().zip(sums.figures) {
         retired.fetch_add(sum, Relaxed);
     }
@@ -222,17 +232,24 @@ fn publish_region() {
     ]);
 }
 
-/// All that was counted in this process and, up to the fork, in those that it descends from; and the first contexts.
+/// All that was counted in this process and, up to the fork, in those that it descends from; and the contexts that did
+/// the most handshakes.
 fn sums() -> (Sums, Vec<Context>) {
     let mut sums = Sums::default();
-    let mut contexts = Vec::new();
+    let mut contexts: Vec<Context> = Vec::new();
     registry::each(|ctx, store| {
         let before = sums;
         store.count_into(ctx, &mut sums);
         sums.contexts += 1;
-        if contexts.len() < page::contexts_shown() {
-            contexts.push(store.show(ctx, &before, &sums));
+        if contexts.len() == page::contexts_shown() {
+            let own = sums.get(Figure::Handshakes) - before.get(Figure::Handshakes);
+            let idle = contexts.iter().map(Context::handshakes).enumerate();
+            match idle.min_by_key(|&(_, done)| done) {
+                Some((at, done)) if done < own => drop(contexts.remove(at)),
+                _ => return,
+            }
         }
+        contexts.push(store.show(ctx, &before, &sums));
     });
     for (sum, retired) in sums.figures.iter_mut().zip(&RETIRED) {
         *sum = sum.wrapping_add(retired.load(Relaxed));
@@ -252,7 +269,8 @@ impl Store {
         );
         let absent = count(&own.misses).saturating_sub(gone + marked + used);
         let hosts = |command| self.host_ctrl(ctx, command, 0).try_into().unwrap_or(0);
-        let handshakes = hosts(SSL_CTRL_SESS_ACCEPT_GOOD) + hosts(SSL_CTRL_SESS_CONNECT_GOOD);
+        let connects = hosts(SSL_CTRL_SESS_CONNECT_GOOD);
+        let handshakes = hosts(SSL_CTRL_SESS_ACCEPT_GOOD) + connects;
         for (figure, number) in [
             (
                 Figure::HitsProcess,
@@ -266,6 +284,7 @@ impl Store {
             (Figure::MissesUsed, used),
             (Figure::Failures, count(&own.failures)),
             (Figure::Handshakes, handshakes),
+            (Figure::Connects, connects),
             (Figure::Resumed, hosts(SSL_CTRL_SESS_HIT)),
             (Figure::Timeouts, hosts(SSL_CTRL_SESS_TIMEOUTS)),
             (Figure::AgeSeconds, count(&own.age_seconds)),
@@ -293,17 +312,18 @@ impl Store {
         }
     }
 
+    /// SSL_VERIFY_*, as the context has it.
+    fn verify_mode(&self, ctx: *mut SSL_CTX) -> c_int {
+        let get = self.host.traits.SSL_CTX_get_verify_mode;
+        // SAFETY: the context is in the registry, and so alive.
+        get.map_or(0, |get| unsafe { get(ctx) })
+    }
+
     /// What is to be known of the context, whose own counts are the difference of two sums.
     fn show(&self, ctx: *mut SSL_CTX, before: &Sums, after: &Sums) -> Context {
         let own = |figure| after.get(figure).saturating_sub(before.get(figure));
         // SAFETY: the context is in the registry, and so alive.
         let options = unsafe { (self.libssl.SSL_CTX_get_options)(ctx) };
-        // SAFETY: as above.
-        let verify = self
-            .host
-            .traits
-            .SSL_CTX_get_verify_mode
-            .map_or(0, |verify| unsafe { verify(ctx) });
         let calls_back = self.new_callback.get().is_some() || self.get_callback.get().is_some();
         let flags = [
             (self.is_forced(), Context::FORCED),
@@ -313,7 +333,7 @@ impl Store {
         ];
         Context {
             mode: self.mode.load(Relaxed),
-            verify: verify as u8,
+            verify: self.verify_mode(ctx) as u8,
             id_context: self.id_context.get().map_or(0, |id| id.len() as u8),
             flags: flags
                 .iter()
@@ -325,8 +345,11 @@ impl Store {
             sessions: self.caches().iter().map(|cache| cache.len() as u64).sum(),
             hits: after.hits() - before.hits(),
             misses: after.misses() - before.misses(),
-            accepted: own(Figure::Handshakes),
+            accepted: own(Figure::Handshakes).saturating_sub(own(Figure::Connects)),
+            connected: own(Figure::Connects),
             resumed: own(Figure::Resumed),
+            origin: self.sharing.origin(),
+            attributes: [0; ATTRIBUTES_MOST],
         }
     }
 

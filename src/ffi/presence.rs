@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::guard::{guard, quietly};
 use super::sharing;
@@ -48,9 +48,11 @@ pub fn form(host: &Host) -> String {
     let ours = ours.unwrap_or_default();
     let name = ours.file_name().unwrap_or_default().to_string_lossy();
     let preloads = env::var_os("LD_PRELOAD").unwrap_or_default();
+    let preloads = preloads.to_string_lossy();
+    let mut preloads = preloads.split([':', ' ']).map(Path::new);
     let form = if name.starts_with("libssl.") {
         format!("as {}", ours.display())
-    } else if preloads.to_string_lossy().contains(&*name) {
+    } else if preloads.any(|preloaded| preloaded.file_name() == ours.file_name()) {
         "preloaded".to_owned()
     } else {
         "linked".to_owned()

@@ -31,10 +31,15 @@ pub enum Figure {
     Handshakes,
     Resumed,
     Timeouts,
+    Connects,
+    ContextsGone,
+    HandshakesGone,
+    ResumedGone,
+    UnidentifiedGone,
 }
 
 /// How many there are.
-pub const NUMBER: usize = 25;
+pub const NUMBER: usize = 30;
 
 /// Each figure by its number: its name, and what it counts.
 pub static FIGURES: [(Figure, &str, &str); NUMBER] = [
@@ -159,6 +164,31 @@ pub static FIGURES: [(Figure, &str, &str); NUMBER] = [
         "timeouts",
         "Sessions that were offered after they had expired",
     ),
+    (
+        Figure::Connects,
+        "connects",
+        "Of the handshakes, those done as a client",
+    ),
+    (
+        Figure::ContextsGone,
+        "contexts_gone",
+        "Contexts that did handshakes as a server and are gone",
+    ),
+    (
+        Figure::HandshakesGone,
+        "handshakes_gone",
+        "Handshakes that these did as a server",
+    ),
+    (
+        Figure::ResumedGone,
+        "resumed_gone",
+        "Of these handshakes, those that resumed a session",
+    ),
+    (
+        Figure::UnidentifiedGone,
+        "unidentified_gone",
+        "Contexts among these that asked for client certificates and had no session id context",
+    ),
 ];
 
 /// What is shown of the memory that processes share: its name, and what it is.
@@ -248,9 +278,18 @@ pub struct Context {
     pub misses: u64,
     /// Handshakes done as a server.
     pub accepted: u64,
-    /// Of these and of those as a client, the resumed ones.
+    /// Handshakes done as a client.
+    pub connected: u64,
+    /// Of these and of those as a server, the resumed ones.
     pub resumed: u64,
+    /// The same for a context in all processes that were forked with it, and for no other one.
+    pub origin: u64,
+    /// A short digest of each attribute that contexts have to have in common to share; all 0 where they are not known.
+    pub attributes: [u32; ATTRIBUTES_MOST],
 }
+
+/// There are no more attributes than this.
+pub const ATTRIBUTES_MOST: usize = 16;
 
 impl Context {
     /// Switched off by the program; SSLCACHE_FORCE gives it to connections that ask for no client certificate.
@@ -261,6 +300,11 @@ impl Context {
     pub const SHARED: u8 = 4;
     /// The program has callbacks of its own that keep sessions.
     pub const CALLBACKS: u8 = 8;
+
+    /// Handshakes done.
+    pub fn handshakes(&self) -> u64 {
+        self.accepted.saturating_add(self.connected)
+    }
 
     /// Whether it has one of the marks above.
     pub fn is(&self, flag: u8) -> bool {

@@ -5,11 +5,11 @@
 
 #![allow(missing_docs)] // names of words, and what is not plain is said
 
-use super::figures::{NUMBER, REGION_FIGURES};
+use super::figures::{ATTRIBUTES_MOST, NUMBER, REGION_FIGURES};
 
 /// "sslcpage".
 pub const MAGIC: u64 = u64::from_be_bytes(*b"sslcpage");
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 pub mod header {
     use super::*;
@@ -52,12 +52,14 @@ pub mod slot {
     pub const FIGURES: usize = 8;
     pub const SHOWN: usize = FIGURES + NUMBER;
     pub const FIRST_CONTEXT: usize = 40;
-    pub const WORDS: usize = 128;
+    pub const WORDS: usize = 240;
 
     const _: () = assert!(SHOWN < FIRST_CONTEXT);
 }
 
 pub mod context {
+    use super::*;
+
     /// Mode, verify mode, length of the session id context, flags: 32, 8, 8, 8 bits.
     pub const KIND: usize = 0;
     pub const OPTIONS: usize = 1;
@@ -67,7 +69,11 @@ pub mod context {
     pub const MISSES: usize = 5;
     pub const ACCEPTED: usize = 6;
     pub const RESUMED: usize = 7;
-    pub const WORDS: usize = 8;
+    pub const CONNECTED: usize = 8;
+    pub const ORIGIN: usize = 9;
+    /// Two to a word, the first one in its lower half.
+    pub const ATTRIBUTES: usize = 10;
+    pub const WORDS: usize = ATTRIBUTES + ATTRIBUTES_MOST / 2;
 }
 
 /// Contexts that are shown one by one; a program with more has most of them alike.

@@ -242,8 +242,15 @@ impl Slot {
                 (context::MISSES, known.misses),
                 (context::ACCEPTED, known.accepted),
                 (context::RESUMED, known.resumed),
+                (context::CONNECTED, known.connected),
+                (context::ORIGIN, known.origin),
             ] {
                 self.word(at + word).store(value, Relaxed);
+            }
+            for (number, &[low, high]) in known.attributes.as_chunks().0.iter().enumerate() {
+                let value = u64::from(low) | u64::from(high) << 32;
+                self.word(at + context::ATTRIBUTES + number)
+                    .store(value, Relaxed);
             }
         }
         self.word(place::PUBLISHED).store(seconds(), Relaxed);

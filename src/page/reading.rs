@@ -176,6 +176,10 @@ impl Reading {
 
     fn context(&self, at: usize) -> Context {
         let kind = self.word(at + context::KIND);
+        let attributes = core::array::from_fn(|number| {
+            let two = self.word(at + context::ATTRIBUTES + number / 2);
+            (two >> (number % 2 * 32)) as u32
+        });
         Context {
             mode: kind as u32,
             verify: (kind >> 32) as u8,
@@ -187,7 +191,10 @@ impl Reading {
             hits: self.word(at + context::HITS),
             misses: self.word(at + context::MISSES),
             accepted: self.word(at + context::ACCEPTED),
+            connected: self.word(at + context::CONNECTED),
             resumed: self.word(at + context::RESUMED),
+            origin: self.word(at + context::ORIGIN),
+            attributes,
         }
     }
 

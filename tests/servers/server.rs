@@ -326,11 +326,14 @@ fn signal(child: &Child, number: i32) {
 /// `maps`, as in /proc/PID/maps, names our file in a form of sslcache and nothing of ours in the plain one.
 pub fn check_maps(maps: &str, form: Form, stage: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let stage = stage.unwrap_or(Path::new("/nonexistent"));
+    let has = |file: &Path| {
+        maps.lines()
+            .any(|line| line.ends_with(&*file.to_string_lossy()))
+    };
+    let ours = [Form::Preloaded, Form::Replacement].map(|form| form.file(stage));
     match form.file(stage) {
-        Some(file) if !maps.contains(&*file.to_string_lossy()) => {
-            Err(format!("{} is not in it", file.display()).into())
-        }
-        None if maps.contains("libsslcache") || maps.contains("sslcache/libssl.so.3") => {
+        Some(file) if !has(&file) => Err(format!("{} is not in it", file.display()).into()),
+        None if ours.iter().flatten().any(|file| has(file)) => {
             Err("sslcache is in it, in the plain run".into())
         }
         _ => Ok(()),

@@ -1,6 +1,7 @@
 //! `sslcache doctor`.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -8,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Case;
-use crate::server::Server;
-use crate::tool::{Folder, Outcome, Tool, compile, has_in_order, is_root, said};
+use crate::server::{Server, certify};
+use crate::tool::{Folder, Outcome, Said, Tool, compile, has_in_order, is_root, said};
 
 pub const CASES: &[Case] = &[
     ("doctor finds a program linked with libssl fine", linked),
@@ -37,6 +38,24 @@ pub const CASES: &[Case] = &[
     (
         "doctor knows the session id context of one that asks for certificates",
         certificates,
+    ),
+    (
+        "doctor tells our libssl by itself, and not by its folder's name",
+        named_folders,
+    ),
+    ("doctor finds a client's context fine", clients),
+    (
+        "doctor finds that contexts are made for each connection",
+        passing,
+    ),
+    (
+        "doctor knows of client certificates in contexts that are gone",
+        passing_certified,
+    ),
+    ("doctor sees the busy ones of many contexts", crowd),
+    (
+        "doctor knows of handshakes in processes that are gone",
+        departed,
     ),
     ("doctor finds a stopped process", stopped),
     (
@@ -268,7 +287,174 @@ fn certificates(tool: &Tool) -> Outcome {
     )?;
     // nginx has set a session id context.
     assert_eq!(doctor.code, 0, "{}", doctor.out);
+    let server = Server::start(tool, &["--group=certificate"], settings)?;
+    server.visit("1.2")?;
+    let doctor = tool.say(
+        &server.runtime.0,
+        &["doctor", "--pid", &server.pid()?.to_string()],
+    )?;
+    assert_eq!(doctor.code, 0, "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &[
+            "asks for client certificates",
+            "are shared by fork alone, with the processes that have this very context",
+        ],
+    )
+}
+
+fn named_folders(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let [ours, theirs, nobodys] = ["ours", "sslcache", "sslcache/libssl.so.3"];
+    let host = said(Command::new("sh").args([
+        "-c",
+        "ldconfig -p | sed -n 's/^[[:space:]]*libssl\\.so\\.3 .*=> //p' | head -n 1",
+    ]))?;
+    for (name, from) in [
+        (ours, tool.stage.join("lib/sslcache/libssl.so.3")),
+        (theirs, host.out.trim_end().into()),
+    ] {
+        fs::create_dir(folder.file(name))?;
+        fs::copy(from, folder.file(name).join("libssl.so.3"))?;
+    }
+    let remedy = "-> restart it under `sslcache run`";
+    let broken = "-> sslcache doctor -- PROGRAM says which";
+    for (variable, value, code, findings) in [
+        (
+            "LD_LIBRARY_PATH",
+            ours,
+            2,
+            ["sslcache is in it: /", "/ours/libssl.so.3"],
+        ),
+        (
+            "LD_LIBRARY_PATH",
+            theirs,
+            1,
+            ["   !  sslcache is not in it", remedy],
+        ),
+        (
+            "LD_LIBRARY_PATH",
+            nobodys,
+            1,
+            ["   !  sslcache is not in it", remedy],
+        ),
+        (
+            "LD_PRELOAD",
+            "libsslcache.so.0",
+            1,
+            ["   !  sslcache is not in it although", broken],
+        ),
+        (
+            "LD_PRELOAD",
+            "libsslcache.d/other.so",
+            1,
+            ["   !  sslcache is not in it", remedy],
+        ),
+    ] {
+        let mut command = Command::new(PYTHON[0]);
+        command.args(&PYTHON[1..]).env_remove("LD_LIBRARY_PATH");
+        let mut program = Sleeper::start(command.env(variable, folder.file(value)))?;
+        program.wait_for_libssl()?;
+        let doctor = tool.say(&folder.0, &["doctor", "--pid", &program.pid()])?;
+        assert_eq!(doctor.code, code, "{variable}={value}\n{}", doctor.out);
+        has_in_order(&doctor.out, &findings)?;
+        program.end()?;
+    }
     Ok(())
+}
+
+/// What doctor says of a program of this kind, which runs with these options of `sslcache run`.
+fn of_shakes(
+    tool: &Tool,
+    kind: &str,
+    options: &[&str],
+) -> Result<Said, Box<dyn std::error::Error>> {
+    let folder = Folder::new()?;
+    certify(&folder)?;
+    let program = folder.file("shakes");
+    let libraries = ["-lssl", "-lcrypto"];
+    compile(include_str!("shakes.c"), &program, &libraries)?;
+    let mut command = tool.command(&folder.0);
+    command.arg("run").args(options).arg("--");
+    command
+        .args([&*program.to_string_lossy(), kind])
+        .current_dir(&folder.0);
+    let mut child = Sleeper(command.stdout(Stdio::piped()).spawn()?);
+    let mut line = String::new();
+    let output = child.0.stdout.take().ok_or("no stdout")?;
+    BufReader::new(output).read_line(&mut line)?;
+    assert_eq!(line, "done\n", "{kind}");
+    // Of `timeout`, which waits for it.
+    let children = format!("/proc/{}/task/{}/children", child.pid(), child.pid());
+    let pid = fs::read_to_string(children)?;
+    let doctor = tool.say(&folder.0, &["doctor", "--pid", pid.trim_end()])?;
+    // SAFETY: a signal to a child of our child, which waits for it.
+    unsafe { libc::kill(pid.trim_end().parse()?, libc::SIGKILL) };
+    child.0.wait()?;
+    Ok(doctor)
+}
+
+fn clients(tool: &Tool) -> Outcome {
+    let doctor = of_shakes(tool, "client", &[])?;
+    assert_eq!(doctor.code, 0, "{}", doctor.out);
+    has_in_order(&doctor.out, &[" is a client's: "])
+}
+
+fn passing(tool: &Tool) -> Outcome {
+    let doctor = of_shakes(tool, "passing", &[])?;
+    assert_eq!(doctor.code, 1, "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &[
+            " contexts are gone: ",
+            " handshakes, 0 resumed",
+            "   !  it makes a context for each connection",
+            "-> set SSLCACHE_GROUP to certificate",
+        ],
+    )?;
+    let doctor = of_shakes(tool, "passing", &["--group=certificate"])?;
+    assert_eq!(doctor.code, 0, "{}", doctor.out);
+    has_in_order(&doctor.out, &[" contexts are gone: "])
+}
+
+fn passing_certified(tool: &Tool) -> Outcome {
+    let doctor = of_shakes(tool, "certified", &[])?;
+    assert_eq!(doctor.code, 1, "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &[
+            " contexts are gone: ",
+            "   !  client certificates, and no session id context, in ",
+            " of those that are gone: libssl resumes nothing",
+            "-> have the program call SSL_CTX_set_session_id_context",
+            "PHP asks unless its ssl option verify_peer is false",
+        ],
+    )
+}
+
+fn crowd(tool: &Tool) -> Outcome {
+    let doctor = of_shakes(tool, "crowd", &[])?;
+    assert_eq!(doctor.code, 0, "{}", doctor.out);
+    assert_eq!(
+        doctor.out.matches(": 3 handshakes").count(),
+        5,
+        "{}",
+        doctor.out
+    );
+    Ok(())
+}
+
+fn departed(tool: &Tool) -> Outcome {
+    let doctor = of_shakes(tool, "departed", &[])?;
+    assert_eq!(doctor.code, 2, "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &[
+            "   ?  40 handshakes were done",
+            "by processes that are gone",
+            "-> look while a connection is open",
+        ],
+    )
 }
 
 fn stopped(tool: &Tool) -> Outcome {

@@ -8,10 +8,25 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::tool::{Folder, Tool, compile, is_root, said};
+use crate::tool::{Folder, Outcome, Tool, compile, is_root, said};
 
 /// How long a server may take to listen, and to go when told to.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Makes a certificate and its key: cert.pem and key.pem.
+pub fn certify(folder: &Folder) -> Outcome {
+    let words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+                 -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE \
+                 -keyout key.pem -out cert.pem";
+    let mut openssl = Command::new("openssl");
+    openssl
+        .args(words.split_whitespace())
+        .current_dir(&folder.0);
+    let said = said(&mut openssl)?;
+    (said.code == 0)
+        .then_some(())
+        .ok_or_else(|| said.err.into())
+}
 
 /// nginx, started by `sslcache run`. Dropped, it ends.
 pub struct Server {
@@ -25,17 +40,7 @@ impl Server {
     /// Starts it with these options of `sslcache run`, and these lines of its configuration.
     pub fn start(tool: &Tool, options: &[&str], settings: &str) -> Result<Self, Box<dyn Error>> {
         let (folder, runtime) = (Folder::new()?, Folder::new()?);
-        let certify = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
-                       -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE \
-                       -keyout key.pem -out cert.pem";
-        let certified = said(
-            Command::new("openssl")
-                .args(certify.split_whitespace())
-                .current_dir(&folder.0),
-        )?;
-        if certified.code != 0 {
-            return Err(certified.err.into());
-        }
+        certify(&folder)?;
         let client = folder.file("client");
         let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers");
         let include = format!("-I{sources}");

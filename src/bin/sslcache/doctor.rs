@@ -1,10 +1,12 @@
 //! `sslcache doctor`: whether the cache reaches a program, is active in a process, and what keeps sessions from being resumed.
 //!
-//! Each finding says what to do. [`of_program`] looks at a file, [`of_process`] at a process and its [`contexts`].
+//! Each finding says what to do. [`of_program`] looks at a file, [`of_process`] at a process, [`of_tree`] at those that it
+//! shares with, and their [`contexts`].
 
 mod contexts;
 mod of_process;
 mod of_program;
+mod of_tree;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

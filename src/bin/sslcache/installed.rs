@@ -16,6 +16,11 @@ pub struct Installed {
 }
 
 impl Installed {
+    /// Whether a folder is the one in which our libssl is installed.
+    pub fn is_folder_in_front(&self, folder: &Path) -> bool {
+        folder.components().eq(self.in_front.components())
+    }
+
     /// The folder with the library of this name that stands in front of the host's. A package takes that file out of
     /// the way when it no longer fits the host; the other library does not depend on it.
     pub fn in_front(&self, name: &str) -> Result<&Path, Failure> {

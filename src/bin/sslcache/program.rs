@@ -324,6 +324,19 @@ impl Binary {
     }
 }
 
+/// Whether a file is one of our libraries, told by a symbol that only these have.
+pub fn is_sslcache(file: &Path) -> bool {
+    // What others lay there may be no file, and keep a reader waiting.
+    if !fs::metadata(file).is_ok_and(|about| about.is_file()) {
+        return false;
+    }
+    let bytes = fs::read(file).unwrap_or_default();
+    object::File::parse(&*bytes).is_ok_and(|file| {
+        file.dynamic_symbols()
+            .any(|symbol| symbol.is_definition() && symbol.name() == Ok("sslcache_version"))
+    })
+}
+
 fn our_machine() -> u16 {
     match env::consts::ARCH {
         "x86_64" => elf::EM_X86_64,

@@ -22,7 +22,9 @@ mod deferred;
 mod inheritance;
 mod private;
 
+use core::hash::{Hash, Hasher};
 use core::sync::atomic::{AtomicBool, Ordering};
+use std::hash::DefaultHasher;
 use std::time::Instant;
 
 use once_cell::race::OnceBox;
@@ -84,6 +86,18 @@ impl Sharing {
             deferred: Deferred::new(),
             sized: AtomicBool::new(false),
         }
+    }
+}
+
+impl Sharing {
+    /// The same for this context in all processes that were forked with it, and for no other context; 0 where there is
+    /// no memory that processes share.
+    pub fn origin(&self) -> u64 {
+        self.realm.map_or(0, |realm| {
+            let mut hasher = DefaultHasher::new();
+            realm.hash(&mut hasher);
+            hasher.finish()
+        })
     }
 }
 

@@ -8,24 +8,63 @@ use sslcache::page::Context;
 
 use super::Report;
 
-/// Says what is known of a context that has done handshakes. `own_keys`: of several processes each may make ticket keys.
-pub fn describe(number: usize, context: &Context, own_keys: bool, report: &mut Report) {
+/// What of a context's surroundings bears on it.
+pub struct Surroundings {
+    /// Whether contexts that are alike share: in a group, or in a region with a name.
+    pub is_grouped: bool,
+    /// Whether the group has a name.
+    is_group_named: bool,
+    /// Whether each of several processes may make ticket keys of its own.
+    has_own_keys: bool,
+}
+
+impl Surroundings {
+    /// By the settings in force, and whether there are several processes.
+    pub fn new(settings: &[String], has_relatives: bool) -> Self {
+        let value = |name: &str| {
+            settings
+                .iter()
+                .filter_map(|line| line.split_once('='))
+                .find_map(|(other, value)| (other == name).then_some(value))
+        };
+        let value = |name| value(name).filter(|&value| value != "none");
+        let group = value("group");
+        Self {
+            is_grouped: group.is_some() || value("region").is_some(),
+            is_group_named: group.is_some_and(|group| group != "certificate"),
+            has_own_keys: value("ticket_keys") == Some("own") && has_relatives,
+        }
+    }
+}
+
+/// Says what is known of a context that has done handshakes.
+pub fn describe(number: usize, context: &Context, around: &Surroundings, report: &mut Report) {
     let name = format!("context {number}");
+    if context.accepted == 0 {
+        return report.fine(format!(
+            "{name} is a client's: {} handshakes, {} resumed",
+            context.connected, context.resumed
+        ));
+    }
     let size = match context.capacity {
         0 => "without limit".to_owned(),
         capacity => format!("for {capacity}"),
     };
     report.fine(format!(
         "{name}: {} handshakes, {} resumed; {} sessions cached, {size}; {} hits, {} misses",
-        context.accepted, context.resumed, context.sessions, context.hits, context.misses
+        context.handshakes(),
+        context.resumed,
+        context.sessions,
+        context.hits,
+        context.misses
     ));
     let has_tickets = context.options & SSL_OP_NO_TICKET == 0;
     let asks_for_certificates = u32::from(context.verify) & SSL_VERIFY_PEER as u32 != 0;
     if asks_for_certificates && context.id_context == 0 {
-        report.finding(
-            format_args!("{name} asks for client certificates and has no session id context: libssl resumes nothing"),
-            "have the program call SSL_CTX_set_session_id_context; without client certificates none is needed",
-        );
+        report_unidentified(format_args!("{name}"), report);
+    }
+    if asks_for_certificates && around.is_grouped && !around.is_group_named {
+        describe_reach(&name, context, report);
     }
     if !context.is(Context::FORCED) {
         describe_mode(&name, context, report);
@@ -37,13 +76,37 @@ pub fn describe(number: usize, context: &Context, own_keys: bool, report: &mut R
         );
     }
     if has_tickets {
-        describe_tickets(&name, context, own_keys, report);
+        describe_tickets(&name, context, around.has_own_keys, report);
     }
     if context.capacity == 1 {
         report.finding(
             format_args!("{name} has a cache for one session"),
             "raise its size (SSL_CTX_sess_set_cache_size; nginx: ssl_session_cache builtin:20480)",
         );
+    }
+}
+
+/// Says that contexts ask for certificates and have no session id context.
+pub fn report_unidentified(what: impl std::fmt::Display, report: &mut Report) {
+    report.finding(
+        format_args!("client certificates, and no session id context, in {what}: libssl resumes nothing"),
+        "have the program call SSL_CTX_set_session_id_context, or ask for no client certificates, which need none (PHP asks \
+         unless its ssl option verify_peer is false)",
+    );
+}
+
+/// Sessions of clients with certificates: who may resume them, where those of others are in reach of all that is alike.
+fn describe_reach(name: &str, context: &Context, report: &mut Report) {
+    if context.is(Context::MADE_AFTER_FORK) {
+        report.finding(
+            format_args!("{name} asks for client certificates, and was made in this process alone: nobody else has its sessions"),
+            "give the group a name of your own (SSLCACHE_GROUP=NAME), so that contexts which are alike share these, too",
+        );
+    } else {
+        report.fine(format!(
+            "{name} asks for client certificates: sessions of clients that show one are shared by fork alone, with the \
+             processes that have this very context"
+        ));
     }
 }
 

@@ -2,16 +2,15 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
-
-use sslcache::page::Context;
-use sslcache::page::reading::Process;
+use std::path::{Path, PathBuf};
 
 use super::Report;
-use super::contexts;
 use super::of_program::version_of;
+use super::of_tree;
 use crate::failure::Failure;
-use crate::processes::{self, Tree, name_of};
+use crate::installed;
+use crate::processes::{self, name_of};
+use crate::program::is_sslcache;
 
 /// Says what is known of a process.
 pub fn examine(pid: u32, report: &mut Report) -> Result<(), Failure> {
@@ -46,13 +45,12 @@ pub fn examine(pid: u32, report: &mut Report) -> Result<(), Failure> {
         }
     };
     let files = files_of(&maps);
-    let form = describe_libraries(&files, report);
-    if form.is_none() {
+    if !describe_libraries(pid, &files, report) {
         say_why_not(pid, &files, report);
         return Ok(());
     }
     match processes::tree_of(pid) {
-        Ok(tree) => describe_tree(&tree, pid, report),
+        Ok(tree) => of_tree::examine(&tree, pid, report),
         Err(_) => report.unknown(
             "it shows no figures: it has made no context yet, its setting stats is off, or it may not write to \
              XDG_RUNTIME_DIR/sslcache or /run/sslcache",
@@ -96,13 +94,32 @@ fn name(file: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
-fn is_ours(file: &str) -> bool {
-    name(file).starts_with("libsslcache.so") || file.contains("/sslcache/libssl.so")
+/// Where a path of a process leads: it may have a root of its own.
+fn as_seen_by(pid: u32, path: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/root{path}"))
 }
 
-/// Which libraries are in it; ours, if it is.
-fn describe_libraries<'a>(files: &[&'a str], report: &mut Report) -> Option<&'a str> {
-    let ours = files.iter().copied().find(|file| is_ours(file));
+/// Whether a mapped file is ours. Its folder may be called anything.
+fn is_ours(pid: u32, file: &str) -> bool {
+    let is_libssl = name(file).starts_with("libssl.so");
+    name(file).starts_with("libsslcache.so")
+        || is_libssl && is_sslcache(&as_seen_by(pid, file))
+        // The file is gone: what is left is its name.
+        || is_libssl && file.ends_with("(deleted)") && file.contains("/sslcache/libssl.so")
+}
+
+/// Whether one of the folders of an LD_LIBRARY_PATH leads to our libssl; to the one that came with this tool also where
+/// it is gone.
+fn leads_to_ours(pid: u32, folder: &str) -> bool {
+    ["libssl.so.3", "libssl.so.4"]
+        .iter()
+        .any(|name| is_sslcache(&as_seen_by(pid, folder).join(name)))
+        || installed::libraries().is_ok_and(|ours| ours.is_folder_in_front(Path::new(folder)))
+}
+
+/// Which libraries are in it; whether ours is.
+fn describe_libraries(pid: u32, files: &[&str], report: &mut Report) -> bool {
+    let ours = files.iter().copied().find(|file| is_ours(pid, file));
     if let Some(file) = ours {
         report.fine(format!("sslcache is in it: {file}"));
         if file.ends_with(" (deleted)") {
@@ -113,7 +130,7 @@ fn describe_libraries<'a>(files: &[&'a str], report: &mut Report) -> Option<&'a 
         }
     }
     let libssls = files.iter().filter(|file| {
-        name(file).starts_with("libssl") && name(file).contains(".so") && !is_ours(file)
+        name(file).starts_with("libssl") && name(file).contains(".so") && !is_ours(pid, file)
     });
     for file in libssls {
         let version =
@@ -133,7 +150,7 @@ fn describe_libraries<'a>(files: &[&'a str], report: &mut Report) -> Option<&'a 
             report.fine(what);
         }
     }
-    ours
+    ours.is_some()
 }
 
 fn say_why_not(pid: u32, files: &[&str], report: &mut Report) {
@@ -151,8 +168,17 @@ fn say_why_not(pid: u32, files: &[&str], report: &mut Report) {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     let asked = environment.split(|&byte| byte == 0).any(|variable| {
         let variable = String::from_utf8_lossy(variable);
-        variable.starts_with("LD_PRELOAD=") && variable.contains("libsslcache")
-            || variable.starts_with("LD_LIBRARY_PATH=") && variable.contains("sslcache")
+        let Some((variable, paths)) = variable.split_once('=') else {
+            return false;
+        };
+        let mut paths = paths.split([':', ' ', ';']);
+        match variable {
+            "LD_PRELOAD" => paths.any(|path| name(path).starts_with("libsslcache.so")),
+            "LD_LIBRARY_PATH" => {
+                paths.any(|folder| folder.starts_with('/') && leads_to_ours(pid, folder))
+            }
+            _ => false,
+        }
     });
     if asked {
         report.finding(
@@ -165,57 +191,4 @@ fn say_why_not(pid: u32, files: &[&str], report: &mut Report) {
             "restart it under `sslcache run`, or set LD_PRELOAD in its unit",
         );
     }
-}
-
-fn describe_tree(tree: &Tree, pid: u32, report: &mut Report) {
-    let page = &tree.page;
-    report.fine(format!(
-        "sslcache {} is active, {}",
-        page.version(),
-        page.form()
-    ));
-    report.fine(format!("settings in force: {}", page.settings().join(", ")));
-    let others = tree.processes.len().saturating_sub(1);
-    if others > 0 {
-        report.fine(format!("it shares its cache with {others} more processes"));
-    }
-    let is_busy = |process: &&Process| process.contexts.iter().any(|context| context.accepted > 0);
-    let busy: Vec<_> = tree.processes.iter().filter(is_busy).collect();
-    // What a program sets comes after its context was made, and is known once there was a handshake.
-    let known = busy
-        .iter()
-        .find(|process| process.pid == pid)
-        .or(busy.first());
-    let Some(process) = known else {
-        return report.unknown(
-            "no handshake was done yet, so what its contexts are set to is not known",
-            "connect to it twice, and look again",
-        );
-    };
-    if process.pid != pid {
-        report.fine(format!(
-            "its contexts, as process {} uses them:",
-            process.pid
-        ));
-    }
-    let own_keys = page.settings().iter().any(|line| line == "ticket_keys=own");
-    for (number, context) in process
-        .contexts
-        .iter()
-        .enumerate()
-        .filter(|(_, context)| is_used(context))
-    {
-        contexts::describe(number + 1, context, own_keys && busy.len() > 1, report);
-    }
-    let more = process
-        .sums
-        .contexts
-        .saturating_sub(process.contexts.len() as u64);
-    if more > 0 {
-        report.fine(format!("and {more} more contexts"));
-    }
-}
-
-fn is_used(context: &Context) -> bool {
-    context.accepted > 0
 }

@@ -81,7 +81,8 @@ fn context(context: &Context) -> Value {
         "sessions": context.sessions,
         "hits": context.hits,
         "misses": context.misses,
-        "handshakes": context.accepted,
+        "handshakes": context.handshakes(),
+        "connects": context.connected,
         "resumed": context.resumed,
     })
 }

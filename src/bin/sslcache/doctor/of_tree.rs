@@ -1,0 +1,119 @@
+//! A process and those that it shares its memory with: what the cache does for their contexts.
+
+use sslcache::page::reading::Process;
+use sslcache::page::{Figure, Sums};
+
+use super::Report;
+use super::contexts::{self, Surroundings};
+use crate::processes::Tree;
+
+/// Contexts that are gone by now, of which so many handshakes or fewer were seen on average, were made for each
+/// connection or nearly so.
+const HANDSHAKES_OF_PASSING: u64 = 3;
+
+/// Says what is known of a process and of its relatives.
+pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
+    let page = &tree.page;
+    report.fine(format!(
+        "sslcache {} is active, {}",
+        page.version(),
+        page.form()
+    ));
+    let settings = page.settings();
+    report.fine(format!("settings in force: {}", settings.join(", ")));
+    let others = tree.processes.len().saturating_sub(1);
+    if others > 0 {
+        report.fine(format!("it shares its cache with {others} more processes"));
+    }
+    let is_busy = |process: &&Process| process.contexts.iter().any(|known| known.handshakes() > 0);
+    let busy: Vec<_> = tree.processes.iter().filter(is_busy).collect();
+    let around = Surroundings::new(&settings, busy.len() > 1);
+    // What a program sets comes after its context was made, and is known once there was a handshake.
+    let known = busy
+        .iter()
+        .find(|process| process.pid == pid)
+        .or(busy.first());
+    if let Some(process) = known {
+        if process.pid != pid {
+            report.fine(format!(
+                "its contexts, as process {} uses them:",
+                process.pid
+            ));
+        }
+        describe_contexts(process, &around, report);
+    }
+    let mut all = page.departed();
+    for process in &tree.processes {
+        for (figure, of_process) in all.figures.iter_mut().zip(process.sums.figures) {
+            *figure = figure.saturating_add(of_process);
+        }
+    }
+    describe_gone(&all, &around, report);
+    if known.is_none() && all.get(Figure::ContextsGone) == 0 {
+        describe_nothing(&page.departed(), report);
+    }
+}
+
+fn describe_contexts(process: &Process, around: &Surroundings, report: &mut Report) {
+    for (number, context) in process.contexts.iter().enumerate() {
+        if context.handshakes() > 0 {
+            contexts::describe(number + 1, context, around, report);
+        }
+    }
+    let more = process
+        .sums
+        .contexts
+        .saturating_sub(process.contexts.len() as u64);
+    if more > 0 {
+        report.fine(format!("and {more} more contexts"));
+    }
+}
+
+/// Contexts that were made, used and freed: a program that makes one for each connection has no other ones.
+fn describe_gone(all: &Sums, around: &Surroundings, report: &mut Report) {
+    let [gone, handshakes, resumed, unidentified] = [
+        Figure::ContextsGone,
+        Figure::HandshakesGone,
+        Figure::ResumedGone,
+        Figure::UnidentifiedGone,
+    ]
+    .map(|figure| all.get(figure));
+    if gone == 0 {
+        return;
+    }
+    report.fine(format!(
+        "{gone} contexts are gone: {handshakes} handshakes, {resumed} resumed"
+    ));
+    if unidentified > 0 {
+        contexts::report_unidentified(
+            format_args!("{unidentified} of those that are gone"),
+            report,
+        );
+    }
+    let are_passing = gone > 1 && handshakes < gone.saturating_mul(HANDSHAKES_OF_PASSING);
+    if are_passing && resumed < handshakes / 2 && !around.is_grouped {
+        report.finding(
+            "it makes a context for each connection, and sessions go with their context",
+            "set SSLCACHE_GROUP to certificate, or to a name of your own where it asks for client certificates, so that \
+             contexts which are alike share",
+        );
+    }
+}
+
+fn describe_nothing(departed: &Sums, report: &mut Report) {
+    let handshakes = departed.get(Figure::Handshakes);
+    if handshakes == 0 {
+        return report.unknown(
+            "no handshake was done yet, so what its contexts are set to is not known",
+            "connect to it twice, and look again",
+        );
+    }
+    report.unknown(
+        format_args!(
+            "{handshakes} handshakes were done, {} of them resumed, by processes that are gone, so what its contexts are \
+             set to is not known",
+            departed.get(Figure::Resumed)
+        ),
+        "look while a connection is open",
+    );
+}
