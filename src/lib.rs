@@ -10,6 +10,7 @@
 //! * [`page`] is what a process shows of itself, for the tool to read.
 //! * [`lock`] is what all of them wait at: a mutex that survives a fork.
 //! * `mapping` is memory from the kernel.
+//! * `side_table` keeps what is ours beside objects of the host.
 //! * `prefetch` tells the processor what it will need.
 //! * `uncancelled` keeps pthread_cancel waiting.
 //! * `privilege` is whether the environment may be believed.
@@ -27,5 +28,6 @@ mod privilege;
 #[cfg(test)]
 mod random;
 mod say;
+mod side_table;
 pub mod tier;
 mod uncancelled;

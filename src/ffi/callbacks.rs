@@ -7,8 +7,9 @@ use core::ffi::{c_int, c_uchar};
 use core::ptr;
 use core::slice;
 
-use super::attach::{attached, note_standing, noted_standing, session_context};
+use super::attach::{attached, session_context};
 use super::claims::Claim;
+use super::connections;
 use super::fingerprint::Client;
 use super::guard::passage;
 use super::live;
@@ -30,7 +31,7 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
         let ctx = unsafe { session_context(ssl) }?;
         // SAFETY: the connection holds a reference to the context.
         let store = unsafe { attached(ctx) }?;
-        store.goes_on();
+        store.goes_on(ctx);
         live::enter(&store, ctx);
         let libssl = store.libssl;
         // SAFETY: the host passes a live connection.
@@ -46,8 +47,7 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
             let standing = if returned {
                 Standing::Proven
             } else {
-                // SAFETY: the host passes a live connection.
-                unsafe { noted_standing(store.host, ssl) }
+                connections::standing(ssl)
             };
             // SAFETY: the host passes live objects.
             let reach = unsafe { reach_of(&store, ctx, ssl) };
@@ -154,7 +154,7 @@ pub unsafe extern "C-unwind" fn on_get(
         let ctx = unsafe { session_context(ssl) }?;
         // SAFETY: the connection holds a reference to the context.
         let store = unsafe { attached(ctx) }?;
-        store.goes_on();
+        store.goes_on(ctx);
         live::enter(&store, ctx);
         store.auto_clear(ctx, true); // before the look-up, as it was due at the end of an earlier handshake
         // SAFETY: the host passes a live connection.
@@ -213,8 +213,7 @@ pub unsafe extern "C-unwind" fn on_get(
         if !found.is_null() {
             claim.map(Claim::leave); // the removal that follows releases it
         } else {
-            // SAFETY: the host passes a live connection.
-            unsafe { note_standing(store.host, ssl, store.standing_of(&key)) };
+            connections::note_standing(ssl, store.standing_of(&key));
         }
         live::leave();
         Some(found)
@@ -272,7 +271,7 @@ pub unsafe extern "C-unwind" fn on_remove(ctx: *mut SSL_CTX, session: *mut SSL_S
         // SAFETY: the host passes a live context.
         let store = unsafe { attached(ctx) }?;
         if store.is_sentinel(session) {
-            store.empty(ctx);
+            store.sentinel_left(ctx);
             return Some(());
         }
         // SAFETY: the host passes live objects.

@@ -6,20 +6,21 @@ use core::{ptr, slice};
 use libc::time_t;
 
 use super::attach::{
-    Attached, Early, attach, attach_or_wait, attached, host_of, is_making, record_session_context,
+    Early, attach, attach_or_wait, attached, host_of, is_making, record_session_context,
     session_context, while_making,
 };
 use super::callbacks::version_of;
 use super::fingerprint;
 use super::freeing;
 use super::guard::{passage, quietly};
+use super::hooks;
+use super::known;
 use super::live;
-use super::registry;
 use crate::host::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
 use crate::host::inside::Inside;
-use crate::host::locate;
 use crate::host::scratch::Origin;
 use crate::host::types::*;
+use crate::host::{locate, owners};
 
 /// SSL_CTX_new(3): a context of the host, with a cache of ours.
 ///
@@ -31,6 +32,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_new(method: *const SSL_METHOD) -> *mut S
         let host = locate::host_of_method(method)?;
         let new = host.passthrough.SSL_CTX_new?;
         Early::forget();
+        quietly(|| hooks::register(host)); // so that we are told of this one
         // SAFETY: the caller's contract.
         let ctx = while_making(host, || unsafe { new(method) });
         // SAFETY: just made by this host.
@@ -52,11 +54,15 @@ pub unsafe extern "C-unwind" fn SSL_CTX_new_ex(
 ) -> *mut SSL_CTX {
     passage(ptr::null_mut(), || {
         let host = locate::host_of_method(method)?;
+        let new = host.passthrough.SSL_CTX_new_ex?;
         if !is_making() {
             Early::forget();
         }
+        if !Inside::is() {
+            quietly(|| hooks::register(host)); // so that we are told of this one
+        }
         // SAFETY: the caller's contract.
-        let ctx = unsafe { host.passthrough.SSL_CTX_new_ex?(libctx, propq, method) };
+        let ctx = unsafe { new(libctx, propq, method) };
         if !ctx.is_null() {
             // SAFETY: the caller's contract.
             let origin = unsafe { Origin::new(libctx, propq) };
@@ -172,7 +178,8 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_session_id_context(
             unsafe { attached(ctx) }
         } else {
             // It is only shown: the call says nothing of a context that waits.
-            registry::of_context(ctx).map(Attached::Shared)
+            // SAFETY: the store of this context, which is alive as the context is.
+            known::store_of(ctx).map(|store| unsafe { store.as_ref() })
         };
         match store {
             Some(store) => store.id_context.set(id_context()),
@@ -189,7 +196,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_session_id_context(
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_free(ssl: *mut SSL) {
     passage((), || {
-        let free = locate::host()?.passthrough.SSL_free?;
+        let free = owners::host_of(ssl.cast())?.passthrough.SSL_free?;
         // SAFETY: the caller's contract.
         freeing::while_ending(|| unsafe { free(ssl) });
         live::leave(); // all that there was to count of it was counted
@@ -234,7 +241,7 @@ pub unsafe extern "C-unwind" fn SSL_set_SSL_CTX(ssl: *mut SSL, ctx: *mut SSL_CTX
         if ssl.is_null() {
             return None;
         }
-        let host = host_of(ctx)?;
+        let host = owners::host_of(ssl.cast())?;
         // SAFETY: the caller's contract.
         if !quietly(|| unsafe { record_session_context(host, ssl) }) {
             return None;
@@ -272,6 +279,10 @@ pub unsafe extern "C-unwind" fn SSL_has_matching_session_id(
             return None;
         }
         // SAFETY: the caller's contract.
-        Some(unsafe { locate::host()?.passthrough.SSL_has_matching_session_id?(ssl, id, id_len) })
+        Some(unsafe {
+            owners::host_of(ssl.cast())?
+                .passthrough
+                .SSL_has_matching_session_id?(ssl, id, id_len)
+        })
     })
 }

@@ -10,8 +10,9 @@
 //! from there on, nothing is asked that would read it.
 
 use core::ffi::c_long;
-use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use once_cell::race::OnceBox;
 
 use super::guard::quietly;
 use super::store::Store;
@@ -23,8 +24,10 @@ use crate::host::types::{SSL_CTX, SSL_SESSION};
 /// What is known of a context's end.
 #[derive(Default)]
 pub struct Ending {
-    /// Null where there is none, or not yet.
-    sentinel: AtomicPtr<SSL_SESSION>,
+    /// Held by us as well as by the host: while it lives, no other session has its address.
+    sentinel: OnceBox<SessionRef>,
+    /// Whether a flush has taken it out of the host's cache, and the context goes on.
+    sentinel_is_out: AtomicBool,
     has_begun: AtomicBool,
     /// Whether it would come unseen.
     is_unseen: AtomicBool,
@@ -34,38 +37,71 @@ impl Store {
     /// Sees to it that we learn of the context's end in time: when the first session is added; of a context that is
     /// asked what it has in common with others, when it is made.
     pub fn watch_for_the_end(&self, ctx: *mut SSL_CTX) {
-        if !self.ending.sentinel.load(Ordering::Acquire).is_null()
+        if self.ending.sentinel.get().is_some()
             || quietly(|| self.host.tells_of_the_end(self.libssl))
         {
             return;
         }
-        if !self.plant_sentinel(ctx) {
+        let made = SessionRef::sentinel(self.libssl);
+        let is_ours = made.is_some_and(|made| self.ending.sentinel.set(Box::new(made)).is_ok());
+        if is_ours && !self.plant_sentinel(ctx) || self.ending.sentinel.get().is_none() {
             self.failed();
             self.ending.is_unseen.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Puts a sentinel into the host's cache.
+    /// Puts the sentinel into the host's cache.
     fn plant_sentinel(&self, ctx: *mut SSL_CTX) -> bool {
-        let Some(session) = SessionRef::sentinel(self.libssl) else {
-            return false;
+        // SAFETY: our context, and a session that we hold a reference to. The host takes its own.
+        let plant = |sentinel: &SessionRef| unsafe {
+            quietly(|| self.libssl.add_to_host(ctx, sentinel.as_ptr()))
         };
-        // Release: whoever sees the pointer sees the session.
-        let sentinel = &self.ending.sentinel;
-        sentinel.store(session.as_ptr(), Ordering::Release);
-        // SAFETY: our context, and a session that we hold a reference to. The host takes its own, by which the
-        // sentinel lives from here on.
-        let planted = quietly(|| unsafe { self.libssl.add_to_host(ctx, session.as_ptr()) });
-        if !planted {
-            sentinel.store(ptr::null_mut(), Ordering::Release);
-        }
-        planted
+        self.ending.sentinel.get().is_some_and(plant)
     }
 
     /// Whether `session` is the sentinel.
     pub fn is_sentinel(&self, session: *mut SSL_SESSION) -> bool {
-        // Acquire: pairs with the Release above.
-        !session.is_null() && self.ending.sentinel.load(Ordering::Acquire) == session
+        let sentinel = self.ending.sentinel.get();
+        sentinel.is_some_and(|sentinel| sentinel.as_ptr() == session)
+    }
+
+    /// The host has removed the sentinel, and with it all that is in its own cache.
+    pub fn sentinel_left(&self, ctx: *mut SSL_CTX) {
+        self.flush(ctx, 0);
+        if !self.is_ending() {
+            // Not put back here: the host may be holding the lock of its cache.
+            self.ending.sentinel_is_out.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The context is used: a sentinel that a flush has taken out is put back.
+    pub fn goes_on(&self, ctx: *mut SSL_CTX) {
+        let is_out = &self.ending.sentinel_is_out;
+        // Relaxed: of threads that arrive together one does it.
+        if is_out.load(Ordering::Relaxed)
+            && is_out.swap(false, Ordering::Relaxed)
+            && !self.plant_sentinel(ctx)
+        {
+            is_out.store(true, Ordering::Relaxed); // a flush is still under way
+        }
+    }
+
+    /// Takes note that the host frees the context, if it does: everything is flushed, and nobody has a reference to
+    /// the context any more.
+    pub fn note_the_end(&self, ctx: *mut SSL_CTX) {
+        if self.is_ending() {
+            return;
+        }
+        // SAFETY: our context. Where nobody has a reference, the host answers 0, and the one that it has counted does
+        // nothing: the host is past the question.
+        let is_alive = unsafe { (self.libssl.SSL_CTX_up_ref)(ctx) } == 1;
+        if is_alive {
+            // SAFETY: gives the reference back. The caller has another one, by which the context lives.
+            unsafe { (self.libssl.SSL_CTX_free)(ctx) };
+        } else {
+            // Relaxed: the thread that frees a context is the last that uses it.
+            self.ending.has_begun.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Whether the host has begun to free the context: then this process lets go of what is its own, and others have
@@ -77,21 +113,6 @@ impl Store {
     /// Whether the context can be asked what it has in common with others.
     pub fn can_be_asked(&self) -> bool {
         !self.is_ending() && !self.ending.is_unseen.load(Ordering::Relaxed)
-    }
-
-    /// A handshake turns to the cache: the context lives. One whose program has found the host's own flush looked like
-    /// its end.
-    pub fn goes_on(&self) {
-        if self.is_ending() {
-            self.ending.has_begun.store(false, Ordering::Relaxed);
-        }
-    }
-
-    /// Empties the caches when the host empties its own.
-    pub fn empty(&self, ctx: *mut SSL_CTX) {
-        // Relaxed: the thread that frees a context is the last that uses it.
-        self.ending.has_begun.store(true, Ordering::Relaxed);
-        self.flush_own(ctx, 0);
     }
 
     /// Lets go what is left when the context's ex_data is freed. No callback is called any more: the

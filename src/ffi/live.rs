@@ -143,7 +143,7 @@ fn is_counting() -> bool {
 fn inherit() {
     COUNTED_IN.store(this_process(), Relaxed);
     DUE.store(0, Relaxed);
-    let Some((sums, _)) = attempt(|| Some(sums())) else {
+    let Some((sums, _)) = attempt(sums) else {
         return;
     };
     for (inherited, sum) in INHERITED.iter().zip(sums.figures) {
@@ -198,7 +198,9 @@ fn write() {
     }
     let began = clock(libc::CLOCK_THREAD_CPUTIME_ID);
     let Some(slot) = page::slot() else { return };
-    let (mut sums, contexts) = sums();
+    let Some((mut sums, contexts)) = sums() else {
+        return; // the process is about to end
+    };
     for (sum, inherited) in sums.figures.iter_mut().zip(&INHERITED) {
         *sum = sum.saturating_sub(inherited.load(Relaxed));
     }
@@ -233,11 +235,11 @@ fn publish_region() {
 }
 
 /// All that was counted in this process and, up to the fork, in those that it descends from; and the contexts that did
-/// the most handshakes.
-fn sums() -> (Sums, Vec<Context>) {
+/// the most handshakes. `None` where contexts cannot be asked any more.
+fn sums() -> Option<(Sums, Vec<Context>)> {
     let mut sums = Sums::default();
     let mut contexts: Vec<Context> = Vec::new();
-    registry::each(|ctx, store| {
+    let asked = registry::each(|ctx, store| {
         let before = sums;
         store.count_into(ctx, &mut sums);
         sums.contexts += 1;
@@ -255,7 +257,7 @@ fn sums() -> (Sums, Vec<Context>) {
         *sum = sum.wrapping_add(retired.load(Relaxed));
     }
     sums.add(Figure::LockWaits, lock_waits());
-    (sums, contexts)
+    asked.then_some((sums, contexts))
 }
 
 impl Store {

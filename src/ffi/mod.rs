@@ -13,19 +13,21 @@
 //! * [`presence`] is how we came into the process; [`live`] shows what we do there.
 //! * [`guard`] is the boundary: panics, errno; [`callback`] a C function pointer that may change at any time.
 //! * [`claims`] sees to it that early data is accepted once; [`registry`] knows all stores,
-//!   [`known`] finds one fast.
+//!   [`known`] finds one fast; [`connections`] is what is kept with an `SSL`; [`hooks`] tells when all these end.
 
 pub mod attach;
 mod callback;
 mod callbacks;
 mod claims;
 mod clearing;
+mod connections;
 pub mod contexts;
 mod ending;
 mod fingerprint;
 mod forcing;
 mod freeing;
 mod guard;
+mod hooks;
 mod id_context;
 mod known;
 mod leaving;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::store::{Store, key_of};
-use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
+use crate::host::{Host, SessionRef, locate};
 use crate::lock::Lock;
 
 /// By the address of the context.
@@ -29,9 +29,13 @@ static STORES: Lock<Stores> = Lock::new(Stores {
 
 /// Enters the store of a new context.
 pub fn enter(ctx: *mut SSL_CTX, store: Arc<Store>) {
-    let left_over = STORES
-        .lock()
-        .map(|mut stores| stores.all.insert(ctx as usize, store));
+    // Of a context whose end was not told.
+    let left_over = STORES.lock().map(|mut stores| {
+        (
+            stores.all.insert(ctx as usize, store),
+            stores.with_sessions.remove(&(ctx as usize)),
+        )
+    });
     drop(left_over);
 }
 
@@ -56,18 +60,20 @@ pub fn note_sessions_of(ctx: *mut SSL_CTX) {
     }
 }
 
-/// The store of a context that may belong to any of several hosts.
-pub fn of_context(ctx: *mut SSL_CTX) -> Option<Arc<Store>> {
-    STORES.lock()?.all.get(&(ctx as usize)).cloned()
-}
-
 /// Visits every store, and its context, which is alive meanwhile. No context comes or goes until `visit` has seen all.
-pub fn each(mut visit: impl FnMut(*mut SSL_CTX, &Store)) {
-    if let Some(stores) = STORES.lock() {
-        for (&ctx, store) in &stores.all {
-            visit(ptr::with_exposed_provenance_mut(ctx), store);
-        }
+/// `false`, and nothing is visited, where contexts may have gone without a word.
+pub fn each(mut visit: impl FnMut(*mut SSL_CTX, &Store)) -> bool {
+    let Some(stores) = STORES.lock() else {
+        return true; // nothing is known of any
+    };
+    // A thread that cleans up while this one visits is as lost with libssl.
+    if locate::hosts().any(Host::is_cleaned_up) {
+        return false;
     }
+    for (&ctx, store) in &stores.all {
+        visit(ptr::with_exposed_provenance_mut(ctx), store);
+    }
+    true
 }
 
 /// Lets the expiry of a session follow its time and timeout in every cache that holds it.

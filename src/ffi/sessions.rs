@@ -11,7 +11,7 @@ use super::registry;
 use crate::cache::Standing;
 use crate::host::abi::SSL_SESS_CACHE_SERVER;
 use crate::host::types::*;
-use crate::host::{SessionRef, locate};
+use crate::host::{SessionRef, owners};
 
 /// SSL_CTX_add_session(3). 1 where the session was added; 0 where this very object was cached already.
 ///
@@ -115,7 +115,11 @@ pub unsafe extern "C-unwind" fn SSL_SESSION_set_time(
 ) -> c_long {
     passage(0, || {
         // SAFETY: the caller's contract.
-        let result = unsafe { locate::host()?.passthrough.SSL_SESSION_set_time?(session, time) };
+        let result = unsafe {
+            owners::host_of(session.cast())?
+                .passthrough
+                .SSL_SESSION_set_time?(session, time)
+        };
         // SAFETY: the caller's contract.
         unsafe { follow_expiry(session) };
         Some(result)
@@ -132,7 +136,7 @@ pub unsafe extern "C-unwind" fn SSL_SESSION_set_time_ex(
     time: time_t,
 ) -> time_t {
     passage(0, || {
-        let hosts = &locate::host()?.passthrough;
+        let hosts = &owners::host_of(session.cast())?.passthrough;
         let set_time = hosts
             .SSL_SESSION_set_time_ex
             .or(hosts.SSL_SESSION_set_time)?;
@@ -155,8 +159,11 @@ pub unsafe extern "C-unwind" fn SSL_SESSION_set_timeout(
 ) -> c_long {
     passage(0, || {
         // SAFETY: the caller's contract.
-        let result =
-            unsafe { locate::host()?.passthrough.SSL_SESSION_set_timeout?(session, timeout) };
+        let result = unsafe {
+            owners::host_of(session.cast())?
+                .passthrough
+                .SSL_SESSION_set_timeout?(session, timeout)
+        };
         // SAFETY: the caller's contract.
         unsafe { follow_expiry(session) };
         Some(result)
@@ -166,7 +173,7 @@ pub unsafe extern "C-unwind" fn SSL_SESSION_set_timeout(
 /// # Safety
 /// * `session` is null or a live session.
 unsafe fn follow_expiry(session: *mut SSL_SESSION) {
-    let Some(Ok(libssl)) = locate::host().map(|host| host.libssl.as_ref()) else {
+    let Some(Ok(libssl)) = owners::host_of(session.cast()).map(|host| host.libssl.as_ref()) else {
         return;
     };
     // SAFETY: the caller's contract.

@@ -227,6 +227,7 @@ impl Store {
             self.note_inheritance();
             self.watch_for_the_end(ctx);
         }
+        self.goes_on(ctx);
         match inserted.outcome {
             // The replaced session is let go, without a callback and still resumable.
             Outcome::Added | Outcome::Replaced(_) => true,

@@ -73,6 +73,11 @@ pub fn hosts() -> impl Iterator<Item = &'static Host> {
     HOSTS.iter().map_while(published)
 }
 
+/// The number of a host; `None` for one without a slot.
+pub fn position(host: &Host) -> Option<usize> {
+    hosts().position(|known| ptr::eq(known, host))
+}
+
 /// The number of the host with these functions; `None` for one without a slot, whose sessions we do not keep.
 #[inline]
 pub(super) fn number_of(libssl: &Libssl) -> Option<usize> {
@@ -173,11 +178,6 @@ fn publish(host: Box<Host>) -> &'static Host {
     // In a slot or in none, it is never freed. In none it keeps its own cache: `attach` asks.
     // SAFETY: made by Box above.
     unsafe { &*leaked }
-}
-
-/// Whether a host has found a slot, so that its contexts can be told from others'.
-pub fn is_known(host: &Host) -> bool {
-    hosts().any(|known| ptr::eq(known, host))
 }
 
 fn resolve(located: &Located) -> Option<Host> {

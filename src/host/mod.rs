@@ -5,6 +5,7 @@
 //! assumption about the layout of a struct. It knows nothing of the cache.
 //!
 //! * [`locate`] finds the library, lazily and without blocking, and never finds ourselves.
+//! * [`owners`] tells whose an object is, where there are several.
 //! * [`images`] knows the mapped files, and who called.
 //! * [`abi`] and [`types`] are libssl's numbers and objects.
 //! * [`table`] is the list of functions we call.
@@ -18,6 +19,7 @@ pub mod abi;
 pub mod images;
 pub mod inside;
 pub mod locate;
+pub mod owners;
 pub mod record;
 pub mod scratch;
 pub mod session;

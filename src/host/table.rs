@@ -8,7 +8,8 @@
 #![allow(non_snake_case, missing_docs)] // the fields are the C functions, documented in their manual pages
 
 use core::ffi::{CStr, c_void};
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, time_t};
 use once_cell::race::OnceBox;
@@ -86,8 +87,8 @@ pub type LhVisitThunk = unsafe extern "C-unwind" fn(*mut c_void, LhVisit);
 /// Calls an [`LhVisitArg`].
 pub type LhVisitArgThunk = unsafe extern "C-unwind" fn(*mut c_void, *mut c_void, LhVisitArg);
 
-/// `CRYPTO_EX_new`
-pub type ExDataNew = unsafe extern "C-unwind" fn(
+/// `CRYPTO_EX_new` and `CRYPTO_EX_free`
+pub type ExDataFunction = unsafe extern "C-unwind" fn(
     *mut c_void,
     *mut c_void,
     *mut CRYPTO_EX_DATA,
@@ -104,15 +105,6 @@ pub type ExDataDup = unsafe extern "C-unwind" fn(
     c_long,
     *mut c_void,
 ) -> c_int;
-/// `CRYPTO_EX_free`
-pub type ExDataFree = unsafe extern "C-unwind" fn(
-    *mut c_void,
-    *mut c_void,
-    *mut CRYPTO_EX_DATA,
-    c_int,
-    c_long,
-    *mut c_void,
-);
 
 functions! {
     /// The host's own version of what we export.
@@ -150,6 +142,7 @@ functions! {
     required Libssl {
         TLS_method() -> *const SSL_METHOD;
         SSL_CTX_new_ex(*mut OSSL_LIB_CTX, *const c_char, *const SSL_METHOD) -> *mut SSL_CTX;
+        SSL_CTX_up_ref(*mut SSL_CTX) -> c_int;
         SSL_CTX_free(*mut SSL_CTX);
         SSL_CTX_get_options(*const SSL_CTX) -> u64;
         SSL_CTX_ctrl(*mut SSL_CTX, c_int, c_long, *mut c_void) -> c_long;
@@ -159,10 +152,6 @@ functions! {
         SSL_CTX_sess_set_new_cb(*mut SSL_CTX, Option<NewSessionCallback>);
         SSL_CTX_sess_set_remove_cb(*mut SSL_CTX, Option<RemoveSessionCallback>);
         SSL_CTX_sess_set_get_cb(*mut SSL_CTX, Option<GetSessionCallback>);
-        SSL_CTX_set_ex_data(*mut SSL_CTX, c_int, *mut c_void) -> c_int;
-        SSL_CTX_get_ex_data(*const SSL_CTX, c_int) -> *mut c_void;
-        SSL_set_ex_data(*mut SSL, c_int, *mut c_void) -> c_int;
-        SSL_get_ex_data(*const SSL, c_int) -> *mut c_void;
         SSL_get_SSL_CTX(*const SSL) -> *mut SSL_CTX;
         SSL_version(*const SSL) -> c_int;
         SSL_is_server(*const SSL) -> c_int;
@@ -187,9 +176,11 @@ functions! {
         i2d_SSL_SESSION(*const SSL_SESSION, *mut *mut c_uchar) -> c_int;
         d2i_SSL_SESSION(*mut *mut SSL_SESSION, *mut *const c_uchar, c_long) -> *mut SSL_SESSION;
         CRYPTO_get_ex_new_index(
-            c_int, c_long, *mut c_void, Option<ExDataNew>, Option<ExDataDup>, Option<ExDataFree>
+            c_int, c_long, *mut c_void, Option<ExDataFunction>, Option<ExDataDup>, Option<ExDataFunction>
         ) -> c_int;
-        CRYPTO_get_ex_data(*const CRYPTO_EX_DATA, c_int) -> *mut c_void;
+        OPENSSL_init_crypto(u64, *const c_void) -> c_int;
+        OSSL_LIB_CTX_set0_default(*mut OSSL_LIB_CTX) -> *mut OSSL_LIB_CTX;
+        OSSL_LIB_CTX_get0_global_default() -> *mut OSSL_LIB_CTX;
         ERR_set_mark() -> c_int;
         ERR_pop_to_mark() -> c_int;
         OPENSSL_LH_new(Option<LhHash>, Option<LhCompare>) -> *mut OPENSSL_LHASH;
@@ -255,6 +246,13 @@ functions! {
 }
 
 impl Libssl {
+    /// Whether OPENSSL_cleanup was called.
+    fn is_cleaned_up(&self) -> bool {
+        // SAFETY: nothing is asked for. Programs depend on the answer 0 after the clean-up, as libcrypto's source says;
+        // the error that goes with it finds no queue any more.
+        unsafe { (self.OPENSSL_init_crypto)(0, ptr::null()) == 0 }
+    }
+
     /// Runs `call`, calls to the host, and leaves the error queue of this thread as it was.
     pub fn without_errors<T>(&self, call: impl FnOnce() -> T) -> T {
         struct Pop<'a>(&'a Libssl);
@@ -283,15 +281,35 @@ functions! {
     }
 }
 
-/// The indices under which we keep our data with the host's objects.
-#[derive(Clone, Copy)]
-pub struct ExIndices {
-    /// On an `SSL_CTX`: what we attached to it.
-    pub ctx: c_int,
-    /// On an `SSL` that was switched to another context: the one it was made from.
-    pub ssl: c_int,
-    /// On an `SSL` whose client offered a session in vain: what that says of the client.
-    pub standing: c_int,
+/// The library contexts in which our ex_data indices with a host are registered; filled from the front.
+#[derive(Default)]
+pub struct Hooked([AtomicPtr<OSSL_LIB_CTX>; 16]);
+
+impl Hooked {
+    /// Whether they are registered in `libctx`.
+    #[inline]
+    pub fn contains(&self, libctx: *mut OSSL_LIB_CTX) -> bool {
+        // Relaxed: compared, not followed.
+        let known = self.0.iter().map(|known| known.load(Ordering::Relaxed));
+        known
+            .take_while(|known| !known.is_null())
+            .any(|known| known == libctx)
+    }
+
+    /// Notes that they are; `false` where there is no place to do so.
+    pub fn note(&self, libctx: *mut OSSL_LIB_CTX) -> bool {
+        let (relaxed, free) = (Ordering::Relaxed, ptr::null_mut());
+        self.0.iter().any(|place| {
+            place
+                .compare_exchange(free, libctx, relaxed, relaxed)
+                .is_ok()
+                || place.load(relaxed) == libctx
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0[0].load(Ordering::Relaxed).is_null()
+    }
 }
 
 /// One libssl in this process. Never freed: the library is kept loaded by the handle it was resolved with.
@@ -313,7 +331,8 @@ pub struct Host {
     /// The mark of sessions of which the application knows nothing.
     pub unannounced: Unannounced,
     handle: Option<Handle>,
-    indices: OnceBox<ExIndices>,
+    /// Where we are told of its objects.
+    pub hooked: Hooked,
     /// Whether the end of a context passes by us; see [`Host::tells_of_the_end`].
     tells: OnceBox<bool>,
 }
@@ -354,7 +373,7 @@ impl Host {
             scratch: Scratch::new(),
             unannounced: Unannounced::default(),
             handle: None,
-            indices: OnceBox::new(),
+            hooked: Hooked::default(),
             tells: OnceBox::new(),
         }
     }
@@ -388,13 +407,14 @@ impl Host {
         })
     }
 
-    /// Our ex_data indices with this host; the first call registers them through `register`. `None` where
-    /// libcrypto has none to give. Threads that race may register twice; one pair is used, and the callbacks
-    /// of the other find nothing to do.
-    pub fn ex_indices(&self, register: impl FnOnce() -> Option<ExIndices>) -> Option<ExIndices> {
-        self.indices
-            .get_or_try_init(|| register().map(Box::new).ok_or(()))
-            .ok()
-            .copied()
+    /// Whether OPENSSL_cleanup was called for the libcrypto of a host that was taken over: from then on we are told of no
+    /// object that ends.
+    pub fn is_cleaned_up(&self) -> bool {
+        self.is_hooked() && self.libssl.as_ref().is_ok_and(Libssl::is_cleaned_up)
+    }
+
+    /// Whether we are told of its objects, at least of those of threads that have set no library context.
+    pub fn is_hooked(&self) -> bool {
+        !self.hooked.is_empty()
     }
 }

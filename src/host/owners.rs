@@ -1,0 +1,55 @@
+//! Which host an object belongs to, where there are several.
+//!
+//! Each host but the first tells when an object of it begins and ends (`ffi::hooks`), and here it is noted. What nobody
+//! has noted belongs to the first one: it had objects before there was a second. An object that ended unseen has left
+//! its address here at most until the next one begins there.
+
+use core::ffi::c_void;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::locate::{self, MAX_HOSTS};
+use super::table::Host;
+use crate::side_table::SideTable;
+
+/// The number of the host.
+type Owner = AtomicUsize;
+
+static OWNERS: SideTable<Owner, 1024> = SideTable::new();
+
+/// Notes that a new object belongs to `host`.
+pub fn note(host: &Host, object: *const c_void) {
+    match locate::position(host) {
+        None | Some(0) => forget(object),
+        Some(number) => OWNERS.enter(object.addr(), |owner| {
+            owner.store(number, Ordering::Relaxed); // ordered by the table
+        }),
+    }
+}
+
+/// Forgets an object that ends.
+pub fn forget(object: *const c_void) {
+    OWNERS.remove(object.addr(), |_| ());
+}
+
+/// The host of a context, a connection or a session.
+#[inline]
+pub fn host_of(object: *const c_void) -> Option<&'static Host> {
+    if !locate::several() {
+        return locate::host();
+    }
+    among_several(object)
+}
+
+#[cold]
+fn among_several(object: *const c_void) -> Option<&'static Host> {
+    if let Some(owner) = OWNERS.find(object.addr()) {
+        return locate::hosts().nth(owner.load(Ordering::Relaxed));
+    }
+    // One that tells nothing may have made it: one that is not taken over, or for which there was no slot.
+    let all_tell = locate::hosts().all(Host::is_hooked) && locate::hosts().count() < MAX_HOSTS;
+    if all_tell {
+        locate::hosts().next()
+    } else {
+        locate::host()
+    }
+}
