@@ -25,6 +25,14 @@ fn main() {
     let arguments = Arguments::from_args();
     // Before there are threads.
     let alone = apart::keep_apart();
+    // Debian keeps servers and ldconfig where an ordinary user's PATH does not lead; and a shell complains of a language
+    // that this machine lacks.
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    // SAFETY: there is no second thread yet.
+    unsafe {
+        std::env::set_var("PATH", path);
+        std::env::set_var("LC_ALL", "C.UTF-8");
+    }
     if !alone {
         eprintln!(
             "tool: flush --all is left out: other processes of this machine would be flushed, too"

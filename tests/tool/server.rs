@@ -69,8 +69,7 @@ impl Server {
         fs::write(folder.file("nginx.conf"), text)?;
         let log = File::create(folder.file("log"))?;
         let mut command = tool.command(&runtime.0);
-        let path = std::env::var("PATH")? + ":/usr/sbin";
-        command.env("PATH", path).arg("run").args(options).args([
+        command.arg("run").args(options).args([
             "--",
             "nginx",
             "-e",

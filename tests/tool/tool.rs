@@ -122,3 +122,9 @@ pub fn is_root() -> bool {
     // SAFETY: a question to the kernel.
     unsafe { libc::geteuid() == 0 }
 }
+
+/// Whether services of this machine show their figures where we may not look: then nobody can say that there are none.
+pub fn is_kept_out() -> bool {
+    fs::read_dir("/run/sslcache")
+        .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+}
