@@ -1,4 +1,4 @@
-//! Memory from the kernel, in whole pages, all zeros or a file's; and how long a file may be.
+//! Memory from the kernel, in whole pages, all zeros or a file's; how long a file may be; and calls that are cut short.
 
 use core::ptr::{self, NonNull};
 use std::io;
@@ -83,6 +83,30 @@ pub fn check_file_limit(bytes: usize) -> io::Result<()> {
         true => Err(io::ErrorKind::FileTooLarge.into()),
         false => Ok(()),
     }
+}
+
+/// Copies bytes by way of the kernel: where a place is gone, as in the mapping of a file that was truncated, that is an
+/// error, and no signal. Whether all were copied; errno is left as it was.
+///
+/// # Safety
+/// * Both places are mapped, or were, for so many bytes; nobody has a Rust reference into `to`, but to atomics.
+pub unsafe fn carry(to: NonNull<u8>, from: NonNull<u8>, len: usize) -> bool {
+    let part = |base: NonNull<u8>| libc::iovec {
+        iov_base: base.as_ptr().cast(),
+        iov_len: len,
+    };
+    let (to, from) = (part(to), part(from));
+    // The thread's number, as the process's first thread, whose number the process has, may have ended.
+    // SAFETY: no arguments; then our own memory, by the caller's word, and a number of ours.
+    let copied = unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        let us = libc::syscall(libc::SYS_gettid) as libc::pid_t;
+        let copied = libc::process_vm_readv(us, &to, 1, &from, 1, 0);
+        *errno = before;
+        copied
+    };
+    usize::try_from(copied) == Ok(len)
 }
 
 /// Makes a system call, again where a signal has interrupted it.

@@ -10,11 +10,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::reading::Reading;
+use super::reading::{Reading, was_given_up};
+use crate::mapping::uninterrupted;
 use crate::privilege::is_privileged;
 
 /// What the name of each file ends in.
 pub const SUFFIX: &str = ".page";
+/// Names that a new file may be given.
+const NAMES_TRIED: u64 = 16;
 /// Files that are looked at for being stale when another one is made.
 const SWEPT_MOST: usize = 64;
 
@@ -83,25 +86,37 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// Makes a file. One of that name can only be of a process that had our number before.
-    pub fn make(&self, name: &str) -> io::Result<File> {
-        self.remove(name);
-        self.open_file(name, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL)
+    /// Makes a file for a process, and gives it a name that no other one has: its number may be another one's, in another
+    /// namespace.
+    pub fn make(&self, pid: u32, tick: u64) -> io::Result<(String, File)> {
+        let mut refused = io::ErrorKind::AlreadyExists.into();
+        for number in tick..tick + NAMES_TRIED {
+            let name = format!("{pid}-{number}{SUFFIX}");
+            match self.open_file(&name, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL) {
+                Ok(file) => return Ok((name, file)),
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
     }
 
     fn open_file(&self, name: &str, flags: c_int) -> io::Result<File> {
         let name = CString::new(name)?;
         let flags = flags | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        let folder = self.file.as_raw_fd();
         // SAFETY: the folder is open, and the name a C string.
-        let fd = unsafe { libc::openat(self.file.as_raw_fd(), name.as_ptr(), flags, 0o600) };
+        let open = || unsafe { libc::openat(folder, name.as_ptr(), flags, 0o600) } as isize;
+        let fd = uninterrupted(open);
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: just opened, and nobody else's.
-        Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) })
+        Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(fd as c_int) })
     }
 
-    fn remove(&self, name: &str) {
+    /// Removes a file.
+    pub fn remove(&self, name: &str) {
         if let Ok(name) = CString::new(name) {
             // SAFETY: the folder is open, and the name a C string. What is not there need not go.
             unsafe { libc::unlinkat(self.file.as_raw_fd(), name.as_ptr(), 0) };
@@ -116,7 +131,11 @@ impl Folder {
             let Some(name) = name.to_str().filter(|name| name.ends_with(SUFFIX)) else {
                 continue;
             };
-            if Reading::of(&entry.path()).is_ok_and(|page| page.is_stale()) {
+            let stale = match Reading::of(&entry.path()) {
+                Ok(page) => page.is_stale(),
+                Err(_) => was_given_up(&entry.path()),
+            };
+            if stale {
                 self.remove(name);
             }
         }

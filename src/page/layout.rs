@@ -17,7 +17,8 @@ pub mod header {
     /// Last, when the rest is there.
     pub const MAGIC: usize = 0;
     pub const VERSION: usize = 1;
-    /// The namespace that process ids are of.
+    /// The namespace that process ids are of; 0 where it was not known. Then a lock on the file, flock(2), says whether
+    /// any of its processes is there.
     pub const PIDS: usize = 2;
     pub const USER: usize = 3;
     /// When it was made, in seconds of the epoch.
@@ -31,10 +32,12 @@ pub mod header {
     /// The sums of processes that are gone.
     pub const DEPARTED: usize = 8;
     pub const REGION: usize = DEPARTED + NUMBER;
+    /// The boot in which ticks are counted; 0 where it was not known.
+    pub const BOOT: usize = 63;
     pub const TEXT: usize = 64;
     pub const WORDS: usize = 512;
 
-    const _: () = assert!(REGION + REGION_FIGURES.len() <= TEXT);
+    const _: () = assert!(REGION + REGION_FIGURES.len() <= BOOT);
 }
 
 pub mod slot {
@@ -42,8 +45,8 @@ pub mod slot {
 
     /// 0: nobody's. Of a process that died it is until another one has no place else.
     pub const PID: usize = 0;
-    /// When the process began, in ticks; 0 while it has not said.
-    pub const START: usize = 1;
+    /// The tick at which it took the slot; 0 while it has not said. Who has its number now is the same if it began no later.
+    pub const TAKEN: usize = 1;
     /// When this was last written, in seconds of the epoch; 0: never.
     pub const PUBLISHED: usize = 2;
     pub const CONTEXTS: usize = 4;

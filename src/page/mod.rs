@@ -5,6 +5,10 @@
 //! A process that finds no slot, and one that may not make a file, goes on without. Nothing in it is secret, and nobody
 //! relies on it; but one word may be written by others: it asks the processes to flush their caches.
 //!
+//! Whoever touches a mapped file that was truncated is ended, and anybody with the rights of its user may truncate this
+//! one. So the processes work on memory of their own, which they share, and the kernel copies it to the file: for it a
+//! place that is gone is an error like any other.
+//!
 //! * [`figures`] is what is counted, [`layout`] where it stands.
 //! * [`folder`] is where the file lies, [`own`] this process's own, [`reading`] anybody's.
 //! * [`alive`] tells whether a process is still there.
@@ -23,5 +27,6 @@ mod tests;
 pub use figures::{Context, FIGURES, Figure, REGION_FIGURES, Sums};
 pub use folder::folders;
 pub use own::{
-    About, Slot, contexts_shown, flushes, is_first_to_flush, make, publish_region, slot,
+    ASKED_EVERY_MS, About, Slot, contexts_shown, flushes, is_first_to_flush, make, publish_region,
+    slot,
 };

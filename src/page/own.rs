@@ -1,12 +1,14 @@
 //! The file of this process tree, and the slot in it that is this process's.
 
+use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU32, AtomicU64,
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize,
     Ordering::Relaxed,
     Ordering::{AcqRel, Acquire, Release},
 };
-use std::io::{self, Write};
+use std::fs::File;
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -14,14 +16,14 @@ use std::process;
 
 use once_cell::race::OnceBox;
 
-use super::alive::{is_alive, namespace, start_of};
+use super::alive::{boot, is_alive, namespace, tick};
 use super::figures::{Context, NUMBER, Sums};
-use super::folder::{Folder, SUFFIX, remove};
+use super::folder::{Folder, remove};
 use super::layout::{
     self, BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
 };
 use crate::lock::this_process;
-use crate::mapping::{Mapping, check_file_limit};
+use crate::mapping::{Mapping, carry, check_file_limit};
 
 /// What is said of the whole tree.
 pub struct About<'a> {
@@ -33,19 +35,25 @@ pub struct About<'a> {
     pub settings: &'a str,
 }
 
-/// The mapped file.
+/// What is shown, and the mapped file that it is copied to.
 struct Page {
     words: Mapping,
+    file: Mapping,
     path: PathBuf,
     /// Which file that is, should the path come to mean another one.
     inode: (u64, u64),
 }
 
 static PAGE: OnceBox<Option<Page>> = OnceBox::new();
-/// The first word of this process's slot; null where it has none.
-static SLOT: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
+/// The first word of this process's slot; 0 where it has none.
+static SLOT: AtomicUsize = AtomicUsize::new(0);
 /// The process, counted by forks, that `SLOT` was looked for in.
 static LOOKED_IN: AtomicU32 = AtomicU32::new(0);
+
+/// From here on descriptors are looked for: programs expect some of the low ones for themselves.
+const LEAST_DESCRIPTOR: i32 = 100;
+/// How long the file is not asked again whether a flush is wanted: that takes a call of the kernel.
+pub const ASKED_EVERY_MS: u64 = 10;
 
 /// Makes the file, once in a process tree. Where it cannot be made all goes on without.
 pub fn make(about: &About<'_>) {
@@ -64,21 +72,49 @@ pub fn make(about: &About<'_>) {
 
 fn make_file(about: &About<'_>) -> io::Result<Page> {
     check_file_limit(BYTES)?;
+    let words = Mapping::shared(BYTES)?;
     let folder = Folder::ours()?;
     folder.sweep();
-    let pid = process::id();
-    let name = format!("{pid}-{}{SUFFIX}", start_of(pid).unwrap_or(0));
-    let mut file = folder.make(&name)?;
-    // Written and not only made longer: with no room left for a page of it, touching that page would end the process.
-    file.write_all(&vec![0; BYTES])?;
+    let (name, file) = folder.make(process::id(), tick())?;
+    let path = folder.path_of(&name);
+    let shown = show_in(&file, words, path, about);
+    if shown.is_err() {
+        folder.remove(&name);
+    }
+    shown
+}
+
+fn show_in(file: &File, words: Mapping, path: PathBuf, about: &About<'_>) -> io::Result<Page> {
+    // Its blocks are had as they are copied to: for the kernel it is an error where there is none.
+    file.set_len(BYTES as u64)?;
     let known = file.metadata()?;
     let page = Page {
-        words: Mapping::of_file(file.as_raw_fd(), BYTES)?,
-        path: folder.path_of(&name),
+        words,
+        file: Mapping::of_file(file.as_raw_fd(), BYTES)?,
+        path,
         inode: (known.dev(), known.ino()),
     };
-    page.describe(about, known.uid());
-    Ok(page)
+    if namespace() == 0 {
+        keep_locked(file)?;
+    }
+    match page.describe(about, known.uid()) {
+        true => Ok(page),
+        // No room, or a sandbox in which the kernel copies nothing.
+        false => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// Locks the file for as long as this process is there, or one that is forked from it, with its descriptors: without
+/// `/proc` nothing else says so to the others.
+fn keep_locked(file: &File) -> io::Result<()> {
+    let fd = file.as_raw_fd();
+    // SAFETY: a descriptor of ours.
+    let kept = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, LEAST_DESCRIPTOR) };
+    // SAFETY: as above; a lock is of what was opened, and stays with the descriptor that is kept.
+    match kept >= 0 && unsafe { libc::flock(kept, libc::LOCK_SH | libc::LOCK_NB) } == 0 {
+        true => Ok(()),
+        false => Err(io::Error::last_os_error()),
+    }
 }
 
 impl Page {
@@ -88,7 +124,42 @@ impl Page {
         unsafe { self.words.base().cast().add(at).as_ref() }
     }
 
-    fn describe(&self, about: &About<'_>, user: u32) {
+    /// Copies some words to the file; whether that could be done.
+    fn show(&self, words: Range<usize>) -> bool {
+        assert!(words.end <= layout::WORDS);
+        let (first, len) = (words.start * 8, words.len() * 8);
+        // SAFETY: within both mappings; words of the one that change meanwhile are copied as they are before or after.
+        unsafe {
+            carry(
+                self.file.base().add(first),
+                self.words.base().add(first),
+                len,
+            )
+        }
+    }
+
+    fn show_slot(&self, at: usize) {
+        self.show(at..at + place::WORDS);
+    }
+
+    /// Shows what the header has of all processes, but for the word that others write.
+    fn show_counts(&self) {
+        self.show(header::UNSEEN..header::FLUSH);
+        self.show(header::FLUSHED..header::TEXT);
+    }
+
+    /// How often a flush was asked for, if the file says so.
+    fn asked(&self) -> Option<u64> {
+        let mut asked = 0_u64;
+        // SAFETY: a word within the mapping, and one of our own.
+        let told = unsafe {
+            let file = self.file.base().add(header::FLUSH * 8);
+            carry(ptr::NonNull::from(&mut asked).cast(), file, 8)
+        };
+        told.then_some(asked)
+    }
+
+    fn describe(&self, about: &About<'_>, user: u32) -> bool {
         let text = format!("{}\n{}\n{}", about.version, about.form, about.settings);
         let room = (header::WORDS - header::TEXT) * 8 - 1;
         let chunks = text.as_bytes().chunks(8).take(room / 8);
@@ -101,9 +172,11 @@ impl Page {
         self.word(header::PIDS).store(namespace(), Relaxed);
         self.word(header::USER).store(user.into(), Relaxed);
         self.word(header::MADE).store(seconds(), Relaxed);
+        self.word(header::BOOT).store(boot(), Relaxed);
         self.word(header::VERSION).store(VERSION, Relaxed);
-        // Release: whoever sees it sees the rest.
-        self.word(header::MAGIC).store(MAGIC, Release);
+        self.word(header::MAGIC).store(MAGIC, Relaxed);
+        // The magic last: whoever sees it sees the rest.
+        self.show(header::MAGIC + 1..header::WORDS) && self.show(header::MAGIC..header::MAGIC + 1)
     }
 
     fn slots(&self) -> impl Iterator<Item = usize> {
@@ -122,12 +195,14 @@ impl Page {
         let free = self.slots().find(|&at| take(at, 0));
         free.or_else(|| {
             // Elsewhere the numbers mean other processes.
-            if self.word(header::PIDS).load(Relaxed) != namespace() {
+            let ours = namespace();
+            if ours == 0 || self.word(header::PIDS).load(Relaxed) != ours {
                 return None;
             }
             let left = self.slots().find(|&at| {
                 let last = self.word(at + place::PID).load(Relaxed) as u32;
-                last != 0 && !is_alive(last, 0) && take(at, last)
+                let taken = self.word(at + place::TAKEN).load(Relaxed);
+                last != 0 && !is_alive(last, taken) && take(at, last)
             })?;
             self.keep_counts(left);
             Some(left)
@@ -139,6 +214,8 @@ impl Page {
         self.keep_counts(at);
         // Release: the next one finds it empty.
         self.word(at + place::PID).store(0, Release);
+        self.show_slot(at);
+        self.show_counts();
     }
 
     /// Empties a slot, and keeps what was counted in it.
@@ -149,7 +226,7 @@ impl Page {
                 .fetch_add(counted, Relaxed);
         }
         for word in [
-            place::START,
+            place::TAKEN,
             place::PUBLISHED,
             place::CONTEXTS,
             place::SESSIONS,
@@ -168,16 +245,31 @@ fn seconds() -> u64 {
         .unwrap_or(0)
 }
 
+/// Of a clock that is looked at without the kernel, and is not set.
+fn milliseconds() -> u64 {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: a place for the answer.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &mut now) };
+    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
+}
+
 /// Takes a slot for this process.
 fn claim(page: &Page) {
-    let mine = page.take(process::id());
-    let slot = mine.map_or(ptr::null_mut(), |at| {
-        ptr::from_ref(page.word(at)).cast_mut()
-    });
-    if slot.is_null() {
-        page.word(header::UNSEEN).fetch_add(1, Relaxed);
+    let slot = page.take(process::id());
+    match slot {
+        Some(at) => {
+            page.word(at + place::TAKEN).store(tick(), Relaxed);
+            page.show_slot(at);
+        }
+        None => {
+            page.word(header::UNSEEN).fetch_add(1, Relaxed);
+        }
     }
-    SLOT.store(slot, Relaxed);
+    page.show_counts();
+    SLOT.store(slot.unwrap_or(0), Relaxed);
     LOOKED_IN.store(this_process(), Release);
 }
 
@@ -195,32 +287,31 @@ unsafe extern "C" fn claim_in_child() {
 
 /// This process's slot.
 #[derive(Clone, Copy)]
-pub struct Slot(&'static AtomicU64);
+pub struct Slot {
+    page: &'static Page,
+    at: usize,
+}
 
 /// This process's slot, if it has one.
 pub fn slot() -> Option<Slot> {
+    let page = PAGE.get()?.as_ref()?;
     // Acquire: pairs with the Release in `claim`.
     if LOOKED_IN.load(Acquire) != this_process() {
         // Forked by other means than fork(3), or before there was a file.
-        claim(PAGE.get()?.as_ref()?);
+        claim(page);
     }
-    // SAFETY: null, or a slot in the mapping, which is never undone.
-    unsafe { SLOT.load(Relaxed).as_ref() }.map(Slot)
+    let at = SLOT.load(Relaxed);
+    (at != 0).then_some(Slot { page, at })
 }
 
 impl Slot {
     fn word(&self, at: usize) -> &AtomicU64 {
         assert!(at < place::WORDS);
-        // SAFETY: within the slot.
-        unsafe { &*ptr::from_ref(self.0).add(at) }
+        self.page.word(self.at + at)
     }
 
     /// Shows the figures of this process.
     pub fn publish(&self, sums: &Sums, contexts: &[Context]) {
-        if self.word(place::START).load(Relaxed) == 0 {
-            let start = start_of(process::id()).unwrap_or(0);
-            self.word(place::START).store(start, Relaxed);
-        }
         for (number, &sum) in sums.figures.iter().enumerate() {
             self.word(place::FIGURES + number).store(sum, Relaxed);
         }
@@ -254,6 +345,7 @@ impl Slot {
             }
         }
         self.word(place::PUBLISHED).store(seconds(), Relaxed);
+        self.page.show_slot(self.at);
     }
 }
 
@@ -263,13 +355,28 @@ pub fn publish_region(figures: &[u64]) {
         for (number, &figure) in figures.iter().enumerate() {
             page.word(header::REGION + number).store(figure, Relaxed);
         }
+        page.show_counts();
     }
 }
 
-/// How often a flush was asked for.
+/// How often a flush was asked for, as of a moment ago: [`ASKED_EVERY_MS`] at most.
 pub fn flushes() -> u64 {
-    let page = PAGE.get().and_then(Option::as_ref);
-    page.map_or(0, |page| page.word(header::FLUSH).load(Relaxed))
+    static ASKED: AtomicU64 = AtomicU64::new(0);
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let Some(Some(page)) = PAGE.get() else {
+        return 0;
+    };
+    let (now, next) = (milliseconds(), NEXT.load(Relaxed));
+    // Relaxed: of threads that arrive together one asks.
+    if next <= now
+        && NEXT
+            .compare_exchange(next, now + ASKED_EVERY_MS, Relaxed, Relaxed)
+            .is_ok()
+        && let Some(asked) = page.asked()
+    {
+        ASKED.store(asked, Relaxed);
+    }
+    ASKED.load(Relaxed)
 }
 
 /// Whether this process is the one of its tree that carries a flush out for all of them.
@@ -288,17 +395,16 @@ pub const fn contexts_shown() -> usize {
 extern "C" fn at_exit() {
     static GONE: AtomicBool = AtomicBool::new(false);
     let Some(Some(page)) = PAGE.get() else { return };
-    let slot = SLOT.swap(ptr::null_mut(), Relaxed);
+    let slot = SLOT.swap(0, Relaxed);
     if GONE.swap(true, Relaxed) || LOOKED_IN.load(Acquire) != this_process() {
         return;
     }
-    let at = page.slots().find(|&at| ptr::eq(page.word(at), slot));
-    if let Some(at) = at {
-        page.release(at);
+    if slot != 0 {
+        page.release(slot);
     }
     let is_used = |at: usize| {
         let pid = page.word(at + place::PID).load(Relaxed) as u32;
-        pid != 0 && is_alive(pid, page.word(at + place::START).load(Relaxed))
+        pid != 0 && is_alive(pid, page.word(at + place::TAKEN).load(Relaxed))
     };
     if !page.slots().any(is_used) {
         remove(&page.path, page.inode); // what stays is swept by the next one
@@ -312,18 +418,31 @@ static AT_EXIT: extern "C" fn() = at_exit;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::FromRawFd;
 
     /// Above the most that there can be.
     const NOBODY: u32 = 4_194_304;
 
+    /// A page in a file without a name.
+    fn page() -> (Page, File) {
+        // SAFETY: a name and no flags.
+        let fd = unsafe { libc::memfd_create(c"page".as_ptr(), 0) };
+        assert!(fd >= 0);
+        // SAFETY: just opened, and nobody else's.
+        let file = unsafe { File::from_raw_fd(fd) };
+        let about = About {
+            version: "1",
+            form: "",
+            settings: "",
+        };
+        let words = Mapping::shared(BYTES).unwrap();
+        let page = show_in(&file, words, PathBuf::new(), &about).unwrap();
+        (page, file)
+    }
+
     #[test]
     fn slots_of_the_dead_are_taken_over_and_their_counts_kept() {
-        let page = Page {
-            words: Mapping::shared(BYTES).unwrap(),
-            path: PathBuf::new(),
-            inode: (0, 0),
-        };
-        page.word(header::PIDS).store(namespace(), Relaxed);
+        let (page, _file) = page();
         let us = process::id();
         let places: Vec<_> = page.slots().collect();
         for &at in &places {
@@ -331,18 +450,52 @@ mod tests {
         }
         assert_eq!(page.take(us), None); // they are all alive
         let at = places[5];
-        page.word(at + place::PID).store(NOBODY.into(), Relaxed);
-        page.word(at + place::FIGURES).store(7, Relaxed);
-        page.word(at + place::START).store(1, Relaxed);
+        let put = |pid: u32, taken: u64| {
+            page.word(at + place::PID).store(pid.into(), Relaxed);
+            page.word(at + place::FIGURES).store(7, Relaxed);
+            page.word(at + place::TAKEN).store(taken, Relaxed);
+        };
+        put(NOBODY, 1);
         assert_eq!(page.take(us), Some(at));
-        let words = [place::FIGURES, place::START].map(|word| page.word(at + word).load(Relaxed));
+        let words = [place::FIGURES, place::TAKEN].map(|word| page.word(at + word).load(Relaxed));
         assert_eq!(
             (words, page.word(header::DEPARTED).load(Relaxed)),
             ([0, 0], 7)
         );
-        // Of another namespace, nobody is known to be dead.
-        page.word(header::PIDS).store(1, Relaxed);
-        page.word(at + place::PID).store(NOBODY.into(), Relaxed);
-        assert_eq!(page.take(us), None);
+        // Of one that had our number before us.
+        put(us, 1);
+        assert_eq!(page.take(us), Some(at));
+        // Of another namespace, or where it is not known, nobody is known to be dead.
+        for namespace in [1, 0] {
+            page.word(header::PIDS).store(namespace, Relaxed);
+            put(NOBODY, 1);
+            assert_eq!(page.take(us), None);
+        }
+    }
+
+    /// Whoever touched the file's own pages would be ended by SIGBUS.
+    #[test]
+    fn file_that_is_truncated_is_not_written_and_ends_nobody() {
+        use std::os::unix::fs::FileExt;
+        let (page, file) = page();
+        let slot = slot_at(0);
+        page.word(slot).store(7, Relaxed);
+        page.show_slot(slot);
+        let mut word = [0; 8];
+        file.read_exact_at(&mut word, slot as u64 * 8).unwrap();
+        assert_eq!(u64::from_ne_bytes(word), 7);
+        file.write_all_at(&3_u64.to_ne_bytes(), header::FLUSH as u64 * 8)
+            .unwrap();
+        page.show_counts();
+        assert_eq!(page.asked(), Some(3));
+        for size in [5_000, 0] {
+            file.set_len(size).unwrap();
+            assert!(!page.show(slot + 512..slot + 600));
+            page.show_slot(slot);
+            page.show_counts();
+            page.release(slot);
+            assert_eq!(page.take(7), Some(slot));
+        }
+        assert_eq!(page.asked(), None);
     }
 }

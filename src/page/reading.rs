@@ -2,10 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::alive::{is_alive, namespace};
+use super::alive::{boot, is_alive, namespace};
 use super::figures::{Context, NUMBER, REGION_FIGURES, Sums};
 use super::folder::{self, SUFFIX};
 use super::layout::{
@@ -17,6 +18,8 @@ pub struct Reading {
     /// Where it lies.
     pub path: PathBuf,
     words: Vec<u64>,
+    /// Whether a process keeps the file locked.
+    locked: bool,
 }
 
 /// One process of it.
@@ -24,6 +27,8 @@ pub struct Reading {
 pub struct Process {
     /// Its number.
     pub pid: u32,
+    /// Whether it is a number that we know processes by: in another namespace it may be anybody's.
+    pub is_known: bool,
     /// When its figures were last written, in seconds of the epoch; 0: never.
     pub published: u64,
     /// Its figures.
@@ -36,9 +41,8 @@ impl Reading {
     /// Reads the file at `path`.
     pub fn of(path: &Path) -> io::Result<Self> {
         let mut bytes = Vec::new();
-        open(path, false)?
-            .take(BYTES as u64)
-            .read_to_end(&mut bytes)?;
+        let file = open(path, false)?;
+        (&file).take(BYTES as u64).read_to_end(&mut bytes)?;
         let words: Vec<_> = bytes
             .chunks_exact(8)
             .map(|word| u64::from_ne_bytes(word.try_into().unwrap_or_default()))
@@ -56,6 +60,8 @@ impl Reading {
         Ok(Self {
             path: path.to_path_buf(),
             words,
+            // SAFETY: an open descriptor; the lock, if it is had, goes with it.
+            locked: unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0,
         })
     }
 
@@ -111,7 +117,14 @@ impl Reading {
 
     /// Whether its process ids are those that we know processes by.
     pub fn is_of_our_namespace(&self) -> bool {
-        self.word(header::PIDS) == namespace()
+        let ours = namespace();
+        ours != 0 && self.word(header::PIDS) == ours
+    }
+
+    /// Whether it is of an earlier time of this machine: its processes are gone, and its ticks mean nothing.
+    fn is_of_another_boot(&self) -> bool {
+        let (boot, its) = (boot(), self.word(header::BOOT));
+        boot != 0 && its != 0 && its != boot
     }
 
     /// The user that it belongs to.
@@ -121,7 +134,14 @@ impl Reading {
 
     /// Whether all its processes are gone, as far as we can tell.
     pub fn is_stale(&self) -> bool {
-        self.is_of_our_namespace() && self.processes().next().is_none()
+        match self.word(header::PIDS) {
+            // It says so by a lock alone.
+            0 => !self.locked,
+            _ => {
+                self.is_of_another_boot()
+                    || self.is_of_our_namespace() && self.processes().next().is_none()
+            }
+        }
     }
 
     /// How many processes found no slot.
@@ -149,12 +169,12 @@ impl Reading {
             let pid = u32::try_from(self.word(at + place::PID))
                 .ok()
                 .filter(|&pid| pid != 0)?;
-            let there = !ours || is_alive(pid, self.word(at + place::START));
-            there.then(|| self.process(pid, at))
+            let there = !ours || is_alive(pid, self.word(at + place::TAKEN));
+            there.then(|| self.process(ours, pid, at))
         })
     }
 
-    fn process(&self, pid: u32, at: usize) -> Process {
+    fn process(&self, is_known: bool, pid: u32, at: usize) -> Process {
         let mut sums = Sums {
             contexts: self.word(at + place::CONTEXTS),
             sessions: self.word(at + place::SESSIONS),
@@ -168,6 +188,7 @@ impl Reading {
             .map(|number| self.context(at + place::FIRST_CONTEXT + number * context::WORDS));
         Process {
             pid,
+            is_known,
             published: self.word(at + place::PUBLISHED),
             sums,
             contexts: contexts.collect(),
@@ -225,4 +246,23 @@ fn open(path: &Path, write: bool) -> io::Result<File> {
         ));
     }
     Ok(file)
+}
+
+/// Whether the file is no page and cannot become one: truncated to nothing, or left before its first word was written,
+/// an hour ago or more.
+pub(super) fn was_given_up(path: &Path) -> bool {
+    let Ok(about) = path.symlink_metadata() else {
+        return false;
+    };
+    let is_old = about
+        .modified()
+        .is_ok_and(|when| when.elapsed().is_ok_and(|age| age.as_secs() >= 3600));
+    let is_empty = || {
+        let mut first = [0; 8];
+        match open(path, false) {
+            Ok(file) => file.read_exact_at(&mut first, 0).is_ok() && first == [0; 8],
+            Err(_) => about.size() == 0,
+        }
+    };
+    about.is_file() && is_old && is_empty()
 }

@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
+
+use sslcache::page::ASKED_EVERY_MS;
 
 use crate::failure::Failure;
 use crate::processes::{self, Tree};
@@ -65,6 +69,8 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     for tree in &trees {
         ask(tree)?;
     }
+    // From now on they know of it, whatever they turn to next.
+    thread::sleep(Duration::from_millis(2 * ASKED_EVERY_MS));
     if trees.is_empty() {
         println!("no process shows its figures, so none was asked");
     }
@@ -74,7 +80,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
 fn ask(tree: &Tree) -> Result<(), Failure> {
     let processes = tree.processes.iter();
     let names: Vec<_> = processes
-        .map(|process| format!("{} ({})", process.pid, processes::name_of(process.pid)))
+        .map(|process| format!("{} ({})", process.pid, processes::program_of(process)))
         .collect();
     let names = names.join(", ");
     tree.page.ask_to_flush().map_err(|error| {

@@ -21,7 +21,15 @@ impl Tree {
     }
 }
 
-/// What a process is called; empty where that cannot be learnt.
+/// What a process is called; empty where that cannot be learnt, or its number may be another one's.
+pub fn program_of(process: &Process) -> String {
+    match process.is_known {
+        true => name_of(process.pid),
+        false => String::new(),
+    }
+}
+
+/// What the process of this number is called; empty where that cannot be learnt.
 pub fn name_of(pid: u32) -> String {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     name.trim()
@@ -72,7 +80,10 @@ pub fn tree_of(pid: u32) -> Result<Tree, Failure> {
         }
     }
     let (trees, closed) = all();
-    let has_it = |tree: &Tree| tree.processes.iter().any(|process| process.pid == pid);
+    let has_it = |tree: &Tree| {
+        let mut processes = tree.processes.iter();
+        processes.any(|process| process.is_known && process.pid == pid)
+    };
     trees
         .into_iter()
         .find(has_it)

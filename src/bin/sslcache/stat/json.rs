@@ -6,7 +6,7 @@ use sslcache::page::reading::Process;
 use sslcache::page::{Context, FIGURES, REGION_FIGURES, Sums};
 
 use super::{Subject, region_figures, shown};
-use crate::processes::{Tree, name_of};
+use crate::processes::{Tree, program_of};
 
 /// All of it, ready to be printed.
 pub fn write(subject: &Subject) -> String {
@@ -51,7 +51,7 @@ fn tree(tree: &Tree) -> Value {
 fn process(process: &Process) -> Value {
     json!({
         "pid": process.pid,
-        "program": name_of(process.pid),
+        "program": program_of(process),
         "published": process.published,
         "contexts": process.sums.contexts,
         "sessions": process.sums.sessions,

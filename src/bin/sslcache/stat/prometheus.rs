@@ -6,7 +6,7 @@ use std::fmt::Write;
 use sslcache::page::{FIGURES, Figure, REGION_FIGURES, Sums};
 
 use super::{Subject, region_figures, shown};
-use crate::processes::name_of;
+use crate::processes::program_of;
 
 /// A metric of several samples, which have to stand together.
 struct Metric {
@@ -74,7 +74,7 @@ pub fn write(subject: &Subject) -> String {
                     let labels = format!(
                         "pid=\"{}\",program={}",
                         process.pid,
-                        quoted(&name_of(process.pid))
+                        quoted(&program_of(process))
                     );
                     let about = format!(
                         "{labels},version={},form={}",

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use sslcache::page::{Figure, Sums};
 
-use crate::processes::{Tree, name_of};
+use crate::processes::{Tree, program_of};
 use crate::stat::bytes;
 
 /// A process, between two looks.
@@ -131,7 +131,7 @@ impl Rates {
             let figure = |figure| in_a_second(sums.get(figure), before.get(figure));
             Row {
                 pid: process.pid,
-                program: name_of(process.pid),
+                program: program_of(process),
                 sums,
                 hits: in_a_second(sums.hits(), before.hits()),
                 misses: in_a_second(sums.misses(), before.misses()),
