@@ -27,8 +27,8 @@ typedef struct {
     unsigned char der[8192];
 } Ticket;
 
-enum { END, VISIT, VISIT_EARLY, VISIT_AND_BREAK, REMOVE_LAST, FLUSH, NUMBER, SET_SIZE, SET_TIMEOUT, OWN_DATA, FREE_CONTEXT,
-       OPEN_TICKET_SHOP };
+enum { END, VISIT, VISIT_EARLY, VISIT_AND_BREAK, REMOVE_LAST, FLUSH, NUMBER, SET_SIZE, SET_TIMEOUT, OWN_DATA, LATE_DATA,
+       FREE_CONTEXT, OPEN_TICKET_SHOP };
 
 /* Without padding: it is written as it is. */
 typedef struct {
@@ -124,10 +124,12 @@ static Answer obey(const Order *order)
         answer.result = SSL_SESSION_set_timeout(last, order->argument);
         break;
     case OWN_DATA:
+    case LATE_DATA:
         if (data_index < 0)
             data_index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, NULL);
         NEED(SSL_SESSION_set_ex_data(last, data_index, &data_index));
-        answer.result = SSL_CTX_add_session(server, last);
+        if (order->what == OWN_DATA)
+            answer.result = SSL_CTX_add_session(server, last);
         break;
     case OPEN_TICKET_SHOP:
         open_ticket_shop((int)order->argument);

@@ -76,6 +76,56 @@ pub fn each(mut visit: impl FnMut(*mut SSL_CTX, &Store)) -> bool {
     true
 }
 
+/// A context that is kept alive, and its store.
+struct Held {
+    ctx: *mut SSL_CTX,
+    store: Arc<Store>,
+}
+
+impl Held {
+    /// `None` for a context that has no reference left: it is being freed.
+    ///
+    /// # Safety
+    /// * `ctx` is the context of `store`, which does not leave the registry meanwhile.
+    unsafe fn new(ctx: *mut SSL_CTX, store: &Arc<Store>) -> Option<Self> {
+        // SAFETY: a context in the registry is not freed yet.
+        let held = unsafe { (store.libssl.SSL_CTX_up_ref)(ctx) } == 1;
+        held.then(|| Self {
+            ctx,
+            store: Arc::clone(store),
+        })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // SAFETY: the reference of `new`.
+        unsafe { (self.store.libssl.SSL_CTX_free)(self.ctx) };
+    }
+}
+
+/// Keeps a session that the application has just given data of its own in this process, whichever context has shared it.
+pub fn keep_back(session: &SessionRef) {
+    let Some(key) = key_of(session) else { return };
+    let Some(stores) = STORES.lock() else {
+        return;
+    };
+    let shared = stores
+        .with_sessions
+        .iter()
+        .filter(|(_, store)| store.may_share(&key, session));
+    let held: SmallVec<[_; 1]> = shared
+        .filter_map(|(&ctx, store)| {
+            // SAFETY: the registry has both, and is locked.
+            unsafe { Held::new(ptr::with_exposed_provenance_mut(ctx), store) }
+        })
+        .collect();
+    drop(stores);
+    for held in &held {
+        held.store.keep_back_everywhere(held.ctx, session);
+    }
+}
+
 /// Lets the expiry of a session follow its time and timeout in every cache that holds it.
 pub fn follow_expiry(session: &SessionRef) {
     let Some(key) = key_of(session) else { return };

@@ -1,6 +1,6 @@
 //! Single sessions: adding, removing, and the times that decide when they expire.
 
-use core::ffi::{c_int, c_long};
+use core::ffi::{c_int, c_long, c_void};
 
 use libc::time_t;
 
@@ -8,6 +8,7 @@ use super::attach::{attached, host_of};
 use super::fingerprint::Client;
 use super::guard::{passage, quietly};
 use super::registry;
+use super::sharing;
 use crate::cache::Standing;
 use crate::host::abi::SSL_SESS_CACHE_SERVER;
 use crate::host::types::*;
@@ -166,6 +167,34 @@ pub unsafe extern "C-unwind" fn SSL_SESSION_set_timeout(
         };
         // SAFETY: the caller's contract.
         unsafe { follow_expiry(session) };
+        Some(result)
+    })
+}
+
+/// SSL_SESSION_set_ex_data(3). What other processes have of a session would lack the data: from now on it is this
+/// process's alone.
+///
+/// # Safety
+/// * `session` is null or a live session.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_SESSION_set_ex_data(
+    session: *mut SSL_SESSION,
+    index: c_int,
+    data: *mut c_void,
+) -> c_int {
+    passage(0, || {
+        let host = locate::host()?;
+        // SAFETY: the caller's contract.
+        let result = unsafe { host.passthrough.SSL_SESSION_set_ex_data?(session, index, data) };
+        if result == 1
+            && !data.is_null()
+            && sharing::any_is_shared()
+            && let Ok(libssl) = &host.libssl
+            // SAFETY: the caller's contract.
+            && let Some(session) = unsafe { SessionRef::acquire(libssl, session) }
+        {
+            quietly(|| registry::keep_back(&session));
+        }
         Some(result)
     })
 }

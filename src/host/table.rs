@@ -126,6 +126,7 @@ functions! {
         SSL_SESSION_set_time(*mut SSL_SESSION, c_long) -> c_long;
         SSL_SESSION_set_time_ex(*mut SSL_SESSION, time_t) -> time_t;
         SSL_SESSION_set_timeout(*mut SSL_SESSION, c_long) -> c_long;
+        SSL_SESSION_set_ex_data(*mut SSL_SESSION, c_int, *mut c_void) -> c_int;
         SSL_set_SSL_CTX(*mut SSL, *mut SSL_CTX) -> *mut SSL_CTX;
         SSL_has_matching_session_id(*const SSL, *const c_uchar, c_uint) -> c_int;
         SSL_CTX_set_session_id_context(*mut SSL_CTX, *const c_uchar, c_uint) -> c_int;
@@ -144,6 +145,7 @@ functions! {
         SSL_CTX_new_ex(*mut OSSL_LIB_CTX, *const c_char, *const SSL_METHOD) -> *mut SSL_CTX;
         SSL_CTX_up_ref(*mut SSL_CTX) -> c_int;
         SSL_CTX_free(*mut SSL_CTX);
+        SSL_CTX_up_ref(*mut SSL_CTX) -> c_int;
         SSL_CTX_get_options(*const SSL_CTX) -> u64;
         SSL_CTX_ctrl(*mut SSL_CTX, c_int, c_long, *mut c_void) -> c_long;
         SSL_CTX_add_session(*mut SSL_CTX, *mut SSL_SESSION) -> c_int;

@@ -1,7 +1,7 @@
 //! The calls of a context's cache, where several processes have a say.
 
 use core::ffi::c_long;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Reach, common};
 use crate::cache::{Cache, Expiry, Key, Standing};
@@ -13,6 +13,21 @@ use crate::host::record::Record;
 use crate::host::types::SSL_CTX;
 use crate::host::{Host, SessionRef};
 use crate::tier::Share;
+
+/// Whether sessions were ever put where other processes have them, or came from there.
+static SHARED: AtomicBool = AtomicBool::new(false);
+
+fn note_shared() {
+    // Relaxed: it is asked by threads that have seen such a session.
+    if !SHARED.load(Ordering::Relaxed) {
+        SHARED.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether any context may have a session that other processes have, too.
+pub fn any_is_shared() -> bool {
+    SHARED.load(Ordering::Relaxed)
+}
 
 /// What is called where a session is to be added, found, removed or counted.
 impl Store {
@@ -91,6 +106,7 @@ impl Store {
         session: &SessionRef,
         put: impl FnOnce(&[u8], Expiry) -> bool,
     ) -> bool {
+        note_shared();
         !self.has_to_stay(session)
             && attempt(|| {
                 let record = session.encode()?;
@@ -153,6 +169,22 @@ impl Store {
         } else {
             // Others would have it without the data.
             self.remove_shared(share, &key);
+        }
+    }
+
+    /// Whether this very session is in the own cache, and perhaps in the region.
+    pub fn may_share(&self, key: &Key, session: &SessionRef) -> bool {
+        let expiry = expiry_of(session);
+        let is_same = |cache: &Cache<SessionRef>| cache.set_expiry_if_same(key, session, expiry);
+        !self.cache.is_empty()
+            && self.with_cache(is_same) == Some(true)
+            && !self.known_shares().is_empty()
+    }
+
+    /// The same as `keep_back`, wherever the context shares.
+    pub fn keep_back_everywhere(&self, ctx: *mut SSL_CTX, session: &SessionRef) {
+        for reach in self.reaches(ctx) {
+            self.keep_back(ctx, reach, session);
         }
     }
 
@@ -247,6 +279,7 @@ impl Store {
         usage: Usage,
         (now, may_stay): (c_long, bool),
     ) -> Option<SessionRef> {
+        note_shared();
         let mut record = Record::default();
         attempt(|| match usage {
             Usage::Taken => share.take(key, None, now, Some(&mut record)),

@@ -37,6 +37,7 @@ use crate::config::{Group, settings};
 use crate::host::types::SSL_CTX;
 use crate::lock::Lock;
 use crate::tier::{Lot, Realm, Region, Share};
+pub use calls::any_is_shared;
 use common::Point;
 pub use common::{Common, common, is_named, make_early};
 use deferred::Deferred;
