@@ -18,6 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::mapping::Mapping;
+use crate::uncancelled::Uncancelled;
 
 /// What protects a `T`. Where the lock is lost, or a thread panicked while it held it, there is no `T` any more.
 pub struct Lock<T> {
@@ -69,6 +70,7 @@ impl<T> Lock<T> {
         if before == LOST {
             return None;
         }
+        let _uncancelled = Uncancelled::new();
         for _ in 0..TRIES {
             match self.mutex.try_lock() {
                 Ok(guard) => {

@@ -5,6 +5,7 @@ use core::mem;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::mapping::check_file_limit;
+use crate::uncancelled::Uncancelled;
 
 /// What a line is about. Each is spoken of once, so that a server which meets the same trouble with every
 /// connection does not fill its log with it; a forked process goes on where its parent was.
@@ -34,6 +35,7 @@ pub fn line_once(topic: Topic, line: fmt::Arguments<'_>) {
     if SAID[topic as usize].swap(true, Ordering::Relaxed) {
         return;
     }
+    let _uncancelled = Uncancelled::new();
     let line = format!("{line}\n");
     if !is_fit_for(&line, libc::STDERR_FILENO) {
         return;

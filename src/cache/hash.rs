@@ -15,6 +15,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::key::{Key, WORDS};
+use crate::uncancelled::Uncancelled;
 
 /// The random numbers of one cache.
 pub(super) struct Hash {
@@ -25,6 +26,7 @@ pub(super) struct Hash {
 impl Hash {
     pub(super) fn new() -> Hash {
         // Seeded by the operating system; SipHash makes as many words of it as are asked for.
+        let _uncancelled = Uncancelled::new(); // the system is asked for random numbers
         let random = RandomState::new();
         let word = |number: usize| u128::from(random.hash_one(number));
         let wide = |number| word(2 * number) << 64 | word(2 * number + 1);

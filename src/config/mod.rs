@@ -27,6 +27,7 @@ use once_cell::race::OnceBox;
 
 use crate::privilege::is_privileged;
 use crate::say::{self, Topic};
+use crate::uncancelled::Uncancelled;
 use values::Refusal;
 
 /// What every variable of ours begins with.
@@ -249,6 +250,7 @@ pub fn settings_unsaid() -> Settings {
 pub fn settings() -> &'static Settings {
     static READ: OnceBox<Settings> = OnceBox::new();
     READ.get_or_init(|| {
+        let _uncancelled = Uncancelled::new();
         let (settings, complaints) = read::Sources::of_this_process().read();
         if let Some(line) = complaints.line() {
             say::once(Topic::Settings, format_args!("{line}"));

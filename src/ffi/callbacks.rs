@@ -189,29 +189,29 @@ pub unsafe extern "C-unwind" fn on_get(
         let reach = unsafe { reach_of(&store, ctx, ssl) };
         let found = match store.find(ctx, reach, &key, usage) {
             Some(session) => {
-                if store.asks_for(&session) {
+                let its_own = if store.asks_for(&session) {
                     // SAFETY: the host's own arguments.
-                    let its_own =
-                        unsafe { ask_application(&store, ctx, ssl, (id, id_len, copy), version) };
-                    if !its_own.is_null() {
-                        claim.map(Claim::leave);
-                        live::leave();
-                        return Some(its_own);
+                    unsafe { ask_application(&store, ctx, ssl, (id, id_len, copy), version) }
+                } else {
+                    ptr::null_mut()
+                };
+                if its_own.is_null() {
+                    if single_use {
+                        // SAFETY: our context and a session that we hold.
+                        unsafe { store.lend(ctx, session.as_ptr()) };
                     }
+                    // SAFETY: the host passes a place for it. The reference is handed over.
+                    unsafe { *copy = 0 };
+                    session.into_raw()
+                } else {
+                    its_own
                 }
-                if single_use {
-                    // SAFETY: our context and a session that we hold.
-                    unsafe { store.lend(ctx, session.as_ptr()) };
-                }
-                // SAFETY: the host passes a place for it. The reference is handed over.
-                unsafe { *copy = 0 };
-                session.into_raw()
             }
             // SAFETY: the host's own arguments.
             None => unsafe { ask_application(&store, ctx, ssl, (id, id_len, copy), version) },
         };
         if !found.is_null() {
-            claim.map(Claim::leave); // the removal that follows releases it
+            claim.into_iter().for_each(Claim::leave); // the removal that follows releases it
         } else {
             connections::note_standing(ssl, store.standing_of(&key));
         }
