@@ -211,7 +211,7 @@ pub unsafe extern "C-unwind" fn SSL_free(ssl: *mut SSL) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_clear(ssl: *mut SSL) -> c_int {
     passage(0, || {
-        let clear = locate::host()?.passthrough.SSL_clear?;
+        let clear = owners::host_of(ssl.cast())?.passthrough.SSL_clear?;
         // SAFETY: the caller's contract.
         Some(freeing::while_ending(|| unsafe { clear(ssl) }))
     })
@@ -224,7 +224,7 @@ pub unsafe extern "C-unwind" fn SSL_clear(ssl: *mut SSL) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_set_session(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int {
     passage(0, || {
-        let set = locate::host()?.passthrough.SSL_set_session?;
+        let set = owners::host_of(ssl.cast())?.passthrough.SSL_set_session?;
         // SAFETY: the caller's contract.
         Some(freeing::while_ending(|| unsafe { set(ssl, session) }))
     })

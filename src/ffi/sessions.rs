@@ -183,7 +183,7 @@ pub unsafe extern "C-unwind" fn SSL_SESSION_set_ex_data(
     data: *mut c_void,
 ) -> c_int {
     passage(0, || {
-        let host = locate::host()?;
+        let host = owners::host_of(session.cast())?;
         // SAFETY: the caller's contract.
         let result = unsafe { host.passthrough.SSL_SESSION_set_ex_data?(session, index, data) };
         if result == 1

@@ -145,7 +145,6 @@ functions! {
         SSL_CTX_new_ex(*mut OSSL_LIB_CTX, *const c_char, *const SSL_METHOD) -> *mut SSL_CTX;
         SSL_CTX_up_ref(*mut SSL_CTX) -> c_int;
         SSL_CTX_free(*mut SSL_CTX);
-        SSL_CTX_up_ref(*mut SSL_CTX) -> c_int;
         SSL_CTX_get_options(*const SSL_CTX) -> u64;
         SSL_CTX_ctrl(*mut SSL_CTX, c_int, c_long, *mut c_void) -> c_long;
         SSL_CTX_add_session(*mut SSL_CTX, *mut SSL_SESSION) -> c_int;
