@@ -36,6 +36,12 @@ pub const FIRST: u32 = 1;
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_micros(50);
 
+impl<T: Default> Default for Lock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
 impl<T> Lock<T> {
     /// An open lock.
     pub const fn new(value: T) -> Self {

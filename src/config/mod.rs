@@ -96,7 +96,7 @@ impl Setting {
 const SWITCH: &str = "0 or 1, no or yes, off or on, false or true";
 
 /// Every setting.
-pub static SETTINGS: [Setting; 8] = [
+pub static SETTINGS: [Setting; 9] = [
     Setting {
         name: "region",
         default: "none",
@@ -156,6 +156,18 @@ pub static SETTINGS: [Setting; 8] = [
         }),
     },
     Setting {
+        name: "strict_names",
+        default: "0",
+        unit: SWITCH,
+        meaning: "A session or ticket is resumed only for the server name (RFC 6066, section 3), and under the access \
+                  rules, that it was made for; in one process, too.",
+        takes: Some(Takes {
+            bare: Bare::Switch,
+            set: |to, text| values::switch(text).map(|on| to.strict_names = on),
+            get: |of| values::write_switch(of.strict_names),
+        }),
+    },
+    Setting {
         name: "verbose",
         default: "0",
         unit: SWITCH,
@@ -200,6 +212,8 @@ pub struct Settings {
     pub force: bool,
     /// Whose keys stateless tickets are made with.
     pub ticket_keys: TicketKeys,
+    /// Whether sessions and tickets are good for one server name alone.
+    pub strict_names: bool,
     /// Whether to say that we are active.
     pub verbose: bool,
     /// Whether the figures of this process are shown.
@@ -234,6 +248,7 @@ impl Default for Settings {
             group: Group::None,
             force: false,
             ticket_keys: TicketKeys::Own,
+            strict_names: false,
             verbose: false,
             stats: true,
         }

@@ -3,17 +3,17 @@
 //! They run without a lock of ours, and call the application's callbacks in libssl's order and with
 //! libssl's arguments.
 
-use core::ffi::{c_int, c_uchar};
-use core::ptr;
-use core::slice;
+use core::ffi::{c_int, c_uchar, c_void};
+use core::sync::atomic::Ordering;
+use core::{mem, ptr, slice};
 
+use super::alike::{self, Terms};
 use super::attach::{attached, session_context};
 use super::claims::Claim;
 use super::connections;
-use super::fingerprint::Client;
-use super::guard::passage;
+use super::guard::{guard, passage};
 use super::live;
-use super::sharing::Reach;
+use super::sharing::Way;
 use super::store::{Store, Usage, now};
 use crate::cache::{Key, Standing};
 use crate::host::abi::*;
@@ -21,7 +21,7 @@ use crate::host::types::*;
 use crate::host::{Libssl, SessionRef};
 
 /// A QUIC connection's answer to SSL_version: OSSL_QUIC1_VERSION of 3.2 and later. Its sessions are TLS 1.3's.
-const QUIC_VERSION: c_int = 1;
+pub const QUIC_VERSION: c_int = 1;
 
 /// A handshake is done (for TLS 1.3: a ticket is made or has come) and the host would add the session to its
 /// cache, then offer it to the application with one reference to give away.
@@ -39,8 +39,12 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
         let mut added_to = None;
         // SAFETY: the host passes live objects.
         let belongs = || unsafe { belongs_in_cache(&store, ctx, ssl, session, is_server) };
-        // SAFETY: the host passes a live connection.
-        let serves = || !is_server || unsafe { store.serves(ssl) };
+        let terms = match is_server {
+            // SAFETY: the host passes live objects, inside the handshake.
+            true => unsafe { alike::made(&store, ctx, ssl) },
+            false => Terms::ALONE,
+        };
+        let serves = || !is_server || store.serves(&terms);
         if store.stores_by_itself() && serves() && belongs() {
             // SAFETY: the host passes a live connection.
             let returned = unsafe { (libssl.SSL_session_reused)(ssl) } == 1;
@@ -49,11 +53,14 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
             } else {
                 connections::standing(ssl)
             };
-            // SAFETY: the host passes live objects.
-            let reach = unsafe { reach_of(&store, ctx, ssl) };
+            let way = Way {
+                reach: store.reach(ctx, terms.client),
+                to_all: is_server,
+                terms,
+            };
             // SAFETY: the host passes a live session.
-            unsafe { store.add(ctx, session, standing, (reach, is_server)) };
-            added_to = Some(reach);
+            unsafe { store.add(ctx, session, standing, way) };
+            added_to = Some(way.reach);
         }
         let kept = match store.new_callback.get().filter(|_| store.calls_back()) {
             Some(callback) => {
@@ -74,20 +81,6 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
         live::leave();
         Some(kept)
     })
-}
-
-/// How far the cache reaches for a connection.
-///
-/// # Safety
-/// * `ctx` is the context of `store`, `ssl` a connection of it, both alive.
-unsafe fn reach_of(store: &Store, ctx: *mut SSL_CTX, ssl: *const SSL) -> Reach {
-    let client = if store.may_group() {
-        // SAFETY: the caller's contract.
-        unsafe { Client::of_connection(store.host, ssl) }
-    } else {
-        Client::Anybody
-    };
-    store.reach(ctx, client)
 }
 
 /// Whether libssl adds a new session to its internal cache: not the TLS 1.3 sessions of a server, whose
@@ -157,9 +150,10 @@ pub unsafe extern "C-unwind" fn on_get(
         store.goes_on(ctx);
         live::enter(&store, ctx);
         store.auto_clear(ctx, true); // before the look-up, as it was due at the end of an earlier handshake
-        // SAFETY: the host passes a live connection.
-        if !unsafe { store.serves(ssl) } {
-            return None; // whoever is forced has no callback to be asked
+        // SAFETY: the host passes a live connection, whose ClientHello it handles.
+        let terms = unsafe { alike::asked(&store, ctx, ssl) };
+        if !store.serves(&terms) {
+            return None; // a forced context has no get callback to be asked
         }
         // SAFETY: the host passes a live connection.
         let version = unsafe { version_of(store.libssl, ssl) };
@@ -185,13 +179,14 @@ pub unsafe extern "C-unwind" fn on_get(
             TLS1_3_VERSION => Usage::Once,
             _ => Usage::Again,
         };
-        // SAFETY: the host passes live objects.
-        let reach = unsafe { reach_of(&store, ctx, ssl) };
-        let found = match store.find(ctx, reach, &key, usage) {
+        let reach = store.reach(ctx, terms.client);
+        let found = match store.find(ctx, reach, &key, usage, &terms) {
             Some(session) => {
                 let its_own = if store.asks_for(&session) {
                     // SAFETY: the host's own arguments.
-                    unsafe { ask_application(&store, ctx, ssl, (id, id_len, copy), version) }
+                    unsafe {
+                        ask_application(&store, ctx, ssl, (id, id_len, copy), (version, terms))
+                    }
                 } else {
                     ptr::null_mut()
                 };
@@ -208,7 +203,9 @@ pub unsafe extern "C-unwind" fn on_get(
                 }
             }
             // SAFETY: the host's own arguments.
-            None => unsafe { ask_application(&store, ctx, ssl, (id, id_len, copy), version) },
+            None => unsafe {
+                ask_application(&store, ctx, ssl, (id, id_len, copy), (version, terms))
+            },
         };
         if !found.is_null() {
             claim.into_iter().for_each(Claim::leave); // the removal that follows releases it
@@ -230,7 +227,7 @@ unsafe fn ask_application(
     ctx: *mut SSL_CTX,
     ssl: *mut SSL,
     (id, id_len, copy): (*const c_uchar, c_int, *mut c_int),
-    version: c_int,
+    (version, terms): (c_int, Terms),
 ) -> *mut SSL_SESSION {
     let Some(callback) = store.get_callback.get().filter(|_| store.calls_back()) else {
         return ptr::null_mut();
@@ -256,10 +253,13 @@ unsafe fn ask_application(
         // SAFETY: the caller's contract.
         unsafe { store.lend(ctx, answer) };
     } else {
+        let way = Way {
+            reach: store.reach(ctx, terms.client),
+            to_all: true,
+            terms,
+        };
         // SAFETY: the caller's contract.
-        let reach = unsafe { reach_of(store, ctx, ssl) };
-        // SAFETY: the caller's contract.
-        unsafe { store.add(ctx, answer, Standing::Proven, (reach, true)) };
+        unsafe { store.add(ctx, answer, Standing::Proven, way) };
     }
     answer
 }
@@ -289,5 +289,83 @@ pub unsafe fn version_of(libssl: &Libssl, ssl: *const SSL) -> c_int {
     match unsafe { (libssl.SSL_version)(ssl) } {
         QUIC_VERSION => TLS1_3_VERSION,
         version => version,
+    }
+}
+
+/// What the host is given in place of a callback that the application sets by a control command, if anything.
+///
+/// # Safety
+/// * `ctx` is the live context of `store`; `callback` is null or of the type that the command takes.
+pub unsafe fn in_place_of(
+    store: &Store,
+    ctx: *mut SSL_CTX,
+    command: c_int,
+    callback: Option<AnyCallback>,
+) -> Option<Option<AnyCallback>> {
+    match command {
+        SSL_CTRL_SET_TLSEXT_SERVERNAME_CB => {
+            // SAFETY: the command takes callbacks of this type.
+            let callback = unsafe {
+                mem::transmute::<Option<AnyCallback>, Option<ServernameCallback>>(callback)
+            };
+            store.servername_callback.set(callback);
+            let learned = &store.alike.learned;
+            learned
+                .has_servername_callback
+                .store(callback.is_some(), Ordering::Relaxed);
+            learned.changed();
+            let ours: ServernameCallback = on_servername;
+            // SAFETY: the host calls it as what the command takes.
+            Some(
+                callback
+                    .map(|_| unsafe { mem::transmute::<ServernameCallback, AnyCallback>(ours) }),
+            )
+        }
+        SSL_CTRL_SET_TLS_EXT_SRP_USERNAME_CB if callback.is_some() => {
+            store.alike.learned.note_secrets();
+            None
+        }
+        SSL_CTRL_SET_TLSEXT_TICKET_KEY_CB => {
+            // SAFETY: the command takes callbacks of this type; the caller's contract.
+            unsafe {
+                let callback =
+                    mem::transmute::<Option<AnyCallback>, Option<HmacTicketKeyCallback>>(callback);
+                let ours = store.stand_in_front_of_hmac(ctx, callback)?;
+                Some(mem::transmute::<
+                    Option<HmacTicketKeyCallback>,
+                    Option<AnyCallback>,
+                >(ours))
+            }
+        }
+        _ => None,
+    }
+}
+
+/// A ClientHello was handled so far that the application may choose another context by the name in it: under which rule
+/// the connection begins is noted before, so that it is learned what the application makes of it.
+pub unsafe extern "C-unwind" fn on_servername(
+    ssl: *mut SSL,
+    alert: *mut c_int,
+    argument: *mut c_void,
+) -> c_int {
+    let callback = guard(None, || {
+        // SAFETY: the host passes a live connection.
+        let ctx = unsafe { session_context(ssl) }?;
+        // SAFETY: the connection holds a reference to the context.
+        let store = unsafe { attached(ctx) }?;
+        // SAFETY: the host passes a live connection, whose ClientHello it handles.
+        unsafe { alike::begins(&store, ctx, ssl) };
+        // SAFETY: as above.
+        let current = unsafe { (store.libssl.SSL_get_SSL_CTX)(ssl) };
+        // As libssl: the callback of the context that the connection has, or else of the one that it was made from.
+        // SAFETY: as above.
+        let of_current =
+            unsafe { attached(current) }.and_then(|store| store.servername_callback.get());
+        Some(of_current.or_else(|| store.servername_callback.get()))
+    });
+    match callback {
+        // SAFETY: the application's callback, with the host's arguments.
+        Some(callback) => unsafe { callback(ssl, alert, argument) },
+        None => SSL_TLSEXT_ERR_NOACK,
     }
 }

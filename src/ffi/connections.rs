@@ -1,12 +1,12 @@
-//! What is kept with a connection: the context it was made from, where it has another one now, and what is known of its
-//! client.
+//! What is kept with a connection: the context it was made from, where it has another one now, what is known of its
+//! client, and what decides with whom it shares.
 //!
 //! Not in its ex_data: that is the program's, and a QUIC connection's is used by two threads at once. It is kept
 //! [beside](crate::side_table) the connection, from the call that has something to keep until [`super::hooks`] tells that
 //! the connection is freed.
 
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
 use crate::cache::Standing;
 use crate::host::types::{SSL, SSL_CTX};
@@ -19,6 +19,10 @@ struct Connection {
     made_from: AtomicPtr<SSL_CTX>,
     /// What the session says of the client, that it offered in vain: a [`Standing`].
     standing: AtomicU8,
+    /// Under which rule and name it began; 0 where that was not noted. See [`super::alike`].
+    began: AtomicU64,
+    /// Whether it has a setting of its own that no getter tells.
+    is_apart: AtomicBool,
 }
 
 /// Servers have as many as have been switched to another context, or have offered a session in vain.
@@ -70,6 +74,34 @@ pub fn standing(ssl: *const SSL) -> Standing {
         .unwrap_or(Standing::New)
 }
 
+/// Notes under which rule and name a living connection began, by a key of both.
+pub fn note_beginning(ssl: *const SSL, key: u64) {
+    CONNECTIONS.enter(ssl.addr(), |connection| {
+        connection.began.store(key, Ordering::Relaxed);
+    });
+}
+
+/// What `note_beginning` noted.
+pub fn beginning(ssl: *const SSL) -> Option<u64> {
+    let noted = CONNECTIONS.find(ssl.addr())?.began.load(Ordering::Relaxed);
+    (noted != 0).then_some(noted)
+}
+
+/// Sets a living connection apart: it has a setting of its own that no getter tells.
+pub fn set_apart(ssl: *const SSL) {
+    CONNECTIONS.enter(ssl.addr(), |connection| {
+        connection.is_apart.store(true, Ordering::Relaxed);
+    });
+}
+
+/// Whether it was set apart.
+pub fn is_apart(ssl: *const SSL) -> bool {
+    !CONNECTIONS.is_empty()
+        && CONNECTIONS
+            .find(ssl.addr())
+            .is_some_and(|connection| connection.is_apart.load(Ordering::Relaxed))
+}
+
 /// Forgets a connection that is freed, or that begins at the address of one whose end was not told.
 pub fn forget(ssl: *const SSL) {
     CONNECTIONS.remove(ssl.addr(), |connection| {
@@ -79,5 +111,7 @@ pub fn forget(ssl: *const SSL) {
         connection
             .standing
             .store(Standing::New as u8, Ordering::Relaxed);
+        connection.began.store(0, Ordering::Relaxed);
+        connection.is_apart.store(false, Ordering::Relaxed);
     });
 }

@@ -10,12 +10,12 @@ use super::attach::{
     session_context, while_making,
 };
 use super::callbacks::version_of;
-use super::fingerprint;
 use super::freeing;
 use super::guard::{passage, quietly};
 use super::hooks;
 use super::known;
 use super::live;
+use super::sharing;
 use crate::host::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
 use crate::host::inside::Inside;
 use crate::host::scratch::Origin;
@@ -173,7 +173,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_session_id_context(
             // SAFETY: the caller's contract; the host has read as many.
             len => unsafe { slice::from_raw_parts(id_context, len as usize) },
         };
-        let store = if fingerprint::matters() {
+        let store = if sharing::asks_for_id_contexts() {
             // SAFETY: the caller's contract.
             unsafe { attached(ctx) }
         } else {

@@ -7,11 +7,10 @@
 
 use core::sync::atomic::Ordering;
 
-use super::fingerprint::Client;
+use super::alike::{Client, Terms};
 use super::store::Store;
 use crate::config::settings;
 use crate::host::abi::*;
-use crate::host::types::SSL;
 
 impl Store {
     /// Whether the cache is on although the application has switched it off.
@@ -44,12 +43,8 @@ impl Store {
     }
 
     /// Whether the cache of this context is there for a connection of a server: a forced one is not where the client is
-    /// asked for a certificate.
-    ///
-    /// # Safety
-    /// * `ssl` is a connection of the store's host, alive during the call.
-    pub unsafe fn serves(&self, ssl: *const SSL) -> bool {
-        // SAFETY: the caller's contract.
-        !self.is_forced() || unsafe { Client::of_connection(self.host, ssl) } == Client::Anybody
+    /// asked for a certificate, or may yet be.
+    pub fn serves(&self, terms: &Terms) -> bool {
+        !self.is_forced() || terms.client == Client::Anybody && terms.tag.is_some()
     }
 }

@@ -7,7 +7,7 @@
 //! * [`contexts`], [`sessions`], [`settings`] and [`stats`] are the exported functions, by subject.
 //! * [`attach`] takes a context over; [`callbacks`] is what the host calls.
 //! * [`store`] is what we keep with a context; [`view`], [`clearing`], [`snapshot`] and [`ending`] are its parts.
-//! * [`sharing`] is its way to other processes, with those of its [`fingerprint`], to which its [`id_context`] belongs;
+//! * [`sharing`] is its way to other processes, and [`alike`] decides who there may have what; its [`id_context`] belongs to it;
 //!   [`forcing`] gives a cache to who has none.
 //! * [`tickets`] gives all processes one set of keys for stateless tickets.
 //! * [`presence`] is how we came into the process; [`live`] shows what we do there.
@@ -15,6 +15,7 @@
 //! * [`claims`] sees to it that early data is accepted once; [`registry`] knows all stores,
 //!   [`known`] finds one fast; [`connections`] is what is kept with an `SSL`; [`hooks`] tells when all these end.
 
+mod alike;
 pub mod attach;
 mod callback;
 mod callbacks;
@@ -23,7 +24,6 @@ mod clearing;
 mod connections;
 pub mod contexts;
 mod ending;
-mod fingerprint;
 mod forcing;
 mod freeing;
 mod guard;
@@ -35,6 +35,7 @@ mod live;
 mod presence;
 mod registry;
 pub mod sessions;
+pub mod setters;
 pub mod settings;
 mod sharing;
 mod snapshot;

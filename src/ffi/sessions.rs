@@ -4,11 +4,11 @@ use core::ffi::{c_int, c_long, c_void};
 
 use libc::time_t;
 
+use super::alike;
 use super::attach::{attached, host_of};
-use super::fingerprint::Client;
 use super::guard::{passage, quietly};
 use super::registry;
-use super::sharing;
+use super::sharing::{self, Way};
 use crate::cache::Standing;
 use crate::host::abi::SSL_SESS_CACHE_SERVER;
 use crate::host::types::*;
@@ -30,16 +30,15 @@ pub unsafe extern "C-unwind" fn SSL_CTX_add_session(
         }
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
-            let client = if store.may_group() {
-                // SAFETY: the caller's contract.
-                unsafe { Client::of_context(store.host, ctx) }
-            } else {
-                Client::Anybody
-            };
-            let to_all = store.mode_has(SSL_SESS_CACHE_SERVER);
-            let where_to = (store.reach(ctx, client), to_all);
             // SAFETY: the caller's contract.
-            return Some(unsafe { store.add(ctx, session, Standing::New, where_to) }.into());
+            let terms = unsafe { alike::added(&store, ctx, session) };
+            let way = Way {
+                reach: store.reach(ctx, terms.client),
+                to_all: store.mode_has(SSL_SESS_CACHE_SERVER),
+                terms,
+            };
+            // SAFETY: the caller's contract.
+            return Some(unsafe { store.add(ctx, session, Standing::New, way) }.into());
         }
         // SAFETY: the caller's contract.
         Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_add_session?(ctx, session) })

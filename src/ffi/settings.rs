@@ -6,8 +6,10 @@
 use core::ffi::{CStr, c_int, c_long, c_void};
 use core::mem;
 use core::ptr::{self, NonNull};
+use core::slice;
 
 use super::attach::{Early, attached, host_of};
+use super::callbacks;
 use super::guard::passage;
 use crate::host::abi::*;
 use crate::host::types::*;
@@ -36,8 +38,35 @@ pub unsafe extern "C-unwind" fn SSL_CTX_ctrl(
             // SAFETY: the caller's contract.
             unsafe { leave_ticket_keys(ctx) };
         }
+        if let Some(list) = list_of(command, argument, pointer)
+            && answer == 1
+            // SAFETY: the caller's contract.
+            && let Some(store) = unsafe { attached(ctx) }
+        {
+            store.alike.learned.lists.set(command, list);
+            store.alike.learned.changed();
+        }
         Some(answer)
     })
+}
+
+/// The list that a command sets, of groups or signature algorithms, which no getter tells.
+fn list_of<'a>(command: c_int, argument: c_long, pointer: *mut c_void) -> Option<&'a [u8]> {
+    if pointer.is_null() {
+        return None;
+    }
+    match command {
+        SSL_CTRL_SET_GROUPS_LIST | SSL_CTRL_SET_SIGALGS_LIST | SSL_CTRL_SET_CLIENT_SIGALGS_LIST => {
+            // SAFETY: a C string, by the manual.
+            Some(unsafe { CStr::from_ptr(pointer.cast()) }.to_bytes())
+        }
+        SSL_CTRL_SET_GROUPS | SSL_CTRL_SET_SIGALGS | SSL_CTRL_SET_CLIENT_SIGALGS => {
+            let number = usize::try_from(argument).ok()?;
+            // SAFETY: as many ints, by the manual.
+            Some(unsafe { slice::from_raw_parts(pointer.cast(), number * size_of::<c_int>()) })
+        }
+        _ => None,
+    }
 }
 
 /// Whether the application sets the keys of its tickets, or gets them: then it gives them to others.
@@ -75,6 +104,13 @@ pub unsafe extern "C-unwind" fn SSL_CTX_callback_ctrl(
 ) -> c_long {
     passage(0, || {
         // SAFETY: the caller's contract.
+        let store = unsafe { attached(ctx) };
+        let in_place = store.and_then(|store| {
+            // SAFETY: the caller's contract.
+            unsafe { callbacks::in_place_of(&store, ctx, command, callback) }
+        });
+        let callback = in_place.unwrap_or(callback);
+        // SAFETY: the caller's contract.
         let answer =
             unsafe { host_of(ctx)?.passthrough.SSL_CTX_callback_ctrl?(ctx, command, callback) };
         if command == SSL_CTRL_SET_TLSEXT_TICKET_KEY_CB {
@@ -98,6 +134,9 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_tlsext_ticket_key_evp_cb(
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
             store.forget_ticket_keys();
+            if store.stand_in_front(callback) {
+                return Some(1);
+            }
         } else {
             Early::note(ctx, Early::has_ticket_keys);
         }

@@ -10,6 +10,7 @@ use core::ffi::{c_int, c_long};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use super::alike::{Alike, Terms};
 use super::attach::called_by;
 use super::callback::Callback;
 use super::claims::Claims;
@@ -21,7 +22,7 @@ use super::id_context::IdContext;
 use super::leaving;
 use super::live;
 use super::registry;
-use super::sharing::{Reach, Sharing};
+use super::sharing::{Reach, Sharing, Way};
 use super::snapshot::Snapshots;
 use super::tickets::TicketSharing;
 use crate::cache::{Cache, Expiry, Inserted, Key, Outcome, Standing};
@@ -46,6 +47,7 @@ pub struct Store {
     pub new_callback: Callback<NewSessionCallback>,
     pub remove_callback: Callback<RemoveSessionCallback>,
     pub get_callback: Callback<GetSessionCallback>,
+    pub servername_callback: Callback<ServernameCallback>,
     pub(super) counters: Counters,
     /// How often a flush was asked for from outside, and done.
     pub(super) flushed: AtomicU64,
@@ -60,6 +62,10 @@ pub struct Store {
     pub(super) ending: Ending,
     pub(super) sharing: Sharing,
     pub id_context: IdContext,
+    /// What decides with whom it shares.
+    pub(super) alike: Alike,
+    /// The number of this store, which no other one of this process or of those forked from it has.
+    pub(super) serial: u64,
     pub(super) tickets: TicketSharing,
     pub(super) snapshots: Snapshots,
 }
@@ -101,6 +107,7 @@ impl Store {
             new_callback: Callback::none(),
             remove_callback: Callback::none(),
             get_callback: Callback::none(),
+            servername_callback: Callback::none(),
             counters: Counters::default(),
             flushed: AtomicU64::new(page::flushes()),
             broken: AtomicBool::new(false),
@@ -111,6 +118,8 @@ impl Store {
             ending: Ending::default(),
             sharing: Sharing::new(size),
             id_context: IdContext::new(),
+            alike: Alike::default(),
+            serial: next_serial(),
             tickets: TicketSharing::default(),
             snapshots: Snapshots::default(),
         }
@@ -155,7 +164,7 @@ impl Store {
         ctx: *mut SSL_CTX,
         session: *mut SSL_SESSION,
         standing: Standing,
-        where_to: (Reach, bool),
+        way: Way,
     ) -> bool {
         // SAFETY: the caller's contract.
         let Some(lent) = (unsafe { SessionRef::lend(self.libssl, session) }) else {
@@ -170,7 +179,7 @@ impl Store {
         let now = now();
         self.update_time(&lent, now);
         live::tick(self, ctx, now, || {
-            self.put_in(ctx, (key, &lent), standing, where_to, now)
+            self.put_in(ctx, (key, &lent), standing, way, now)
         })
     }
 
@@ -179,11 +188,13 @@ impl Store {
         ctx: *mut SSL_CTX,
         (key, lent): (Key, &SessionRef),
         standing: Standing,
-        (reach, to_all): (Reach, bool),
+        way: Way,
         now: c_long,
     ) -> bool {
-        if !matches!(reach, Reach::Own) || self.may_group() {
-            return self.add_shared(ctx, reach, (key, lent), standing, to_all);
+        // SAFETY: a session of this host, which the caller keeps alive.
+        unsafe { self.note_tag(lent.as_ptr(), &way.terms) };
+        if !matches!(way.reach, Reach::Own) || self.may_group() {
+            return self.add_shared(ctx, way, (key, lent), standing);
         }
         // After all reading, which waits for the session's memory in one go: nothing overtakes the counting.
         let expiry = expiry_of(lent);
@@ -392,12 +403,17 @@ impl Store {
         reach: Reach,
         key: &Key,
         usage: Usage,
+        terms: &Terms,
     ) -> Option<SessionRef> {
         if self.mode_has(SSL_SESS_CACHE_NO_INTERNAL_LOOKUP) {
             return None;
         }
+        if self.looks_at_names() && !self.has_for(key, terms) {
+            self.count_miss();
+            return None;
+        }
         let found = if !matches!(reach, Reach::Own) || self.may_group() {
-            self.find_shared(ctx, reach, key, usage)
+            self.find_shared(ctx, reach, key, usage, terms)
         } else {
             let found = self.look_up(&self.cache, key, usage);
             // A fork since the question: a child may have inherited what was just taken out, and give it away, too.
@@ -426,6 +442,14 @@ impl Store {
         self.counters.hits.fetch_add(1, Ordering::Relaxed);
         self.count_age(session.time_and_timeout().0);
         Some(session)
+    }
+
+    /// Whether what this process has under an id, if anything, is for a connection of these terms.
+    fn has_for(&self, key: &Key, terms: &Terms) -> bool {
+        let found = |cache: &'_ _| self.look_up(cache, key, Usage::Once);
+        let mut own = self.caches().into_iter().filter_map(found);
+        // SAFETY: the session is of this host, and held.
+        own.all(|session| unsafe { self.is_named_for(session.as_ptr(), terms) })
     }
 
     /// Looks an id up in one of the caches of this process.
@@ -474,6 +498,11 @@ impl Store {
     pub fn stores_by_itself(&self) -> bool {
         !self.mode_has(SSL_SESS_CACHE_NO_INTERNAL_STORE)
     }
+}
+
+fn next_serial() -> u64 {
+    static SERIALS: AtomicU64 = AtomicU64::new(1);
+    SERIALS.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The key of a session; `None` where it has no id.

@@ -3,12 +3,15 @@
 //! In libssl each context has keys of its own, made with it: of workers that make their contexts after the fork, none
 //! opens another's tickets. With the setting, a context gets a ticket-key callback of ours, which does what libssl does
 //! without one (AES-256-CBC, HMAC with SHA-256), with keys of all processes: they are derived from a secret in the
-//! region, which has its turn and leaves ([`TicketKeys`]), and the context's fingerprint. So contexts that differ in
-//! certificate, session id context, protocol settings or options never open each other's tickets.
+//! region, which has its turn and leaves ([`TicketKeys`]), and from the tag of the connection ([`alike`]). So connections
+//! that differ in an access rule or in the server name never open each other's tickets.
 //!
-//! A context's own keys are used as ever where it has no certificate or asks for those of clients (unless the group has
-//! a name), and while the region cannot be had. An application that sets keys or a callback, or asks for the keys to give them to others,
-//! has the context's tickets to itself from then on.
+//! A context's own keys are used as ever where clients are asked for certificates (unless the group has a name), where
+//! the tag of a connection cannot be told, and while the region cannot be had. An application that sets keys or a
+//! callback, or asks for the keys to give them to others, has the context's tickets to itself from then on.
+//!
+//! With SSLCACHE_STRICT_NAMES the tag is part of what the code over each ticket covers, whoever has made the keys: a
+//! ticket that comes with another name, or under other rules, does not open.
 //!
 //! Each process keeps a copy of the keys, which is a second old at most: while somebody else has the region's lock, or
 //! has died with it, handshakes go on.
@@ -17,15 +20,17 @@ use core::ffi::{c_int, c_long, c_void};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use once_cell::race::OnceBox;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::alike::{self, Client, Tag, Terms, login};
 use super::attach::{attached, session_context};
+use super::callback::Callback;
 use super::callbacks::version_of;
-use super::fingerprint::{self, Client, Digest, Traits};
 use super::guard::{guard, quietly};
 use super::sharing::{Common, common};
 use super::store::{Store, now};
-use crate::config::{self, settings};
+use crate::config::{self, Group, settings};
 use crate::host::abi::*;
 use crate::host::table::Tickets;
 use crate::host::tickets::{Iv, Key, KeyName, Keys, Pair};
@@ -41,26 +46,42 @@ const READY: c_int = 1;
 const READY_AND_RENEW: c_int = 2;
 
 /// Keeps what is derived from a secret here apart from anything else.
-const LABEL: &[u8] = b"sslcache ticket keys 1";
+const LABEL: &[u8] = b"sslcache ticket keys 2";
 
-/// A fingerprint, if there is one, and the traits by which it was taken.
-type Group = (Traits, Option<Digest>);
+/// A SHA-256 digest.
+type Digest = [u8; 32];
 
 /// What a context has to do with shared keys.
 pub struct TicketSharing {
-    /// Whether its ticket-key callback is ours.
+    /// Whether its tickets are made with keys of ours.
     is_ours: AtomicBool,
-    /// Its fingerprint for clients who are asked for no certificate, and for others; and by which traits it was taken.
-    groups: [Lock<Option<Group>>; 2],
+    /// The application's own ticket-key callbacks, where ours stand in front of them: of the kind that is given a
+    /// message authentication code, and of the older one that is given an HMAC.
+    application: Callback<TicketKeyCallback>,
+    application_hmac: Callback<HmacTicketKeyCallback>,
 }
 
 impl Default for TicketSharing {
     fn default() -> Self {
         Self {
             is_ours: AtomicBool::new(false),
-            groups: [const { Lock::new(None) }; 2],
+            application: Callback::none(),
+            application_hmac: Callback::none(),
         }
     }
+}
+
+/// What a code covers whose connection has no tag: of a ticket that is made, and of one that is to be opened, which is
+/// another, so that it does not open.
+const MADE_IN_DOUBT: Tag = Tag([0; 16]);
+const OPENED_IN_DOUBT: Tag = Tag([0xff; 16]);
+
+/// The tag that the code over a ticket covers.
+fn covered(terms: &Terms, makes: bool) -> Tag {
+    terms.tag.unwrap_or(match makes {
+        true => MADE_IN_DOUBT,
+        false => OPENED_IN_DOUBT,
+    })
 }
 
 impl Store {
@@ -69,7 +90,8 @@ impl Store {
     /// # Safety
     /// * `ctx` is the context of this store, just made.
     pub unsafe fn share_ticket_keys(&self, ctx: *mut SSL_CTX) {
-        if settings().ticket_keys == config::TicketKeys::Shared
+        let is_asked_for = settings().ticket_keys == config::TicketKeys::Shared;
+        if (is_asked_for || settings().strict_names)
             && let Ok(tickets) = &self.host.tickets
         {
             // SAFETY: the caller's contract.
@@ -85,12 +107,49 @@ impl Store {
     /// # Safety
     /// * `ctx` is the live context of this store.
     pub unsafe fn leave_ticket_keys(&self, ctx: *mut SSL_CTX) {
+        // With strict names the callback stays, for the sake of the names, and uses the keys of the application.
         if self.forget_ticket_keys()
+            && !settings().strict_names
             && let Ok(tickets) = &self.host.tickets
         {
             // SAFETY: the caller's contract.
             unsafe { (tickets.SSL_CTX_set_tlsext_ticket_key_evp_cb)(ctx, None) };
         }
+    }
+
+    /// Stands in front of the application's ticket-key callback, where names are strict; whether it does.
+    pub fn stand_in_front(&self, callback: Option<TicketKeyCallback>) -> bool {
+        let may = settings().strict_names && self.host.tickets.is_ok();
+        if may {
+            self.tickets.application.set(callback);
+        }
+        may
+    }
+
+    /// The same of a callback of the older kind: what the host is to be given in its place.
+    ///
+    /// # Safety
+    /// * `ctx` is the live context of this store.
+    pub unsafe fn stand_in_front_of_hmac(
+        &self,
+        ctx: *mut SSL_CTX,
+        callback: Option<HmacTicketKeyCallback>,
+    ) -> Option<Option<HmacTicketKeyCallback>> {
+        let Ok(tickets) = &self.host.tickets else {
+            return None;
+        };
+        if !settings().strict_names || self.host.newer.HMAC_Update.is_none() {
+            return None;
+        }
+        self.tickets.application_hmac.set(callback);
+        let (ours, in_front) = match callback {
+            Some(_) => (None, Some(on_hmac_ticket as HmacTicketKeyCallback)),
+            None => (Some(on_ticket as TicketKeyCallback), None),
+        };
+        // libssl asks the other kind first.
+        // SAFETY: the caller's contract.
+        unsafe { (tickets.SSL_CTX_set_tlsext_ticket_key_evp_cb)(ctx, ours) };
+        Some(in_front)
     }
 
     /// Takes note that the callback of the context is no longer ours; whether it was.
@@ -109,32 +168,136 @@ unsafe extern "C-unwind" fn on_ticket(
     code: *mut EVP_MAC_CTX,
     makes: c_int,
 ) -> c_int {
+    // SAFETY: the host passes a live connection.
+    let application = guard(None, || unsafe {
+        let ctx = session_context(ssl)?;
+        Some(attached(ctx)?.tickets.application.get())
+    });
+    let answer = match application {
+        // SAFETY: the application's callback with the host's arguments.
+        Some(callback) => unsafe { callback(ssl, name, iv, cipher, code, makes) },
+        // SAFETY: the host's own arguments.
+        None => guard(NO_KEY, || unsafe {
+            answer(ssl, name, iv, Pair { cipher, code }, makes)
+        }),
+    };
+    if answer < READY {
+        return answer;
+    }
     guard(NO_KEY, || {
-        // SAFETY: the host passes a live connection.
-        let ctx = unsafe { session_context(ssl) }?;
-        // SAFETY: the connection holds a reference to the context.
-        let store = unsafe { attached(ctx) }?;
-        let ticket = Ticket {
-            store: &store,
-            tickets: store.host.tickets.as_ref().ok()?,
-            ctx,
-            ssl,
-            pair: Pair { cipher, code },
+        // SAFETY: the host passes a live connection, inside its handshake.
+        let tag = unsafe { tag_to_cover(ssl, makes) }?;
+        let Some((store, tag)) = tag else {
+            return Some(answer);
         };
-        let (name, iv) = (name.cast::<KeyName>(), iv.cast::<Iv>());
-        let answer = quietly(|| {
-            store.libssl.without_errors(|| match makes {
-                // SAFETY: the host passes the beginning of a ticket, which has both.
-                0 => ticket.open(unsafe { &*name }, unsafe { &*iv }),
-                // SAFETY: the host passes places of these sizes.
-                _ => ticket.make(unsafe { &mut *name }, unsafe { &mut *iv }),
-            })
-        });
-        if answer.is_none() {
-            store.failed();
-        }
-        answer
+        let update = store.host.tickets.as_ref().ok()?.EVP_MAC_update;
+        // SAFETY: the code is ready, and takes the bytes of the tag.
+        (unsafe { update(code, tag.0.as_ptr(), tag.0.len()) } == 1).then_some(answer)
     })
+}
+
+/// The same, where the application has a callback of the older kind.
+unsafe extern "C-unwind" fn on_hmac_ticket(
+    ssl: *mut SSL,
+    name: *mut u8,
+    iv: *mut u8,
+    cipher: *mut EVP_CIPHER_CTX,
+    code: *mut c_void,
+    makes: c_int,
+) -> c_int {
+    // SAFETY: the host passes a live connection.
+    let application = guard(None, || unsafe {
+        let ctx = session_context(ssl)?;
+        Some(attached(ctx)?.tickets.application_hmac.get())
+    });
+    let Some(callback) = application else {
+        return NO_KEY;
+    };
+    // SAFETY: the application's callback with the host's arguments.
+    let answer = unsafe { callback(ssl, name, iv, cipher, code, makes) };
+    if answer < READY {
+        return answer;
+    }
+    guard(NO_KEY, || {
+        // SAFETY: the host passes a live connection, inside its handshake.
+        let tag = unsafe { tag_to_cover(ssl, makes) }?;
+        let Some((store, tag)) = tag else {
+            return Some(answer);
+        };
+        let update = store.host.newer.HMAC_Update?;
+        // SAFETY: the code is ready, and takes the bytes of the tag.
+        (unsafe { update(code, tag.0.as_ptr(), tag.0.len()) } == 1).then_some(answer)
+    })
+}
+
+/// What the code over a ticket covers besides, where names are strict. `None` where the connection's context is not ours.
+///
+/// # Safety
+/// * `ssl` is a live connection inside its handshake.
+unsafe fn tag_to_cover<'a>(ssl: *mut SSL, makes: c_int) -> Option<Option<(&'a Store, Tag)>> {
+    // SAFETY: the caller's contract.
+    let ctx = unsafe { session_context(ssl) }?;
+    // SAFETY: the connection holds a reference to the context.
+    let store = unsafe { attached(ctx) }?;
+    if !settings().strict_names {
+        return Some(None);
+    }
+    // SAFETY: as above.
+    let terms = unsafe { terms_of(&store, ctx, ssl, makes != 0) };
+    let tag = covered(&terms, makes != 0);
+    Some(Some((store, tag)))
+}
+
+/// # Safety
+/// * `ctx` is the context of `store`, `ssl` a live connection made from it, inside its handshake.
+unsafe fn terms_of(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL, makes: bool) -> Terms {
+    // SAFETY: the caller's contract. A ticket is opened while the ClientHello is handled, and made after that.
+    unsafe {
+        match makes {
+            true => alike::made(store, ctx, ssl),
+            false => alike::asked(store, ctx, ssl),
+        }
+    }
+}
+
+/// Answers for a ticket whose keys are ours or libssl's own.
+///
+/// # Safety
+/// * The arguments are those of the host's ticket-key callback.
+unsafe fn answer(
+    ssl: *mut SSL,
+    name: *mut u8,
+    iv: *mut u8,
+    pair: Pair,
+    makes: c_int,
+) -> Option<c_int> {
+    // SAFETY: the host passes a live connection.
+    let ctx = unsafe { session_context(ssl) }?;
+    // SAFETY: the connection holds a reference to the context.
+    let store = unsafe { attached(ctx) }?;
+    // SAFETY: as above.
+    let terms = unsafe { terms_of(&store, ctx, ssl, makes != 0) };
+    let ticket = Ticket {
+        store: &store,
+        tickets: store.host.tickets.as_ref().ok()?,
+        ctx,
+        ssl,
+        terms,
+        pair,
+    };
+    let (name, iv) = (name.cast::<KeyName>(), iv.cast::<Iv>());
+    let answer = quietly(|| {
+        store.libssl.without_errors(|| match makes {
+            // SAFETY: the host passes the beginning of a ticket, which has both.
+            0 => ticket.open(unsafe { &*name }, unsafe { &*iv }),
+            // SAFETY: the host passes places of these sizes.
+            _ => ticket.make(unsafe { &mut *name }, unsafe { &mut *iv }),
+        })
+    });
+    if answer.is_none() {
+        store.failed();
+    }
+    answer
 }
 
 /// A ticket that is made or opened.
@@ -143,19 +306,39 @@ struct Ticket<'a> {
     tickets: &'a Tickets,
     ctx: *mut SSL_CTX,
     ssl: *mut SSL,
+    terms: Terms,
     pair: Pair,
 }
 
 impl Ticket<'_> {
     fn make(&self, name: &mut KeyName, iv: &mut Iv) -> Option<c_int> {
-        let keys = match self.shared_keys_for_making() {
+        let shared = match self.carries_a_verdict() {
+            true => None,
+            false => self.shared_keys_for_making(),
+        };
+        self.tickets.fill(&self.store.origin, iv)?;
+        if shared.is_some() {
+            login::note_ticket(iv);
+        }
+        let keys = match shared {
             Some(keys) => keys,
             None => self.own_keys()?,
         };
-        self.tickets.fill(&self.store.origin, iv)?;
         *name = keys.name;
         self.prepare(&keys, iv, true)?;
         Some(READY)
+    }
+
+    /// Whether the ticket's session has a client's certificate, for which clients on these terms are not asked.
+    fn carries_a_verdict(&self) -> bool {
+        // SAFETY: the host passes a live connection. In doubt it has one.
+        let has_certificate = self
+            .store
+            .host
+            .traits
+            .SSL_get0_peer_certificate
+            .is_none_or(|get| !unsafe { get(self.ssl) }.is_null());
+        self.terms.client == Client::Anybody && has_certificate
     }
 
     fn open(&self, name: &KeyName, iv: &Iv) -> Option<c_int> {
@@ -165,7 +348,7 @@ impl Ticket<'_> {
             let any = Copied::ask(|copied| copied.keys.newest().map(|_| ())).is_some();
             (own, !any || self.group().is_none())
         } else {
-            match self.shared_keys_for_opening(name) {
+            match self.shared_keys_for_opening(name, iv) {
                 Some(found) => found,
                 None => return Some(NO_KEY),
             }
@@ -215,8 +398,11 @@ impl Ticket<'_> {
         self.derive(&secret, &group)
     }
 
-    fn shared_keys_for_opening(&self, name: &KeyName) -> Option<(Keys, bool)> {
+    fn shared_keys_for_opening(&self, name: &KeyName, iv: &Iv) -> Option<(Keys, bool)> {
         let (common, group) = self.group()?;
+        if self.terms.is_of_one_login && !login::has_made(iv) {
+            return None;
+        }
         let now = now();
         let find = |copied: &Copied| {
             let (key, has_turn) = copied.keys.opening(name, now)?;
@@ -232,25 +418,21 @@ impl Ticket<'_> {
 
     /// With whom this connection shares the keys of its tickets, if with anybody.
     fn group(&self) -> Option<(&'static Common, Digest)> {
-        let common = common()?;
-        // SAFETY: context and connection are alive. What the connection asks counts.
-        let (traits, client) = unsafe {
-            (
-                fingerprint::traits_of(self.store, self.ctx)?,
-                Client::of_connection(self.store.host, self.ssl),
-            )
-        };
-        let known = &self.store.tickets.groups[client as usize];
-        let mut known = known.lock()?;
-        if let Some((of, digest)) = *known
-            && of == traits
-        {
-            return Some((common, digest?));
+        let settings = settings();
+        let is_ours = self.store.tickets.is_ours.load(Ordering::Relaxed);
+        if !is_ours || settings.ticket_keys != config::TicketKeys::Shared {
+            return None;
         }
-        // SAFETY: the context of this store, alive.
-        let digest = unsafe { fingerprint::digest_of(self.store, self.ctx, client, settings()) };
-        *known = Some((traits, digest));
-        Some((common, digest?))
+        let (common, tag) = (common()?, self.terms.tag?);
+        let name = match &settings.group {
+            Group::Named(name) => name.as_bytes(),
+            _ if self.terms.client == Client::Certified => return None,
+            _ => b"",
+        };
+        let mut sum = Sha256::new();
+        sum.update(tag.0);
+        sum.update(name);
+        Some((common, sum.finalize().into()))
     }
 
     /// Brings the copy of this process up to date; where a ticket is to be made, with a key for it.

@@ -1,6 +1,8 @@
 //! Numbers of libssl's ABI under their C names. A test compares each with `<openssl/ssl.h>`.
 
-use libc::{c_int, c_uint};
+#![allow(non_upper_case_globals)] // the names are C's
+
+use libc::{c_int, c_long, c_uint, c_ulong};
 
 /// SSL_CTRL_SESS_NUMBER
 pub const SSL_CTRL_SESS_NUMBER: c_int = 20;
@@ -46,6 +48,42 @@ pub const SSL_CTRL_GET_MIN_PROTO_VERSION: c_int = 130;
 pub const SSL_CTRL_GET_MAX_PROTO_VERSION: c_int = 131;
 /// SSL_CTRL_GET_VERIFY_CERT_STORE
 pub const SSL_CTRL_GET_VERIFY_CERT_STORE: c_int = 137;
+/// SSL_CTRL_SET_TLSEXT_SERVERNAME_CB
+pub const SSL_CTRL_SET_TLSEXT_SERVERNAME_CB: c_int = 53;
+/// SSL_CTRL_SET_TLS_EXT_SRP_USERNAME_CB
+pub const SSL_CTRL_SET_TLS_EXT_SRP_USERNAME_CB: c_int = 75;
+/// SSL_CTRL_GET_EXTRA_CHAIN_CERTS
+pub const SSL_CTRL_GET_EXTRA_CHAIN_CERTS: c_int = 82;
+/// SSL_CTRL_SET_GROUPS
+pub const SSL_CTRL_SET_GROUPS: c_int = 91;
+/// SSL_CTRL_SET_GROUPS_LIST
+pub const SSL_CTRL_SET_GROUPS_LIST: c_int = 92;
+/// SSL_CTRL_SET_SIGALGS
+pub const SSL_CTRL_SET_SIGALGS: c_int = 97;
+/// SSL_CTRL_SET_SIGALGS_LIST
+pub const SSL_CTRL_SET_SIGALGS_LIST: c_int = 98;
+/// SSL_CTRL_SET_CLIENT_SIGALGS
+pub const SSL_CTRL_SET_CLIENT_SIGALGS: c_int = 101;
+/// SSL_CTRL_SET_CLIENT_SIGALGS_LIST
+pub const SSL_CTRL_SET_CLIENT_SIGALGS_LIST: c_int = 102;
+/// SSL_CTRL_GET_CHAIN_CERTS
+pub const SSL_CTRL_GET_CHAIN_CERTS: c_int = 115;
+/// SSL_CTRL_SELECT_CURRENT_CERT
+pub const SSL_CTRL_SELECT_CURRENT_CERT: c_int = 116;
+/// SSL_CTRL_SET_CURRENT_CERT
+pub const SSL_CTRL_SET_CURRENT_CERT: c_int = 117;
+/// SSL_CERT_SET_FIRST
+pub const SSL_CERT_SET_FIRST: c_long = 1;
+/// SSL_CERT_SET_NEXT
+pub const SSL_CERT_SET_NEXT: c_long = 2;
+/// SSL_TLSEXT_ERR_NOACK
+pub const SSL_TLSEXT_ERR_NOACK: c_int = 3;
+/// TLSEXT_NAMETYPE_host_name
+pub const TLSEXT_NAMETYPE_host_name: c_int = 0;
+/// TLSEXT_TYPE_server_name
+pub const TLSEXT_TYPE_server_name: c_uint = 0;
+/// X509_V_FLAG_POLICY_CHECK
+pub const X509_V_FLAG_POLICY_CHECK: c_ulong = 0x80;
 
 /// SSL_SESS_CACHE_CLIENT
 pub const SSL_SESS_CACHE_CLIENT: c_uint = 0x0001;

@@ -5,7 +5,10 @@
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{self, NonNull};
-use std::ffi::CString;
+use std::env;
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use once_cell::race::OnceBox;
 
@@ -164,6 +167,20 @@ pub(super) fn next_symbol(name: &CStr) -> Option<NonNull<c_void>> {
     NonNull::new(unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) })
 }
 
+/// `name` as what calls us would have bound it without us: in its own file and what that depends on.
+pub fn symbol_for_caller(name: &CStr) -> Option<NonNull<c_void>> {
+    let scope = Handle::of_loaded(&Located::of(caller()?)?.path)?;
+    let ours = Image::ours()?;
+    scope
+        .symbol(name)
+        .filter(|found| !ours.contains(found.as_ptr()))
+}
+
+/// The next `name` after our own in the order of the search.
+pub fn symbol_behind_us(name: &CStr) -> Option<NonNull<c_void>> {
+    next_symbol(name)
+}
+
 /// The nearest address on the stack that is not in our own image: in whoever called us. A function that ends
 /// by jumping to us has left no trace there; its caller is found instead.
 pub fn caller() -> Option<*const c_void> {
@@ -202,4 +219,15 @@ pub fn caller() -> Option<*const c_void> {
     // SAFETY: `visit` treats its last argument as the Search it is.
     unsafe { _Unwind_Backtrace(visit, (&raw mut search).cast()) };
     search.found
+}
+
+/// The file that a function lies in, and where in it; `None` for one that was made at run time.
+pub fn place_of(function: *const c_void) -> Option<(PathBuf, usize)> {
+    let located = Located::of(function)?;
+    let offset = (function as usize).wrapping_sub(located.image.start);
+    let file = match located.path.is_empty() {
+        true => env::current_exe().ok()?, // the loader has no name for the main program
+        false => OsString::from_vec(located.path.into_bytes()).into(),
+    };
+    Some((file, offset))
 }

@@ -103,10 +103,23 @@ impl SessionRef {
         !unsafe { get(self.as_ptr()) }.is_null()
     }
 
+    /// Whether it has no session id context; also where the host cannot tell.
+    pub fn has_no_id_context(&self, host: &Host) -> bool {
+        let Some(get) = host.traits.SSL_SESSION_get0_id_context else {
+            return true;
+        };
+        let mut len = 0;
+        // SAFETY: we own a reference, and there is a place for the length.
+        unsafe { get(self.as_ptr(), &mut len) };
+        len == 0
+    }
+
     /// Whether the application keeps data of its own with the session.
-    pub fn has_application_data(&self) -> bool {
+    pub fn has_application_data(&self, host: &Host) -> bool {
         let get = self.libssl().SSL_SESSION_get_ex_data;
+        let ours = host.known_tag_index();
+        let mut others = (0..EX_DATA_INDICES).filter(|index| Some(*index) != ours);
         // SAFETY: we own a reference; an index that nobody has answers null.
-        (0..EX_DATA_INDICES).any(|index| is_application_data(unsafe { get(self.as_ptr(), index) }))
+        others.any(|index| is_application_data(unsafe { get(self.as_ptr(), index) }))
     }
 }

@@ -14,6 +14,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, time_t};
 use once_cell::race::OnceBox;
 
+use super::abi::CRYPTO_EX_INDEX_SSL_SESSION;
 use super::images::{Handle, Image};
 use super::inside::Inside;
 use super::scratch::{Origin, Scratch};
@@ -135,6 +136,22 @@ functions! {
         SSL_set_session(*mut SSL, *mut SSL_SESSION) -> c_int;
         SSL_CTX_callback_ctrl(*mut SSL_CTX, c_int, Option<AnyCallback>) -> c_long;
         SSL_CTX_set_tlsext_ticket_key_evp_cb(*mut SSL_CTX, Option<TicketKeyCallback>) -> c_int;
+        SSL_CTX_set_cert_cb(*mut SSL_CTX, Option<AnyCallback>, *mut c_void);
+        SSL_CTX_set_cert_verify_callback(*mut SSL_CTX, Option<AnyCallback>, *mut c_void);
+        SSL_CTX_set_psk_server_callback(*mut SSL_CTX, Option<AnyCallback>);
+        SSL_CTX_set_psk_find_session_callback(*mut SSL_CTX, Option<AnyCallback>);
+        SSL_CTX_use_psk_identity_hint(*mut SSL_CTX, *const c_char) -> c_int;
+        SSL_CTX_set_srp_username_callback(*mut SSL_CTX, Option<AnyCallback>) -> c_int;
+        SSL_CTX_set_purpose(*mut SSL_CTX, c_int) -> c_int;
+        SSL_CTX_set_trust(*mut SSL_CTX, c_int) -> c_int;
+        SSL_CTX_set1_param(*mut SSL_CTX, *mut X509_VERIFY_PARAM) -> c_int;
+        SSL_set_cert_cb(*mut SSL, Option<AnyCallback>, *mut c_void);
+        SSL_set_psk_server_callback(*mut SSL, Option<AnyCallback>);
+        SSL_set_psk_find_session_callback(*mut SSL, Option<AnyCallback>);
+        SSL_use_psk_identity_hint(*mut SSL, *const c_char) -> c_int;
+        SSL_set_purpose(*mut SSL, c_int) -> c_int;
+        SSL_set_trust(*mut SSL, c_int) -> c_int;
+        SSL_set1_param(*mut SSL, *mut X509_VERIFY_PARAM) -> c_int;
     }
 }
 
@@ -204,10 +221,7 @@ functions! {
         X509_OBJECT_get0_X509(*const X509_OBJECT) -> *mut X509;
         OPENSSL_sk_num(*const OPENSSL_STACK) -> c_int;
         OPENSSL_sk_value(*const OPENSSL_STACK, c_int) -> *mut c_void;
-        X509_digest(*const X509, *const EVP_MD, *mut c_uchar, *mut c_uint) -> c_int;
-        X509_NAME_digest(*const X509_NAME, *const EVP_MD, *mut c_uchar, *mut c_uint) -> c_int;
         X509_OBJECT_get0_X509_CRL(*const X509_OBJECT) -> *mut X509_CRL;
-        X509_CRL_digest(*const X509_CRL, *const EVP_MD, *mut c_uchar, *mut c_uint) -> c_int;
         X509_STORE_lock(*mut X509_STORE) -> c_int;
         X509_STORE_unlock(*mut X509_STORE) -> c_int;
         SSL_CTX_get0_param(*mut SSL_CTX) -> *mut X509_VERIFY_PARAM;
@@ -217,10 +231,49 @@ functions! {
         SSL_CIPHER_get_id(*const SSL_CIPHER) -> u32;
         SSL_CTX_get_security_level(*const SSL_CTX) -> c_int;
         SSL_SESSION_get0_peer(*mut SSL_SESSION) -> *mut X509;
-        EVP_sha256() -> *const EVP_MD;
-        EVP_Digest(
-            *const c_void, usize, *mut c_uchar, *mut c_uint, *const EVP_MD, *mut c_void
-        ) -> c_int;
+        SSL_get0_peer_certificate(*const SSL) -> *mut X509;
+        SSL_SESSION_get0_hostname(*const SSL_SESSION) -> *const c_char;
+        SSL_SESSION_get0_id_context(*const SSL_SESSION, *mut c_uint) -> *const c_uchar;
+        SSL_ctrl(*mut SSL, c_int, c_long, *mut c_void) -> c_long;
+        SSL_get_certificate(*const SSL) -> *mut X509;
+        SSL_get_ciphers(*const SSL) -> *mut OPENSSL_STACK;
+        SSL_get_client_CA_list(*const SSL) -> *mut OPENSSL_STACK;
+        SSL_get_rfd(*const SSL) -> c_int;
+        SSL_get_security_callback(*const SSL) -> *const c_void;
+        SSL_get_security_level(*const SSL) -> c_int;
+        SSL_get_servername(*const SSL, c_int) -> *const c_char;
+        SSL_get_verify_callback(*const SSL) -> *const c_void;
+        SSL_get0_param(*mut SSL) -> *mut X509_VERIFY_PARAM;
+        SSL_client_hello_get0_ext(*mut SSL, c_uint, *mut *const c_uchar, *mut usize) -> c_int;
+        SSL_CTX_get_security_callback(*const SSL_CTX) -> *const c_void;
+        SSL_CTX_get_verify_callback(*const SSL_CTX) -> *const c_void;
+        X509_NAME_get0_der(*const X509_NAME, *mut *const c_uchar, *mut usize) -> c_int;
+        X509_up_ref(*mut X509) -> c_int;
+        X509_free(*mut X509);
+        i2d_X509(*const X509, *mut *mut c_uchar) -> c_int;
+        i2d_X509_CRL(*const X509_CRL, *mut *mut c_uchar) -> c_int;
+        X509_CRL_up_ref(*mut X509_CRL) -> c_int;
+        X509_CRL_free(*mut X509_CRL);
+        X509_VERIFY_PARAM_get_auth_level(*const X509_VERIFY_PARAM) -> c_int;
+        X509_VERIFY_PARAM_get_hostflags(*const X509_VERIFY_PARAM) -> c_uint;
+        X509_VERIFY_PARAM_get_inh_flags(*const X509_VERIFY_PARAM) -> u32;
+        X509_VERIFY_PARAM_get_time(*const X509_VERIFY_PARAM) -> time_t;
+        X509_VERIFY_PARAM_get0_email(*mut X509_VERIFY_PARAM) -> *mut c_char;
+        X509_VERIFY_PARAM_get0_host(*mut X509_VERIFY_PARAM, c_int) -> *mut c_char;
+        X509_VERIFY_PARAM_get1_ip_asc(*mut X509_VERIFY_PARAM) -> *mut c_char;
+        CRYPTO_free(*mut c_void, *const c_char, c_int);
+        X509_STORE_get0_param(*const X509_STORE) -> *mut X509_VERIFY_PARAM;
+        X509_STORE_get_verify(*const X509_STORE) -> *const c_void;
+        X509_STORE_get_verify_cb(*const X509_STORE) -> *const c_void;
+        X509_STORE_get_get_issuer(*const X509_STORE) -> *const c_void;
+        X509_STORE_get_check_issued(*const X509_STORE) -> *const c_void;
+        X509_STORE_get_check_revocation(*const X509_STORE) -> *const c_void;
+        X509_STORE_get_get_crl(*const X509_STORE) -> *const c_void;
+        X509_STORE_get_check_crl(*const X509_STORE) -> *const c_void;
+        X509_STORE_get_cert_crl(*const X509_STORE) -> *const c_void;
+        X509_STORE_get_check_policy(*const X509_STORE) -> *const c_void;
+        X509_STORE_get_lookup_certs(*const X509_STORE) -> *const c_void;
+        X509_STORE_get_lookup_crls(*const X509_STORE) -> *const c_void;
     }
 }
 
@@ -243,6 +296,7 @@ functions! {
             *mut EVP_CIPHER_CTX, *const EVP_CIPHER, *mut c_void, *const c_uchar, *const c_uchar, c_int
         ) -> c_int;
         EVP_MAC_init(*mut EVP_MAC_CTX, *const c_uchar, usize, *const OSSL_PARAM) -> c_int;
+        EVP_MAC_update(*mut EVP_MAC_CTX, *const c_uchar, usize) -> c_int;
     }
 }
 
@@ -271,8 +325,12 @@ impl Libssl {
 }
 
 functions! {
-    /// What only newer hosts have.
+    /// What only newer hosts have, or only older ones.
     optional Newer {
+        HMAC_Update(*mut c_void, *const c_uchar, usize) -> c_int;
+        X509_VERIFY_PARAM_get_purpose(*const X509_VERIFY_PARAM) -> c_int;
+        SSL_get0_client_cert_type(*const SSL, *mut *mut c_uchar, *mut usize) -> c_int;
+        SSL_CTX_get0_client_cert_type(*const SSL_CTX, *mut *mut c_uchar, *mut usize) -> c_int;
         d2i_SSL_SESSION_ex(
             *mut *mut SSL_SESSION, *mut *const c_uchar, c_long, *mut OSSL_LIB_CTX, *const c_char
         ) -> *mut SSL_SESSION;
@@ -331,6 +389,7 @@ pub struct Host {
     pub scratch: Scratch,
     /// The mark of sessions of which the application knows nothing.
     pub unannounced: Unannounced,
+    tag_index: OnceBox<c_int>,
     handle: Option<Handle>,
     /// Where we are told of its objects.
     pub hooked: Hooked,
@@ -373,6 +432,7 @@ impl Host {
             tickets,
             scratch: Scratch::new(),
             unannounced: Unannounced::default(),
+            tag_index: OnceBox::new(),
             handle: None,
             hooked: Hooked::default(),
             tells: OnceBox::new(),
@@ -381,6 +441,24 @@ impl Host {
 
     pub(super) fn keep(&mut self, handle: Handle) {
         self.handle = Some(handle);
+    }
+
+    /// Under which index the tag of a session stands in its ex_data, where names are looked at; the first call registers
+    /// it. `None` where libcrypto has none to give.
+    pub fn tag_index(&self, libssl: &Libssl) -> Option<c_int> {
+        let register = || {
+            let (index, argument) = (libssl.CRYPTO_get_ex_new_index, ptr::null_mut());
+            // SAFETY: a number is kept there, which needs no callbacks.
+            let index =
+                unsafe { index(CRYPTO_EX_INDEX_SSL_SESSION, 0, argument, None, None, None) };
+            (index > 0).then(|| Box::new(index)).ok_or(())
+        };
+        self.tag_index.get_or_try_init(register).ok().copied()
+    }
+
+    /// The same, if it is registered.
+    pub fn known_tag_index(&self) -> Option<c_int> {
+        self.tag_index.get().copied()
     }
 
     /// A function of this library itself, by name; for the few that only some libraries have.

@@ -101,5 +101,19 @@ pub type TicketKeyCallback = unsafe extern "C-unwind" fn(
     makes: c_int,
 ) -> c_int;
 
+/// The same of hosts before 3.0, with an HMAC in place of the code.
+pub type HmacTicketKeyCallback = unsafe extern "C-unwind" fn(
+    ssl: *mut SSL,
+    name: *mut c_uchar,
+    iv: *mut c_uchar,
+    cipher: *mut EVP_CIPHER_CTX,
+    code: *mut c_void,
+    makes: c_int,
+) -> c_int;
+
+/// The callback of SSL_CTX_set_tlsext_servername_callback: it may give the connection another context.
+pub type ServernameCallback =
+    unsafe extern "C-unwind" fn(ssl: *mut SSL, alert: *mut c_int, argument: *mut c_void) -> c_int;
+
 /// A callback of SSL_CTX_callback_ctrl: what it takes and answers goes by the command.
 pub type AnyCallback = unsafe extern "C-unwind" fn();

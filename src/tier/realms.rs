@@ -34,7 +34,8 @@ impl Realm {
         }
     }
 
-    pub(super) fn words(self) -> (u64, u64) {
+    /// Its number, lower half first.
+    pub fn words(self) -> (u64, u64) {
         (self.0 as u64, (self.0 >> 64) as u64)
     }
 

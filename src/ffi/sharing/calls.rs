@@ -3,9 +3,9 @@
 use core::ffi::c_long;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Reach, common};
+use super::{Reach, Way, common};
 use crate::cache::{Cache, Expiry, Key, Standing};
-use crate::config::{Group, settings};
+use crate::ffi::alike::{Client, Tag, Terms};
 use crate::ffi::freeing;
 use crate::ffi::guard::{attempt, quietly};
 use crate::ffi::store::{Store, Usage, expiry_of, key_of, now};
@@ -31,21 +31,26 @@ pub fn any_is_shared() -> bool {
 
 /// What is called where a session is to be added, found, removed or counted.
 impl Store {
-    /// Adds a session; whether it was new. `to_all`: as a server's, which others may look up.
+    /// Adds a session; whether it was new.
     pub fn add_shared(
         &self,
         ctx: *mut SSL_CTX,
-        reach: Reach,
+        Way {
+            reach,
+            to_all,
+            terms,
+        }: Way,
         (key, session): (Key, &SessionRef),
         standing: Standing,
-        to_all: bool,
     ) -> bool {
         let now = now();
         let Some(own) = session.share() else {
             return false;
         };
-        let share = match reach.share() {
-            Some(share) if to_all && !self.has_to_stay(session) => share,
+        let (share, tag) = match (reach.share(), terms.elsewhere()) {
+            (Some(share), Some(tag)) if to_all && !self.has_to_stay(session, &terms) => {
+                (share, tag)
+            }
             _ => return self.keep(ctx, reach, (key, own), standing, now),
         };
         let expiry = expiry_of(session);
@@ -55,7 +60,7 @@ impl Store {
         let put = |record: &[u8], expiry| {
             share.put(&key, session.digest(), record, expiry, standing, now)
         };
-        if self.give(session, put) {
+        if self.give(session, Some(tag), put) {
             drop(self.take_private(&key));
         } else if let Some(own) = self
             .with_cache(|cache| cache.remove_if_same(&key, session))
@@ -93,26 +98,27 @@ impl Store {
         self.insert(ctx, to, (key, session), expiry, standing, now) && !same
     }
 
-    fn has_to_stay(&self, session: &SessionRef) -> bool {
-        session.has_application_data()
-            || self.may_group()
-                && !matches!(settings().group, Group::Named(_))
-                && session.has_peer_certificate(self.host)
+    /// Whether a session stays in its process: the application keeps data with it, or it carries the verdict on a
+    /// certificate that connections of these terms are not asked for.
+    fn has_to_stay(&self, session: &SessionRef, terms: &Terms) -> bool {
+        session.has_application_data(self.host)
+            || terms.client == Client::Anybody && session.has_peer_certificate(self.host)
     }
 
-    /// Gives a session to the region, by `put`; whether it has it for sure.
+    /// Gives a session to the region, by `put`; whether it has it for sure. One without a tag is for those alone who have
+    /// a copy already.
     pub(super) fn give(
         &self,
         session: &SessionRef,
+        tag: Option<Tag>,
         put: impl FnOnce(&[u8], Expiry) -> bool,
     ) -> bool {
         note_shared();
-        !self.has_to_stay(session)
-            && attempt(|| {
-                let record = session.encode()?;
-                put(&record, expiry_of(session)).then_some(())
-            })
-            .is_some()
+        attempt(|| {
+            let record = tagged(tag, session.encode())?;
+            put(&record, expiry_of(session)).then_some(())
+        })
+        .is_some()
     }
 
     /// Removes what the region has; whether it had it. `None` where it has no time: then with the next call.
@@ -160,7 +166,7 @@ impl Store {
         let Some(share) = reach.share() else {
             return;
         };
-        let Some(key) = key_of(session).filter(|_| session.has_application_data()) else {
+        let Some(key) = key_of(session).filter(|_| session.has_application_data(self.host)) else {
             return;
         };
         let mark = session.digest();
@@ -195,6 +201,7 @@ impl Store {
         reach: Reach,
         key: &Key,
         usage: Usage,
+        terms: &Terms,
     ) -> Option<SessionRef> {
         if let Some(found) = self.find_private(ctx, key, usage) {
             return found;
@@ -238,7 +245,7 @@ impl Store {
                 self.left(ctx, &session);
             }
         }
-        let found = self.find_elsewhere(ctx, share, key, usage, (now, !is_marked));
+        let found = self.find_elsewhere(ctx, share, key, usage, terms, (now, !is_marked));
         if found.is_some() {
             self.counters.hits_region.fetch_add(1, Ordering::Relaxed);
         } else if is_marked {
@@ -277,21 +284,31 @@ impl Store {
         share: Share<'static>,
         key: &Key,
         usage: Usage,
+        terms: &Terms,
         (now, may_stay): (c_long, bool),
     ) -> Option<SessionRef> {
         note_shared();
+        let tag = terms.elsewhere()?;
         let mut record = Record::default();
-        attempt(|| match usage {
-            Usage::Taken => share.take(key, None, now, Some(&mut record)),
-            Usage::Again | Usage::Once => share.get(key, now, &mut record),
-        })?;
-        let session = quietly(|| SessionRef::decode(self.host, &self.origin, &record))
+        let found = attempt(|| share.get(key, now, &mut record))?;
+        der_of(&record, tag)?;
+        if usage.is_taken() {
+            // Looked at before it is used up: a connection that may not have it takes it from nobody.
+            attempt(|| share.take(key, Some(found.mark), now, Some(&mut record)))?;
+        }
+        let der = der_of(&record, tag)?;
+        let session = quietly(|| SessionRef::decode(self.host, &self.origin, der))
             .filter(|session| key_of(session).as_ref() == Some(key));
         let Some(session) = session else {
             self.remove_shared(share, key);
             common()?.region.count_undecodable();
             return None;
         };
+        if terms.client == Client::Certified && session.has_no_id_context(self.host) {
+            return None; // libssl would end the handshake: it takes such sessions from nobody
+        }
+        // SAFETY: the session was decoded for this host, and is ours.
+        unsafe { self.note_tag(session.as_ptr(), terms) };
         if !quietly(|| session.set_unannounced(self.host)) {
             self.failed();
             return None;
@@ -331,9 +348,14 @@ impl Store {
             return;
         }
         attempt(|| {
-            let (record, mark) = (session.encode()?, session.digest());
+            let mark = session.digest();
+            let mut before = Record::default();
             for share in shares {
-                share.put_over(key, mark, &record, expiry, now());
+                let found = share.get(key, now(), &mut before);
+                let tag = before.first_chunk().copied().map(Tag);
+                if found.is_some_and(|found| found.mark == mark) {
+                    share.put_over(key, mark, &tagged(tag, session.encode())?, expiry, now());
+                }
             }
             Some(())
         });
@@ -389,4 +411,25 @@ impl Store {
             });
         }
     }
+}
+
+/// The tag of a session that is for those alone who have a copy already.
+const OF_NOBODY: Tag = Tag([0; 16]);
+
+/// What the region keeps of a session: for whom it is, and the session.
+fn tagged(tag: Option<Tag>, der: Option<Record>) -> Option<Record> {
+    let der = der?;
+    let mut record = Record::default();
+    record
+        .try_reserve_exact(size_of::<Tag>() + der.len())
+        .ok()?;
+    record.extend_from_slice(&tag.unwrap_or(OF_NOBODY).0);
+    record.extend_from_slice(&der);
+    Some(record)
+}
+
+/// The session in a record, if it is for connections of this tag.
+fn der_of(record: &[u8], tag: Tag) -> Option<&[u8]> {
+    let (&of, der) = record.split_first_chunk()?;
+    (Tag(of) == tag && tag != OF_NOBODY).then_some(der)
 }

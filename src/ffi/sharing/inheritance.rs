@@ -75,7 +75,7 @@ impl Store {
                 Turn::Theirs | Turn::Over => {
                     // What is removed from now on is not to come back.
                     common.ballot.end(lot);
-                    self.keep_inherited(ctx, SessionRef::has_application_data);
+                    self.keep_inherited(ctx, |session| session.has_application_data(self.host));
                 }
             },
             None => self.keep_inherited(ctx, |_| true), // nothing, unless there were no lots left
@@ -126,14 +126,15 @@ impl Store {
             if !is_cached() {
                 continue;
             }
-            if left > 0 && self.give(&session, put) {
+            let stays = session.has_application_data(self.host);
+            if left > 0 && !stays && self.give(&session, None, put) {
                 left -= 1;
                 // A removal takes the session from the own cache first, and from the region then.
                 if !is_cached() {
                     self.remove_shared(share, &key);
                 }
             } else if !may() {
-                return self.keep_inherited(ctx, SessionRef::has_application_data);
+                return self.keep_inherited(ctx, |session| session.has_application_data(self.host));
             } else {
                 let to = match self.remove_shared(share, &key) {
                     Some(_) => self.own_private(ctx),

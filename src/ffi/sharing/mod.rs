@@ -4,7 +4,8 @@
 //! process forks. From then on it is the authority: a session of the own cache counts only while the region still has
 //! it, and spares the decoding. By default one and the same context shares, that is, in all processes that descend
 //! from the one that made it: its realm is a number that no other context has. With a group, or a region with a name,
-//! contexts of equal [`fingerprint`] share.
+//! contexts share that are configured alike. In either case a session goes only to connections that are [`alike`](super::alike)
+//! to the one that made it.
 //!
 //! * Some sessions stay in their process, in a cache of their own, where nobody else has a say: those that the
 //!   application keeps data with (as bytes they would lose it), those of clients (which are never looked up), those with
@@ -28,12 +29,13 @@ use std::hash::DefaultHasher;
 use std::time::Instant;
 
 use once_cell::race::OnceBox;
+use sha2::{Digest as _, Sha256};
 use smallvec::{SmallVec, smallvec};
 
-use super::fingerprint::{self, Client, Traits};
-use super::guard::attempt;
+use super::alike::{Client, Rule, Terms, rule_of_context};
+use super::guard::{attempt, quietly};
 use super::store::Store;
-use crate::config::{Group, settings};
+use crate::config::{Group, Settings, TicketKeys, settings};
 use crate::host::types::SSL_CTX;
 use crate::lock::Lock;
 use crate::tier::{Lot, Realm, Region, Share};
@@ -67,7 +69,9 @@ pub struct Sharing {
 /// The places of a context among its like, by what is asked of a client.
 #[derive(Clone, Copy)]
 struct Grouped {
-    traits: Traits,
+    rule: Rule,
+    /// How often its session id context had been set.
+    id_context: u32,
     /// `None` inside where it may share with none, outside where that is not known yet.
     places: [Option<Option<Share<'static>>>; 2],
 }
@@ -102,6 +106,17 @@ impl Sharing {
     }
 }
 
+/// Where a session goes that is added.
+#[derive(Clone, Copy)]
+pub struct Way {
+    /// How far the cache reaches for it.
+    pub reach: Reach,
+    /// Whether it is a server's, which others may look up.
+    pub to_all: bool,
+    /// On which terms they may have it.
+    pub terms: Terms,
+}
+
 /// How far a context's cache reaches at this moment.
 #[derive(Clone, Copy)]
 pub enum Reach {
@@ -121,6 +136,14 @@ impl Reach {
             Self::Unsettled(share) | Self::Shared(share) => Some(share),
         }
     }
+}
+
+/// Whether anything is asked for that needs to know contexts by what they have in common.
+pub fn asks_for_id_contexts() -> bool {
+    let settings = quietly(settings);
+    settings.region.is_some()
+        || settings.group != Group::None
+        || settings.ticket_keys == TicketKeys::Shared
 }
 
 /// Where the context's sessions are shared.
@@ -217,20 +240,25 @@ impl Store {
         if !self.can_be_asked() {
             return (*self.sharing.in_group.lock()?)?.places[client as usize]?;
         }
+        let has_certificate = self.host.traits.SSL_CTX_get0_certificate?;
         // SAFETY: the context of this store, alive while it is called, which can be asked.
-        let traits = unsafe { fingerprint::traits_of(self, ctx) }?;
+        if unsafe { has_certificate(ctx) }.is_null() {
+            return None; // it is being set up, or a client's
+        }
+        let rule = rule_of_context(self, ctx)?;
+        let id_context = self.id_context.changes();
         let mut known = self.sharing.in_group.lock()?;
         let mut grouped = known
-            .filter(|known| known.traits == traits)
+            .filter(|known| known.rule == rule && known.id_context == id_context)
             .unwrap_or(Grouped {
-                traits,
+                rule,
+                id_context,
                 places: [None; 2],
             });
         if let Some(place) = grouped.places[client as usize] {
             return place;
         }
-        // SAFETY: as above.
-        let realm = unsafe { fingerprint::realm_of(self, ctx, client, settings()) };
+        let realm = self.realm_in_group(&rule, client, settings());
         let share = realm.and_then(|realm| region.share(realm, self.cache.capacity()));
         if let Some(share) = share
             && self.sharing.sized.load(Ordering::Relaxed)
@@ -244,6 +272,37 @@ impl Store {
             *known = Some(grouped);
         }
         share
+    }
+
+    /// The realm that the context shares with its like, for the sessions of clients of whom this is asked; `None` where
+    /// it may share them with none: where client certificates are asked for, only a group with a name shares.
+    fn realm_in_group(&self, rule: &Rule, client: Client, settings: &Settings) -> Option<Realm> {
+        let name = match &settings.group {
+            Group::Named(name) => name.as_bytes(),
+            _ if client == Client::Certified => return None,
+            _ => b"",
+        };
+        let id_context = self.id_context.get()?;
+        let mut sum = Sha256::new();
+        sum.update(b"sslcache group 4");
+        sum.update(rule.digest);
+        sum.update([client as u8, id_context.len() as u8]);
+        sum.update(id_context);
+        sum.update(name);
+        let digest: [u8; 32] = sum.finalize().into();
+        Some(Realm::named(u128::from_be_bytes(*digest.first_chunk()?)))
+    }
+
+    /// What tells the processes that were forked with this context from all others.
+    pub fn kin(&self) -> [u8; 16] {
+        let (low, high) = self
+            .sharing
+            .realm
+            .map_or((self.serial, 0_u64), Realm::words);
+        let mut kin = [0; 16];
+        kin[..8].copy_from_slice(&low.to_be_bytes());
+        kin[8..].copy_from_slice(&high.to_be_bytes());
+        kin
     }
 
     /// Whether groups are asked for, or a region with a name that can be used.

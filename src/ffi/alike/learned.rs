@@ -1,0 +1,107 @@
+//! What libssl has no getter for: learned where it is set.
+//!
+//! A program that finds the host's own setter by dlsym is not seen; it finds the rest of libssl there, too.
+
+use core::ffi::{c_int, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering::Relaxed};
+
+use crate::lock::Lock;
+
+/// Whether some code of this process has set the purpose, the trust or the policies of verification parameters itself.
+/// libssl's own setters are told apart from it; of which parameters it was, and with what result, nobody can ask.
+static PARAMETERS_SET: AtomicBool = AtomicBool::new(false);
+
+/// Takes note that verification parameters were changed in a way that no getter tells.
+pub fn note_parameters_set() {
+    PARAMETERS_SET.store(true, Relaxed);
+}
+
+/// Whether that has happened.
+pub fn parameters_were_set() -> bool {
+    PARAMETERS_SET.load(Relaxed)
+}
+
+/// What the setters of one context have told. Read by handshakes of any thread; a program that sets up a context while
+/// it serves races with libssl itself.
+#[derive(Default)]
+pub struct Learned {
+    /// How often a setter was called that decides who may resume.
+    pub changes: AtomicU32,
+    /// What replaces the verification of certificates as a whole, and its argument; null where libssl does it.
+    pub cert_verify: AtomicPtr<c_void>,
+    /// The argument of `cert_verify`.
+    pub cert_verify_argument: AtomicPtr<c_void>,
+    /// Whether clients may show a key or a password in place of a certificate: PSK, SRP.
+    pub knows_secrets: AtomicBool,
+    /// The purpose that certificates of clients are checked for; 0 where none was set.
+    pub purpose: AtomicI32,
+    /// The trust setting, likewise.
+    pub trust: AtomicI32,
+    /// Whether a whole set of verification parameters was taken over.
+    pub param_replaced: AtomicBool,
+    /// Whether a servername callback is set, which may give a connection another context or other rules.
+    pub has_servername_callback: AtomicBool,
+    /// Whether a certificate callback is set, of the context or of a connection made from it: it may do the same.
+    pub has_cert_callback: AtomicBool,
+    /// What was set of groups and signature algorithms, by control command.
+    pub lists: Lists,
+}
+
+impl Learned {
+    /// Notes what replaces the verification of certificates.
+    pub fn set_cert_verify(&self, function: *const c_void, argument: *mut c_void) {
+        self.cert_verify.store(function.cast_mut(), Relaxed);
+        self.cert_verify_argument.store(argument, Relaxed);
+        self.changed();
+    }
+
+    /// Notes a callback or hint by which clients may do without a certificate.
+    pub fn note_secrets(&self) {
+        self.knows_secrets.store(true, Relaxed);
+        self.changed();
+    }
+
+    /// Counts a change.
+    pub fn changed(&self) {
+        self.changes.fetch_add(1, Relaxed);
+    }
+
+    /// Whether the rules of a connection may change after libssl has asked for its session.
+    pub fn may_switch(&self) -> bool {
+        self.has_servername_callback.load(Relaxed) || self.has_cert_callback.load(Relaxed)
+    }
+
+    /// The function that replaces the verification, and its argument.
+    pub fn cert_verify(&self) -> (*const c_void, *const c_void) {
+        let function = self.cert_verify.load(Relaxed);
+        let argument = match function.is_null() {
+            true => ptr::null_mut(),
+            false => self.cert_verify_argument.load(Relaxed),
+        };
+        (function, argument)
+    }
+}
+
+/// The lists that control commands have set, as they were given.
+#[derive(Default)]
+pub struct Lists(Lock<Vec<(c_int, Vec<u8>)>>);
+
+impl Lists {
+    /// Notes the list that a command has set.
+    pub fn set(&self, command: c_int, list: &[u8]) {
+        if let Some(mut lists) = self.0.lock() {
+            lists.retain(|(other, _)| *other != command);
+            lists.push((command, list.to_vec()));
+            lists.sort_unstable_by_key(|(command, _)| *command);
+        }
+    }
+
+    /// Visits what was set, in the order of the commands; `None` where that was lost in a fork.
+    pub fn each(&self, mut visit: impl FnMut(c_int, &[u8])) -> Option<()> {
+        for (command, list) in self.0.lock()?.iter() {
+            visit(*command, list);
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,421 @@
+//! Who may share with whom. The rule above all others: a session is resumed only where plain libssl would have resumed
+//! it, had it been made and kept in this very context, as the context is configured now.
+//!
+//! [`attributes`] is the table of what is compared. A session that others may have goes to them with a [`Tag`]: the
+//! digest of all attributes of the connection that made it, and the server name that its client sent. A connection that
+//! asks for a session has a tag, too, and gets none with another one. A connection whose tag cannot be told shares with
+//! nobody: it finds what its own process has cached in its context, as libssl would, and what it caches stays there.
+//!
+//! * [`subject`] is a connection or a context as its getters show it; [`learned`] what only setters tell;
+//!   [`look`] makes a digest of it.
+//! * [`names`] reads the name in a ClientHello, [`verdicts`] remembers what the program's callbacks make of it.
+//! * [`login`] keeps the data connections of FTP servers to the sessions of their own login.
+
+pub mod attributes;
+pub mod learned;
+pub mod login;
+mod look;
+mod names;
+mod subject;
+mod verdicts;
+
+use core::ffi::c_int;
+use core::hash::Hasher;
+use core::ptr;
+use std::hash::DefaultHasher;
+
+use self::learned::Learned;
+pub use self::look::{Hashes, Rule};
+use self::look::{Looks, sketch_of};
+use self::names::Name;
+use self::subject::{Kind, Subject};
+use self::verdicts::{Verdict, Verdicts};
+use super::attach::attached;
+use super::connections;
+use super::guard::{attempt, quietly};
+use super::registry;
+use super::store::Store;
+use crate::config::{TicketKeys, settings};
+use crate::host::Host;
+use crate::host::abi::*;
+use crate::host::types::*;
+
+/// What a context has to do with comparing.
+#[derive(Default)]
+pub struct Alike {
+    /// What its setters have told.
+    pub learned: Learned,
+    looks: Looks,
+    context: Looks,
+    verdicts: Verdicts,
+}
+
+/// Whether a client is asked for a certificate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Client {
+    /// Nothing is asked: anybody may come.
+    Anybody,
+    /// A certificate is asked for.
+    Certified,
+}
+
+impl Client {
+    fn of(verify_mode: c_int) -> Self {
+        if verify_mode & SSL_VERIFY_PEER == 0 {
+            Self::Anybody
+        } else {
+            Self::Certified
+        }
+    }
+
+    /// What a connection asks now.
+    ///
+    /// # Safety
+    /// * `ssl` is a connection of this host, alive during the call.
+    pub unsafe fn of_connection(host: &Host, ssl: *const SSL) -> Self {
+        let get = host.traits.SSL_get_verify_mode;
+        // SAFETY: the caller's contract. In doubt it is asked for.
+        get.map_or(Self::Certified, |get| Self::of(unsafe { get(ssl) }))
+    }
+}
+
+/// What a session that others may have was made for: a rule, and a server name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tag(pub [u8; 16]);
+
+impl Tag {
+    fn of(rule: &Rule, name: &Name) -> Self {
+        let half = |number: u8| hash(&[&rule.digest, &[number], name]).to_be_bytes();
+        let mut tag = [0; 16];
+        tag[..8].copy_from_slice(&half(0));
+        tag[8..].copy_from_slice(&half(1));
+        Self(tag)
+    }
+
+    /// In the form of a pointer, which is not null.
+    fn as_mark(self) -> *mut core::ffi::c_void {
+        let [low, _] =
+            [0, 8].map(|at| u64::from_be_bytes(core::array::from_fn(|byte| self.0[at + byte])));
+        ptr::without_provenance_mut(low as usize | 1)
+    }
+}
+
+/// What a connection is to the caches of others.
+#[derive(Clone, Copy)]
+pub struct Terms {
+    /// Whether its client is asked for a certificate.
+    pub client: Client,
+    /// `None` in doubt: then it has to do with its own process alone.
+    pub tag: Option<Tag>,
+    /// Whether only what its own login has cached counts.
+    pub is_of_one_login: bool,
+}
+
+impl Terms {
+    /// Those of a connection of a cache that nobody shares.
+    pub const ALONE: Self = Self {
+        client: Client::Anybody,
+        tag: None,
+        is_of_one_login: false,
+    };
+
+    /// In doubt.
+    fn doubtful(client: Client) -> Self {
+        Self {
+            client,
+            ..Self::ALONE
+        }
+    }
+
+    /// With whom else it may have to do; `None`: with its own process alone.
+    pub fn elsewhere(&self) -> Option<Tag> {
+        self.tag.filter(|_| !self.is_of_one_login)
+    }
+}
+
+fn hash(parts: &[&[u8]]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for part in parts {
+        hasher.write(part);
+    }
+    hasher.finish()
+}
+
+/// Whether the tag of a session of this context's connections matters.
+fn matters(store: &Store) -> bool {
+    store.has_forked()
+        || store.may_group()
+        || store.looks_at_names()
+        || quietly(settings).ticket_keys == TicketKeys::Shared
+}
+
+/// The terms on which a connection asks for a session, inside the handling of its ClientHello.
+///
+/// # Safety
+/// * `ctx` is the context of `store`, `ssl` a connection made from it, both alive; this thread handles its ClientHello.
+pub unsafe fn asked(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms {
+    if !matters(store) {
+        return Terms::ALONE;
+    }
+    // SAFETY: the caller's contract; so for all calls below.
+    let client = unsafe { Client::of_connection(store.host, ssl) };
+    let doubt = Terms::doubtful(client);
+    let terms = attempt(|| {
+        let traits = &store.host.traits;
+        store.libssl.without_errors(|| unsafe {
+            let (rule, learned) = rule_of(store, ctx, ssl)?;
+            let name = names::asked_for(traits, ssl)?;
+            let key = key_of(&rule, &name);
+            let led_to = if learned.may_switch {
+                connections::note_beginning(ssl, key);
+                match verdict(store, ctx, key) {
+                    Some(rule) => rule,
+                    // A servername callback has nothing to go by; what it does then it does for everybody.
+                    None if name.is_empty() && !learned.has_cert_callback => rule,
+                    None => return None,
+                }
+            } else {
+                rule
+            };
+            Some(Terms {
+                client: led_to.client,
+                tag: Some(Tag::of(&led_to, &name)),
+                is_of_one_login: login::is_of_one(traits, ssl),
+            })
+        })
+    });
+    terms.unwrap_or(doubt)
+}
+
+/// Notes under which rule and name a connection begins: its servername callback is about to run.
+///
+/// # Safety
+/// * As for [`asked`].
+pub unsafe fn begins(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) {
+    if !matters(store) {
+        return;
+    }
+    attempt(|| {
+        store.libssl.without_errors(|| {
+            // SAFETY: the caller's contract.
+            unsafe {
+                let (rule, _) = rule_of(store, ctx, ssl)?;
+                let name = names::asked_for(&store.host.traits, ssl)?;
+                connections::note_beginning(ssl, key_of(&rule, &name));
+            }
+            Some(())
+        })
+    });
+}
+
+/// The terms on which a connection has made a session or is making a ticket: its ClientHello has been handled, and what
+/// the program's callbacks have made of it is learned.
+///
+/// # Safety
+/// * `ctx` is the context of `store`, `ssl` a connection made from it, both alive; this thread is inside its handshake.
+pub unsafe fn made(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms {
+    if !matters(store) {
+        return Terms::ALONE;
+    }
+    // SAFETY: the caller's contract; so for all calls below.
+    let client = unsafe { Client::of_connection(store.host, ssl) };
+    let doubt = Terms::doubtful(client);
+    let terms = attempt(|| {
+        let traits = &store.host.traits;
+        store.libssl.without_errors(|| unsafe {
+            let (rule, learned) = rule_of(store, ctx, ssl)?;
+            if learned.may_switch {
+                learn(store, ctx, ssl, rule);
+            }
+            let name = names::made_for(traits, ssl)?;
+            Some(Terms {
+                client: rule.client,
+                tag: Some(Tag::of(&rule, &name)),
+                is_of_one_login: login::is_of_one(traits, ssl),
+            })
+        })
+    });
+    terms.unwrap_or(doubt)
+}
+
+/// The terms of a session that the application adds by itself: those of a connection as the context would make it.
+///
+/// # Safety
+/// * `ctx` is the context of `store`, `session` a session of its libssl, both alive.
+pub unsafe fn added(store: &Store, ctx: *mut SSL_CTX, session: *const SSL_SESSION) -> Terms {
+    let doubt = Terms::doubtful(Client::Certified);
+    if !matters(store) || !store.can_be_asked() {
+        return Terms::ALONE;
+    }
+    let terms = attempt(|| {
+        let traits = &store.host.traits;
+        store.libssl.without_errors(|| {
+            let rule = rule_of_context(store, ctx)?;
+            // SAFETY: the caller's contract.
+            let name = unsafe { traits.SSL_SESSION_get0_hostname?(session) };
+            let name = match name.is_null() {
+                true => Name::new(),
+                // SAFETY: the session's own C string.
+                false => unsafe { core::ffi::CStr::from_ptr(name) }
+                    .to_bytes()
+                    .iter()
+                    .map(u8::to_ascii_lowercase)
+                    .collect(),
+            };
+            Some(Terms {
+                client: rule.client,
+                tag: Some(Tag::of(&rule, &name)),
+                is_of_one_login: false,
+            })
+        })
+    });
+    terms.unwrap_or(doubt)
+}
+
+/// The rule of a context as its connections begin; `None` where an attribute cannot be told.
+pub fn rule_of_context(store: &Store, ctx: *mut SSL_CTX) -> Option<Rule> {
+    store.alike.context.rule_of(&subject_of_context(store, ctx))
+}
+
+/// What is known of the attributes of a context: of its last connection, or else of itself.
+pub fn hashes_of(store: &Store) -> Option<Hashes> {
+    let alike = &store.alike;
+    alike.looks.hashes().or_else(|| alike.context.hashes())
+}
+
+fn subject_of_context(store: &Store, ctx: *mut SSL_CTX) -> Subject<'_> {
+    Subject {
+        kind: Kind::Context,
+        store,
+        ctx,
+        switched: None,
+    }
+}
+
+/// What of a connection's contexts decides whether its rule is final.
+struct Switching {
+    may_switch: bool,
+    has_cert_callback: bool,
+}
+
+/// The rule of a connection as it is now.
+///
+/// # Safety
+/// * As for [`asked`].
+unsafe fn rule_of(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Option<(Rule, Switching)> {
+    // SAFETY: the caller's contract.
+    if unsafe { (store.libssl.SSL_version)(ssl) } == super::callbacks::QUIC_VERSION {
+        return None; // its getters take a lock that is held while libssl calls us
+    }
+    // SAFETY: the caller's contract.
+    let current = unsafe { (store.libssl.SSL_get_SSL_CTX)(ssl) };
+    let switched = match current == ctx {
+        true => None,
+        // SAFETY: the connection holds a reference to its context. One that is not ours was never seen being set up.
+        false => Some(unsafe { attached(current) }?),
+    };
+    let of_current = switched.unwrap_or(store);
+    let subject = Subject {
+        kind: Kind::Connection(ssl),
+        store,
+        ctx: current,
+        switched: switched.map(|store| &store.alike.learned),
+    };
+    if connections::is_apart(ssl) {
+        return None;
+    }
+    let switching = Switching {
+        may_switch: subject.learned().any(Learned::may_switch),
+        has_cert_callback: subject.learned().any(|learned| {
+            learned
+                .has_cert_callback
+                .load(core::sync::atomic::Ordering::Relaxed)
+        }),
+    };
+    Some((of_current.alike.looks.rule_of(&subject)?, switching))
+}
+
+/// The rule that a connection which begins with `key` ends under, if that is known and nothing has changed since.
+fn verdict(store: &Store, ctx: *mut SSL_CTX, key: u64) -> Option<Rule> {
+    let verdict = store.alike.verdicts.get(key)?;
+    let sketch = if verdict.ctx == ctx.addr() {
+        (verdict.serial == store.serial)
+            .then(|| sketch_of(&subject_of_context(store, ctx)))
+            .flatten()
+    } else {
+        registry::with(verdict.ctx, |ctx, other| {
+            let same = other.serial == verdict.serial && other.can_be_asked();
+            same.then(|| sketch_of(&subject_of_context(other, ctx)))?
+        })
+    };
+    (sketch? == verdict.sketch).then_some(verdict.rule)
+}
+
+/// Learns what a connection has become.
+///
+/// # Safety
+/// * As for [`made`].
+unsafe fn learn(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL, rule: Rule) -> Option<()> {
+    let key = connections::beginning(ssl)?;
+    // SAFETY: the caller's contract.
+    let current = unsafe { (store.libssl.SSL_get_SSL_CTX)(ssl) };
+    let switched = match current == ctx {
+        true => None,
+        // SAFETY: the connection holds a reference to its context.
+        false => Some(unsafe { attached(current) }?),
+    };
+    let of_current = switched.unwrap_or(store);
+    let verdict = Verdict {
+        rule,
+        ctx: current.addr(),
+        serial: of_current.serial,
+        sketch: sketch_of(&subject_of_context(of_current, current))?,
+    };
+    store.alike.verdicts.learn(key, verdict);
+    Some(())
+}
+
+/// Of what a connection begins with.
+fn key_of(rule: &Rule, name: &Name) -> u64 {
+    hash(&[&rule.digest, name])
+}
+
+/// Names on sessions of this process, where they are looked at: in a forced cache, which libssl would not have had, and
+/// where names are strict.
+impl Store {
+    /// Whether sessions of this process, too, are resumed only for the name and under the rule that they were made for.
+    pub fn looks_at_names(&self) -> bool {
+        settings().strict_names || self.is_forced()
+    }
+
+    /// Notes what a session was made for.
+    ///
+    /// # Safety
+    /// * `session` is a session of the store's host, alive during the call.
+    pub unsafe fn note_tag(&self, session: *mut SSL_SESSION, terms: &Terms) {
+        if !self.looks_at_names() {
+            return;
+        }
+        let (Some(index), Some(tag)) = (self.host.tag_index(self.libssl), terms.tag) else {
+            return;
+        };
+        // SAFETY: the caller's contract; nobody follows the pointer. What is not noted is not resumed.
+        unsafe { (self.libssl.SSL_SESSION_set_ex_data)(session, index, tag.as_mark()) };
+    }
+
+    /// Whether a session of this process may be given to a connection with these terms.
+    ///
+    /// # Safety
+    /// * `session` is a session of the store's host, alive during the call.
+    pub unsafe fn is_named_for(&self, session: *const SSL_SESSION, terms: &Terms) -> bool {
+        if !self.looks_at_names() {
+            return true;
+        }
+        let (Some(index), Some(tag)) = (self.host.tag_index(self.libssl), terms.tag) else {
+            return false;
+        };
+        // SAFETY: the caller's contract; the answer is only compared.
+        let noted = unsafe { (self.libssl.SSL_SESSION_get_ex_data)(session, index) };
+        noted == tag.as_mark()
+    }
+}

@@ -1,0 +1,365 @@
+//! Setters of libssl whose value no getter tells: the host's own, and [`alike`](super::alike) takes note.
+//!
+//! None of them runs code of the application.
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::mem;
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::alike::learned::{Learned, note_parameters_set};
+use super::attach::{attached, host_of, session_context};
+use super::connections::set_apart;
+use super::guard::{guard, quietly};
+use super::registry;
+use crate::host::inside::Inside;
+use crate::host::types::*;
+use crate::host::{images, owners};
+
+/// Notes something with a context, if it is in our care.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+unsafe fn note(ctx: *mut SSL_CTX, note: impl FnOnce(&Learned)) {
+    // SAFETY: the caller's contract.
+    if let Some(store) = unsafe { attached(ctx) } {
+        note(&store.alike.learned);
+        store.alike.learned.changed();
+    }
+}
+
+/// Sets a connection apart, if its context is in our care.
+///
+/// # Safety
+/// * `ssl` is null or a live connection.
+unsafe fn note_apart(ssl: *mut SSL) {
+    // SAFETY: the caller's contract; the connection holds a reference to its context.
+    unsafe {
+        session_context(ssl)
+            .and_then(|ctx| attached(ctx))
+            .inspect(|_| quietly(|| set_apart(ssl)));
+    }
+}
+
+/// SSL_CTX_set_cert_cb(3). The callback may change a connection's rules after libssl has asked for its session.
+///
+/// # Safety
+/// * `ctx` is null or a live context; `callback` is null or a function of the type that the manual says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_CTX_set_cert_cb(
+    ctx: *mut SSL_CTX,
+    callback: Option<AnyCallback>,
+    argument: *mut c_void,
+) {
+    guard((), || {
+        let has = callback.is_some();
+        // SAFETY: the caller's contract.
+        unsafe {
+            note(ctx, |learned| learned.has_cert_callback.store(has, Relaxed));
+            host_of(ctx)?.passthrough.SSL_CTX_set_cert_cb?(ctx, callback, argument);
+        }
+        Some(())
+    });
+}
+
+/// SSL_set_cert_cb(3): as SSL_CTX_set_cert_cb, for one connection.
+///
+/// # Safety
+/// * `ssl` is null or a live connection; `callback` is null or a function of the type that the manual says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_set_cert_cb(
+    ssl: *mut SSL,
+    callback: Option<AnyCallback>,
+    argument: *mut c_void,
+) {
+    guard((), || {
+        // SAFETY: the caller's contract.
+        unsafe {
+            if let Some(ctx) = session_context(ssl).filter(|_| callback.is_some()) {
+                note(ctx, |learned| {
+                    learned.has_cert_callback.store(true, Relaxed)
+                });
+            }
+            owners::host_of(ssl.cast())?.passthrough.SSL_set_cert_cb?(ssl, callback, argument);
+        }
+        Some(())
+    });
+}
+
+/// SSL_CTX_set_cert_verify_callback(3).
+///
+/// # Safety
+/// * `ctx` is null or a live context; `callback` is null or a function of the type that the manual says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_CTX_set_cert_verify_callback(
+    ctx: *mut SSL_CTX,
+    callback: Option<AnyCallback>,
+    argument: *mut c_void,
+) {
+    guard((), || {
+        let set = host_of(ctx)?.passthrough.SSL_CTX_set_cert_verify_callback?;
+        let function = callback.map_or(core::ptr::null(), |callback| callback as *const c_void);
+        // SAFETY: the caller's contract.
+        unsafe {
+            note(ctx, |learned| learned.set_cert_verify(function, argument));
+            set(ctx, callback, argument);
+        }
+        Some(())
+    });
+}
+
+/// Exports a setter by which clients may do without a certificate, for a context and for a connection.
+macro_rules! secrets {
+    ($($(#[$doc:meta])* $of_context:ident $of_connection:ident ($value:ty) $(-> $answer:ty)?;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// * `ctx` is null or a live context, and the value what the manual says.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C-unwind" fn $of_context(ctx: *mut SSL_CTX, value: $value) $(-> $answer)? {
+            guard(Default::default(), || {
+                let set = host_of(ctx)?.passthrough.$of_context?;
+                // SAFETY: the caller's contract.
+                unsafe {
+                    if is_something(value) {
+                        note(ctx, Learned::note_secrets);
+                    }
+                    Some(set(ctx, value))
+                }
+            })
+        }
+
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// * `ssl` is null or a live connection, and the value what the manual says.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C-unwind" fn $of_connection(ssl: *mut SSL, value: $value) $(-> $answer)? {
+            guard(Default::default(), || {
+                let set = owners::host_of(ssl.cast())?.passthrough.$of_connection?;
+                // SAFETY: the caller's contract.
+                unsafe {
+                    if is_something(value) {
+                        note_apart(ssl);
+                    }
+                    Some(set(ssl, value))
+                }
+            })
+        }
+    )*};
+}
+
+/// A value that may be null.
+trait Nullable {
+    fn is_something(self) -> bool;
+}
+
+impl Nullable for Option<AnyCallback> {
+    fn is_something(self) -> bool {
+        self.is_some()
+    }
+}
+
+impl Nullable for *const c_char {
+    fn is_something(self) -> bool {
+        !self.is_null()
+    }
+}
+
+fn is_something(value: impl Nullable) -> bool {
+    value.is_something()
+}
+
+secrets! {
+    /// SSL_CTX_set_psk_server_callback(3): which keys it knows is not told, so sessions stay in their process.
+    SSL_CTX_set_psk_server_callback SSL_set_psk_server_callback (Option<AnyCallback>);
+    /// SSL_CTX_set_psk_find_session_callback(3): likewise.
+    SSL_CTX_set_psk_find_session_callback SSL_set_psk_find_session_callback (Option<AnyCallback>);
+    /// SSL_CTX_use_psk_identity_hint(3): likewise.
+    SSL_CTX_use_psk_identity_hint SSL_use_psk_identity_hint (*const c_char) -> c_int;
+}
+
+/// SSL_CTX_set_srp_username_callback(3): which users it knows is not told, so sessions stay in their process.
+///
+/// # Safety
+/// * `ctx` is null or a live context; `callback` is null or a function of the type that the manual says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_CTX_set_srp_username_callback(
+    ctx: *mut SSL_CTX,
+    callback: Option<AnyCallback>,
+) -> c_int {
+    guard(0, || {
+        let set = host_of(ctx)?
+            .passthrough
+            .SSL_CTX_set_srp_username_callback?;
+        // SAFETY: the caller's contract.
+        unsafe {
+            if callback.is_some() {
+                note(ctx, Learned::note_secrets);
+            }
+            Some(set(ctx, callback))
+        }
+    })
+}
+
+/// Exports a setter of a verification parameter that has no getter, for a context and for a connection.
+macro_rules! parameters {
+    ($($(#[$doc:meta])* $of_context:ident $of_connection:ident ($value:ty) $note:expr;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// * `ctx` is null or a live context, and the value what the manual says.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C-unwind" fn $of_context(ctx: *mut SSL_CTX, value: $value) -> c_int {
+            guard(0, || {
+                let set = host_of(ctx)?.passthrough.$of_context?;
+                let learn: fn(&Learned, $value) = $note;
+                // SAFETY: the caller's contract.
+                unsafe {
+                    note(ctx, |learned| learn(learned, value));
+                    Some(Inside::enter(|| set(ctx, value)))
+                }
+            })
+        }
+
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// * `ssl` is null or a live connection, and the value what the manual says.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C-unwind" fn $of_connection(ssl: *mut SSL, value: $value) -> c_int {
+            guard(0, || {
+                let set = owners::host_of(ssl.cast())?.passthrough.$of_connection?;
+                // SAFETY: the caller's contract.
+                unsafe {
+                    note_apart(ssl);
+                    Some(Inside::enter(|| set(ssl, value)))
+                }
+            })
+        }
+    )*};
+}
+
+parameters! {
+    /// SSL_CTX_set_purpose: the purpose that certificates of clients are checked for.
+    SSL_CTX_set_purpose SSL_set_purpose (c_int) |learned, purpose| learned.purpose.store(purpose, Relaxed);
+    /// SSL_CTX_set_trust: the trust setting that they are checked by.
+    SSL_CTX_set_trust SSL_set_trust (c_int) |learned, trust| learned.trust.store(trust, Relaxed);
+    /// SSL_CTX_set1_param(3): all verification parameters at once.
+    SSL_CTX_set1_param SSL_set1_param (*mut X509_VERIFY_PARAM)
+        |learned, _| learned.param_replaced.store(true, Relaxed);
+}
+
+/// Calls libcrypto's own function of a name that we export: the one that our caller would have reached.
+macro_rules! libcrypto {
+    ($name:literal ($($argument:expr),*): $type:ty) => {
+        quietly(|| real($name)).map(|function| {
+            // SAFETY: the function of this name has this type; the arguments are the caller's own.
+            unsafe { mem::transmute::<NonNull<c_void>, $type>(function)($($argument),*) }
+        })
+    };
+}
+
+fn real(name: &CStr) -> Option<NonNull<c_void>> {
+    images::symbol_for_caller(name).or_else(|| images::symbol_behind_us(name))
+}
+
+/// X509_VERIFY_PARAM_set_purpose(3).
+///
+/// # Safety
+/// * `param` is a set of parameters of the caller's libcrypto.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn X509_VERIFY_PARAM_set_purpose(
+    param: *mut X509_VERIFY_PARAM,
+    purpose: c_int,
+) -> c_int {
+    guard(0, || {
+        note_parameter(param, |learned| learned.purpose.store(purpose, Relaxed));
+        libcrypto!(c"X509_VERIFY_PARAM_set_purpose" (param, purpose):
+            unsafe extern "C-unwind" fn(*mut X509_VERIFY_PARAM, c_int) -> c_int)
+    })
+}
+
+/// X509_VERIFY_PARAM_set_trust(3).
+///
+/// # Safety
+/// * `param` is a set of parameters of the caller's libcrypto.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn X509_VERIFY_PARAM_set_trust(
+    param: *mut X509_VERIFY_PARAM,
+    trust: c_int,
+) -> c_int {
+    guard(0, || {
+        note_parameter(param, |learned| learned.trust.store(trust, Relaxed));
+        libcrypto!(c"X509_VERIFY_PARAM_set_trust" (param, trust):
+            unsafe extern "C-unwind" fn(*mut X509_VERIFY_PARAM, c_int) -> c_int)
+    })
+}
+
+/// X509_STORE_set_purpose(3).
+///
+/// # Safety
+/// * `store` is a store of the caller's libcrypto.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn X509_STORE_set_purpose(
+    store: *mut X509_STORE,
+    purpose: c_int,
+) -> c_int {
+    guard(0, || {
+        note_parameters_set();
+        libcrypto!(c"X509_STORE_set_purpose" (store, purpose):
+            unsafe extern "C-unwind" fn(*mut X509_STORE, c_int) -> c_int)
+    })
+}
+
+/// X509_STORE_set_trust(3).
+///
+/// # Safety
+/// * `store` is a store of the caller's libcrypto.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn X509_STORE_set_trust(
+    store: *mut X509_STORE,
+    trust: c_int,
+) -> c_int {
+    guard(0, || {
+        note_parameters_set();
+        libcrypto!(c"X509_STORE_set_trust" (store, trust):
+            unsafe extern "C-unwind" fn(*mut X509_STORE, c_int) -> c_int)
+    })
+}
+
+/// X509_STORE_set1_param(3).
+///
+/// # Safety
+/// * `store` is a store and `param` a set of parameters of the caller's libcrypto.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn X509_STORE_set1_param(
+    store: *mut X509_STORE,
+    param: *const X509_VERIFY_PARAM,
+) -> c_int {
+    guard(0, || {
+        note_parameters_set();
+        libcrypto!(c"X509_STORE_set1_param" (store, param):
+            unsafe extern "C-unwind" fn(*mut X509_STORE, *const X509_VERIFY_PARAM) -> c_int)
+    })
+}
+
+/// Notes what is set in a context's own parameters; in others it is noted that nobody can know where.
+fn note_parameter(param: *mut X509_VERIFY_PARAM, note: impl Fn(&Learned)) {
+    if Inside::is() {
+        return; // libssl's own setter, which was noted
+    }
+    let mut is_known = false;
+    registry::each(|ctx, store| {
+        let get = store.host.traits.SSL_CTX_get0_param;
+        // SAFETY: the context is in the registry, and so alive; it may be ending, and its parameters are only compared.
+        if !store.is_ending() && get.is_some_and(|get| unsafe { get(ctx) } == param) {
+            note(&store.alike.learned);
+            store.alike.learned.changed();
+            is_known = true;
+        }
+    });
+    if !is_known {
+        note_parameters_set();
+    }
+}
