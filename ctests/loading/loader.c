@@ -23,9 +23,22 @@ static void call(void *module, const char *function, int number)
     step(name);
 }
 
+/* What a module answers that has such functions. Nothing here is between it and whom it jumps to. */
+static void ask(void *module, int number)
+{
+    long (*matches)(void), (*timeout)(void);
+    *(void **)&matches = dlsym(module, "module_matches");
+    *(void **)&timeout = dlsym(module, "module_timeout");
+    if (matches == NULL || timeout == NULL)
+        return;
+    printf("module %d: matches %ld", number, matches());
+    printf(", timeout before %ld\n", timeout());
+    call(module, "module_free", number);
+}
+
 int main(int argc, char **argv)
 {
-    static const char *const steps[] = { "module_open", "module_use", "module_use", "module_close" };
+    static const char *const steps[] = { "module_open", "module_use", "module_use" };
     void *modules[4];
     size_t step;
     int i;
@@ -40,5 +53,9 @@ int main(int argc, char **argv)
     for (step = 0; step < sizeof steps / sizeof steps[0]; step++)
         for (i = 1; i < argc && i <= 4; i++)
             call(modules[i - 1], steps[step], i);
+    for (i = 1; i < argc && i <= 4; i++)
+        ask(modules[i - 1], i);
+    for (i = 1; i < argc && i <= 4; i++)
+        call(modules[i - 1], "module_close", i);
     return 0;
 }

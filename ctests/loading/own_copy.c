@@ -9,9 +9,14 @@
 static SSL_CTX *ctx;
 static int own_index;
 static char own_value[] = "the module's";
+static SSL *left;
+static SSL_SESSION *kept;
 
 __attribute__((visibility("default"))) void module_open(const char *name);
 __attribute__((visibility("default"))) void module_use(const char *name);
+__attribute__((visibility("default"))) long module_matches(void);
+__attribute__((visibility("default"))) long module_timeout(void);
+__attribute__((visibility("default"))) void module_free(const char *name);
 __attribute__((visibility("default"))) void module_close(const char *name);
 
 /* With -foptimize-sibling-calls each of these is a jump. */
@@ -35,13 +40,43 @@ __attribute__((noinline)) static void clear(SSL_CTX *of, long t)
     SSL_CTX_flush_sessions(of, t);
 }
 
+static void connection_gone(void *ssl, void *value, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+    (void)value, (void)ad, (void)idx, (void)argl;
+    if (ssl == left)
+        printf("freed by the libssl of %s\n", (const char *)argp);
+}
+
+/* These end by a jump, too, and who has called them is not linked with any libssl. */
+long module_matches(void)
+{
+    return SSL_has_matching_session_id(left, SSL_SESSION_get_id(kept, NULL), 32);
+}
+
+long module_timeout(void)
+{
+    return SSL_SESSION_set_timeout(kept, 99);
+}
+
+void module_free(const char *name)
+{
+    (void)name;
+    SSL_free(left);
+}
+
 void module_open(const char *name)
 {
+    static char own_name[32];
     printf("== %s opens\n", name);
     own_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     ctx = make(TLS_server_method());
     NEED(ctx != NULL && own_index > 0 && SSL_CTX_set_ex_data(ctx, own_index, own_value));
     TRACE(SSL_CTX_get_ssl_method(ctx) == TLS_server_method());
+    snprintf(own_name, sizeof own_name, "%s", name);
+    NEED(SSL_get_ex_new_index(0, own_name, NULL, NULL, connection_gone) > 0);
+    left = SSL_new(ctx);
+    kept = make_session("kept", TLS1_2_VERSION, "kept");
+    NEED(left != NULL && kept != NULL);
 }
 
 void module_use(const char *name)
@@ -75,6 +110,8 @@ void module_use(const char *name)
 void module_close(const char *name)
 {
     printf("== %s closes\n", name);
+    TRACE(SSL_SESSION_get_timeout(kept));
+    SSL_SESSION_free(kept);
     SSL_CTX_free(ctx);
     TRACE(live_sessions());
 }

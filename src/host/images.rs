@@ -184,6 +184,12 @@ pub fn symbol_behind_us(name: &CStr) -> Option<NonNull<c_void>> {
 /// The nearest address on the stack that is not in our own image: in whoever called us. A function that ends
 /// by jumping to us has left no trace there; its caller is found instead.
 pub fn caller() -> Option<*const c_void> {
+    let ours = Image::ours()?;
+    nearest(&mut |address| !ours.contains(address))
+}
+
+/// The nearest address on the stack that is the one that is looked for.
+pub(super) fn nearest(is_it: &mut dyn FnMut(*const c_void) -> bool) -> Option<*const c_void> {
     // libgcc's unwinder, which the standard library brings along for panics.
     unsafe extern "C" {
         fn _Unwind_Backtrace(
@@ -192,27 +198,27 @@ pub fn caller() -> Option<*const c_void> {
         ) -> c_int;
         fn _Unwind_GetIP(frame: *mut c_void) -> usize;
     }
-    struct Search {
-        ours: Image,
+    struct Search<'a> {
+        is_it: &'a mut dyn FnMut(*const c_void) -> bool,
         found: Option<*const c_void>,
         frames_left: u32,
     }
     unsafe extern "C" fn visit(frame: *mut c_void, argument: *mut c_void) -> c_int {
         const GO_ON: c_int = 0; // _URC_NO_REASON
         const STOP: c_int = 4; // _URC_NORMAL_STOP
-        // SAFETY: `argument` is the Search that `caller` passed.
+        // SAFETY: `argument` is the Search that `nearest` passed.
         let search = unsafe { &mut *argument.cast::<Search>() };
         // SAFETY: the unwinder passes a valid frame.
         let address = unsafe { _Unwind_GetIP(frame) } as *const c_void;
-        if search.ours.contains(address) && search.frames_left > 0 {
-            search.frames_left -= 1;
-            return GO_ON;
+        if (search.is_it)(address) {
+            search.found = Some(address);
+            return STOP;
         }
-        search.found = Some(address);
-        STOP
+        search.frames_left -= 1;
+        if search.frames_left == 0 { STOP } else { GO_ON }
     }
     let mut search = Search {
-        ours: Image::ours()?,
+        is_it,
         found: None,
         frames_left: 64,
     };

@@ -5,8 +5,10 @@
 //! its address here at most until the next one begins there.
 
 use core::ffi::c_void;
+use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use super::images;
 use super::locate::{self, MAX_HOSTS};
 use super::table::Host;
 use crate::side_table::SideTable;
@@ -16,14 +18,33 @@ type Owner = AtomicUsize;
 
 static OWNERS: SideTable<Owner, 1024> = SideTable::new();
 
-/// Notes that a new object belongs to `host`.
+/// Notes that `host`, or one that has the same libcrypto, makes a new object: called where libcrypto is called by it.
 pub fn note(host: &Host, object: *const c_void) {
-    match locate::position(host) {
+    if !locate::several() {
+        return; // nothing is noted yet
+    }
+    match maker(host).and_then(locate::position) {
         None | Some(0) => forget(object),
         Some(number) => OWNERS.enter(object.addr(), |owner| {
             owner.store(number, Ordering::Relaxed); // ordered by the table
         }),
     }
+}
+
+/// Whose libcrypto it is tells no more than that, where several use it: then the host that has called it is the nearest
+/// one on the stack.
+fn maker(host: &Host) -> Option<&Host> {
+    let is_shared =
+        locate::hosts().any(|other| !ptr::eq(other, host) && other.has_the_libcrypto_of(host));
+    if !is_shared {
+        return Some(host);
+    }
+    let mut maker = None;
+    images::nearest(&mut |address| {
+        maker = locate::hosts().find(|host| host.image.contains(address));
+        maker.is_some()
+    });
+    maker
 }
 
 /// Forgets an object that ends.

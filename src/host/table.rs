@@ -492,6 +492,15 @@ impl Host {
         self.is_hooked() && self.libssl.as_ref().is_ok_and(Libssl::is_cleaned_up)
     }
 
+    /// Whether it uses the same libcrypto as another one, which then tells of the objects of both.
+    pub(super) fn has_the_libcrypto_of(&self, other: &Self) -> bool {
+        let register = |host: &Self| {
+            let libssl = host.libssl.as_ref().ok()?;
+            Some(libssl.CRYPTO_get_ex_new_index as *const c_void)
+        };
+        register(self).is_some() && register(self) == register(other)
+    }
+
     /// Whether we are told of its objects, at least of those of threads that have set no library context.
     pub fn is_hooked(&self) -> bool {
         !self.hooked.is_empty()
