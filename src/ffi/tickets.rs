@@ -7,14 +7,15 @@
 //! that differ in an access rule or in the server name never open each other's tickets.
 //!
 //! A context's own keys are used as ever where clients are asked for certificates (unless the group has a name), where
-//! the tag of a connection cannot be told, and while the region cannot be had. An application that sets keys or a
+//! the tag of a connection cannot be told, and where there is no region. An application that sets keys or a
 //! callback, or asks for the keys to give them to others, has the context's tickets to itself from then on.
 //!
 //! With SSLCACHE_STRICT_NAMES the tag is part of what the code over each ticket covers, whoever has made the keys: a
 //! ticket that comes with another name, or under other rules, does not open.
 //!
 //! Each process keeps a copy of the keys, which is a second old at most: while somebody else has the region's lock, or
-//! has died with it, handshakes go on.
+//! has died with it, handshakes go on. Where the region is not had for longer than that, keys have their turns all the
+//! same, in each process for itself.
 
 use core::ffi::{c_int, c_long, c_void};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -345,7 +346,7 @@ impl Ticket<'_> {
         let own = self.own_keys()?;
         let (keys, has_turn) = if own.name == *name {
             // Made while there was no shared key; where there is one now, the client gets a ticket that all can open.
-            let any = Copied::ask(|copied| copied.keys.newest().map(|_| ())).is_some();
+            let any = Copied::ask(|copied| Some(!copied.keys.is_empty())) == Some(true);
             (own, !any || self.group().is_none())
         } else {
             match self.shared_keys_for_opening(name, iv) {
@@ -392,8 +393,11 @@ impl Ticket<'_> {
         });
         let secret = known.or_else(|| {
             self.look(common, now, lifetime, true);
-            // If nobody can give it a successor now, one whose turn is over has to do.
-            Copied::ask(|copied| copied.keys.newest().map(Secret::of))
+            Copied::ask(|copied| {
+                let key = copied.keys.making(now, lifetime);
+                let key = key.or_else(|| copied.keys.making_late(now, lifetime));
+                key.map(Secret::of)
+            })
         })?;
         self.derive(&secret, &group)
     }
@@ -441,7 +445,8 @@ impl Ticket<'_> {
         const { assert!(KEY_PAGE_BYTES <= PAGE_BYTES) };
         let tried_in_vain = |copied: &Copied| (copied.is_of(now) && !copied.was_had).then_some(());
         if Copied::ask(tried_in_vain).is_some() {
-            return; // it takes time, and so not more than once a second
+            // It takes time, and so not more than once a second.
+            return self.go_on_alone(now, lifetime, makes);
         }
         let mut keys = TicketKeys::default();
         let mut follow = |fresh: Option<&FreshKey>| {
@@ -463,6 +468,20 @@ impl Ticket<'_> {
             }
             (copied.second, copied.was_had) = (now, was_had);
         });
+        if !was_had {
+            self.go_on_alone(now, lifetime, makes);
+        }
+    }
+
+    /// Keeps to the turns of keys while the page cannot be had: the next key is this process's alone. For a minute the
+    /// present one does, as the page may be had again then.
+    fn go_on_alone(&self, now: i64, lifetime: u32, makes: bool) {
+        let does = |copied: &Copied| copied.keys.making_late(now, lifetime).map(|_| ());
+        let fresh = match makes && Copied::ask(does).is_none() {
+            true => self.fresh_key(),
+            false => None,
+        };
+        Copied::change(|copied| copied.keys.go_on(now, lifetime, fresh.as_ref()));
     }
 
     fn fresh_key(&self) -> Option<FreshKey> {

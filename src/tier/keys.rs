@@ -1,10 +1,11 @@
 //! The keys of stateless tickets, as bytes in a page that all processes have.
 //!
-//! A key makes tickets until the next one takes its turn, and opens them for as long as one of them may be good. Who
-//! gets hold of it reads every TLS 1.2 connection that its tickets were made in, so it is to be gone soon. But a ticket
-//! lives for two hours, unless the program says otherwise, and its key with it: a turn of an hour adds half of that, a
-//! shorter one would gain little and renew more tickets. Where tickets live for longer than half a day, a turn is a
-//! twelfth of their life, so that the page has room for all keys that still open one.
+//! A key makes tickets for its turn, and opens them for as long as one of them may be good. Who gets hold of it reads
+//! every TLS 1.2 connection that its tickets were made in, so it is to be gone soon. But a ticket lives for two hours,
+//! unless the program says otherwise, and its key with it: a turn of an hour adds half of that, a shorter one would
+//! gain little and renew more tickets. Tickets that live for longer than half a day have keys of their own, so that
+//! they stretch nobody else's; those have turns of 4 hours and 40 minutes, for the page to have room for all that still
+//! open one. When a key ends follows from when it began: it needs no successor for that, and nobody who looks.
 //!
 //! The page is not believed: it may be half written, from another time, or hostile. What makes no sense is as good as
 //! no key, and costs those who come back a full handshake. Whoever changes the page holds its lock.
@@ -17,22 +18,28 @@ pub const LONGEST_LIFETIME: u32 = 7 * 24 * 60 * 60;
 const NAME_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;
 
-/// How long a key makes tickets, at least, in seconds.
-const SHORTEST_TURN: i64 = 60 * 60;
-const TURNS_IN_A_LIFETIME: i64 = 12;
-/// Those of twelve turns, the one that has just begun, and those of an hour among them.
-const MOST_KEYS: usize = 16;
-/// Other processes go on making tickets with a key that was replaced until they look again: for so many seconds.
-const LAG: i64 = 2;
+/// How long a key makes tickets that live for up to `SHORT`, in seconds.
+const TURN: i64 = 60 * 60;
+const SHORT: u32 = 12 * 60 * 60;
+/// How long one makes tickets that live for longer: 4 hours and 40 minutes.
+const LONG_TURN: i64 = LONGEST_LIFETIME as i64 / 36;
+/// A key may go on for so many seconds after its turn, where no other is to be had: other processes go on until they
+/// look again, and so does one that has no time to look.
+const LAG: i64 = 60;
+/// Of each kind those that still open tickets, and the one that has just begun.
+const MOST_KEYS: usize = {
+    let short = (SHORT as i64 + LAG) / TURN + 2;
+    let long = (LONGEST_LIFETIME as i64 + LAG) / LONG_TURN + 2;
+    (short + long) as usize
+};
 /// The clock may be set back by so many seconds, and the keys still make sense.
 const SET_BACK: i64 = 60 * 60;
-const NEVER: i64 = i64::MAX;
 
 /// The page: what it is, how many keys, the keys, a sum over all of that.
-const MAGIC: [u8; 8] = *b"tickets1";
+const MAGIC: [u8; 8] = *b"tickets2";
 const NUMBER_AT: usize = MAGIC.len();
 const KEYS_AT: usize = NUMBER_AT + 8;
-const KEY_BYTES: usize = NAME_BYTES + SECRET_BYTES + 8 + 8 + 8;
+const KEY_BYTES: usize = NAME_BYTES + SECRET_BYTES + 8 + 8;
 const SUM_AT: usize = KEYS_AT + MOST_KEYS * KEY_BYTES;
 
 /// How many bytes of the page are used.
@@ -64,8 +71,6 @@ pub struct TicketKey {
     pub secret: [u8; SECRET_BYTES],
     /// The second in which its turn began.
     made: i64,
-    /// The last second in which a ticket of it may be good; [`NEVER`] for the newest.
-    until: i64,
     /// The longest life of its tickets, in seconds.
     lifetime: u32,
 }
@@ -75,27 +80,37 @@ impl TicketKey {
         name: [0; NAME_BYTES],
         secret: [0; SECRET_BYTES],
         made: 0,
-        until: 0,
         lifetime: 0,
     };
 
-    fn turn(&self) -> i64 {
-        SHORTEST_TURN.max(i64::from(self.lifetime) / TURNS_IN_A_LIFETIME)
+    /// Whether it makes tickets that live for long.
+    fn is_long(&self) -> bool {
+        self.lifetime > SHORT
+    }
+
+    /// The second in which its turn is over.
+    fn end_of_turn(&self) -> i64 {
+        let turn = if self.is_long() { LONG_TURN } else { TURN };
+        self.made.saturating_add(turn)
     }
 
     fn has_turn(&self, now: i64) -> bool {
-        (self.made.saturating_sub(SET_BACK)..self.made.saturating_add(self.turn())).contains(&now)
+        (self.made.saturating_sub(SET_BACK)..self.end_of_turn()).contains(&now)
+    }
+
+    /// The last second in which a ticket of it may be good.
+    fn until(&self) -> i64 {
+        self.end_of_turn()
+            .saturating_add(LAG + i64::from(self.lifetime))
     }
 
     fn read(&mut self, bytes: &[u8]) -> Option<()> {
         let (name, rest) = bytes.split_first_chunk()?;
         let (secret, rest) = rest.split_first_chunk()?;
         let (made, rest) = rest.split_first_chunk()?;
-        let (until, rest) = rest.split_first_chunk()?;
         self.name = *name;
         self.secret = *secret;
         self.made = i64::from_ne_bytes(*made);
-        self.until = i64::from_ne_bytes(*until);
         self.lifetime = u32::try_from(u64::from_ne_bytes(*rest.first_chunk()?)).ok()?;
         Some(())
     }
@@ -103,12 +118,10 @@ impl TicketKey {
     fn write(&self, bytes: &mut [u8]) {
         let (name, rest) = bytes.split_at_mut(NAME_BYTES);
         let (secret, rest) = rest.split_at_mut(SECRET_BYTES);
-        let (made, rest) = rest.split_at_mut(8);
-        let (until, lifetime) = rest.split_at_mut(8);
+        let (made, lifetime) = rest.split_at_mut(8);
         name.copy_from_slice(&self.name);
         secret.copy_from_slice(&self.secret);
         made.copy_from_slice(&self.made.to_ne_bytes());
-        until.copy_from_slice(&self.until.to_ne_bytes());
         lifetime.copy_from_slice(&u64::from(self.lifetime).to_ne_bytes());
     }
 }
@@ -138,30 +151,41 @@ impl Default for TicketKeys {
 
 impl TicketKeys {
     /// Becomes what the page says, without keys whose tickets have all expired. With `fresh` given, it begins its
-    /// turn if none has one; and the newest key is kept for as long as tickets of this `lifetime` need it. The
-    /// page is changed accordingly.
+    /// turn if none has one for tickets of this `lifetime`; and the one that has is kept for as long as they need it.
+    /// The page is changed accordingly.
     pub fn follow(&mut self, page: &mut [u8], now: i64, lifetime: u32, fresh: Option<&FreshKey>) {
         let Some((page, _)) = page.split_first_chunk_mut::<KEY_PAGE_BYTES>() else {
             return self.clear();
         };
         self.read(page, now);
-        let mut changed = self.drop_expired(now);
+        if self.go_on(now, lifetime, fresh) {
+            self.write(page);
+        }
+    }
+
+    /// Does the same without a page, where that is not to be had: keys that begin then are this process's alone.
+    /// Whether anything has changed.
+    pub fn go_on(&mut self, now: i64, lifetime: u32, fresh: Option<&FreshKey>) -> bool {
+        let lifetime = lifetime.min(LONGEST_LIFETIME);
+        let mut changed = self.drop_ended(now);
         if let Some(fresh) = fresh
-            && !self.newest().is_some_and(|newest| newest.has_turn(now))
+            && !self
+                .newest_for(lifetime)
+                .is_some_and(|newest| newest.has_turn(now))
         {
-            self.begin(fresh, now);
+            self.begin(fresh, now, lifetime);
             changed = true;
         }
-        let lifetime = lifetime.min(LONGEST_LIFETIME);
-        if let Some(newest) = self.used_mut().first_mut()
+        let is_long = lifetime > SHORT;
+        let mut used = self.used_mut().iter_mut();
+        if let Some(newest) = used.find(|key| key.is_long() == is_long)
+            && newest.has_turn(now)
             && newest.lifetime < lifetime
         {
             newest.lifetime = lifetime;
             changed = true;
         }
-        if changed {
-            self.write(page);
-        }
+        changed
     }
 
     /// Becomes the same as another.
@@ -173,21 +197,32 @@ impl TicketKeys {
 
     /// The key that makes tickets of this lifetime now; `None` where the page has to be asked.
     pub fn making(&self, now: i64, lifetime: u32) -> Option<&TicketKey> {
-        self.newest().filter(|newest| {
+        self.newest_for(lifetime).filter(|newest| {
             newest.has_turn(now) && newest.lifetime >= lifetime.min(LONGEST_LIFETIME)
         })
     }
 
-    /// The newest key, even if its turn is over.
-    pub fn newest(&self) -> Option<&TicketKey> {
-        self.used().first()
+    /// The key that does where no other is to be had: one whose turn has been over for less than a minute.
+    pub fn making_late(&self, now: i64, lifetime: u32) -> Option<&TicketKey> {
+        self.making(now.saturating_sub(LAG), lifetime)
+    }
+
+    /// Whether there is any.
+    pub fn is_empty(&self) -> bool {
+        self.number == 0
+    }
+
+    /// The newest key for tickets of this lifetime, even if its turn is over.
+    fn newest_for(&self, lifetime: u32) -> Option<&TicketKey> {
+        let is_long = lifetime > SHORT;
+        self.used().iter().find(|key| key.is_long() == is_long)
     }
 
     /// The key that a ticket was made with, if it may still be good, and whether it has its turn.
     pub fn opening(&self, name: &KeyName, now: i64) -> Option<(&TicketKey, bool)> {
-        let at = self.used().iter().position(|key| key.name == *name)?;
-        let key = &self.keys[at];
-        (now <= key.until).then_some((key, at == 0 && key.has_turn(now)))
+        let key = self.used().iter().find(|key| key.name == *name)?;
+        let is_newest = self.newest_for(key.lifetime) == Some(key);
+        (now <= key.until()).then_some((key, is_newest && key.has_turn(now)))
     }
 
     fn used(&self) -> &[TicketKey] {
@@ -198,11 +233,11 @@ impl TicketKeys {
         &mut self.keys[..self.number]
     }
 
-    fn drop_expired(&mut self, now: i64) -> bool {
+    fn drop_ended(&mut self, now: i64) -> bool {
         let before = self.number;
         let mut kept = 0;
         for at in 0..before {
-            if now <= self.keys[at].until {
+            if now <= self.keys[at].until() {
                 self.keys.swap(kept, at);
                 kept += 1;
             }
@@ -211,17 +246,13 @@ impl TicketKeys {
         kept < before
     }
 
-    fn begin(&mut self, fresh: &FreshKey, now: i64) {
-        if let Some(newest) = self.used_mut().first_mut() {
-            newest.until = now.saturating_add(i64::from(newest.lifetime) + LAG);
-        }
+    fn begin(&mut self, fresh: &FreshKey, now: i64, lifetime: u32) {
         self.keys.rotate_right(1); // if all places are taken, the oldest comes to the front and is overwritten
         self.keys[0] = TicketKey {
             name: fresh.name,
             secret: fresh.secret,
             made: now,
-            until: NEVER,
-            lifetime: 0,
+            lifetime,
         };
         self.number = (self.number + 1).min(MOST_KEYS);
     }
@@ -263,15 +294,11 @@ impl TicketKeys {
         Some(())
     }
 
-    /// Whether keys like these can have come about: none of a time to come, the first one alone in use.
+    /// Whether keys like these can have come about: none of a time to come.
     fn is_plausible(&self, now: i64) -> bool {
         let latest = now.saturating_add(SET_BACK);
-        let last = latest.saturating_add(i64::from(LONGEST_LIFETIME) + LAG);
-        self.used().iter().enumerate().all(|(at, key)| {
-            let in_use = key.until == NEVER;
+        self.used().iter().all(|key| {
             (0..=latest).contains(&key.made)
-                && in_use == (at == 0)
-                && (in_use || key.until <= last)
                 && key.lifetime <= LONGEST_LIFETIME
                 && key.secret != [0; SECRET_BYTES]
         })
@@ -390,25 +417,67 @@ mod tests {
         late.copy(&scene.keys);
         scene.make(NOW + HOUR, TWO_HOURS);
         assert!(late.making(NOW + HOUR, TWO_HOURS).is_none());
-        let name = late.newest().unwrap().name[0];
+        let until = NOW + HOUR + LAG - 1;
+        let name = late.making_late(until, TWO_HOURS).unwrap().name[0];
+        assert!(late.making_late(until + 1, TWO_HOURS).is_none());
+        let last = until + i64::from(TWO_HOURS);
+        assert_eq!(scene.open(name, last), Some(false));
+    }
+
+    #[test]
+    fn tickets_that_live_for_long_have_keys_of_their_own_and_stretch_nobody_elses_turn() {
+        let mut scene = Scene::new();
+        assert_eq!(scene.make(NOW, TWO_HOURS), 1);
+        assert_eq!(scene.make(NOW + 1, SHORT), 1); // the same key, now for tickets of half a day
+        assert_eq!(scene.make(NOW + 1, u32::MAX), 3);
+        assert_eq!(scene.make(NOW + HOUR - 1, TWO_HOURS), 1);
+        assert_eq!(scene.make(NOW + HOUR, TWO_HOURS), 5);
+        assert_eq!(scene.make(NOW + LONG_TURN, LONGEST_LIFETIME), 3);
+        assert_eq!(scene.make(NOW + 1 + LONG_TURN, LONGEST_LIFETIME), 7);
+        let end = NOW + HOUR + i64::from(SHORT) + LAG;
         assert_eq!(
-            scene.open(name, NOW + HOUR + i64::from(TWO_HOURS)),
-            Some(false)
+            [scene.open(1, end), scene.open(1, end + 1)],
+            [Some(false), None]
+        );
+        let end = NOW + 1 + LONG_TURN + i64::from(LONGEST_LIFETIME) + LAG;
+        assert_eq!(
+            [scene.open(3, end), scene.open(3, end + 1)],
+            [Some(false), None]
         );
     }
 
     #[test]
-    fn longer_lifetime_makes_turns_longer_and_keeps_keys_for_it() {
+    fn key_ends_although_nobody_makes_another() {
         let mut scene = Scene::new();
         scene.make(NOW, TWO_HOURS);
-        assert!(scene.keys.making(NOW, TWO_HOURS + 1).is_none());
-        assert_eq!(scene.make(NOW + 1, u32::MAX), 1); // the same key, now for tickets of a week
-        let week = i64::from(LONGEST_LIFETIME);
-        let turn = week / TURNS_IN_A_LIFETIME;
-        assert_eq!(scene.make(NOW + turn - 1, LONGEST_LIFETIME), 1);
-        assert_eq!(scene.make(NOW + turn, LONGEST_LIFETIME), 4);
-        assert_eq!(scene.open(1, NOW + turn + week), Some(false));
-        assert_eq!(scene.open(1, NOW + turn + week + LAG + 1), None);
+        let copied = TicketKeys {
+            keys: scene.keys.keys,
+            number: 1,
+        };
+        let end = NOW + HOUR + i64::from(TWO_HOURS) + LAG;
+        assert_eq!(
+            [scene.open(1, end), scene.open(1, end + 1)],
+            [Some(false), None]
+        );
+        assert!(scene.page[KEYS_AT..SUM_AT].iter().all(|byte| *byte == 0));
+        // Nor does it open anything in a process that cannot have the page.
+        assert!(copied.opening(&[1; NAME_BYTES], end).is_some());
+        assert!(copied.opening(&[1; NAME_BYTES], end + 1).is_none());
+        assert!(copied.making_late(NOW + HOUR + LAG, TWO_HOURS).is_none());
+    }
+
+    #[test]
+    fn keys_have_turns_without_the_page_too() {
+        let mut scene = Scene::new();
+        scene.make(NOW, TWO_HOURS);
+        let keys = &mut scene.keys;
+        assert!(!keys.go_on(NOW + HOUR - 1, TWO_HOURS, Some(&fresh(2))));
+        assert!(keys.go_on(NOW + HOUR, TWO_HOURS, Some(&fresh(3))));
+        let name = |keys: &TicketKeys, now| keys.making(now, TWO_HOURS).unwrap().name[0];
+        assert_eq!(name(keys, NOW + HOUR), 3);
+        assert!(keys.opening(&[1; NAME_BYTES], NOW + HOUR).is_some());
+        assert!(keys.go_on(NOW + 24 * HOUR, TWO_HOURS, Some(&fresh(4))));
+        assert_eq!((name(keys, NOW + 24 * HOUR), keys.number), (4, 1));
     }
 
     #[test]
@@ -428,7 +497,7 @@ mod tests {
             } else {
                 LONGEST_LIFETIME
             };
-            scene.given = scene.keys.newest().map_or(0, |key| key.name[0]) % 200;
+            scene.given = scene.keys.used().first().map_or(0, |key| key.name[0]) % 200;
             made.push((now + i64::from(lifetime), scene.make(now, lifetime)));
             made.retain(|(end, _)| *end >= now);
             let mut numbers: Vec<_> = made.iter().map(|(_, number)| *number).collect();
@@ -443,16 +512,17 @@ mod tests {
     #[test]
     fn more_keys_than_there_is_room_for_cost_the_oldest() {
         let mut scene = Scene::new();
-        for turn in 0..20 {
-            // Each begins its turn for short tickets and ends it with long ones, against all rules.
+        let number = MOST_KEYS as u8 + 4;
+        for turn in 0..i64::from(number) {
+            // Each has had its turn at once, against all rules.
             scene.make(NOW + turn, LONGEST_LIFETIME);
-            scene.keys.keys[0].made -= 7 * 24 * HOUR;
+            scene.keys.keys[0].made -= LONG_TURN;
             let keys = core::mem::take(&mut scene.keys);
             keys.write(scene.page.first_chunk_mut().unwrap());
         }
-        assert_eq!(scene.open(4, NOW + 20), None);
-        assert_eq!(scene.open(5, NOW + 20), Some(false));
-        assert_eq!(scene.open(20, NOW + 20), Some(false));
+        assert_eq!(scene.open(4, NOW + 99), None);
+        assert_eq!(scene.open(5, NOW + 99), Some(false));
+        assert_eq!(scene.open(number, NOW + 99), Some(false));
     }
 
     #[test]
@@ -475,14 +545,9 @@ mod tests {
     #[test]
     fn well_summed_nonsense_is_no_key_either() {
         type Damage = fn(&mut TicketKeys);
-        let damages: [(&str, Damage); 7] = [
+        let damages: [(&str, Damage); 4] = [
             ("from the future", |keys| keys.keys[0].made += 2 * HOUR),
             ("before all time", |keys| keys.keys[1].made = -1),
-            ("for ever", |keys| keys.keys[1].until = NEVER),
-            ("for years", |keys| {
-                keys.keys[1].until = NOW + 1000 * 24 * HOUR
-            }),
-            ("no newest", |keys| keys.keys[0].until = NOW + 2 * HOUR),
             ("too long-lived", |keys| {
                 keys.keys[0].lifetime = LONGEST_LIFETIME + 1
             }),
@@ -500,7 +565,7 @@ mod tests {
         }
         let mut scene = Scene::new();
         scene.make(NOW, TWO_HOURS);
-        for number in [17, u64::MAX] {
+        for number in [MOST_KEYS as u64 + 1, u64::MAX] {
             scene.page[NUMBER_AT..KEYS_AT].copy_from_slice(&number.to_ne_bytes());
             let sum = sum_of(&scene.page[..SUM_AT]);
             scene.page[SUM_AT..KEY_PAGE_BYTES].copy_from_slice(&sum.to_ne_bytes());
@@ -525,10 +590,10 @@ mod tests {
         assert_eq!(scene.page, [0; 4000]);
         let mut page = scene.page;
         scene.keys.follow(&mut page[..8], NOW, 0, Some(&fresh(1))); // too small
-        assert!(scene.keys.newest().is_none());
+        assert!(scene.keys.is_empty());
         scene.make(NOW, TWO_HOURS);
         let before = scene.page;
-        assert_eq!(scene.open(1, NOW + 10 * HOUR), Some(false));
+        assert_eq!(scene.open(1, NOW + 2 * HOUR), Some(false));
         assert_eq!(scene.page, before);
     }
 }
