@@ -34,7 +34,11 @@ impl Claims {
     /// Claims a key; `None` where another handshake has it, or in doubt.
     pub fn claim<'a>(&'a self, key: &'a Key, now: c_long) -> Option<Claim<'a>> {
         let mut claimed = self.claimed.lock()?;
-        claimed.retain(|(_, since)| now.saturating_sub(*since) < LAPSE_SECONDS);
+        claimed.retain_mut(|(_, since)| {
+            // The clock may have been set back since.
+            *since = now.min(*since);
+            now.saturating_sub(*since) < LAPSE_SECONDS
+        });
         let free = !claimed.iter().any(|(other, _)| other == key) && claimed.try_reserve(1).is_ok();
         if free {
             claimed.push((key.clone(), now));

@@ -40,11 +40,11 @@ impl Default for Snapshots {
 }
 
 impl Snapshots {
-    /// The table that was made when the cache had changed so often, if not before the second `since`.
-    fn made_at(&self, changes: u64, since: c_long) -> Option<*mut OPENSSL_LHASH> {
+    /// The table that was made when the cache had changed so often; in `only` that second, if one is given.
+    fn made_at(&self, changes: u64, only: Option<c_long>) -> Option<*mut OPENSSL_LHASH> {
         let tables = self.0.lock()?;
         let (made_at, second, snapshot) = tables.latest.as_ref()?;
-        (*made_at == changes && *second >= since).then_some(snapshot.table)
+        (*made_at == changes && only.is_none_or(|only| only == *second)).then_some(snapshot.table)
     }
 
     /// Makes `snapshot` the latest and returns its table; what may go is dropped without the lock.
@@ -89,7 +89,9 @@ impl Tables {
             .map(|(_, old)| old.sessions.len())
             .sum();
         let mut gone = Vec::new();
-        while let Some((since, oldest)) = self.superseded.front() {
+        while let Some((since, oldest)) = self.superseded.front_mut() {
+            // The clock may have been set back since.
+            *since = now.min(*since);
             if now.saturating_sub(*since) < STAY_SECONDS && held <= STAY_SESSIONS {
                 break;
             }
@@ -122,8 +124,8 @@ impl Store {
         let changes = self.caches().map(|cache| cache.counters().changes());
         let changes = changes.iter().sum();
         // What other processes remove is not counted here: one that is shared is good for its second.
-        let since = if is_shared { now() } else { c_long::MIN };
-        if let Some(table) = self.snapshots.made_at(changes, since) {
+        let only = is_shared.then(now);
+        if let Some(table) = self.snapshots.made_at(changes, only) {
             return table;
         }
         let (listed, complete) = self.while_none_moves(|| self.list());
