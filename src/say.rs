@@ -19,6 +19,8 @@ pub enum Topic {
     Active,
     /// The memory that processes share.
     Region,
+    /// That there is no place in it for another context.
+    Places,
 }
 
 /// Says `what` after our name, unless something was said on the topic.
@@ -30,7 +32,7 @@ pub fn once(topic: Topic, what: fmt::Arguments<'_>) {
 /// number now belongs to a connection, nor where nobody reads it any more or it is a file of the length that this process
 /// may write, which would end the process.
 pub fn line_once(topic: Topic, line: fmt::Arguments<'_>) {
-    static SAID: [AtomicBool; 4] = [const { AtomicBool::new(false) }; 4];
+    static SAID: [AtomicBool; 5] = [const { AtomicBool::new(false) }; 5];
     // Relaxed: only whether it was said counts.
     if SAID[topic as usize].swap(true, Ordering::Relaxed) {
         return;

@@ -1,6 +1,7 @@
 /*
  * A worker is stopped while it has a lock of the memory that all share. Meanwhile another one gives a session data of
- * the application's, so that it has to stay there: but it cannot be had out of the shared memory, and is used up once.
+ * the application's, so that it has to stay there. It cannot be had out of the shared memory: nobody finds it there from
+ * then on, and as somebody may have been taking it at that moment, its own worker does not use it up, either.
  */
 #include "workers.h"
 

@@ -37,7 +37,14 @@ impl Store {
         }
         self.flush_own(ctx, t);
         if !self.is_ending() {
-            for share in self.reaches(ctx).into_iter().filter_map(Reach::share) {
+            let now = now();
+            for reach in self.reaches(ctx) {
+                let Some(share) = reach.share() else { continue };
+                if t != 0 && t <= now {
+                    attempt(|| Some(share.clear_expired(t)));
+                    continue;
+                }
+                self.end_handing_over();
                 attempt(|| Some(share.flush((t != 0).then_some(t))));
             }
         }
@@ -113,11 +120,12 @@ impl Store {
     fn clear_region(&self, ctx: *mut SSL_CTX) {
         let (now, last) = (now(), &self.auto_clear.region_cleared);
         let before = last.load(Ordering::Relaxed);
-        let due = now.saturating_sub(before) >= CLEAR_REGION_SECONDS;
+        // A time to come was noted before the clock was set back.
+        let due = !(0..CLEAR_REGION_SECONDS).contains(&now.saturating_sub(before));
         let relaxed = Ordering::Relaxed;
         if due && last.compare_exchange(before, now, relaxed, relaxed).is_ok() {
             for share in self.reaches(ctx).into_iter().filter_map(Reach::share) {
-                attempt(|| Some(share.flush(Some(now))));
+                attempt(|| Some(share.clear_expired(now)));
             }
         }
     }

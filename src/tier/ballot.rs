@@ -128,7 +128,7 @@ impl Ballot {
     pub fn end(&self, lot: Lot) {
         let decide = |seen: u32| {
             let ours = seen & !(STATE | WATCHED) == lot.generation;
-            ours.then_some(seen & !STATE | DONE)
+            (ours && seen & STATE != DONE).then_some(seen & !STATE | DONE)
         };
         let _ = self
             .word(lot.number)

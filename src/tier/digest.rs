@@ -1,7 +1,7 @@
 //! The fingerprint of a key, by which it is found, and the checksum of a record, by which it is believed.
 //!
 //! Both depend on random numbers that never leave the region. The fingerprint is two independent hashes of the kind that
-//! the cache uses (vector multiply-shift; `cache/hash.rs` says why it can be trusted) over the whole key and its realm:
+//! the cache uses (vector multiply-shift; `cache/hash.rs` says why it can be trusted) over the whole key and its term:
 //! for any two different ones, whoever chose them, all 128 bits agree with a probability of 2^-128. No session id is
 //! kept in the region beside the record itself.
 //!
@@ -11,12 +11,12 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::layout::header;
 use super::memory::Memory;
-use super::realms::Realm;
+use super::realms::Term;
 use crate::cache::{Expiry, Key};
 use crate::mapping::uninterrupted;
 
-/// Words of a key and its realm.
-const WORDS: usize = 7;
+/// Words of a key, its realm, and the realm's place and generation.
+const WORDS: usize = 8;
 const FACTORS: usize = 2 * (WORDS + 1);
 /// Words of the region that hold the random numbers.
 const RANDOM: usize = 2 * FACTORS + 3;
@@ -80,10 +80,10 @@ impl Digests {
         }
     }
 
-    pub(super) fn fingerprint(&self, realm: Realm, key: &Key) -> Fingerprint {
+    pub(super) fn fingerprint(&self, term: Term, key: &Key) -> Fingerprint {
         let [a, b, c, d, e] = key.words();
-        let (low, high) = realm.words();
-        let words: [u64; WORDS] = [a, b, c, d, e, low, high];
+        let [low, high, generation] = term.words();
+        let words: [u64; WORDS] = [a, b, c, d, e, low, high, generation];
         let [first, second] = self.factors.each_ref().map(|factors| {
             let products = factors.iter().zip(words);
             let sum = products.fold(factors[WORDS], |sum, (factor, word)| {

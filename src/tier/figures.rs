@@ -32,7 +32,7 @@ pub struct Figures {
     pub recovered: u64,
     /// How often something in a shard made no sense, and it was made anew from what its records are.
     pub rebuilt: u64,
-    /// Calls of this process that did nothing because the region's file is shorter than it was.
+    /// Calls of this process that did nothing because the region's file is shorter than it was, or was made anew.
     pub off: u64,
     /// Records there are.
     pub records: u64,
@@ -73,19 +73,21 @@ pub(super) fn count(memory: &Memory, base: usize, event: Event) {
     }
 }
 
+/// How often an event was counted in the shard at `base`.
+pub(super) fn counted(memory: &Memory, base: usize, event: Event) -> u64 {
+    memory
+        .u64(base + place::COUNTERS + 8 * event as usize)
+        .load(Relaxed)
+}
+
 impl Figures {
     /// Adds what the shard at `base` has counted.
     pub(super) fn add(&mut self, memory: &Memory, base: usize) {
-        let counted = |event: Event| {
-            memory
-                .u64(base + place::COUNTERS + 8 * event as usize)
-                .load(Relaxed)
-        };
         let now = |byte: usize| u64::from(memory.u32(base + byte).load(Relaxed));
         let add = |to: &mut u64, events: &[Event]| {
-            *to = events
-                .iter()
-                .fold(*to, |sum, &event| sum.wrapping_add(counted(event)));
+            *to = events.iter().fold(*to, |sum, &event| {
+                sum.wrapping_add(counted(memory, base, event))
+            });
         };
         add(&mut self.hits, &[Event::Hit, Event::Glimpse]);
         add(

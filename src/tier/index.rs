@@ -51,13 +51,27 @@ impl<'a> Index<'a> {
     }
 
     pub(super) fn find(&self, wanted: Fingerprint) -> Result<Option<Record<'a>>, Broken> {
-        let mut at = self.head(self.bucket(wanted.hash()));
+        self.find_which(wanted.hash(), |record| record.fingerprint() == wanted)
+    }
+
+    /// Finds a record by half of its fingerprint.
+    pub(super) fn find_by_half(&self, first: u64) -> Result<Option<Record<'a>>, Broken> {
+        let hash = Fingerprint { first, second: 0 }.hash();
+        self.find_which(hash, |record| record.fingerprint().first == first)
+    }
+
+    fn find_which(
+        &self,
+        hash: u32,
+        is_wanted: impl Fn(&Record<'a>) -> bool,
+    ) -> Result<Option<Record<'a>>, Broken> {
+        let mut at = self.head(self.bucket(hash));
         for _ in 0..=self.0.records() {
             if at == NIL {
                 return Ok(None);
             }
             let record = self.0.record(at)?;
-            if record.fingerprint() == wanted {
+            if is_wanted(&record) {
                 return Ok(Some(record));
             }
             at = record.word(CHAIN);

@@ -64,12 +64,19 @@ pub(super) mod shard {
     pub const HAND: usize = 80;
     /// Realms that have a record here.
     pub const REALMS: usize = 84;
+    /// How many removals were put off, and how many there were when they were last made up for.
+    pub const PUT_OFF: usize = 88;
+    pub const MADE_UP_FOR: usize = 92;
     pub const COUNTERS: usize = 128;
     /// A bit for each class of free blocks that is not empty.
     pub const FREE_BITS: usize = 256;
     pub const FREE: usize = 320;
-    pub const QUEUES: usize = 1408;
+    /// The removals that are put off.
+    pub const REMOVALS: usize = 1408;
+    pub const QUEUES: usize = REMOVALS + 8 * super::MOST_REMOVALS;
 }
+/// Removals that a shard can put off.
+pub(super) const MOST_REMOVALS: usize = 64;
 pub(super) const QUEUES_BYTES: usize = 64;
 
 /// A bucket for so many bytes of heap: a record of a short session.

@@ -10,6 +10,8 @@
 //! * **Cost.** Every call works under the lock of one shard, for less than a microsecond, and is O(1); flush works in
 //!   slices. A look-up that finds its record takes no lock: what it has copied is whole by the checksum, or it looks
 //!   again under the lock. Beside its own bytes a record takes 48 of header, 6 of index, and what rounding and gaps come to.
+//! * **Removals** and flushes hold from when they return, whether or not a lock was had: a flush begins a new generation of
+//!   the realm, a removal is noted for whoever has the lock next.
 //! * **Crashes.** A process may be killed at any instruction. Its lock is taken over, and the shard made anew from
 //!   what can be walked and agrees with its checksum: at most the record under its hands is lost. Seats of the dead are
 //!   counted back within a tenth of a second of the next put. One that is stopped costs each of the others 5 ms at most;
@@ -21,7 +23,7 @@
 //!
 //! The map: `region` makes the memory (`memory`, `layout`, `file`) and holds its `lock`s, by the `identity` of a process;
 //! `share` has the calls, `realms` who has how many records. A `shard` is `heap` (blocks of `record`s), `index` (by the
-//! fingerprint that `digest` makes of a key) and `queues` (who leaves). `page` is for keys; `figures` is what happened.
+//! fingerprint that `digest` makes of a key), `queues` (who leaves) and `removals` (that are put off). `page` is for keys; `figures` is what happened.
 //! `ballot` is for what one process of a tree is to do.
 
 mod ballot;
@@ -40,6 +42,7 @@ mod queues;
 mod realms;
 mod record;
 mod region;
+mod removals;
 mod shard;
 mod share;
 mod undumped;

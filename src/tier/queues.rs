@@ -38,6 +38,8 @@ const ADDED_SINCE: usize = 40;
 const SCAN: usize = 48;
 /// The granules of each queue's records.
 const GRANULES: usize = 52;
+/// A generation's tag: nothing of earlier ones is here.
+const SWEPT: usize = 60;
 
 /// The two queues of a realm in a shard.
 #[derive(Clone, Copy)]
@@ -149,6 +151,21 @@ impl<'a> Queues<'a> {
             let added = self.shard.memory.u64(self.base + ADDED_SINCE).load(Relaxed) as i64;
             self.set_second(EARLIEST, seen.min(added));
         }
+    }
+
+    /// Whether nothing of earlier generations is here.
+    pub(super) fn is_swept(&self) -> bool {
+        self.len() == 0 || self.word(SWEPT) == self.shard.present_tag(self.realm)
+    }
+
+    /// Notes that nothing is here of generations before the one with this tag.
+    pub(super) fn set_swept(&self, tag: u32) {
+        self.set_word(SWEPT, tag);
+    }
+
+    /// Whether nobody finds the record any more.
+    fn is_over(&self, record: &Record<'_>, now: i64) -> bool {
+        record.expiry().has_passed(now) || self.shard.is_flushed(record)
     }
 
     /// A record of the realm.
@@ -290,7 +307,7 @@ impl<'a> Queues<'a> {
         // While newcomers supply the victims nothing else looks into the main queue; its expired must not outlive them.
         if self.head(true) != NIL {
             let oldest = self.record(self.head(true))?;
-            if oldest.expiry().has_passed(now) {
+            if self.is_over(&oldest, now) {
                 return Ok(Some(oldest));
             }
         }
@@ -300,7 +317,7 @@ impl<'a> Queues<'a> {
                 break;
             };
             let uses = candidate.rank() & USES_MOST;
-            if uses == 0 || candidate.expiry().has_passed(now) {
+            if uses == 0 || self.is_over(&candidate, now) {
                 return Ok(Some(candidate));
             }
             if least_used.is_none_or(|(fewest, _)| uses < fewest) {

@@ -6,14 +6,21 @@
 //! locks held (`Region::recount`).
 //!
 //! Slots are an open-addressed table that is only searched and filled; a slot that is given to another realm keeps its
-//! place. A slot changes hands only while it has no seat, and nobody can take one meanwhile.
+//! place. A slot changes hands only while it has no seat, and nobody can take one meanwhile. Where all slots have
+//! records, one whose realm has only expired ones, or was not used for [`IDLE`] seconds, is retired: it becomes nobody's,
+//! its records are removed (`Region::drain`), and then it is to be had.
+//!
+//! Each slot has a generation, which is part of the fingerprint of every record. A flush begins the next one: what was
+//! put before is not found from then on, whether or not it could be removed already.
 
 use core::sync::atomic::AtomicU64;
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use super::digest::mix;
 use super::layout::{Layout, REALM_BYTES, REALMS, header};
 use super::memory::Memory;
+use super::record::TAG_BITS;
+use crate::cache::Expiry;
 
 /// Those contexts that share sessions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -23,6 +30,10 @@ pub struct Realm(u128);
 const NOBODY: u128 = 0;
 /// Nobody's any more.
 const FORMER: u128 = u128::MAX;
+
+/// A realm that was used within so many seconds keeps its records, whoever wants its slot: contexts that are all in use
+/// would otherwise take it from each other in turn, and none would have anything.
+const IDLE: i64 = 60;
 
 impl Realm {
     /// The realm of a group, by a digest of what its members have in common.
@@ -43,6 +54,41 @@ impl Realm {
         let (low, high) = self.words();
         mix(low ^ mix(high))
     }
+}
+
+/// What a record is put for: a realm in its slot, between two flushes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Term {
+    pub realm: Realm,
+    pub slot: u32,
+    generation: u64,
+}
+
+impl Term {
+    /// What becomes part of a fingerprint. The slot is in it because each slot counts its generations on its own.
+    pub(super) fn words(self) -> [u64; 3] {
+        let (low, high) = self.realm.words();
+        [low, high, self.generation << 10 | u64::from(self.slot)]
+    }
+
+    /// What a record keeps of its generation: by it those of earlier ones are told apart when they are swept up. One of
+    /// eight generations ago passes for a new one, is not found either, and leaves when it expires.
+    pub(super) fn tag(self) -> u32 {
+        tag(self.generation)
+    }
+}
+
+fn tag(generation: u64) -> u32 {
+    generation as u32 & ((1 << TAG_BITS) - 1)
+}
+
+/// What became of asking for a slot for a realm that has none.
+pub(super) enum Claimed {
+    Had(u32),
+    /// This one is nobody's, and to be had when its records are removed.
+    Retired(u32),
+    /// All realms are in use.
+    Full,
 }
 
 /// What became of asking for a seat.
@@ -70,6 +116,9 @@ const LAST_USE: usize = 32;
 const SPREAD: usize = 40;
 /// The shard that was last asked to make room for others.
 const LAST_ASKED: usize = 44;
+const GENERATION: usize = 48;
+/// No record expires after this second.
+const LATEST_EXPIRY: usize = 56;
 
 /// Records for which a realm uses another shard: a choice of who leaves is the better the more there are to choose from.
 const RECORDS_A_SHARD: usize = 512;
@@ -132,35 +181,111 @@ impl<'a> Realms<'a> {
         None
     }
 
-    /// A slot for a realm that has none. Under the lock of the realms.
-    pub(super) fn claim(&self, realm: Realm, capacity: usize) -> Option<u32> {
+    /// A slot for a realm that has none. Under the lock of the realms. `clock` is the system's, which counts where it is
+    /// later than what was last told: nobody may have told anything for long.
+    pub(super) fn claim(&self, realm: Realm, capacity: usize, clock: i64) -> Claimed {
         if let Some(found) = self.find(realm) {
-            return Some(found);
+            return Claimed::Had(found);
         }
+        let told = self.memory.u64(header::LATEST).load(Relaxed) as i64;
+        let now = told.max(clock);
+        let is_useless = |slot| {
+            self.taken(slot) == 0 || now > self.word(slot, LATEST_EXPIRY).load(Relaxed) as i64
+        };
+        let is_idle = |slot| self.last_use(slot, now).saturating_add(IDLE) <= now;
         let unused = self
             .probes(realm)
-            .find(|&slot| [NOBODY, FORMER].contains(&self.id(slot)));
-        let slot = match unused {
-            Some(slot) => slot,
-            None => self.longest_unused()?,
+            .find(|&slot| self.is_nobodys(slot) && self.taken(slot) == 0);
+        let found = unused
+            .or_else(|| self.longest_unused(now, is_useless))
+            .or_else(|| self.longest_unused(now, is_idle));
+        let Some(slot) = found else {
+            return Claimed::Full;
         };
         if !self.close(slot) {
-            return None;
+            return Claimed::Retired(self.retire(slot));
         }
+        self.begin_generation(slot);
         self.word(slot, CAPACITY).store(capacity as u64, Relaxed);
-        self.word(slot, LAST_USE)
-            .store(self.memory.u64(header::LATEST).load(Relaxed), Relaxed);
+        // Later than what those of before have, also where nobody has told the time for long.
+        self.word(slot, LAST_USE).store(now as u64, Relaxed);
+        self.word(slot, LATEST_EXPIRY)
+            .store(i64::MIN as u64, Relaxed);
         self.set_spread(slot, capacity);
         self.name(slot, realm.0);
         self.open(slot);
-        Some(slot)
+        Claimed::Had(slot)
     }
 
-    /// Of the slots without a record, the one whose realm was last used longest ago.
-    fn longest_unused(&self) -> Option<u32> {
+    /// Makes a slot nobody's; which one: if there is one already that is not empty yet, that is enough.
+    fn retire(&self, slot: u32) -> u32 {
+        let mut slots = 0..self.layout.realms as u32;
+        if let Some(slot) = slots.find(|&slot| self.is_nobodys(slot)) {
+            return slot;
+        }
+        self.name(slot, FORMER);
+        // After the name: whoever puts a record now finds that the slot is not its realm's, or has taken its seat before.
+        self.begin_generation(slot);
+        slot
+    }
+
+    /// Of those slots that `may` be taken, the one whose realm was last used longest ago.
+    fn longest_unused(&self, now: i64, may: impl Fn(u32) -> bool) -> Option<u32> {
         (0..self.layout.realms as u32)
-            .filter(|&slot| self.word(slot, SEATS).load(Relaxed) == 0)
-            .min_by_key(|&slot| self.word(slot, LAST_USE).load(Relaxed) as i64)
+            .filter(|&slot| may(slot))
+            .min_by_key(|&slot| self.last_use(slot, now))
+    }
+
+    /// When the realm was last used; a time to come was told before the clock was set back, and nobody came since.
+    fn last_use(&self, slot: u32, now: i64) -> i64 {
+        let last = self.word(slot, LAST_USE).load(Relaxed) as i64;
+        if last > now { i64::MIN } else { last }
+    }
+
+    fn is_nobodys(&self, slot: u32) -> bool {
+        [NOBODY, FORMER].contains(&self.id(slot))
+    }
+
+    /// Whether a slot was retired, and is not had by another realm yet.
+    pub(super) fn is_retired(&self, slot: u32) -> bool {
+        self.id(slot) == FORMER
+    }
+
+    /// Says that a process is done with the realm: if none of the others uses it from now on, its slot may be had.
+    pub(super) fn let_go(&self, slot: u32) {
+        self.word(slot, LAST_USE).store(i64::MIN as u64, Relaxed);
+    }
+
+    pub(super) fn term(&self, slot: u32, realm: Realm) -> Term {
+        // Acquire: whoever sees a new generation sees what its flush had done before.
+        let generation = self.word(slot, GENERATION).load(Acquire);
+        Term {
+            realm,
+            slot: slot % self.layout.realms as u32,
+            generation,
+        }
+    }
+
+    /// What records of the present generation keep of it.
+    pub(super) fn tag(&self, slot: u32) -> u32 {
+        tag(self.word(slot, GENERATION).load(Relaxed))
+    }
+
+    /// From here on no record that is there is found any more.
+    pub(super) fn begin_generation(&self, slot: u32) {
+        // AcqRel: pairs with the Acquire in `term`.
+        self.word(slot, GENERATION).fetch_add(1, AcqRel);
+    }
+
+    pub(super) fn note_expiry(&self, slot: u32, expiry: Expiry) {
+        let latest = self.word(slot, LATEST_EXPIRY);
+        let mut seen = latest.load(Relaxed);
+        while (seen as i64) < expiry.secs() {
+            match latest.compare_exchange(seen, expiry.secs() as u64, Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(other) => seen = other,
+            }
+        }
     }
 
     /// Keeps everyone from taking a seat; false if there is one taken.

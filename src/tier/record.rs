@@ -24,9 +24,11 @@ const CHECK: usize = 36;
 const STATE: usize = 40;
 const EXPIRY: usize = 44;
 
-// The bits of the state: realm, rank, last use, and the upper bits of the expiry.
+// The bits of the state: realm, rank, generation, last use, and the upper bits of the expiry.
 const REALM_BITS: u32 = 10;
 const RANK_BITS: u32 = 3;
+const TAG_SHIFT: u32 = REALM_BITS + RANK_BITS;
+pub(super) const TAG_BITS: u32 = 3;
 const USED_SHIFT: u32 = 16;
 const EXPIRY_SHIFT: u32 = 24;
 
@@ -43,6 +45,8 @@ pub(super) struct Contents<'a> {
     pub fingerprint: Fingerprint,
     pub mark: u32,
     pub realm: u32,
+    /// Of its generation (`realms::Term`); it is under no checksum.
+    pub tag: u32,
     pub expiry: Expiry,
     pub body: &'a [u8],
 }
@@ -74,7 +78,7 @@ impl Contents<'_> {
             .store(self.fingerprint.second, Relaxed);
         memory.u32(byte(MARK)).store(self.mark, Relaxed);
         memory.u32(byte(CHECK)).store(check, Relaxed);
-        let state = self.realm | u32::from(upper as u8) << EXPIRY_SHIFT;
+        let state = self.realm | self.tag << TAG_SHIFT | u32::from(upper as u8) << EXPIRY_SHIFT;
         memory.u32(byte(STATE)).store(state, Relaxed);
         memory.u32(byte(EXPIRY)).store(lower, Relaxed);
         memory.write(byte(HEADER), self.body);
@@ -130,6 +134,10 @@ impl<'a> Record<'a> {
 
     pub(super) fn realm(&self) -> u32 {
         self.word(STATE) & ((1 << REALM_BITS) - 1)
+    }
+
+    pub(super) fn generation_tag(&self) -> u32 {
+        self.word(STATE) >> TAG_SHIFT & ((1 << TAG_BITS) - 1)
     }
 
     /// As `queues` packs it.

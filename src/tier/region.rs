@@ -1,9 +1,10 @@
 //! The region as a whole: how it is made, who holds its locks, what it counts.
 
-use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicU64};
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::digest::{Digests, draw};
 use super::figures::{Event, Figures, count};
@@ -13,8 +14,10 @@ use super::identity::boot;
 use super::layout::{Layout, MAGIC, VERSION, header, shard as place};
 use super::lock::{Held, Lock, Wait, now};
 use super::memory::Memory;
-use super::realms::{Realm, Realms};
-use super::shard::{SLICE, Shard};
+use super::realms::{Claimed, Realm, Realms};
+use super::record::Record;
+use super::removals::Removals;
+use super::shard::Shard;
 use super::share::Share;
 use crate::lock::watch_forks;
 
@@ -23,7 +26,13 @@ pub struct Region {
     pub(super) memory: Memory,
     pub(super) layout: Layout,
     pub(super) digests: Digests,
+    /// Random, of this region alone: by it one is known that was made anew in the same file.
+    salt: u64,
     watch: Option<Watch>,
+    /// Whether this process has asked for a place that there was none for.
+    was_full: AtomicBool,
+    /// The tenth of a second in which it last did.
+    full_at: AtomicU64,
 }
 
 /// What became of asking for a slot.
@@ -37,6 +46,11 @@ pub(super) enum Claim {
 
 /// Not the realm's own slot: that is looked for again.
 const UNPLACED: u32 = 0;
+
+/// Records that one call removes at most to make place for a realm: it takes less than a millisecond.
+const DRAINED_AT_ONCE: usize = 1024;
+/// How often a place is asked for that others may take.
+const CLAIMS_MOST: u32 = 4;
 
 impl Region {
     /// A region of anonymous memory, for this process and those that will be forked from it. It takes what is used of
@@ -59,11 +73,15 @@ impl Region {
     fn of(memory: Memory, layout: Layout, watch: Option<Watch>) -> Region {
         watch_forks();
         let digests = Digests::of(&memory);
+        let salt = memory.u64(header::REALM_SALT).load(Relaxed);
         Region {
             memory,
             layout,
             digests,
+            salt,
             watch,
+            was_full: AtomicBool::new(false),
+            full_at: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -77,7 +95,8 @@ impl Region {
     }
 
     /// The share of a realm. `capacity`, 0 meaning no bound by number, counts only where the realm is new here. None if
-    /// there is no place for another realm. Where a lock is not had in time the share [has none yet](Share::is_placed).
+    /// there is no place for another realm: all have records, and are in use. Where a lock is not had in time, or a
+    /// realm of before has too many records to be removed at once, the share [has none yet](Share::is_placed).
     pub fn share(&self, realm: Realm, capacity: usize) -> Option<Share<'_>> {
         if !self.is_on() {
             return None;
@@ -91,6 +110,11 @@ impl Region {
             },
         };
         Some(Share::new(self, realm, slot, capacity))
+    }
+
+    /// Whether this process has asked for the place of a realm, and there was none.
+    pub fn was_full(&self) -> bool {
+        self.was_full.load(Relaxed)
     }
 
     /// Notes that several processes use the region.
@@ -164,11 +188,13 @@ impl Region {
         Ok(())
     }
 
-    /// Whether the memory may be touched.
+    /// Whether the memory may be touched, and is what it was. One that was made anew in the same file has other random
+    /// numbers: what this process would put there nobody found, and its page of keys nobody could read.
     pub(super) fn is_on(&self) -> bool {
-        self.watch
-            .as_ref()
-            .is_none_or(|watch| watch.is_whole(self.layout.size))
+        self.watch.as_ref().is_none_or(|watch| {
+            watch.is_whole(self.layout.size)
+                && self.memory.u64(header::REALM_SALT).load(Relaxed) == self.salt
+        })
     }
 
     pub(super) fn realms(&self) -> Realms<'_> {
@@ -191,7 +217,7 @@ impl Region {
         count(&self.memory, self.layout.shard(shard), event);
     }
 
-    /// Counts a call that found the region's file to be shorter than it was.
+    /// Counts a call that found the region's file not to be what it was.
     pub(super) fn count_off(&self) {
         if let Some(watch) = &self.watch {
             watch.count_off();
@@ -201,16 +227,30 @@ impl Region {
     fn hold(&self, number: usize) -> Option<(Shard<'_>, Held<'_>)> {
         let shard = self.shard(number);
         match Lock::at(&self.memory, shard.base + place::LOCK).lock() {
-            Wait::Had(held) => Some((shard, held)),
+            Wait::Had(held) => {
+                self.make_up(&shard);
+                Some((shard, held))
+            }
             Wait::TakenOver(held) => {
                 shard.count(Event::Recovered);
                 self.rebuild(&shard);
+                self.make_up(&shard);
                 Some((shard, held))
             }
             Wait::InVain => {
                 shard.count(Event::TimeOut);
                 None
             }
+        }
+    }
+
+    /// Makes up for removals that were put off; whoever has the lock does, before anything else.
+    fn make_up(&self, shard: &Shard<'_>) {
+        if Removals(*shard).make_up().is_err() {
+            shard.count(Event::Rebuilt);
+            self.rebuild(shard);
+            // What could not be found before is found now. If not, somebody writes here while we do.
+            let _ = Removals(*shard).make_up();
         }
     }
 
@@ -259,7 +299,7 @@ impl Region {
             return;
         }
         let tried = self.memory.u64(header::RECOUNT_TRIED);
-        let tenth = (now().as_millis() / 100) as u64;
+        let tenth = tenth();
         if tried.swap(tenth, Relaxed) == tenth {
             return;
         }
@@ -291,16 +331,57 @@ impl Region {
     }
 
     pub(super) fn claim(&self, realm: Realm, capacity: usize) -> Claim {
-        let Some(held) = self.hold_realms() else {
-            return Claim::InVain;
-        };
-        let slot = self.realms().claim(realm, capacity);
-        match (held.release(), slot) {
-            (true, Some(slot)) => Claim::Had(slot),
-            // All slots have records, of contexts that may be alive: this one keeps its sessions in its process.
-            (true, None) => Claim::Full,
-            (false, _) => Claim::InVain,
+        let tenth = tenth();
+        if self.full_at.load(Relaxed) == tenth {
+            return Claim::Full; // the search takes some time, and a lock
         }
+        let mut left = DRAINED_AT_ONCE;
+        for _ in 0..CLAIMS_MOST {
+            let Some(held) = self.hold_realms() else {
+                return Claim::InVain;
+            };
+            let claimed = self.realms().claim(realm, capacity, clock());
+            if !held.release() {
+                return Claim::InVain;
+            }
+            match claimed {
+                Claimed::Had(slot) => return Claim::Had(slot),
+                // When it is empty, somebody else may be faster.
+                Claimed::Retired(slot) => left = left.saturating_sub(self.drain(slot, left)),
+                // All slots have records, of contexts that are in use: this one keeps its sessions in its process.
+                Claimed::Full => {
+                    self.full_at.store(tenth, Relaxed);
+                    self.was_full.store(true, Relaxed);
+                    return Claim::Full;
+                }
+            }
+            if left == 0 {
+                break;
+            }
+        }
+        Claim::InVain
+    }
+
+    /// Removes records of a slot that is nobody's any more, `most` or a few more; how many. What is in a shard whose lock
+    /// is not had stays.
+    fn drain(&self, slot: u32, most: usize) -> usize {
+        let is_retired = |_: &Record<'_>| self.realms().is_retired(slot);
+        let mut drained = 0;
+        for number in 0..self.layout.shards {
+            if self.shard(number).queues(slot).len() == 0 {
+                continue; // a glance without the lock spares taking it in vain
+            }
+            while drained < most
+                && let Some((removed, more)) =
+                    self.in_shard(number, |shard| shard.remove_first(slot, is_retired))
+            {
+                drained += removed;
+                if !more {
+                    break;
+                }
+            }
+        }
+        drained
     }
 
     /// Spreads a realm without records over as many shards as its capacity wants.
@@ -317,29 +398,63 @@ impl Region {
             return 0;
         }
         let slots = 0..self.layout.realms as u32;
-        slots.map(|slot| self.flush_slot(slot, u32::MAX)).sum()
+        slots.map(|slot| self.flush_slot(slot)).sum()
     }
 
-    /// Removes the records of a slot that there are, but for newcomers; how many.
-    pub(super) fn flush_slot(&self, slot: u32, most: u32) -> usize {
+    /// Removes the records of a slot that there are, but for newcomers; how many. None of them is found from here on,
+    /// also where a lock is not had: those leave when a later scan or a choice of who leaves meets them.
+    pub(super) fn flush_slot(&self, slot: u32) -> usize {
+        // Also where there is nothing: somebody may be about to put what was there before.
+        self.realms().begin_generation(slot);
         let mut removed = 0;
         for number in 0..self.layout.shards {
-            let mut left = self.shard(number).queues(slot).len().min(most);
-            while left > 0 {
-                let Some(gone) =
-                    self.in_shard(number, |shard| shard.flush_step(slot, left.min(SLICE)))
-                else {
-                    break;
-                };
-                if gone == 0 {
+            if self.shard(number).queues(slot).len() == 0 {
+                continue;
+            }
+            // The oldest are in front, and newcomers behind them; where a use has changed that, all are gone through.
+            while let Some((gone, more)) = self.in_shard(number, |shard| {
+                shard.remove_first(slot, |record| shard.is_flushed(record))
+            }) {
+                removed += gone;
+                if !more {
                     break;
                 }
-                removed += gone as usize;
-                left = left.saturating_sub(gone);
             }
+            removed += self.scan(slot, number, i64::MIN).0;
         }
         removed
     }
+
+    /// Removes what of a slot was flushed, or has expired: how many, and whether all of the shard was gone through.
+    pub(super) fn scan(&self, slot: u32, number: usize, before: i64) -> (usize, bool) {
+        let mut scan = match self.in_shard(number, |shard| Ok(shard.begin_scan(slot, before))) {
+            Some(Some(scan)) => scan,
+            nothing => return (0, nothing.is_some()),
+        };
+        let mut removed = 0;
+        loop {
+            match self.in_shard(number, |shard| shard.scan_step(slot, before, &mut scan)) {
+                Some((gone, more)) => {
+                    removed += gone;
+                    if !more {
+                        return (removed, true);
+                    }
+                }
+                None => return (removed, false),
+            }
+        }
+    }
+}
+
+/// The system's clock, in seconds.
+fn clock() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs() as i64)
+}
+
+/// The present tenth of a second.
+fn tenth() -> u64 {
+    (now().as_millis() / 100) as u64
 }
 
 /// Makes zeroed memory a region; false if the system has no random numbers.

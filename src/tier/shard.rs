@@ -7,14 +7,15 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::digest::{Digests, Fingerprint};
-use super::figures::{Event, count};
+use super::figures::{Event, count, counted};
 use super::heap::{Broken, FIRST, Heap, NIL, Run, SHORTEST, Tag};
 use super::index::Index;
 use super::layout::{Layout, shard as place};
 use super::memory::Memory;
 use super::queues::Queues;
-use super::realms::{Realm, Realms, Seat};
+use super::realms::{Realms, Seat, Term};
 use super::record::{CHAIN, Contents, HEADER, Record};
+use super::removals::Removals;
 use crate::cache::{Expiry, Standing};
 
 /// Records that are asked to leave by the policy before whatever is in the way of a long record has to.
@@ -42,8 +43,7 @@ pub(super) struct Shard<'a> {
 
 /// Whose record is put.
 pub(super) struct Owner {
-    pub realm: Realm,
-    pub slot: u32,
+    pub term: Term,
     /// The realm's shards, as the caller knew them when it chose this one.
     pub spread: (usize, usize),
 }
@@ -59,7 +59,7 @@ pub(super) enum Placed {
     NoSeat {
         wanted: usize,
     },
-    /// The slot is not this realm's any more, or its shards are others.
+    /// The slot is not this realm's any more, or it was flushed, or its shards are others.
     Moved,
 }
 
@@ -82,6 +82,10 @@ pub(super) struct Scan {
     number: u32,
     bucket: u32,
     earliest: i64,
+    /// Of the generation that stays.
+    tag: u32,
+    /// How often the shard had been made anew when the scan began.
+    rebuilt: u64,
 }
 
 impl<'a> Shard<'a> {
@@ -171,6 +175,7 @@ impl<'a> Shard<'a> {
         now: i64,
     ) -> Result<Placed, Broken> {
         let realms = self.realms();
+        let (slot, realm) = (owner.term.slot, owner.term.realm);
         let old = self.index().find(contents.fingerprint)?;
         if over.is_some() && old.as_ref().map(Record::mark) != over {
             return Ok(Placed::Gone);
@@ -183,12 +188,12 @@ impl<'a> Shard<'a> {
             return Ok(Placed::Refused);
         }
         match old {
-            Some(_) if realms.over(owner.slot, 0) > 0 => return Ok(Placed::NoSeat { wanted: 0 }),
+            Some(_) if realms.over(slot, 0) > 0 => return Ok(Placed::NoSeat { wanted: 0 }),
             // The seat passes from one to the other and is never free.
             Some(old) => drop(self.remove_from_seat(&old)?),
-            None => match realms.take_seat(owner.slot) {
+            None => match realms.take_seat(slot) {
                 Seat::Taken => {}
-                Seat::Full => match self.queues(owner.slot).victim(now)? {
+                Seat::Full => match self.queues(slot).victim(now)? {
                     Some(victim) => {
                         self.count(Event::Evicted);
                         self.remove_from_seat(&victim)?;
@@ -200,20 +205,22 @@ impl<'a> Shard<'a> {
             },
         }
         // With a seat taken, the slot cannot change hands any more.
-        if !realms.is_of(owner.slot, owner.realm)
-            || realms.spread(owner.slot, owner.realm) != owner.spread
+        if !realms.is_of(slot, realm)
+            || realms.term(slot, realm) != owner.term
+            || realms.spread(slot, realm) != owner.spread
         {
-            realms.give_back_seat(owner.slot);
+            realms.give_back_seat(slot);
             return Ok(Placed::Moved);
         }
         let Some(run) = self.make_room(contents, now)? else {
-            realms.give_back_seat(owner.slot);
+            realms.give_back_seat(slot);
             return Ok(Placed::Refused);
         };
         contents.write(self.heap, run, self.digests);
         let record = self.record(run.at)?;
         self.change(place::RECORDS, 1);
         self.change(place::GRANULES, i64::from(record.tag.granules()));
+        realms.note_expiry(slot, contents.expiry);
         self.queues(contents.realm).admit(&record, standing)?;
         self.index().link(&record)?;
         self.count(Event::Put);
@@ -429,7 +436,7 @@ impl<'a> Shard<'a> {
         now: i64,
         copy: &mut Vec<u8>,
     ) -> Option<(u32, Expiry)> {
-        let record = self.index().find(wanted).ok()??;
+        let record = self.find_unlocked(wanted)?;
         if copy.capacity() - copy.len() < record.len() {
             return None;
         }
@@ -443,13 +450,21 @@ impl<'a> Shard<'a> {
 
     /// As `holds`, without the lock; None: the lock is needed to know.
     pub(super) fn glimpse_mark(&self, wanted: Fingerprint, mark: u32, now: i64) -> Option<()> {
-        let record = self.index().find(wanted).ok()??;
+        let record = self.find_unlocked(wanted)?;
         let (found, expiry) = (record.mark(), record.expiry());
         if found != mark || expiry.has_passed(now) || !record.is_still(wanted) {
             return None;
         }
         self.count_glimpse(&record);
         Some(())
+    }
+
+    fn find_unlocked(&self, wanted: Fingerprint) -> Option<Record<'a>> {
+        // First: a removal that was put off before this look is seen here, or was made up for before.
+        if Removals(*self).cover(wanted) {
+            return None;
+        }
+        self.index().find(wanted).ok()?
     }
 
     fn count_glimpse(&self, record: &Record<'_>) {
@@ -504,6 +519,7 @@ impl<'a> Shard<'a> {
     }
 
     pub(super) fn set_expiry(&self, record: &Record<'_>, expiry: Expiry) {
+        self.realms().note_expiry(record.realm(), expiry);
         self.queues(record.realm()).note_expiry(expiry);
         record.set_expiry(expiry, self.digests);
     }
@@ -516,29 +532,54 @@ impl<'a> Shard<'a> {
         }
     }
 
-    /// Removes up to `most` of the realm's records, but no more than a slice; how many.
-    pub(super) fn flush_step(&self, slot: u32, most: u32) -> Result<u32, Broken> {
-        for removed in 0..most.min(SLICE) {
-            match self.queues(slot).first()? {
-                Some(record) => drop(self.remove(&record)?),
-                None => return Ok(removed),
-            }
-        }
-        Ok(most.min(SLICE))
+    /// Whether a record is of a generation that was flushed.
+    pub(super) fn is_flushed(&self, record: &Record<'_>) -> bool {
+        record.generation_tag() != self.present_tag(record.realm())
     }
 
-    /// Begins a scan for what of the realm has expired; None if there can be nothing.
+    /// What records of a slot's present generation keep of it.
+    pub(super) fn present_tag(&self, slot: u32) -> u32 {
+        self.realms().tag(slot)
+    }
+
+    /// Removes a slice of a slot's records from the front of its queues, while they are `unwanted`: how many, and whether
+    /// there may be more.
+    pub(super) fn remove_first(
+        &self,
+        slot: u32,
+        unwanted: impl Fn(&Record<'a>) -> bool,
+    ) -> Result<(usize, bool), Broken> {
+        for removed in 0..SLICE as usize {
+            match self.queues(slot).first()? {
+                Some(record) if unwanted(&record) => drop(self.remove(&record)?),
+                _ => return Ok((removed, false)),
+            }
+        }
+        Ok((SLICE as usize, true))
+    }
+
+    /// Begins a scan for what of a slot was flushed, or has expired; None if there can be nothing.
     pub(super) fn begin_scan(&self, slot: u32, before: i64) -> Option<Scan> {
         let queues = self.queues(slot);
-        (queues.len() > 0 && before > queues.earliest()).then(|| Scan {
+        let is_due = queues.len() > 0 && (before > queues.earliest() || !queues.is_swept());
+        is_due.then(|| Scan {
             number: queues.begin_scan(),
             bucket: 0,
             earliest: i64::MAX,
+            tag: self.present_tag(slot),
+            rebuilt: self.times_rebuilt(),
         })
     }
 
+    fn times_rebuilt(&self) -> u64 {
+        [Event::Recovered, Event::Rebuilt]
+            .map(|event| counted(self.memory, self.base, event))
+            .into_iter()
+            .fold(0, u64::wrapping_add)
+    }
+
     /// One step of a scan: how many were removed, and whether it goes on. Between steps buckets may be split, by which
-    /// records move to a bucket further on: none is passed by.
+    /// records move to a bucket further on: none is passed by. Where the shard was made anew, it begins again.
     pub(super) fn scan_step(
         &self,
         slot: u32,
@@ -546,9 +587,15 @@ impl<'a> Shard<'a> {
         scan: &mut Scan,
     ) -> Result<(usize, bool), Broken> {
         let mut removed = 0;
+        let rebuilt = self.times_rebuilt();
+        if scan.rebuilt != rebuilt {
+            (scan.rebuilt, scan.bucket) = (rebuilt, 0);
+        }
         for _ in 0..SLICE {
             if scan.bucket >= self.index().buckets() {
-                self.queues(slot).end_scan(scan.number, scan.earliest);
+                let queues = self.queues(slot);
+                queues.end_scan(scan.number, scan.earliest);
+                queues.set_swept(scan.tag);
                 return Ok((removed, false));
             }
             let mut at = self.index().head(scan.bucket);
@@ -558,10 +605,13 @@ impl<'a> Shard<'a> {
                 }
                 let record = self.record(at)?;
                 at = record.word(CHAIN);
-                if record.realm() == slot && record.expiry().has_passed(before) {
+                if record.realm() != slot {
+                    continue;
+                }
+                if record.expiry().has_passed(before) || self.is_flushed(&record) {
                     self.remove(&record)?;
                     removed += 1;
-                } else if record.realm() == slot {
+                } else {
                     scan.earliest = scan.earliest.min(record.expiry().secs());
                 }
             }
@@ -624,6 +674,7 @@ impl<'a> Shard<'a> {
             return false;
         };
         (record.realm() as usize) < self.layout.realms
+            && !self.is_flushed(&record)
             && record
                 .read(record.fingerprint(), self.digests, None)
                 .is_some()

@@ -3,9 +3,10 @@
 use super::digest::Fingerprint;
 use super::figures::Event;
 use super::heap::Broken;
-use super::realms::Realm;
+use super::realms::{Realm, Term};
 use super::record::Contents;
 use super::region::{Claim, Region};
+use super::removals::Removals;
 use super::shard::{Look, Owner, Placed, Shard};
 use crate::cache::{Expiry, Key, Standing};
 
@@ -112,14 +113,6 @@ impl<'a> Share<'a> {
         let realms = self.region.realms();
         realms.note_use(slot, now);
         self.region.recount();
-        let fingerprint = self.region.digests.fingerprint(self.realm, key);
-        let contents = Contents {
-            fingerprint,
-            mark,
-            realm: slot,
-            expiry: expiry.nearest(),
-            body: record,
-        };
         let (over, may): (_, &dyn Fn() -> bool) = match condition {
             Condition::None => (None, &|| true),
             Condition::Over(mark) => (Some(mark), &|| true),
@@ -127,10 +120,20 @@ impl<'a> Share<'a> {
         };
         let mut number = 0;
         for _ in 0..ATTEMPTS_MOST {
+            // Before `may`: what is removed by a flush that comes after it is not put again.
+            let term = realms.term(slot, self.realm);
             let owner = Owner {
-                realm: self.realm,
-                slot,
+                term,
                 spread: realms.spread(slot, self.realm),
+            };
+            let fingerprint = self.region.digests.fingerprint(term, key);
+            let contents = Contents {
+                fingerprint,
+                mark,
+                realm: term.slot,
+                tag: term.tag(),
+                expiry: expiry.nearest(),
+                body: record,
             };
             number = self.home(owner.spread, fingerprint.shard());
             let placed = self.region.in_shard(number, |shard| match may() {
@@ -189,7 +192,7 @@ impl<'a> Share<'a> {
     ) -> Option<R> {
         let slot = self.slot_if_on()?;
         let realms = self.region.realms();
-        let fingerprint = self.region.digests.fingerprint(self.realm, key);
+        let fingerprint = self.fingerprint(slot, key);
         let number = self.home(realms.spread(slot, self.realm), fingerprint.shard());
         let seen = look(&self.region.shard(number), fingerprint)?;
         realms.note_use(slot, now);
@@ -215,11 +218,34 @@ impl<'a> Share<'a> {
         }
     }
 
-    /// Removes the record of this key; whether there was one. `None` where that cannot be done now.
+    /// Removes the record of this key; whether there was one. `None` where the lock is not had: nobody finds it from
+    /// now on, but somebody may be taking it at this moment.
     pub fn remove(&self, key: &Key) -> Option<bool> {
-        self.with_record(key, |shard, fingerprint| {
+        let removed = self.with_record(key, |shard, fingerprint| {
             shard.with_record(fingerprint, |record| shard.remove(record).map(|_| true))
-        })
+        });
+        if removed.is_none() {
+            self.put_off_removal(key);
+        }
+        removed
+    }
+
+    fn put_off_removal(&self, key: &Key) {
+        let Some(slot) = self.slot_if_on() else {
+            return;
+        };
+        let realms = self.region.realms();
+        let fingerprint = self.fingerprint(slot, key);
+        let number = self.home(realms.spread(slot, self.realm), fingerprint.shard());
+        if !Removals(self.region.shard(number)).put_off(fingerprint) {
+            // All of the realm's records are removed rather than one too few.
+            realms.begin_generation(slot);
+        }
+    }
+
+    fn fingerprint(&self, slot: u32, key: &Key) -> Fingerprint {
+        let term: Term = self.region.realms().term(slot, self.realm);
+        self.region.digests.fingerprint(term, key)
     }
 
     /// Gives the record of this key, if it has this mark, another expiry; not a use.
@@ -252,18 +278,43 @@ impl<'a> Share<'a> {
         standing.unwrap_or(Standing::Returning)
     }
 
-    /// Removes everything that is there when it begins, or what has `before > expiry`; how many. No lock is held for
-    /// longer than a few records take.
+    /// Removes everything that is there when it begins, or what has `before > expiry`; how many. None of it is found
+    /// afterwards, whoever has a lock meanwhile. No lock is held for longer than a few records take.
     pub fn flush(&self, expired_before: Option<i64>) -> usize {
         let Some(slot) = self.slot_if_on() else {
             return 0;
         };
         match expired_before {
-            None => self.region.flush_slot(slot, u32::MAX),
-            Some(before) => self
-                .shards(slot)
-                .map(|number| self.flush_expired(slot, number, before))
-                .sum(),
+            None => self.region.flush_slot(slot),
+            Some(before) => {
+                let (removed, complete) = self.clear(slot, before);
+                // All of the realm's records are removed rather than some too few.
+                removed
+                    + match complete {
+                        true => 0,
+                        false => self.region.flush_slot(slot),
+                    }
+            }
+        }
+    }
+
+    /// Removes what has expired at `now`, which nobody would find anyway, as far as the locks are had; how many.
+    pub fn clear_expired(&self, now: i64) -> usize {
+        self.slot_if_on().map_or(0, |slot| self.clear(slot, now).0)
+    }
+
+    fn clear(&self, slot: u32, before: i64) -> (usize, bool) {
+        self.shards(slot)
+            .map(|number| self.region.scan(slot, number, before))
+            .fold((0, true), |(sum, all), (removed, complete)| {
+                (sum + removed, all && complete)
+            })
+    }
+
+    /// Says that this process is done with the realm. Its place may be given to another if nobody uses it from now on.
+    pub fn let_go(&self) {
+        if let Some(slot) = self.slot_if_on() {
+            self.region.realms().let_go(slot);
         }
     }
 
@@ -349,7 +400,7 @@ impl<'a> Share<'a> {
         act: impl FnOnce(u32, &Shard<'_>, Fingerprint) -> Result<R, Broken>,
     ) -> Option<R> {
         let slot = self.slot_if_on()?;
-        let fingerprint = self.region.digests.fingerprint(self.realm, key);
+        let fingerprint = self.fingerprint(slot, key);
         let number = self.home(
             self.region.realms().spread(slot, self.realm),
             fingerprint.shard(),
@@ -426,24 +477,24 @@ impl<'a> Share<'a> {
     /// Evicts, a few from each of the realm's shards in turn, until `wanted` seats are free or nobody is left.
     fn free_seats(&self, owner: &Owner, wanted: usize, now: i64) {
         let realms = self.region.realms();
-        let (first, spread) = owner.spread;
+        let (slot, (first, spread)) = (owner.term.slot, owner.spread);
         let mut fruitless = 0;
         while fruitless < spread {
-            let most = realms.over(owner.slot, wanted).min(EVICTED_AT_ONCE);
+            let most = realms.over(slot, wanted).min(EVICTED_AT_ONCE);
             if most == 0 {
                 return;
             }
-            let number = self.home((first, spread), realms.next_asked(owner.slot) as u32);
+            let number = self.home((first, spread), realms.next_asked(slot) as u32);
             fruitless += 1;
             // A glance without the lock spares taking it in vain.
-            if self.region.shard(number).queues(owner.slot).len() == 0 {
+            if self.region.shard(number).queues(slot).len() == 0 {
                 continue;
             }
             let evicted = self.region.in_shard(number, |shard| {
                 let mut evicted = 0;
                 while evicted < most
-                    && realms.over(owner.slot, wanted) > 0
-                    && shard.evict_one(owner.slot, now)?
+                    && realms.over(slot, wanted) > 0
+                    && shard.evict_one(slot, now)?
                 {
                     evicted += 1;
                 }
@@ -453,26 +504,6 @@ impl<'a> Share<'a> {
                 fruitless = 0;
             }
         }
-    }
-
-    fn flush_expired(&self, slot: u32, number: usize, before: i64) -> usize {
-        let Some(Some(mut scan)) = self
-            .region
-            .in_shard(number, |shard| Ok(shard.begin_scan(slot, before)))
-        else {
-            return 0;
-        };
-        let mut removed = 0;
-        while let Some((gone, more)) = self
-            .region
-            .in_shard(number, |shard| shard.scan_step(slot, before, &mut scan))
-        {
-            removed += gone;
-            if !more {
-                break;
-            }
-        }
-        removed
     }
 }
 

@@ -121,13 +121,10 @@ impl Store {
         .is_some()
     }
 
-    /// Removes what the region has; whether it had it. `None` where it has no time: then with the next call.
+    /// Removes what the region has; whether it had it. `None` where it has no time: nobody finds it from now on, but
+    /// another process may be taking it.
     pub(super) fn remove_shared(&self, share: Share<'static>, key: &Key) -> Option<bool> {
-        let removed = attempt(|| share.remove(key));
-        if removed.is_none() {
-            self.sharing.deferred.push(key, share);
-        }
-        removed
+        attempt(|| share.remove(key))
     }
 
     /// Removes the session of a key, wherever it is: what this process had, and whether anybody did. `by_host` tells
@@ -151,11 +148,10 @@ impl Store {
                 continue;
             }
             let Some(share) = reach.share() else { continue };
-            let removed = self.remove_shared(share, key);
-            if removed.is_some() && matches!(reach, Reach::Unsettled(_)) {
-                self.sharing.deferred.push(key, share);
+            if let Reach::Unsettled(_) = reach {
+                self.end_handing_over();
             }
-            found |= removed == Some(true);
+            found |= self.remove_shared(share, key) == Some(true);
         }
         (own, found)
     }
@@ -207,10 +203,6 @@ impl Store {
             return found;
         }
         let share = reach.share()?;
-        if self.sharing.deferred.has(key) {
-            self.count_gone();
-            return None;
-        }
         if let Reach::Unsettled(_) = reach
             && let Some(session) = self.look_up(&self.cache, key, usage.leaving())
         {

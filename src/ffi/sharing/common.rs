@@ -7,7 +7,7 @@ use once_cell::race::OnceBox;
 use crate::config::settings;
 use crate::lock::{Lock, this_process, watch_forks};
 use crate::say::{self, Topic};
-use crate::tier::{Ballot, Region};
+use crate::tier::{Ballot, Realm, Region, Share};
 
 /// How often this process, and those that it descends from, have forked since the region was made.
 static FORKS: AtomicU32 = AtomicU32::new(0);
@@ -120,6 +120,25 @@ pub struct Common {
     is_named: bool,
     /// Who hands over what a context had before the fork.
     pub(super) ballot: Ballot,
+}
+
+/// The place of a realm in the region, as [`Region::share`] gives it; where there is none, that is said.
+pub(super) fn place(
+    region: &'static Region,
+    realm: Realm,
+    capacity: usize,
+) -> Option<Share<'static>> {
+    let share = region.share(realm, capacity);
+    if share.is_none() && region.was_full() {
+        say::once(
+            Topic::Places,
+            format_args!(
+                "more contexts in use than the memory shared between processes has places for: those without one have \
+                 a cache in each process; a larger SSLCACHE_REGION_SIZE, up to 64M, has more places"
+            ),
+        );
+    }
+    share
 }
 
 /// A region that is there before the first context; see [`make_early`].

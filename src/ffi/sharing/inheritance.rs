@@ -52,6 +52,22 @@ impl Store {
                 Some(())
             });
         }
+        if let Some(alone) = self.sharing.alone.get() {
+            attempt(|| {
+                alone.let_go();
+                Some(())
+            });
+        }
+    }
+
+    /// Ends what another process is handing over, or may begin to: from here on it hands over nothing more, so that
+    /// what is removed or flushed then does not come back.
+    pub fn end_handing_over(&self) {
+        if let Some(&Some(lot)) = self.sharing.lot.get()
+            && let Some(common) = common()
+        {
+            common.ballot.end(lot);
+        }
     }
 
     /// Deals with what was cached before the fork; whether that is done.

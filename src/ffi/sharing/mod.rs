@@ -14,12 +14,11 @@
 //! * What was cached before the first fork is handed to the region by whichever process comes first, and by that one
 //!   alone: two might hand over a session that one has used up. Meanwhile the others go on with the copies that
 //!   they inherited, but use none of them up. Whoever has waited for too long ends it: what is removed then stays so.
-//! * A removal for which the region had no time is made up for with the next call; until then the session is not found
-//!   in this process.
+//! * A removal or a flush is final when its call returns: the region sees to that where a lock is not had, and what is
+//!   being handed over meanwhile stays where it is.
 
 mod calls;
 mod common;
-mod deferred;
 mod inheritance;
 mod private;
 
@@ -40,9 +39,8 @@ use crate::host::types::SSL_CTX;
 use crate::lock::Lock;
 use crate::tier::{Lot, Realm, Region, Share};
 pub use calls::any_is_shared;
-use common::Point;
 pub use common::{Common, common, is_named, make_early};
-use deferred::Deferred;
+use common::{Point, place};
 use private::Private;
 
 /// How a context shares its sessions.
@@ -61,7 +59,6 @@ pub struct Sharing {
     /// Since when it waits for the process that hands over.
     waits_since: OnceBox<Instant>,
     private: Private,
-    deferred: Deferred,
     /// Whether the application has set a size.
     sized: AtomicBool,
 }
@@ -88,7 +85,6 @@ impl Sharing {
             settled: AtomicBool::new(false),
             waits_since: OnceBox::new(),
             private: Private::new(size),
-            deferred: Deferred::new(),
             sized: AtomicBool::new(false),
         }
     }
@@ -154,7 +150,7 @@ impl Store {
             return Reach::Own;
         };
         match attempt(|| self.share_in_group(ctx, &common.region, client)) {
-            Some(share) => self.shared(share),
+            Some(share) => Reach::Shared(share),
             None => self.reach_alone(ctx, common),
         }
     }
@@ -167,22 +163,11 @@ impl Store {
         let in_group = |client| attempt(|| self.share_in_group(ctx, &common.region, client));
         let both = [Client::Anybody, Client::Certified].map(in_group);
         let shares = both.into_iter().flatten();
-        let mut reaches: SmallVec<[Reach; 2]> = shares.map(|share| self.shared(share)).collect();
+        let mut reaches: SmallVec<[Reach; 2]> = shares.map(Reach::Shared).collect();
         if reaches.len() < both.len() {
             reaches.push(self.reach_alone(ctx, common));
         }
         reaches
-    }
-
-    fn shared(&self, share: Share<'static>) -> Reach {
-        // What is being handed over would come back.
-        let settled = self.sharing.settled.load(Ordering::Acquire);
-        let may = |share: Share<'_>| settled || self.sharing.realm != Some(share.realm());
-        attempt(|| {
-            self.sharing.deferred.make_up(may);
-            Some(())
-        });
-        Reach::Shared(share)
     }
 
     fn reach_alone(&self, ctx: *mut SSL_CTX, common: &'static Common) -> Reach {
@@ -197,7 +182,7 @@ impl Store {
                 || share.is_placed() && self.settle(ctx, common, share)
         };
         if is_settled() {
-            self.shared(share)
+            Reach::Shared(share)
         } else {
             Reach::Unsettled(share)
         }
@@ -208,7 +193,7 @@ impl Store {
         if let Some(&share) = alone.get() {
             return Some(share);
         }
-        let share = region.share(realm, self.cache.capacity())?;
+        let share = place(region, realm, self.cache.capacity())?;
         if share.is_placed() {
             let _ = alone.set(Box::new(share)); // another thread has set the same
         }
@@ -259,7 +244,7 @@ impl Store {
             return place;
         }
         let realm = self.realm_in_group(&rule, client, settings());
-        let share = realm.and_then(|realm| region.share(realm, self.cache.capacity()));
+        let share = realm.and_then(|realm| place(region, realm, self.cache.capacity()));
         if let Some(share) = share
             && self.sharing.sized.load(Ordering::Relaxed)
         {

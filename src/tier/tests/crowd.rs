@@ -210,28 +210,3 @@ fn realm_is_the_same_in_a_child_and_no_other_realm_sees_its_records() {
         (5, 5)
     );
 }
-
-#[test]
-fn slots_of_realms_without_records_are_used_again_and_no_others() {
-    let region = region(64 << 10);
-    let put = |share: &Share<'_>, number| {
-        let record = record(number, 1, 100);
-        let expiry = Expiry::at(1_000);
-        share.put(&key(1), 0, &record, expiry, Standing::New, number as i64)
-    };
-    // 16 slots.
-    let shares: Vec<_> = (0..16).map(|_| share(&region, 4)).collect();
-    for (number, share) in shares.iter().enumerate() {
-        assert!(put(share, number as u64));
-    }
-    assert!(region.share(region.fresh_realm(), 4).is_none());
-    assert!(shares.iter().all(|share| share.len() == 1));
-    assert_eq!(shares[3].remove(&key(1)), Some(true));
-    let newcomer = share(&region, 4);
-    assert!(put(&newcomer, 16) && newcomer.len() == 1);
-    // The one that had it finds no slot now, and says so.
-    assert!(shares[3].is_empty() && !put(&shares[3], 3));
-    assert_eq!(newcomer.remove(&key(1)), Some(true));
-    assert!(put(&shares[3], 3) && shares[3].capacity() == 4);
-    region.validate().expect("whole");
-}

@@ -225,6 +225,27 @@ fn region_whose_file_is_truncated_while_it_is_used_is_off() {
     region.fresh_realm();
 }
 
+#[test]
+fn region_that_is_made_anew_in_its_file_is_noticed_by_who_had_the_old_one() {
+    let folder = Folder::new("anew");
+    let old = Region::named(&folder.file(), SIZE).unwrap();
+    let realm = Realm::named(1);
+    let before = old.share(realm, 9).unwrap();
+    assert!(put(&before, 1, b"record"));
+    assert!(old.with_page(|page| page.fill(1)).is_some());
+    let file = OpenOptions::new().write(true).open(folder.file()).unwrap();
+    file.set_len(0).unwrap();
+    let new = Region::named(&folder.file(), SIZE).unwrap();
+    let share = new.share(realm, 9).unwrap();
+    assert!(put(&share, 2, b"record"));
+    assert!(new.with_page(|page| page.fill(2)).is_some());
+    assert!(!put(&before, 3, b"record") && get(&before, 1).is_none() && !before.is_placed());
+    assert!(old.with_page(|page| page.fill(3)).is_none() && old.figures().off > 0);
+    assert!(get(&share, 2).is_some() && share.len() == 1);
+    assert_eq!(new.with_page(|page| page[0]), Some(2));
+    new.validate().expect("whole");
+}
+
 /// The kernel would end it, and not only refuse.
 #[test]
 fn process_that_may_not_write_so_much_does_without() {

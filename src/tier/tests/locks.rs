@@ -75,7 +75,7 @@ fn holder_killed_while_it_was_suspect_is_noticed() {
     let share = share(&region, 0);
     assert!(put(&share, 1, &record(1, 1, 100)));
     let holder = stopped_holder(&region);
-    assert_ne!(share.remove(&key(1)), Some(true));
+    assert_eq!(share.contains(&key(1), 0), None);
     assert!(holder.kill());
     until("somebody looks", || put(&share, 2, b"record"));
     assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
@@ -140,7 +140,7 @@ fn suspect_that_keeps_a_lock_for_too_long_loses_it_and_does_not_believe_what_it_
 
 /// Takes the lock from who holds it, as if it had been suspect for long.
 fn fence(region: &Region, share: &Share<'_>) {
-    assert_ne!(share.remove(&key(1)), Some(true));
+    assert_eq!(share.contains(&key(1), 0), None);
     let since = region.memory.u64(region.layout.shard(0) + place::LOCK + 8);
     since.fetch_sub(crate::tier::lock::FENCED_AFTER.as_nanos() as u64, Relaxed);
     until("somebody looks", || put(share, 2, b"record"));

@@ -3,10 +3,12 @@
 mod crowd;
 mod damage;
 mod files;
+mod flushes;
 mod lengths;
 mod locks;
 mod model;
 mod murder;
+mod places;
 mod traces;
 
 use core::sync::atomic::AtomicU64;
@@ -52,6 +54,11 @@ fn put(share: &Share<'_>, number: u64, body: &[u8]) -> bool {
         Standing::New,
         0,
     )
+}
+
+fn put_at(share: &Share<'_>, number: u64, standing: Standing, expiry: i64, now: i64) -> bool {
+    let (record, expiry) = (record(number, 1, 100), Expiry::at(expiry));
+    share.put(&key(number), number as u32, &record, expiry, standing, now)
 }
 
 fn get(share: &Share<'_>, number: u64) -> Option<Vec<u8>> {

@@ -1,0 +1,183 @@
+//! Who has a place in a region that is full of realms.
+
+use super::*;
+use std::time::SystemTime;
+
+/// The system's time: a region takes an earlier one that it is told for outdated.
+fn clock() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.expect("after 1970").as_secs() as i64
+}
+
+/// All 16 realms of a small region, each with a record that was put at this second and is good for a day.
+fn in_use(region: &Region, now: i64) -> Vec<Share<'_>> {
+    let shares: Vec<_> = (0..16).map(|_| share(region, 4)).collect();
+    for (number, share) in shares.iter().enumerate() {
+        assert!(put_at(
+            share,
+            number as u64,
+            Standing::New,
+            now + 86_400,
+            now
+        ));
+    }
+    shares
+}
+
+/// A place that is free by now: a process that was turned away does not ask again at once.
+fn place(region: &Region) -> Share<'_> {
+    let mut place = None;
+    until("there is a place", || {
+        place = region.share(region.fresh_realm(), 4);
+        place.is_some_and(|share| share.is_placed())
+    });
+    place.expect("a place")
+}
+
+#[test]
+fn places_of_realms_whose_records_have_all_expired_are_had_again() {
+    let region = region(64 << 20);
+    for number in 0..1024 {
+        let share = region.share(region.fresh_realm(), 20480).expect("a place");
+        assert!(put_at(&share, number, Standing::New, 1_000, 0));
+    }
+    for number in 0..1024 {
+        let share = region.share(region.fresh_realm(), 20480).expect("a place");
+        assert!(share.is_placed() && share.is_empty() && !region.was_full());
+        assert!(put_at(&share, number, Standing::New, 1_000, 0) && share.len() == 1);
+    }
+    assert_eq!(region.figures().records, 1024);
+    region.validate().expect("whole");
+}
+
+#[test]
+fn places_of_realms_without_records_are_used_again_and_no_others() {
+    let region = region(64 << 10);
+    let now = clock();
+    let shares = in_use(&region, now);
+    assert!(!region.was_full() && region.share(region.fresh_realm(), 4).is_none());
+    assert!(region.was_full() && shares.iter().all(|share| share.len() == 1));
+    assert_eq!(shares[3].remove(&key(3)), Some(true));
+    let newcomer = place(&region);
+    assert!(put_at(&newcomer, 16, Standing::New, now + 9, now) && newcomer.len() == 1);
+    // The one that had it finds no place now, and says so.
+    assert!(shares[3].is_empty() && !put_at(&shares[3], 3, Standing::New, now + 9, now));
+    assert_eq!(newcomer.remove(&key(16)), Some(true));
+    until("it has a place again", || {
+        put_at(&shares[3], 3, Standing::New, now + 9, now)
+    });
+    assert!(shares[3].capacity() == 4);
+    region.validate().expect("whole");
+}
+
+#[test]
+fn realm_that_was_unused_longest_gives_up_its_place_and_its_records_to_nobody() {
+    let region = region(64 << 10);
+    let now = clock();
+    let shares = in_use(&region, now);
+    for (number, share) in shares.iter().enumerate().filter(|(number, _)| *number != 5) {
+        let found = share.get(&key(number as u64), now + 60, &mut Vec::new());
+        assert!(found.is_some());
+    }
+    let newcomer = place(&region);
+    assert!(newcomer.is_empty() && shares[5].is_empty());
+    for (number, share) in shares.iter().enumerate() {
+        let number = number as u64;
+        assert_eq!(share.contains(&key(number), now), Some(number != 5));
+        assert_eq!(newcomer.contains(&key(number), now), Some(false));
+    }
+    region.validate().expect("whole");
+    // The others are in use.
+    assert!(put_at(&newcomer, 99, Standing::New, now + 99, now + 60));
+    assert!(region.share(region.fresh_realm(), 4).is_none());
+}
+
+#[test]
+fn realm_that_its_process_is_done_with_gives_up_its_place_unless_another_one_uses_it() {
+    let region = region(64 << 10);
+    let now = clock();
+    let shares = in_use(&region, now);
+    shares[6].let_go();
+    shares[7].let_go();
+    assert!(shares[6].get(&key(6), now, &mut Vec::new()).is_some());
+    place(&region);
+    assert_eq!([shares[6].len(), shares[7].len()], [1, 0]);
+}
+
+#[test]
+fn clock_that_is_set_back_keeps_no_places() {
+    let region = region(64 << 10);
+    let now = clock();
+    let shares = in_use(&region, now + 365 * 86_400);
+    // The right time is told by somebody who stays.
+    assert!(shares[0].get(&key(0), now, &mut Vec::new()).is_some());
+    for number in 0..15 {
+        let newcomer = place(&region);
+        assert!(put_at(&newcomer, number, Standing::New, now + 99, now));
+    }
+    assert_eq!((shares[0].len(), region.figures().records), (1, 16));
+}
+
+#[test]
+fn realm_of_many_records_gives_up_its_place_a_part_at_a_time() {
+    let region = region(1 << 20);
+    let now = clock();
+    let shares: Vec<_> = (0..16).map(|_| share(&region, 0)).collect();
+    for number in 0..3000 {
+        assert!(put_at(&shares[0], number, Standing::New, now + 99, now));
+    }
+    for share in &shares[1..] {
+        assert!(put_at(share, 1, Standing::New, now + 99, now + 60));
+    }
+    let newcomer = region.fresh_realm();
+    let mut records = vec![region.figures().records];
+    let share = loop {
+        let share = region
+            .share(newcomer, 0)
+            .expect("a place, or the prospect of one");
+        records.push(region.figures().records);
+        if share.is_placed() {
+            break share;
+        }
+        assert_eq!((share.len(), shares[0].len()), (0, 0));
+        assert_eq!(shares[0].contains(&key(1), now), Some(false));
+    };
+    assert!(records.windows(2).all(|pair| pair[0] - pair[1] < 1100));
+    assert_eq!((share.len(), region.figures().records), (0, 15));
+    region.validate().expect("whole");
+}
+
+/// Many processes that make contexts at once, all of which want the places of before.
+#[test]
+fn many_that_want_places_at_once_all_have_one() {
+    let region = region(1 << 20);
+    let shares: Vec<_> = (0..16).map(|_| share(&region, 0)).collect();
+    for (number, share) in shares.iter().enumerate() {
+        for record in 0..50 {
+            assert!(put_at(
+                share,
+                1000 * number as u64 + record,
+                Standing::New,
+                9,
+                0
+            ));
+        }
+    }
+    let now = clock();
+    let workers: Vec<_> = (0..8)
+        .map(|number| {
+            let region = &region;
+            Child::of(move || {
+                let share = place(region);
+                let stays = (0..4).all(|record| {
+                    let number = 1000 * number + record;
+                    put_at(&share, number, Standing::New, now + 99, now)
+                        && share.contains(&key(number), now) == Some(true)
+                });
+                i32::from(stays && share.len() == 4)
+            })
+        })
+        .collect();
+    assert!(workers.into_iter().all(|worker| worker.wait() == 1));
+    region.validate().expect("whole");
+}
