@@ -15,6 +15,7 @@ use super::guard::{guard, passage};
 use super::live;
 use super::sharing::Way;
 use super::store::{Store, Usage, now};
+use super::unannounced;
 use crate::cache::{Key, Standing};
 use crate::host::abi::*;
 use crate::host::types::*;
@@ -64,9 +65,7 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
         }
         let kept = match store.new_callback.get().filter(|_| store.calls_back()) {
             Some(callback) => {
-                // SAFETY: the host passes a live session.
-                unsafe { SessionRef::lend(libssl, session) }
-                    .inspect(|session| session.set_announced(store.host));
+                unannounced::forget(session.cast());
                 // SAFETY: the application's callback; it takes the host's reference over by answering 1.
                 unsafe { callback(ssl, session) }
             }
@@ -241,7 +240,7 @@ unsafe fn ask_application(
     if session.is_marked_not_resumable() {
         return answer; // the host drops it
     }
-    session.set_announced(store.host);
+    unannounced::forget(session.as_ptr().cast());
     store.count_callback_hit();
     if !store.stores_by_itself() {
         return answer;

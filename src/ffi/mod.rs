@@ -12,6 +12,7 @@
 //! * [`tickets`] gives all processes one set of keys for stateless tickets.
 //! * [`presence`] is how we came into the process; [`live`] shows what we do there.
 //! * [`guard`] is the boundary: panics, errno; [`callback`] a C function pointer that may change at any time.
+//! * [`unannounced`] is the sessions that the application knows nothing of.
 //! * [`claims`] sees to it that early data is accepted once; [`registry`] knows all stores,
 //!   [`known`] finds one fast; [`connections`] is what is kept with an `SSL`; [`hooks`] tells when all these end.
 
@@ -42,6 +43,7 @@ mod snapshot;
 pub mod stats;
 mod store;
 mod tickets;
+mod unannounced;
 mod view;
 
 /// How many processors this process may run on. The standard library's own count reads files; this one

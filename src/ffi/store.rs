@@ -25,6 +25,7 @@ use super::registry;
 use super::sharing::{Reach, Sharing, Way};
 use super::snapshot::Snapshots;
 use super::tickets::TicketSharing;
+use super::unannounced;
 use crate::cache::{Cache, Expiry, Inserted, Key, Outcome, Standing};
 use crate::host::abi::*;
 use crate::host::scratch::Origin;
@@ -175,7 +176,7 @@ impl Store {
         let Some(key) = key_of(&lent) else {
             return false;
         };
-        lent.set_announced(self.host);
+        unannounced::forget(lent.as_ptr().cast());
         let now = now();
         self.update_time(&lent, now);
         live::tick(self, ctx, now, || {
@@ -341,7 +342,7 @@ impl Store {
     /// Tells the application of a session that was removed, if it was told of it before.
     pub(super) fn removed(&self, ctx: *mut SSL_CTX, session: &SessionRef) {
         if let Some(callback) = self.remove_callback.get().filter(|_| self.calls_back())
-            && !session.is_unannounced(self.host)
+            && !unannounced::has(session)
         {
             // SAFETY: the application's callback, with a context and a session that live through the call.
             freeing::for_good(|| unsafe { callback(ctx, session.as_ptr()) });
@@ -352,7 +353,7 @@ impl Store {
     /// may have been told of that one alone.
     fn tell_of_removal(&self, ctx: *mut SSL_CTX, session: &SessionRef, gone: Option<&SessionRef>) {
         let told = match gone {
-            Some(gone) if session.is_unannounced(self.host) => gone,
+            Some(gone) if unannounced::has(session) => gone,
             _ => session,
         };
         self.removed(ctx, told);
@@ -363,7 +364,7 @@ impl Store {
     pub fn asks_for(&self, session: &SessionRef) -> bool {
         self.get_callback.get().is_some()
             && self.remove_callback.get().is_some()
-            && session.is_unannounced(self.host)
+            && unannounced::has(session)
     }
 }
 

@@ -12,7 +12,6 @@
 //! * [`session`] owns references to sessions; [`record`] turns them into bytes and back.
 //! * [`tickets`] makes a host's ciphers ready for a stateless ticket.
 //! * [`inside`] tells a call of the application from one that the host makes on our behalf.
-//! * `unannounced` marks sessions of which the application knows nothing.
 //! * [`scratch`] marks a session not resumable, for which libssl has no function of its own.
 
 pub mod abi;
@@ -26,7 +25,6 @@ pub mod session;
 pub mod table;
 pub mod tickets;
 pub mod types;
-mod unannounced;
 
 pub use session::SessionRef;
 pub use table::{Host, Libssl};

@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 use super::scratch::Origin;
 use super::session::SessionRef;
 use super::table::Host;
-use super::unannounced::is_application_data;
 
 /// The bytes of a session, which hold its secret: wiped when they go.
 pub type Record = Zeroizing<Vec<u8>>;
@@ -120,6 +119,6 @@ impl SessionRef {
         let ours = host.known_tag_index();
         let mut others = (0..EX_DATA_INDICES).filter(|index| Some(*index) != ours);
         // SAFETY: we own a reference; an index that nobody has answers null.
-        others.any(|index| is_application_data(unsafe { get(self.as_ptr(), index) }))
+        others.any(|index| !unsafe { get(self.as_ptr(), index) }.is_null())
     }
 }

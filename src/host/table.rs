@@ -19,7 +19,6 @@ use super::images::{Handle, Image};
 use super::inside::Inside;
 use super::scratch::{Origin, Scratch};
 use super::types::*;
-use super::unannounced::Unannounced;
 
 /// A function's address by name, or nothing.
 pub(super) type Lookup<'a> = &'a dyn Fn(&CStr) -> Option<NonNull<c_void>>;
@@ -387,12 +386,12 @@ pub struct Host {
     pub tickets: Result<Tickets, &'static CStr>,
     /// Contexts of our own, for marking sessions.
     pub scratch: Scratch,
-    /// The mark of sessions of which the application knows nothing.
-    pub unannounced: Unannounced,
     tag_index: OnceBox<c_int>,
     handle: Option<Handle>,
     /// Where we are told of its objects.
     pub hooked: Hooked,
+    /// The same, of its sessions.
+    pub hooked_sessions: Hooked,
     /// Whether the end of a context passes by us; see [`Host::tells_of_the_end`].
     tells: OnceBox<bool>,
 }
@@ -431,10 +430,10 @@ impl Host {
             traits,
             tickets,
             scratch: Scratch::new(),
-            unannounced: Unannounced::default(),
             tag_index: OnceBox::new(),
             handle: None,
             hooked: Hooked::default(),
+            hooked_sessions: Hooked::default(),
             tells: OnceBox::new(),
         }
     }

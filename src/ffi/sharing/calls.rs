@@ -9,6 +9,7 @@ use crate::ffi::alike::{Client, Tag, Terms};
 use crate::ffi::freeing;
 use crate::ffi::guard::{attempt, quietly};
 use crate::ffi::store::{Store, Usage, expiry_of, key_of, now};
+use crate::ffi::unannounced;
 use crate::host::record::Record;
 use crate::host::types::SSL_CTX;
 use crate::host::{Host, SessionRef};
@@ -301,7 +302,7 @@ impl Store {
         }
         // SAFETY: the session was decoded for this host, and is ours.
         unsafe { self.note_tag(session.as_ptr(), terms) };
-        if !quietly(|| session.set_unannounced(self.host)) {
+        if !quietly(|| unannounced::note(self.host, &session)) {
             self.failed();
             return None;
         }
