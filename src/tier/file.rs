@@ -201,19 +201,14 @@ fn is_volatile(file: RawFd) -> bool {
     asked == 0 && [i64::from(libc::TMPFS_MAGIC), RAMFS].contains(&i64::from(about.f_type))
 }
 
-/// Has all blocks of so many bytes; or the number of an error.
-fn allocate(file: RawFd, size: usize) -> Result<(), i32> {
+/// Has all blocks of so many bytes, by `ask` for those from one byte on; or the number of an error.
+fn allocate(size: usize, mut ask: impl FnMut(usize, usize) -> i32) -> Result<(), i32> {
     (0..size).step_by(STEP).try_for_each(|at| {
-        let len = STEP.min(size - at);
-        let mut error = 0;
-        for _ in 0..TRIES {
-            // SAFETY: a descriptor of ours.
-            error = unsafe { libc::posix_fallocate(file, at as libc::off_t, len as libc::off_t) };
-            if error != libc::EINTR {
-                break;
-            }
+        let mut tries = (0..TRIES).map(|_| ask(at, STEP.min(size - at)));
+        match tries.find(|&error| error != libc::EINTR) {
+            Some(0) => Ok(()),
+            error => Err(error.unwrap_or(libc::EINTR)),
         }
-        if error == 0 { Ok(()) } else { Err(error) }
     })
 }
 
@@ -221,7 +216,11 @@ fn allocate(file: RawFd, size: usize) -> Result<(), i32> {
 fn make(file: RawFd, layout: Layout) -> Result<(Memory, Layout), String> {
     check_file_limit(layout.size)
         .map_err(|_| format!("this process may not write {} bytes", layout.size))?;
-    if let Err(error) = allocate(file, layout.size) {
+    let ask = |at, len| {
+        // SAFETY: a descriptor of ours.
+        unsafe { libc::posix_fallocate(file, at as libc::off_t, len as libc::off_t) }
+    };
+    if let Err(error) = allocate(layout.size, ask) {
         // Nothing, rather than a part: another attempt then begins anew.
         // SAFETY: a descriptor of ours.
         uninterrupted(|| unsafe { libc::ftruncate(file, 0) } as isize);
@@ -327,9 +326,6 @@ impl Drop for FileLock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mapping::Mapping;
-    use core::sync::atomic::AtomicU64;
-    use std::ptr;
 
     const SIZE: usize = 256 << 10;
 
@@ -366,47 +362,23 @@ mod tests {
         assert!(is_ready(&memory) && memory.u64(header::BOOT).load(Relaxed) == ours);
     }
 
-    /// As of a profiler: it interrupts what takes longer than its interval, each time that it is begun.
+    /// As of a profiler's timer; kernels differ in when a signal makes the call begin anew.
     #[test]
     fn signals_do_not_pass_for_a_lack_of_room() {
-        static COME: AtomicU64 = AtomicU64::new(0);
-        extern "C" fn count(_signal: i32) {
-            COME.fetch_add(1, Relaxed);
-        }
-        let come = Mapping::shared(8).expect("memory");
-        let come = come.base().cast::<AtomicU64>();
-        // In a child, as the timer is the process's.
-        // SAFETY: the child uses what it has inherited, and leaves at once.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            let file = file(c"signals");
-            // SAFETY: all zeros is a value of it.
-            let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
-            action.sa_sigaction = count as *const () as usize;
-            let interval = libc::timeval {
-                tv_sec: 0,
-                tv_usec: 500,
-            };
-            let timer = libc::itimerval {
-                it_interval: interval,
-                it_value: interval,
-            };
-            // SAFETY: a handler that only counts, and a timer, of this child.
-            unsafe {
-                libc::sigaction(libc::SIGALRM, &action, ptr::null_mut());
-                libc::setitimer(libc::ITIMER_REAL, &timer, ptr::null_mut());
+        let (mut calls, mut had) = (0, 0);
+        let interrupted_twice_a_step = |at, len| {
+            calls += 1;
+            if calls % 3 != 0 {
+                return libc::EINTR;
             }
-            let made = make(file.as_raw_fd(), Layout::new(64 << 20).unwrap());
-            // SAFETY: aligned, and mapped by the parent.
-            unsafe { come.as_ref() }.store(COME.load(Relaxed), Relaxed);
-            // SAFETY: ends the child.
-            unsafe { libc::_exit(i32::from(made.is_err())) };
-        }
-        let mut status = 0;
-        // SAFETY: our child, and a place for the answer.
-        unsafe { libc::waitpid(child, &mut status, 0) };
-        assert_eq!(status, 0, "refused");
-        // SAFETY: aligned, and mapped by us.
-        assert!(unsafe { come.as_ref() }.load(Relaxed) > 0);
+            assert_eq!(at, had);
+            had += len;
+            0
+        };
+        let size = 3 * STEP + 4096;
+        assert_eq!(allocate(size, interrupted_twice_a_step), Ok(()));
+        assert_eq!((calls, had), (12, size));
+        assert_eq!(allocate(size, |_, _| libc::ENOSPC), Err(libc::ENOSPC));
+        assert_eq!(allocate(size, |_, _| libc::EINTR), Err(libc::EINTR));
     }
 }
