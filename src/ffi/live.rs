@@ -9,6 +9,7 @@
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use super::alike::{self, attributes::ATTRIBUTES};
 use super::guard::attempt;
 use super::presence;
 use super::registry;
@@ -21,6 +22,8 @@ use crate::host::types::SSL_CTX;
 use crate::lock::{lock_waits, this_process};
 use crate::page::figures::{ATTRIBUTES_MOST, NUMBER};
 use crate::page::{self, About, Context, Figure, Sums};
+
+const _: () = assert!(ATTRIBUTES.len() <= ATTRIBUTES_MOST);
 
 /// Writing the figures may take one part in so many of the time that passes.
 const SPARED: i64 = 100;
@@ -314,6 +317,14 @@ impl Store {
         }
     }
 
+    /// A short digest of each attribute, as the last connection had it; all 0 where nobody has asked for them.
+    fn attributes(&self) -> [u32; ATTRIBUTES_MOST] {
+        let mut shown = [0; ATTRIBUTES_MOST];
+        let (known, _) = shown.split_at_mut(ATTRIBUTES.len());
+        known.copy_from_slice(&alike::hashes_of(self).unwrap_or_default());
+        shown
+    }
+
     /// SSL_VERIFY_*, as the context has it.
     fn verify_mode(&self, ctx: *mut SSL_CTX) -> c_int {
         let get = self.host.traits.SSL_CTX_get_verify_mode;
@@ -351,7 +362,7 @@ impl Store {
             connected: own(Figure::Connects),
             resumed: own(Figure::Resumed),
             origin: self.sharing.origin(),
-            attributes: [0; ATTRIBUTES_MOST],
+            attributes: self.attributes(),
         }
     }
 

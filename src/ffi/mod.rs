@@ -16,7 +16,7 @@
 //! * [`claims`] sees to it that early data is accepted once; [`registry`] knows all stores,
 //!   [`known`] finds one fast; [`connections`] is what is kept with an `SSL`; [`hooks`] tells when all these end.
 
-mod alike;
+pub mod alike;
 pub mod attach;
 mod callback;
 mod callbacks;

@@ -57,6 +57,11 @@ pub const CASES: &[Case] = &[
         "doctor knows of handshakes in processes that are gone",
         departed,
     ),
+    ("doctor says what keeps contexts of a group apart", apart),
+    (
+        "doctor says what keeps one context of several processes apart",
+        sisters,
+    ),
     ("doctor finds a stopped process", stopped),
     (
         "doctor cannot tell of another user's process",
@@ -442,6 +447,37 @@ fn crowd(tool: &Tool) -> Outcome {
         doctor.out
     );
     Ok(())
+}
+
+fn apart(tool: &Tool) -> Outcome {
+    let doctor = of_shakes(tool, "apart", &["--group=shakes"])?;
+    assert_eq!(doctor.code, 0, "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &[
+            "  ok  context ",
+            " and context ",
+            " keep apart: verify mode",
+        ],
+    )?;
+    // Without a group they never share.
+    let doctor = of_shakes(tool, "apart", &[])?;
+    assert!(!doctor.out.contains("keep apart"), "{}", doctor.out);
+    Ok(())
+}
+
+fn sisters(tool: &Tool) -> Outcome {
+    let doctor = of_shakes(tool, "sisters", &[])?;
+    assert_eq!(doctor.code, 0, "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &[
+            "  ok  context ",
+            " and context ",
+            " of process ",
+            " keep apart: verify mode",
+        ],
+    )
 }
 
 fn departed(tool: &Tool) -> Outcome {

@@ -1,14 +1,16 @@
 /*
  * A program whose contexts are of one kind, which does handshakes with itself, says so, and waits:
  *
- *     shakes client|passing|certified|crowd|departed
+ *     shakes client|passing|certified|crowd|departed|apart|sisters
  *
  * Its certificate is in cert.pem and key.pem.
  */
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +26,12 @@ static SSL_CTX *server(void)
     SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
     return ctx;
+}
+
+static void ask(SSL_CTX *ctx)
+{
+    SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"shakes", 6);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 }
 
 static void handshake(SSL_CTX *ctx, SSL_CTX *client_ctx)
@@ -87,6 +95,33 @@ int main(int argc, char **argv)
                 exit(0);
             }
             wait(NULL);
+        }
+    }
+    if (strcmp(kind, "apart") == 0) {
+        SSL_CTX *anybody = server(), *asking = server();
+
+        ask(asking);
+        handshake(anybody, client);
+        handshake(asking, client);
+    } else if (strcmp(kind, "sisters") == 0) {
+        SSL_CTX *ctx = server();
+        int ready[2];
+        char byte;
+
+        if (pipe(ready) != 0)
+            exit(1);
+        for (int i = 0; i < 2; i++) {
+            if (fork() == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (i == 1)
+                    ask(ctx);
+                handshake(ctx, client);
+                if (write(ready[1], "", 1) == 1)
+                    pause();
+                exit(1);
+            }
+            if (read(ready[0], &byte, 1) != 1)
+                exit(1);
         }
     }
     puts("done");

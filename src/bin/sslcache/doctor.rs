@@ -1,8 +1,10 @@
 //! `sslcache doctor`: whether the cache reaches a program, is active in a process, and what keeps sessions from being resumed.
 //!
 //! Each finding says what to do. [`of_program`] looks at a file, [`of_process`] at a process, [`of_tree`] at those that it
-//! shares with, and their [`contexts`].
+//! shares with, and their [`contexts`],
+//! [`apart`] at what keeps these from sharing.
 
+mod apart;
 mod contexts;
 mod of_process;
 mod of_program;

@@ -4,6 +4,7 @@ use sslcache::page::reading::Process;
 use sslcache::page::{Figure, Sums};
 
 use super::Report;
+use super::apart;
 use super::contexts::{self, Surroundings};
 use crate::processes::Tree;
 
@@ -41,6 +42,7 @@ pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
             ));
         }
         describe_contexts(process, &around, report);
+        apart::describe(tree, process.pid, around.is_grouped, report);
     }
     let mut all = page.departed();
     for process in &tree.processes {

@@ -1,0 +1,100 @@
+//! What keeps contexts apart that would share if they were alike: in a group, or as one context in several processes.
+
+use std::collections::BTreeMap;
+
+use sslcache::ffi::alike::attributes::ATTRIBUTES;
+use sslcache::page::figures::ATTRIBUTES_MOST;
+
+use super::Report;
+use crate::processes::{self, Tree};
+
+/// Of many virtual hosts, each keeps apart from all others.
+const PAIRS_MOST: usize = 10;
+
+/// By the place in the table: what contexts of one class have in common.
+type Digests = [u32; ATTRIBUTES_MOST];
+
+/// A context that has served, and where.
+struct Served {
+    /// What contexts would share with: all of one group, or one context in the processes that were forked with it.
+    candidate: u64,
+    name: String,
+    digests: Digests,
+}
+
+/// Says which attributes keep the contexts of a tree apart, and those of other trees with the same region. `pid` is the
+/// process whose contexts are called by their numbers alone.
+pub fn describe(tree: &Tree, pid: u32, is_grouped: bool, report: &mut Report) {
+    let settings = |tree: &Tree| {
+        let settings = tree.page.settings();
+        let is_of_reach = |line: &String| line.starts_with("region=") || line.starts_with("group=");
+        settings.into_iter().filter(is_of_reach).collect::<Vec<_>>()
+    };
+    let reach = settings(tree);
+    let (others, _) = match reach.iter().any(|line| line.starts_with("region=/")) {
+        true => processes::all(),
+        false => Default::default(),
+    };
+    let others = others
+        .iter()
+        .filter(|other| other.page.path != tree.page.path && settings(other) == reach);
+    let mut served = Vec::new();
+    for tree in [tree].into_iter().chain(others) {
+        for process in &tree.processes {
+            for (number, context) in process.contexts.iter().enumerate() {
+                if context.accepted == 0 || context.attributes == Digests::default() {
+                    continue; // not looked at yet
+                }
+                let name = match process.pid == pid {
+                    true => format!("context {}", number + 1),
+                    false => format!("context {} of process {}", number + 1, process.pid),
+                };
+                served.push(Served {
+                    candidate: if is_grouped { 0 } else { context.origin },
+                    name,
+                    digests: context.attributes,
+                });
+            }
+        }
+    }
+    // Those of the process that is spoken of first.
+    served.sort_by_key(|context| context.name.contains(" of "));
+    let pairs = pairs_apart(&served);
+    for pair in pairs.iter().take(PAIRS_MOST) {
+        report.fine(pair);
+    }
+    if let Some(more) = pairs.len().checked_sub(PAIRS_MOST).filter(|&more| more > 0) {
+        report.fine(format!("and {more} more pairs of contexts keep apart"));
+    }
+}
+
+/// A line for each two classes of contexts that would share if they were alike.
+fn pairs_apart(served: &[Served]) -> Vec<String> {
+    let mut classes: BTreeMap<u64, Vec<&Served>> = BTreeMap::new();
+    for context in served {
+        let known = classes.entry(context.candidate).or_default();
+        if !known.iter().any(|other| other.digests == context.digests) {
+            known.push(context);
+        }
+    }
+    let mut pairs = Vec::new();
+    for known in classes.values() {
+        for (at, one) in known.iter().enumerate() {
+            for other in &known[at + 1..] {
+                let differing: Vec<_> = ATTRIBUTES
+                    .iter()
+                    .zip(one.digests.iter().zip(other.digests))
+                    .filter(|(_, (one, other))| *one != other)
+                    .map(|(attribute, _)| attribute.name)
+                    .collect();
+                pairs.push(format!(
+                    "{} and {} keep apart: {}",
+                    one.name,
+                    other.name,
+                    differing.join(", ")
+                ));
+            }
+        }
+    }
+    pairs
+}
