@@ -81,17 +81,19 @@ fn all_set() -> Settings {
         group: Group::Named("web".into()),
         force: true,
         ticket_keys: TicketKeys::Shared,
+        strict_names: true,
         verbose: true,
         stats: false,
     }
 }
 
-const ALL_IN_ENVIRONMENT: [(&str, &str); 7] = [
+const ALL_IN_ENVIRONMENT: [(&str, &str); 8] = [
     ("SSLCACHE_REGION", "/run/sslcache/web"),
     ("SSLCACHE_REGION_SIZE", "1G"),
     ("SSLCACHE_GROUP", "web"),
     ("SSLCACHE_FORCE", "yes"),
     ("SSLCACHE_TICKET_KEYS", "shared"),
+    ("SSLCACHE_STRICT_NAMES", "true"),
     ("SSLCACHE_VERBOSE", "1"),
     ("SSLCACHE_STATS", "off"),
 ];
@@ -103,5 +105,6 @@ const ALL_IN_FILE: &str = "\
     group = \"web\"\n\
     force = true\n\
     ticket_keys = \"shared\"\n\
+    strict_names = true\n\
     verbose = 1\n\
     stats = false\n";

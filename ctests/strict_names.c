@@ -1,0 +1,91 @@
+/*
+ * settings: SSLCACHE_STRICT_NAMES=1
+ *
+ * RFC 6066, section 3: a session is resumed only for the name that it was made for; ids and tickets, also where the
+ * application makes the tickets' keys.
+ */
+#include "common.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+
+int sessions_are_bare(void)
+{
+    return 1;
+}
+
+static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int makes)
+{
+    static unsigned char key[32] = { 7 };
+    OSSL_PARAM params[] = { OSSL_PARAM_utf8_string(OSSL_MAC_PARAM_DIGEST, "SHA256", 0), OSSL_PARAM_END };
+    (void)ssl;
+    if (makes) {
+        memset(name, 1, 16);
+        memset(iv, 2, 16);
+    }
+    NEED(EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key, iv, makes));
+    NEED(EVP_MAC_init(mac, key, sizeof key, params));
+    return 1;
+}
+
+static int any_name(SSL *ssl, int *alert, void *argument)
+{
+    (void)ssl, (void)alert, (void)argument;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static SSL_SESSION *go(SSL_CTX *client, SSL_CTX *server, SSL_SESSION *session, const char *name, const char **answer)
+{
+    Pair pair = pair_new(client, server, session);
+    SSL_SESSION *got = NULL;
+    int done;
+    SSL_set_tlsext_host_name(pair.client, name);
+    done = handshake(&pair);
+    *answer = !done ? "refused" : SSL_session_reused(pair.server) ? "resumed" : "accepted";
+    if (done)
+        got = SSL_get1_session(pair.client);
+    close_cleanly(&pair);
+    return got;
+}
+
+static void run(const char *what, int version, long options, int own_keys, int has_callback)
+{
+    SSL_CTX *client = client_context("client", version), *server = server_context("server", version);
+    SSL_SESSION *one, *two;
+    const char *answer;
+    char label[64];
+    SSL_CTX_set_options(server, options);
+    if (has_callback)
+        SSL_CTX_set_tlsext_servername_callback(server, any_name);
+    if (own_keys)
+        SSL_CTX_set_tlsext_ticket_key_evp_cb(server, ticket_key);
+    heading("%s", what);
+    SSL_SESSION_free(go(client, server, NULL, "one", &answer));
+    one = go(client, server, NULL, "one", &answer);
+    SSL_SESSION_free(go(client, server, NULL, "two", &answer));
+    two = go(client, server, one, "two", &answer);
+    snprintf(label, sizeof label, "strict_names_%s", version == TLS1_2_VERSION ? "tls12" : "tls13");
+    divergence(label, "%s", answer);
+    SSL_SESSION_free(two);
+    SSL_SESSION_free(one);
+    one = go(client, server, NULL, "one", &answer);
+    SSL_SESSION_free(go(client, server, one, "one", &answer));
+    printf("for its own name: %s\n", answer);
+    SSL_SESSION_free(one);
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
+}
+
+int main(void)
+{
+    int callback;
+    for (callback = 0; callback < 2; callback++) {
+        run("TLS 1.2, ids", TLS1_2_VERSION, SSL_OP_NO_TICKET, 0, callback);
+        run("TLS 1.2, tickets", TLS1_2_VERSION, 0, 0, callback);
+        run("TLS 1.2, tickets of the application's keys", TLS1_2_VERSION, 0, 1, callback);
+        run("TLS 1.3, ids", TLS1_3_VERSION, SSL_OP_NO_TICKET, 0, callback);
+        run("TLS 1.3, tickets", TLS1_3_VERSION, 0, 0, callback);
+        run("TLS 1.3, tickets of the application's keys", TLS1_3_VERSION, 0, 1, callback);
+    }
+    return 0;
+}
