@@ -193,7 +193,7 @@ impl Store {
         now: c_long,
     ) -> bool {
         // SAFETY: a session of this host, which the caller keeps alive.
-        unsafe { self.note_tag(lent.as_ptr(), &way.terms) };
+        unsafe { self.note_tag_if_strict(lent.as_ptr(), &way.terms) };
         if !matches!(way.reach, Reach::Own) || self.may_group() {
             return self.add_shared(ctx, way, (key, lent), standing);
         }
@@ -450,7 +450,7 @@ impl Store {
         let found = |cache: &'_ _| self.look_up(cache, key, Usage::Once);
         let mut own = self.caches().into_iter().filter_map(found);
         // SAFETY: the session is of this host, and held.
-        own.all(|session| unsafe { self.is_named_for(session.as_ptr(), terms) })
+        own.all(|session| unsafe { self.is_for(session.as_ptr(), terms) })
     }
 
     /// Looks an id up in one of the caches of this process.

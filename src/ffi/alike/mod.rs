@@ -187,12 +187,14 @@ pub unsafe fn asked(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms {
     terms.unwrap_or(doubt)
 }
 
-/// Notes under which rule and name a connection begins: its servername callback is about to run.
+/// Notes under which rule and name a connection begins: its servername callback is about to run. The ClientHello has
+/// been read by then, and the name is told by libssl; but for a resumed connection, for which [`asked`] has noted it.
 ///
 /// # Safety
 /// * As for [`asked`].
 pub unsafe fn begins(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) {
-    if !matters(store) {
+    // SAFETY: the caller's contract.
+    if !matters(store) || unsafe { (store.libssl.SSL_session_reused)(ssl) } == 1 {
         return;
     }
     attempt(|| {
@@ -200,7 +202,7 @@ pub unsafe fn begins(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) {
             // SAFETY: the caller's contract.
             unsafe {
                 let (rule, _) = rule_of(store, ctx, ssl)?;
-                let name = names::asked_for(&store.host.traits, ssl)?;
+                let name = names::made_for(&store.host.traits, ssl)?;
                 connections::note_beginning(ssl, key_of(&rule, &name));
             }
             Some(())
@@ -388,34 +390,46 @@ impl Store {
         settings().strict_names || self.is_forced()
     }
 
+    /// Notes what a session was made for, where that matters in its own process.
+    ///
+    /// # Safety
+    /// * `session` is a session of the store's host, alive during the call.
+    pub unsafe fn note_tag_if_strict(&self, session: *mut SSL_SESSION, terms: &Terms) {
+        if self.looks_at_names() {
+            // SAFETY: the caller's contract.
+            unsafe { self.note_tag(session, terms) };
+        }
+    }
+
     /// Notes what a session was made for.
     ///
     /// # Safety
     /// * `session` is a session of the store's host, alive during the call.
     pub unsafe fn note_tag(&self, session: *mut SSL_SESSION, terms: &Terms) {
-        if !self.looks_at_names() {
-            return;
-        }
         let (Some(index), Some(tag)) = (self.host.tag_index(self.libssl), terms.tag) else {
             return;
         };
-        // SAFETY: the caller's contract; nobody follows the pointer. What is not noted is not resumed.
+        // SAFETY: the caller's contract; nobody follows the pointer. What is not noted is not resumed where that matters.
         unsafe { (self.libssl.SSL_SESSION_set_ex_data)(session, index, tag.as_mark()) };
     }
 
-    /// Whether a session of this process may be given to a connection with these terms.
+    /// Whether a session of this process may be given to a connection with these terms: one that came from another
+    /// process only on the terms on which it came.
     ///
     /// # Safety
     /// * `session` is a session of the store's host, alive during the call.
-    pub unsafe fn is_named_for(&self, session: *const SSL_SESSION, terms: &Terms) -> bool {
-        if !self.looks_at_names() {
-            return true;
+    pub unsafe fn is_for(&self, session: *const SSL_SESSION, terms: &Terms) -> bool {
+        let noted = self
+            .host
+            .known_tag_index()
+            .map_or(ptr::null_mut(), |index| {
+                // SAFETY: the caller's contract; the answer is only compared.
+                unsafe { (self.libssl.SSL_SESSION_get_ex_data)(session, index) }
+            });
+        match terms.tag {
+            _ if noted.is_null() => !self.looks_at_names(),
+            Some(tag) => noted == tag.as_mark(),
+            None => false,
         }
-        let (Some(index), Some(tag)) = (self.host.tag_index(self.libssl), terms.tag) else {
-            return false;
-        };
-        // SAFETY: the caller's contract; the answer is only compared.
-        let noted = unsafe { (self.libssl.SSL_SESSION_get_ex_data)(session, index) };
-        noted == tag.as_mark()
     }
 }

@@ -215,6 +215,10 @@ impl Store {
         // nothing of what the region has. It stays, to be told of when it leaves.
         let mut is_marked = false;
         let here = self.look_up(&self.cache, key, usage).filter(|session| {
+            // SAFETY: the session is of this host, and held.
+            if !unsafe { self.is_for(session.as_ptr(), terms) } {
+                return false; // it came from another process, on other terms
+            }
             is_marked = session.is_marked_not_resumable();
             if is_marked && usage.is_taken() {
                 self.left(ctx, session);
