@@ -1,7 +1,8 @@
 //! The hash of a key: random for each cache, and provably as good as chance.
 //!
-//! Session ids are chosen by strangers, and one who could predict buckets could fill one. So the hash has a random key
-//! that never leaves the cache, and neither does a hash. It is the vector form of multiply-shift (Dietzfelbinger 1996;
+//! Session ids are chosen by strangers, and one who could predict buckets could fill one. So the hash has a random key, one
+//! for all caches of a process,
+//! that never leaves this module, and no hash leaves the cache. It is the vector form of multiply-shift (Dietzfelbinger 1996;
 //! Thorup, "High Speed Hashing for Integers and Strings", 2015): every word times a random 128-bit number of its own,
 //! summed with one more modulo 2^128, of which the upper 64 bits count. For any two different keys, whoever chose them,
 //! the two hashes are independent and uniform: they meet in one of n buckets with a probability of 1/n exactly, and n
@@ -14,17 +15,24 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use once_cell::race::OnceBox;
+
 use super::key::{Key, WORDS};
 use crate::uncancelled::Uncancelled;
 
-/// The random numbers of one cache.
+/// The random numbers of a process.
 pub(super) struct Hash {
     factors: [u128; WORDS],
     addend: u128,
 }
 
 impl Hash {
-    pub(super) fn new() -> Hash {
+    pub(super) fn of_this_process() -> &'static Hash {
+        static HASH: OnceBox<Hash> = OnceBox::new();
+        HASH.get_or_init(|| Box::new(Hash::new()))
+    }
+
+    fn new() -> Hash {
         // Seeded by the operating system; SipHash makes as many words of it as are asked for.
         let _uncancelled = Uncancelled::new(); // the system is asked for random numbers
         let random = RandomState::new();
@@ -76,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn two_caches_hash_differently() {
+    fn two_processes_hash_differently() {
         let key = Key::new(&[1; 32], 0x0304).unwrap();
         assert_ne!(Hash::new().of(&key), Hash::new().of(&key));
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::seats::Seat;
 use super::slab::Entry;
-use super::store::{Home, Store};
+use super::store::{Home, Locked, Store};
 use super::{Cache, Expiry, Key, Standing};
 
 /// How often an insert looks for room that other threads keep taking before it gives up.
@@ -58,6 +58,12 @@ impl<V> Evicted<V> {
 
     fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.others.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Looks at each.
+    pub fn each(&self, look: impl FnMut(&V)) {
+        let others = self.others.iter().flatten();
+        self.first.iter().chain(others).for_each(look);
     }
 
     /// Does something with each.
@@ -135,7 +141,9 @@ impl<V: Clone + PartialEq> Cache<V> {
         mut value: V,
         evicted: &mut Evicted<V>,
     ) -> Outcome<V> {
-        let home = store.home(arrival.key);
+        let Some(home) = store.home_or_make(arrival.key) else {
+            return Outcome::Refused(value);
+        };
         for _ in 0..ATTEMPTS_MOST {
             // Here and not when it is needed: under the lock there must be room for what is evicted.
             if !evicted.make_ready(1) {
@@ -195,17 +203,17 @@ impl<V: Clone + PartialEq> Cache<V> {
     /// Evicts, a few from each shard in turn, until there are `wanted` free seats or nothing more to evict.
     #[cold]
     fn make_room(&self, store: &Store<V>, wanted: usize, now: i64, evicted: &mut Evicted<V>) {
-        let shards = store.shards();
+        let shards = store.number();
         let mut fruitless = 0;
-        while fruitless < shards.len() {
+        while fruitless < shards {
             let most = self.seats.over(wanted).min(EVICTED_AT_ONCE);
             if most == 0 || !evicted.make_ready(most) {
                 return;
             }
-            let next = self.last_asked.fetch_add(1, Relaxed) & (shards.len() - 1);
+            let next = self.last_asked.fetch_add(1, Relaxed) & (shards - 1);
             let before = evicted.len();
             let mut spent = None;
-            if let Some(mut shard) = shards[next].lock() {
+            if let Some(mut shard) = store.shard(next).and_then(Locked::lock) {
                 while evicted.len() < before + most
                     && !shard.is_empty()
                     && self.seats.give_back_if_over(wanted)

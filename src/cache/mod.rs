@@ -19,13 +19,15 @@
 //! The map: `store` has the locks and chooses the shard, by the `hash` of a `key`; a `shard` is `slab` (the entries),
 //! `index` (by key), `queues` (who leaves a full shard) and `wheel` (who has expired), the last three running through
 //! the slab by `ring`s and chains, in the memory of `segments`; `seats` is the bound, `insert` keeps to it; `sweep` has
-//! flush and iteration; `expiry` and `counters` are what they say.
+//! flush and iteration; `expiry` and `counters` are what they say. `holders` is apart from all: it tells of many caches
+//! which hold an object.
 
 #![forbid(unsafe_code)]
 
 mod counters;
 mod expiry;
 mod hash;
+mod holders;
 mod index;
 mod insert;
 mod key;
@@ -42,19 +44,20 @@ mod wheel;
 #[cfg(test)]
 mod tests;
 
-use std::sync::OnceLock;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 pub use counters::Counters;
 pub use expiry::Expiry;
+pub use holders::Holders;
 pub use insert::{Evicted, Inserted, Outcome};
 pub use key::Key;
 pub use sweep::{BATCH, Batch, Batches, Sweep};
 
-use crate::lock::Lock;
+use once_cell::race::OnceBox;
 use seats::Seats;
 use shard::Shard;
-use store::{Locked, Store};
+use store::{Home, Locked, Store};
 
 /// What is known of a client when its session is cached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,10 +85,9 @@ pub enum Flush {
 pub struct Cache<V> {
     seats: Seats,
     shards_wanted: usize,
-    store: OnceLock<Store<V>>,
-    /// Held while the store is made: a OnceLock alone would keep a forked child waiting for a thread it does not have.
-    making: Lock<()>,
-    /// Look-ups before there was a store.
+    /// Not a OnceLock, which would keep a forked child waiting for a thread it does not have.
+    store: OnceBox<Store<V>>,
+    /// Look-ups before there was a shard.
     misses_before: AtomicU64,
     refused: AtomicU64,
     /// The shard that was last asked to make room for others.
@@ -99,8 +101,7 @@ impl<V: Clone + PartialEq> Cache<V> {
         Cache {
             seats: Seats::new(capacity),
             shards_wanted: shards,
-            store: OnceLock::new(),
-            making: Lock::new(()),
+            store: OnceBox::new(),
             misses_before: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             last_asked: AtomicUsize::new(0),
@@ -124,9 +125,7 @@ impl<V: Clone + PartialEq> Cache<V> {
 
     /// How many of them can be reached: a shard that a fork has lost keeps its seats. Asks each shard.
     pub fn reachable(&self) -> usize {
-        let shards = self.store.get().map_or(&[][..], Store::shards);
-        let held = shards.iter().filter_map(Locked::lock);
-        held.map(|shard| shard.len()).sum()
+        self.shards().map(|shard| shard.len()).sum()
     }
 
     /// Whether it holds none.
@@ -146,11 +145,10 @@ impl<V: Clone + PartialEq> Cache<V> {
     }
 
     fn look_up(&self, key: &Key, get: fn(&mut Shard<V>, u32, &Key) -> Option<V>) -> Option<V> {
-        let Some(store) = self.store.get() else {
+        let Some(home) = self.home(key) else {
             self.misses_before.fetch_add(1, Relaxed);
             return None;
         };
-        let home = store.home(key);
         let mut shard = home.shard.lock()?;
         get(&mut shard, home.hash, key)
     }
@@ -158,10 +156,9 @@ impl<V: Clone + PartialEq> Cache<V> {
     /// The standing of a client that offered the session of this key, which was not found: for the session that it is
     /// given instead.
     pub fn standing_of(&self, key: &Key) -> Standing {
-        let Some(store) = self.store.get() else {
+        let Some(home) = self.home(key) else {
             return Standing::Returning;
         };
-        let home = store.home(key);
         match home.shard.lock() {
             Some(mut shard) => shard.standing_of(home.hash),
             None => Standing::Returning,
@@ -196,6 +193,11 @@ impl<V: Clone + PartialEq> Cache<V> {
         Some(gone)
     }
 
+    /// Whether there is a session of this key, and it is this same object; not a use.
+    pub fn contains_same(&self, key: &Key, value: &V) -> bool {
+        self.at_home_of(key, |shard, at| shard.is_same(at, value)) == Some(true)
+    }
+
     /// Gives the session of this key another expiry, if it is this same object; not a use.
     pub fn set_expiry_if_same(&self, key: &Key, value: &V, expiry: Expiry) -> bool {
         self.at_home_of(key, |shard, at| {
@@ -210,7 +212,7 @@ impl<V: Clone + PartialEq> Cache<V> {
 
     /// Runs `act` on the entry of this key, under the lock; None if there is no such entry.
     fn at_home_of<R>(&self, key: &Key, act: impl FnOnce(&mut Shard<V>, u32) -> R) -> Option<R> {
-        let home = self.store.get()?.home(key);
+        let home = self.home(key)?;
         let mut shard = home.shard.lock()?;
         let at = shard.find(home.hash, key)?;
         Some(act(&mut shard, at))
@@ -233,28 +235,22 @@ impl<V: Clone + PartialEq> Cache<V> {
             refused: self.refused.load(Relaxed),
             ..Counters::default()
         };
-        for shard in self.store.get().map_or(&[][..], Store::shards) {
-            if let Some(shard) = shard.lock() {
-                sum.add(&shard.counters);
-            }
+        for shard in self.shards() {
+            sum.add(&shard.counters);
         }
         sum
     }
 
     /// How many bytes it occupies, without what its values own.
     pub fn memory(&self) -> usize {
-        let shards = self.store.get().map_or(&[][..], Store::shards);
-        let held = shards.iter().filter_map(Locked::lock);
-        let parts: usize = held.map(|shard| shard.memory()).sum();
-        size_of::<Self>() + size_of_val(shards) + parts
+        let parts: usize = self.shards().map(|shard| shard.memory()).sum();
+        size_of::<Self>() + self.store.get().map_or(0, Store::memory) + parts
     }
 
     /// Recounts everything while nothing moves, and panics where two counts differ.
     #[cfg(any(test, fuzzing))]
     pub fn validate(&self) {
-        let _making = self.making.lock();
-        let shards = self.store.get().map_or(&[][..], Store::shards);
-        let held: Vec<_> = shards.iter().filter_map(Locked::lock).collect();
+        let held: Vec<_> = self.shards().collect();
         let cached: usize = held.iter().map(|shard| shard.validate()).sum();
         assert_eq!(cached, self.seats.taken(), "entries and seats taken");
     }
@@ -265,12 +261,18 @@ impl<V: Clone + PartialEq> Cache<V> {
 
     #[cold]
     fn make_store(&self) -> Option<&Store<V>> {
-        let _making = self.making.lock()?;
-        if self.store.get().is_none() {
-            let store = Store::new(self.capacity(), self.shards_wanted)?;
-            // Cannot be set already: only here, and under the lock.
-            let _ = self.store.set(store);
-        }
-        self.store.get()
+        let store = Store::new(self.capacity(), self.shards_wanted)?;
+        // Of threads that arrive together each makes one, and one is kept.
+        Some(self.store.get_or_init(|| Box::new(store)))
+    }
+
+    fn home(&self, key: &Key) -> Option<Home<'_, V>> {
+        self.store.get()?.home(key)
+    }
+
+    /// Each shard that was made and is not lost, locked while it is looked at.
+    fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard<V>>> {
+        let shards = self.store.get().into_iter().flat_map(Store::shards);
+        shards.filter_map(Locked::lock)
     }
 }

@@ -9,8 +9,10 @@
 use std::collections::TryReserveError;
 use std::ops::{Index, IndexMut};
 
-/// Elements in the first segment, as a power of two: small, because many contexts cache a handful of sessions.
-const FIRST_LOG2: u32 = 4;
+/// Elements in the first segment, as a power of two: small, because many contexts cache a session or two.
+const FIRST_LOG2: u32 = 0;
+/// So many segments are not worth giving back.
+const FEW: usize = 4;
 /// With this length the last index is below `u32::MAX`, which is free to mean "none".
 const LONGEST: u32 = u32::MAX - (1 << FIRST_LOG2) + 1;
 
@@ -23,7 +25,7 @@ pub(super) struct Segments<T> {
     longest: u32,
 }
 
-/// Segment k begins at 16 * (2^k - 1); with 16 added, the top bit of an index names its segment.
+/// Segment k begins at 2^k - 1; with 1 added, the top bit of an index names its segment.
 fn locate(at: u32) -> (usize, usize) {
     // Wraps for no index up to LONGEST, and otherwise to a segment that there never is.
     let shifted = at.wrapping_add(1 << FIRST_LOG2);
@@ -61,7 +63,7 @@ impl<T> Segments<T> {
         }
         let mut elements = Vec::new();
         elements.try_reserve_exact(length as usize)?;
-        self.segments.try_reserve(1)?;
+        self.segments.try_reserve_exact(1)?; // there are never many
         self.segments.push(elements);
         self.places = places as u32;
         Ok(())
@@ -86,9 +88,9 @@ impl<T> Segments<T> {
         self.longest as usize * size_of::<T>()
     }
 
-    /// Whether more than the first segment was ever needed.
+    /// Whether more than a few segments were ever needed.
     pub(super) fn has_grown(&self) -> bool {
-        self.segments.len() > 1
+        self.segments.len() > FEW
     }
 }
 

@@ -102,7 +102,8 @@ impl<V: Clone + PartialEq> Shard<V> {
 
     /// Whether one more can be stored; false if memory for it could not be had.
     pub(super) fn make_ready(&mut self) -> bool {
-        self.slab.make_ready() && self.index.make_ready() && self.wheel.make_ready()
+        self.wheel.make_ready(&mut self.slab);
+        self.slab.make_ready() && self.index.make_ready()
     }
 
     /// Adds an entry of a key that `find` does not find. `make_ready` has said yes, or one was evicted just now.

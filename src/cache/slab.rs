@@ -135,7 +135,8 @@ pub(super) struct Slab<V> {
     hooks: Segments<Hook>,
     vacant: u32,
     len: u32,
-    far: Far,
+    /// None until there is one.
+    far: Option<Box<Far>>,
 }
 
 /// The expiries for which an entry has no room: hardly any program has one.
@@ -146,6 +147,14 @@ struct Far {
 }
 
 impl Far {
+    #[cold]
+    fn new() -> Box<Far> {
+        Box::new(Far {
+            seconds: Segments::new(),
+            vacant: NIL,
+        })
+    }
+
     /// Where it is kept; `None` if memory for it could not be had.
     #[cold]
     fn keep(&mut self, seconds: i64) -> Option<u32> {
@@ -176,10 +185,7 @@ impl<V> Slab<V> {
             hooks: Segments::new(),
             vacant: NIL,
             len: 0,
-            far: Far {
-                seconds: Segments::new(),
-                vacant: NIL,
-            },
+            far: None,
         }
     }
 
@@ -199,7 +205,8 @@ impl<V> Slab<V> {
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.entries.memory() + self.hooks.memory() + self.far.seconds.memory()
+        let far = self.far.as_ref().map_or(0, |far| far.seconds.memory());
+        self.entries.memory() + self.hooks.memory() + far
     }
 
     /// Whether there is a position for one more; false if memory for it could not be had.
@@ -254,20 +261,26 @@ impl<V> Slab<V> {
         if expiry.is_near() {
             return expiry.packed();
         }
-        let place = self.far.keep(expiry.secs());
+        let far = self.far.get_or_insert_with(Far::new);
+        let place = far.keep(expiry.secs());
         place.map_or(expiry.packed(), |place| (FAR, place))
     }
 
     fn unpacked(&self, packed: Packed) -> Expiry {
         match packed {
-            (FAR, place) => Expiry::at(self.far.seconds[place]),
+            (FAR, place) => match &self.far {
+                Some(far) => Expiry::at(far.seconds[place]),
+                None => Expiry::NEVER, // cannot be: where there is a place there is what it is in
+            },
             near => Expiry::unpacked(near),
         }
     }
 
     fn forget_expiry(&mut self, at: u32) {
-        if let (FAR, place) = self.entries[at].packed() {
-            self.far.vacate(place);
+        if let (FAR, place) = self.entries[at].packed()
+            && let Some(far) = &mut self.far
+        {
+            far.vacate(place);
             self.entries[at].set_packed(Expiry::NEVER.packed());
         }
     }
@@ -337,14 +350,20 @@ impl<V> Slab<V> {
             "a position is occupied or vacant"
         );
         let far = (0..self.positions()).filter(|&at| self[at].expiry_upper == FAR);
-        let (mut place, mut unused) = (self.far.vacant, 0);
-        while place != NIL {
+        let (mut place, mut unused) = (NIL, 0);
+        let mut places = 0;
+        if let Some(far) = &self.far {
+            (place, places) = (far.vacant, far.seconds.len() as usize);
+        }
+        while place != NIL
+            && let Some(far) = &self.far
+        {
             unused += 1;
-            place = self.far.seconds[place] as u32;
+            place = far.seconds[place] as u32;
         }
         assert_eq!(
             far.count() + unused,
-            self.far.seconds.len() as usize,
+            places,
             "a far expiry is an entry's or vacant"
         );
     }

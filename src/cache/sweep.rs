@@ -8,6 +8,7 @@
 use smallvec::SmallVec;
 
 use super::shard::{Shard, Walk};
+use super::store::Locked;
 use super::wheel::Scan;
 use super::{Cache, Flush};
 
@@ -105,15 +106,15 @@ impl<V: Clone + PartialEq> Iterator for Sweep<'_, V> {
         while idle < LANES {
             let lane = &mut self.lanes[self.turn];
             self.turn = (self.turn + 1) % LANES;
-            let Some(shard) = store.shard(lane.shard) else {
+            if lane.shard >= store.number() {
                 idle += 1;
                 continue;
-            };
+            }
             idle = 0;
             let mut gone = Batch::new();
             let mut more = false;
             let mut spent = None;
-            if let Some(mut shard) = shard.lock() {
+            if let Some(mut shard) = store.shard(lane.shard).and_then(Locked::lock) {
                 more = lane.step(self.which, &mut shard, &mut gone);
                 self.cache.seats.give_back(gone.len());
                 spent = shard.give_back_memory();
@@ -153,9 +154,10 @@ impl<V: Clone + PartialEq> Iterator for Batches<'_, V> {
 
     fn next(&mut self) -> Option<Batch<V>> {
         let store = self.cache.store.get()?;
-        while let Some(shard) = store.shard(self.shard) {
+        while self.shard < store.number() {
             let mut met = Batch::new();
-            let more = shard.lock().is_some_and(|shard| {
+            let shard = store.shard(self.shard).and_then(Locked::lock);
+            let more = shard.is_some_and(|shard| {
                 let walk = self.walk.get_or_insert_with(|| shard.begin_walk());
                 shard.clone_step(walk, &mut met)
             });

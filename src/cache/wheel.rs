@@ -10,6 +10,8 @@
 //! hierarchy of wheels would spare most of them, but it has to know which way time goes: one scan far in the future,
 //! which is how some programs empty their cache, and its order is lost.
 //!
+//! A shard of few entries has one slot for all ticks, which needs no memory of its own.
+//!
 //! A scan is made of steps, each a bounded look under the lock. Between them other scans may run; see `Scan`.
 
 use super::expiry::Expiry;
@@ -19,6 +21,8 @@ use super::slab::Slab;
 /// Seconds in a tick, as a power of two.
 const TICK_LOG2: u32 = 4;
 const SLOTS: usize = 256;
+/// Entries up to which one slot is as good as many.
+const FEW: u32 = 32;
 /// How often a scan starts a slot again because another scan turned it.
 const RESTARTS_MOST: u32 = 4;
 
@@ -31,8 +35,9 @@ fn slot(tick: i64) -> usize {
 }
 
 pub(super) struct Wheel {
-    /// Empty until the shard's first entry: a shard without any should cost nothing.
-    slots: Vec<Ring<ByExpiry>>,
+    /// The only slot, until there are `many`.
+    few: Ring<ByExpiry>,
+    many: Option<Box<[Ring<ByExpiry>; SLOTS]>>,
     len: u32,
     earliest: i64,
     /// The earliest expiry added since a scan last began: what a scan that ends may have missed.
@@ -56,12 +61,15 @@ pub(super) struct Scan {
     step: u32,
     restarts_left: u32,
     undisturbed: bool,
+    /// How many slots the wheel had.
+    slots: usize,
 }
 
 impl Wheel {
     pub(super) const fn new() -> Self {
         Wheel {
-            slots: Vec::new(),
+            few: Ring::EMPTY,
+            many: None,
             len: 0,
             earliest: i64::MAX,
             added_since: i64::MAX,
@@ -69,22 +77,46 @@ impl Wheel {
         }
     }
 
-    /// Whether entries can be added; false only if memory for the slots could not be had.
-    pub(super) fn make_ready(&mut self) -> bool {
-        if self.slots.is_empty() {
-            if self.slots.try_reserve_exact(SLOTS).is_err() {
-                return false;
-            }
-            self.slots.resize_with(SLOTS, || Ring::EMPTY);
+    /// Before an entry is added: so many want many slots. Without memory for those, the one will do.
+    pub(super) fn make_ready<V>(&mut self, slab: &mut Slab<V>) {
+        if self.len >= FEW && self.many.is_none() {
+            self.spread(slab);
         }
-        true
+    }
+
+    #[cold]
+    fn spread<V>(&mut self, slab: &mut Slab<V>) {
+        let mut slots = Vec::new();
+        if slots.try_reserve_exact(SLOTS).is_err() {
+            return;
+        }
+        slots.resize_with(SLOTS, || Ring::EMPTY);
+        let Ok(mut slots) = Box::<[_; SLOTS]>::try_from(slots) else {
+            return;
+        };
+        while let Some(at) = self.few.front(slab) {
+            self.few.remove(slab, at);
+            slots[slot(tick(slab.expiry(at).secs()))].push_back(slab, at);
+        }
+        self.many = Some(slots);
+    }
+
+    fn slots(&self) -> usize {
+        if self.many.is_some() { SLOTS } else { 1 }
+    }
+
+    fn ring(&mut self, tick: i64) -> &mut Ring<ByExpiry> {
+        match &mut self.many {
+            Some(slots) => &mut slots[slot(tick)],
+            None => &mut self.few,
+        }
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.slots.capacity() * size_of::<Ring<ByExpiry>>()
+        self.many.as_ref().map_or(0, |slots| size_of_val(&**slots))
     }
 
-    /// Adds an entry by its expiry; one that never expires is in no slot. `make_ready` has said yes.
+    /// Adds an entry by its expiry; one that never expires is in no slot.
     pub(super) fn add<V>(&mut self, slab: &mut Slab<V>, at: u32) {
         let links = self.make_way(slab, at, slab.expiry(at));
         slab[at].in_wheel = links;
@@ -98,7 +130,7 @@ impl Wheel {
         self.len += 1;
         self.earliest = self.earliest.min(expiry.secs());
         self.added_since = self.added_since.min(expiry.secs());
-        self.slots[slot(tick(expiry.secs()))].make_way(slab, at)
+        self.ring(tick(expiry.secs())).make_way(slab, at)
     }
 
     /// Takes an entry out, by the expiry it was added with.
@@ -107,7 +139,7 @@ impl Wheel {
         if expiry == Expiry::NEVER {
             return;
         }
-        self.slots[slot(tick(expiry.secs()))].remove(slab, at);
+        self.ring(tick(expiry.secs())).remove(slab, at);
         self.len -= 1;
         if self.len == 0 {
             self.earliest = i64::MAX;
@@ -127,21 +159,30 @@ impl Wheel {
         Some(Scan {
             before,
             tick: first,
-            slots_left: usize::try_from(ticks).map_or(SLOTS, |ticks| ticks.min(SLOTS)),
-            unseen: self.slots[slot(first)].len(),
+            slots_left: usize::try_from(ticks).map_or(SLOTS, |ticks| ticks.min(self.slots())),
+            unseen: self.ring(first).len(),
             step: self.steps,
             restarts_left: RESTARTS_MOST,
             undisturbed: true,
+            slots: self.slots(),
         })
     }
 
     /// Begins a further step of a scan.
     pub(super) fn resume(&mut self, scan: &mut Scan) {
+        if scan.slots != self.slots() {
+            // Nothing is where it was: from the start.
+            match self.begin(scan.before) {
+                Some(again) => *scan = again,
+                None => scan.slots_left = 0,
+            }
+            return;
+        }
         if scan.step != self.steps {
             scan.undisturbed = false;
             if scan.restarts_left > 0 {
                 scan.restarts_left -= 1;
-                scan.unseen = self.slots[slot(scan.tick)].len();
+                scan.unseen = self.ring(scan.tick).len();
             }
         }
         self.steps = self.steps.wrapping_add(1);
@@ -157,7 +198,7 @@ impl Wheel {
         looks: &mut u32,
     ) -> Progress {
         while scan.slots_left > 0 {
-            let ring = &mut self.slots[slot(scan.tick)];
+            let ring = self.ring(scan.tick);
             while scan.unseen > 0
                 && let Some(at) = ring.front(slab)
             {
@@ -173,7 +214,7 @@ impl Wheel {
             }
             scan.slots_left -= 1;
             scan.tick += 1;
-            scan.unseen = self.slots[slot(scan.tick)].len();
+            scan.unseen = self.ring(scan.tick).len();
         }
         if scan.undisturbed && self.len > 0 {
             self.earliest = scan.before.min(self.added_since);
@@ -185,14 +226,14 @@ impl Wheel {
     #[cfg(any(test, fuzzing))]
     pub(super) fn validate<V>(&self, slab: &Slab<V>) {
         let mut met = 0;
-        for (number, ring) in self.slots.iter().enumerate() {
+        let many = self.many.iter().flat_map(|slots| slots.iter());
+        for (number, ring) in many.chain([&self.few]).enumerate() {
             for at in ring.validate(slab) {
                 met += 1;
                 let secs = slab.expiry(at).secs();
                 assert!(slab.value(at).is_some(), "an entry in a slot is occupied");
-                assert_eq!(
-                    slot(tick(secs)),
-                    number,
+                assert!(
+                    self.many.is_none() || slot(tick(secs)) == number,
                     "an entry is in the slot of its expiry"
                 );
                 assert!(
