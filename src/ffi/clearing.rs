@@ -4,10 +4,10 @@ use core::ffi::c_long;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
 use super::guard::attempt;
+use super::local::Flushing;
 use super::sharing::Reach;
 use super::store::{Store, now};
-use crate::cache::{Flush, Sweep};
-use crate::host::SessionRef;
+use crate::cache::Flush;
 use crate::host::abi::*;
 use crate::host::types::SSL_CTX;
 
@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// One batch of a flush: how many left, or `None` at its end.
-    fn flush_batch(&self, ctx: *mut SSL_CTX, sweep: &mut Sweep<'_, SessionRef>) -> Option<usize> {
+    fn flush_batch(&self, ctx: *mut SSL_CTX, sweep: &mut Flushing<'_>) -> Option<usize> {
         let batch = self.with_cache(|_| sweep.next()).flatten()?;
         let left = batch.len();
         for session in batch {

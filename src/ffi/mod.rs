@@ -33,6 +33,7 @@ mod id_context;
 mod known;
 mod leaving;
 mod live;
+mod local;
 mod presence;
 mod registry;
 pub mod sessions;

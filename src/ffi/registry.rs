@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::local::{self, FIRST_LISTED};
 use super::store::{Store, key_of};
 use crate::host::types::SSL_CTX;
 use crate::host::{Host, SessionRef, locate};
@@ -18,46 +19,99 @@ use crate::lock::Lock;
 /// By the address of the context.
 struct Stores {
     all: BTreeMap<usize, Arc<Store>>,
-    /// Those that have ever held a session: few of the many contexts that some servers make.
-    with_sessions: BTreeMap<usize, Arc<Store>>,
+    /// Of those that have ever held a session, the first few: they are asked about each.
+    asked: [Option<Entered>; ASKED],
+    /// The others, by the number under which their caches are listed.
+    listed: BTreeMap<u32, Entered>,
+    last_listed: u32,
 }
+
+/// A context, and its store.
+type Entered = (usize, Arc<Store>);
+
+/// Many servers have one context that caches, and a client's.
+const ASKED: usize = 2;
 
 static STORES: Lock<Stores> = Lock::new(Stores {
     all: BTreeMap::new(),
-    with_sessions: BTreeMap::new(),
+    asked: [const { None }; ASKED],
+    listed: BTreeMap::new(),
+    last_listed: 0,
 });
+
+impl Stores {
+    /// Takes out all that is known of a context, for the caller to drop without the lock.
+    fn take_out(&mut self, ctx: *mut SSL_CTX) -> [Option<Arc<Store>>; 3] {
+        let store = self.all.remove(&(ctx as usize));
+        let number = store.as_ref().and_then(|store| store.cache.listed_as());
+        let listed = number.and_then(|number| self.listed.remove(&number));
+        let is_it = |(of, _): &mut Entered| *of == ctx as usize;
+        let asked = self.asked.iter_mut().find_map(|place| place.take_if(is_it));
+        let store_of = |(_, store): Entered| store;
+        [store, listed.map(store_of), asked.map(store_of)]
+    }
+
+    /// Those that may hold a session, of which `local` tells the numbers of the listed ones.
+    fn concerned(&self, holders: Option<SmallVec<[u32; 4]>>) -> SmallVec<[&Entered; 4]> {
+        let asked = self.asked.iter().flatten();
+        let mut concerned: SmallVec<[_; 4]> =
+            asked.filter(|(_, store)| store.is_in_use()).collect();
+        match holders {
+            Some(numbers) => {
+                concerned.extend(numbers.iter().filter_map(|number| self.listed.get(number)));
+            }
+            None => concerned.extend(self.listed.values()),
+        }
+        concerned
+    }
+}
 
 /// Enters the store of a new context.
 pub fn enter(ctx: *mut SSL_CTX, store: Arc<Store>) {
-    // Of a context whose end was not told.
     let left_over = STORES.lock().map(|mut stores| {
-        (
-            stores.all.insert(ctx as usize, store),
-            stores.with_sessions.remove(&(ctx as usize)),
-        )
+        // Of a context whose end was not told.
+        let left_over = stores.take_out(ctx);
+        stores.all.insert(ctx as usize, store);
+        left_over
     });
     drop(left_over);
 }
 
 /// Strikes out the store of a dying context.
 pub fn strike_out(ctx: *mut SSL_CTX) {
-    let Some(mut stores) = STORES.lock() else {
-        return;
-    };
-    let noted = stores.with_sessions.remove(&(ctx as usize));
-    let store = stores.all.remove(&(ctx as usize));
-    drop(stores);
-    drop((noted, store));
+    let gone = STORES.lock().map(|mut stores| stores.take_out(ctx));
+    drop(gone);
 }
 
-/// Notes that a context has sessions now.
+/// Notes that a context will have sessions from now on; again, if it was noted before.
 pub fn note_sessions_of(ctx: *mut SSL_CTX) {
     let Some(mut stores) = STORES.lock() else {
         return;
     };
-    if let Some(store) = stores.all.get(&(ctx as usize)).cloned() {
-        stores.with_sessions.insert(ctx as usize, store);
+    let stores = &mut *stores;
+    let is_it = |asked: &Option<Entered>| asked.as_ref().is_some_and(|(of, _)| *of == ctx as usize);
+    let Some(store) = stores.all.get(&(ctx as usize)).cloned() else {
+        return;
+    };
+    if store.cache.listed_as().is_some() || stores.asked.iter().any(is_it) {
+        return;
     }
+    if let Some(place) = stores.asked.iter_mut().find(|place| place.is_none()) {
+        *place = Some((ctx as usize, store));
+        return;
+    }
+    loop {
+        stores.last_listed = stores.last_listed.wrapping_add(1).max(FIRST_LISTED);
+        if !stores.listed.contains_key(&stores.last_listed) {
+            break;
+        }
+    }
+    for cache in store.caches() {
+        cache.list_as(stores.last_listed);
+    }
+    stores
+        .listed
+        .insert(stores.last_listed, (ctx as usize, store));
 }
 
 /// Visits the store of the context at an address, if there is one, which is alive meanwhile.
@@ -117,15 +171,14 @@ impl Drop for Held {
 /// Keeps a session that the application has just given data of its own in this process, whichever context has shared it.
 pub fn keep_back(session: &SessionRef) {
     let Some(key) = key_of(session) else { return };
+    let holders = local::holders_of(session);
     let Some(stores) = STORES.lock() else {
         return;
     };
-    let shared = stores
-        .with_sessions
-        .iter()
-        .filter(|(_, store)| store.may_share(&key, session));
+    let concerned = stores.concerned(holders).into_iter();
+    let shared = concerned.filter(|(_, store)| store.may_share(&key, session));
     let held: SmallVec<[_; 1]> = shared
-        .filter_map(|(&ctx, store)| {
+        .filter_map(|&(ctx, ref store)| {
             // SAFETY: the registry has both, and is locked.
             unsafe { Held::new(ptr::with_exposed_provenance_mut(ctx), store) }
         })
@@ -139,13 +192,15 @@ pub fn keep_back(session: &SessionRef) {
 /// Lets the expiry of a session follow its time and timeout in every cache that holds it.
 pub fn follow_expiry(session: &SessionRef) {
     let Some(key) = key_of(session) else { return };
+    let holders = local::holders_of(session);
     let Some(stores) = STORES.lock() else {
         return;
     };
     // Out of the lock, as a cache that is shared has the session encoded again.
-    let with_sessions: SmallVec<[_; 4]> = stores.with_sessions.values().cloned().collect();
+    let concerned = stores.concerned(holders).into_iter();
+    let concerned: SmallVec<[_; 4]> = concerned.map(|(_, store)| Arc::clone(store)).collect();
     drop(stores);
-    for store in with_sessions {
+    for store in concerned {
         store.follow_expiry(&key, session);
     }
 }

@@ -205,7 +205,7 @@ unsafe fn follow_expiry(session: *mut SSL_SESSION) {
         return;
     };
     // SAFETY: the caller's contract.
-    if let Some(session) = unsafe { SessionRef::acquire(libssl, session) } {
+    if let Some(session) = unsafe { SessionRef::lend(libssl, session) } {
         quietly(|| registry::follow_expiry(&session));
     }
 }

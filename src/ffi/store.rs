@@ -21,12 +21,13 @@ use super::guard::{caught, quietly};
 use super::id_context::IdContext;
 use super::leaving;
 use super::live;
+use super::local::Local;
 use super::registry;
 use super::sharing::{Reach, Sharing, Way};
 use super::snapshot::Snapshots;
 use super::tickets::TicketSharing;
 use super::unannounced;
-use crate::cache::{Cache, Expiry, Inserted, Key, Outcome, Standing};
+use crate::cache::{Expiry, Inserted, Key, Outcome, Standing};
 use crate::host::abi::*;
 use crate::host::scratch::Origin;
 use crate::host::types::*;
@@ -42,7 +43,7 @@ pub struct Store {
     pub libssl: &'static Libssl,
     /// What the context was made with.
     pub(super) origin: Origin,
-    pub(super) cache: Cache<SessionRef>,
+    pub(super) cache: Local,
     /// The mode as the application set it: SSL_SESS_CACHE_*.
     pub(super) mode: AtomicU32,
     pub new_callback: Callback<NewSessionCallback>,
@@ -55,7 +56,7 @@ pub struct Store {
     /// Set by a panic: from then on this context has no cache.
     broken: AtomicBool,
     pub(super) auto_clear: AutoClear,
-    /// Whether a session was ever added.
+    /// Whether a session was ever added: then the context is noted in the registry.
     populated: AtomicBool,
     /// Whether a session was ever lent to the host's own cache; see `lend`.
     lends: AtomicBool,
@@ -103,7 +104,7 @@ impl Store {
             host,
             libssl,
             origin,
-            cache: Cache::new(size, super::processors().saturating_mul(SHARDS_A_PROCESSOR)),
+            cache: Local::new(size, super::processors().saturating_mul(SHARDS_A_PROCESSOR)),
             mode: AtomicU32::new(mode),
             new_callback: Callback::none(),
             remove_callback: Callback::none(),
@@ -127,10 +128,7 @@ impl Store {
     }
 
     /// Works on the cache; `None` where a panic broke it, now or before.
-    pub(super) fn with_cache<'a, T>(
-        &'a self,
-        work: impl FnOnce(&'a Cache<SessionRef>) -> T,
-    ) -> Option<T> {
+    pub(super) fn with_cache<'a, T>(&'a self, work: impl FnOnce(&'a Local) -> T) -> Option<T> {
         // Relaxed: whoever does not see it yet runs into the same trouble and is caught likewise.
         if self.broken.load(Ordering::Relaxed) {
             return None;
@@ -210,12 +208,16 @@ impl Store {
     pub(super) fn insert(
         &self,
         ctx: *mut SSL_CTX,
-        cache: &Cache<SessionRef>,
+        cache: &Local,
         (key, session): (Key, SessionRef),
         expiry: Expiry,
         standing: Standing,
         now: c_long,
     ) -> bool {
+        // Acquire: whoever sees that it has sessions sees how they are listed.
+        if !self.populated.load(Ordering::Acquire) {
+            registry::note_sessions_of(ctx);
+        }
         let inserted = self.with_cache(|_| cache.insert(key, session, expiry, standing, now));
         self.see_to(ctx, inserted)
     }
@@ -232,10 +234,8 @@ impl Store {
             // be resuming it. It is only out of room, so it is not marked.
             self.left(ctx, &victim);
         });
-        // Relaxed: of threads that arrive together one does it; nothing else is ordered by it.
-        if !self.populated.load(Ordering::Relaxed) && !self.populated.swap(true, Ordering::Relaxed)
-        {
-            registry::note_sessions_of(ctx);
+        // Of threads that arrive together one does it.
+        if !self.populated.load(Ordering::Relaxed) && !self.populated.swap(true, Ordering::AcqRel) {
             self.note_inheritance();
             self.watch_for_the_end(ctx);
         }
@@ -454,12 +454,7 @@ impl Store {
     }
 
     /// Looks an id up in one of the caches of this process.
-    pub(super) fn look_up(
-        &self,
-        cache: &Cache<SessionRef>,
-        key: &Key,
-        usage: Usage,
-    ) -> Option<SessionRef> {
+    pub(super) fn look_up(&self, cache: &Local, key: &Key, usage: Usage) -> Option<SessionRef> {
         self.with_cache(|_| match usage {
             Usage::Again => cache.get(key),
             Usage::Once => cache.get_once(key),

@@ -4,10 +4,11 @@ use core::ffi::c_long;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Reach, Way, common};
-use crate::cache::{Cache, Expiry, Key, Standing};
+use crate::cache::{Expiry, Key, Standing};
 use crate::ffi::alike::{Client, Tag, Terms};
 use crate::ffi::freeing;
 use crate::ffi::guard::{attempt, quietly};
+use crate::ffi::local::Local;
 use crate::ffi::store::{Store, Usage, expiry_of, key_of, now};
 use crate::ffi::unannounced;
 use crate::host::record::Record;
@@ -83,7 +84,7 @@ impl Store {
         now: c_long,
     ) -> bool {
         let (own, inherited) = (self.own_private(ctx), self.inherited_private());
-        let take = |cache: &Cache<SessionRef>| self.with_cache(|_| cache.take(&key)).flatten();
+        let take = |cache: &Local| self.with_cache(|_| cache.take(&key)).flatten();
         let cached = take(&self.cache);
         let is_handed_over = matches!(reach, Reach::Unsettled(_)) && cached.is_some();
         let known = take(inherited);
@@ -177,8 +178,7 @@ impl Store {
 
     /// Whether this very session is in the own cache, and perhaps in the region.
     pub fn may_share(&self, key: &Key, session: &SessionRef) -> bool {
-        let expiry = expiry_of(session);
-        let is_same = |cache: &Cache<SessionRef>| cache.set_expiry_if_same(key, session, expiry);
+        let is_same = |cache: &Local| cache.contains_same(key, session);
         !self.cache.is_empty()
             && self.with_cache(is_same) == Some(true)
             && !self.known_shares().is_empty()
@@ -333,7 +333,7 @@ impl Store {
     /// Lets a cached session's expiry follow its time and timeout, here and in the region, if it still has it.
     pub fn follow_expiry(&self, key: &Key, session: &SessionRef) {
         let expiry = expiry_of(session);
-        let follow = |cache: &Cache<SessionRef>| {
+        let follow = |cache: &Local| {
             !cache.is_empty()
                 && self.with_cache(|_| cache.set_expiry_if_same(key, session, expiry)) == Some(true)
         };
@@ -369,15 +369,14 @@ impl Store {
         // First: the question may move sessions to the private ones.
         let reaches = self.reaches(ctx);
         self.while_none_moves(|| {
-            let private = self.sharing.private.caches().map(Cache::reachable);
+            let private = self.sharing.private.caches().map(|cache| cache.reachable());
             reaches.iter().map(of).sum::<usize>() + private.iter().sum::<usize>()
         })
     }
 
     /// Whether a session has this key; not a use.
     pub fn contains_key(&self, ctx: *mut SSL_CTX, key: &Key) -> bool {
-        let has =
-            |cache: &Cache<SessionRef>| self.with_cache(|_| cache.contains(key)) == Some(true);
+        let has = |cache: &Local| self.with_cache(|_| cache.contains(key)) == Some(true);
         let reaches = |reach: Reach| match reach {
             Reach::Own | Reach::Unsettled(_) => has(&self.cache),
             Reach::Shared(share) => attempt(|| share.contains(key, now())) == Some(true),

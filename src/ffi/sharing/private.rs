@@ -2,7 +2,8 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::cache::{Cache, Key, Standing};
+use crate::cache::{Key, Standing};
+use crate::ffi::local::Local;
 use crate::ffi::store::{Store, Usage, expiry_of, key_of, now};
 use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
@@ -11,9 +12,9 @@ use crate::lock::{Lock, this_process};
 /// What stays, by who may use it up.
 pub(super) struct Private {
     /// What this process keeps, and no other one has.
-    own: Cache<SessionRef>,
+    own: Local,
     /// What other processes have from before a fork, too: that is used up by none that does not have it as its own.
-    inherited: Cache<SessionRef>,
+    inherited: Local,
     /// Whose own ones are in `own`.
     of: AtomicU32,
     /// How many sessions have moved from one cache of this process to another, wrapping. Held while one is in neither.
@@ -23,14 +24,14 @@ pub(super) struct Private {
 impl Private {
     pub(super) fn new(size: usize) -> Self {
         Self {
-            own: Cache::new(size, 1),
-            inherited: Cache::new(size, 1),
+            own: Local::new(size, 1),
+            inherited: Local::new(size, 1),
             of: AtomicU32::new(this_process()),
             moves: Lock::new(0),
         }
     }
 
-    pub(super) fn caches(&self) -> [&Cache<SessionRef>; 2] {
+    pub(super) fn caches(&self) -> [&Local; 2] {
         [&self.own, &self.inherited]
     }
 }
@@ -38,13 +39,18 @@ impl Private {
 /// What a context keeps in this process.
 impl Store {
     /// All caches of this process.
-    pub fn caches(&self) -> [&Cache<SessionRef>; 3] {
+    pub fn caches(&self) -> [&Local; 3] {
         let [own, inherited] = self.sharing.private.caches();
         [&self.cache, own, inherited]
     }
 
+    /// Whether any of them holds a session.
+    pub fn is_in_use(&self) -> bool {
+        self.caches().iter().any(|cache| !cache.is_empty())
+    }
+
     /// What this process keeps as its own.
-    pub(super) fn own_private(&self, ctx: *mut SSL_CTX) -> &Cache<SessionRef> {
+    pub(super) fn own_private(&self, ctx: *mut SSL_CTX) -> &Local {
         let private = &self.sharing.private;
         // Acquire: whoever sees it sees the parent's gone.
         if private.of.load(Ordering::Acquire) != this_process() {
@@ -53,7 +59,7 @@ impl Store {
         &private.own
     }
 
-    pub(super) fn inherited_private(&self) -> &Cache<SessionRef> {
+    pub(super) fn inherited_private(&self) -> &Local {
         &self.sharing.private.inherited
     }
 
@@ -79,8 +85,8 @@ impl Store {
         &self,
         ctx: *mut SSL_CTX,
         session: &SessionRef,
-        from: &Cache<SessionRef>,
-        to: &Cache<SessionRef>,
+        from: &Local,
+        to: &Local,
     ) {
         let Some(key) = key_of(session) else { return };
         let (expiry, now) = (expiry_of(session), now());
