@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use super::guard::attempt;
 use super::local::Flushing;
 use super::sharing::Reach;
+use super::snapshot;
 use super::store::{Store, now};
 use crate::cache::Flush;
 use crate::host::abi::*;
@@ -32,6 +33,7 @@ pub struct AutoClear {
 impl Store {
     /// Removes what had expired at second `t`; everything where `t` is 0. In all processes, unless the context dies.
     pub fn flush(&self, ctx: *mut SSL_CTX, t: c_long) {
+        snapshot::let_go_in_time();
         if t == 0 {
             self.note_the_end(ctx);
         }

@@ -189,6 +189,13 @@ pub fn keep_back(session: &SessionRef) {
     }
 }
 
+/// The stores that have handed out a table of their sessions.
+pub fn with_tables() -> Vec<Arc<Store>> {
+    let stores = STORES.lock();
+    let all = stores.iter().flat_map(|stores| stores.all.values());
+    all.filter(|store| store.snapshots.any()).cloned().collect()
+}
+
 /// Lets the expiry of a session follow its time and timeout in every cache that holds it.
 pub fn follow_expiry(session: &SessionRef) {
     let Some(key) = key_of(session) else { return };

@@ -24,7 +24,7 @@ use super::live;
 use super::local::Local;
 use super::registry;
 use super::sharing::{Reach, Sharing, Way};
-use super::snapshot::Snapshots;
+use super::snapshot::{self, Snapshots};
 use super::tickets::TicketSharing;
 use super::unannounced;
 use crate::cache::{Expiry, Inserted, Key, Outcome, Standing};
@@ -175,6 +175,7 @@ impl Store {
             return false;
         };
         unannounced::forget(lent.as_ptr().cast());
+        snapshot::let_go_in_time();
         let now = now();
         self.update_time(&lent, now);
         live::tick(self, ctx, now, || {
@@ -266,6 +267,7 @@ impl Store {
         let Some(key) = key_of(&session).filter(|key| !leaving::is_told(ctx, key)) else {
             return false;
         };
+        snapshot::let_go_in_time();
         let (gone, found) = self.remove_everywhere(ctx, &key, called_by);
         // Relaxed: a removal that matters follows the lending in one thread, or races with it anyway.
         if !found && self.lends.load(Ordering::Relaxed) {
@@ -319,6 +321,7 @@ impl Store {
         let Some(key) = key_of(&session).filter(|key| !leaving::is_told(ctx, key)) else {
             return;
         };
+        snapshot::let_go_in_time();
         let (gone, _) = self.remove_everywhere(ctx, &key, |_| true);
         self.tell_of_removal(ctx, &session, gone.as_ref());
         self.claims.release(&key);
@@ -413,6 +416,7 @@ impl Store {
             self.count_miss();
             return None;
         }
+        snapshot::let_go_in_time();
         let found = if !matches!(reach, Reach::Own) || self.may_group() {
             self.find_shared(ctx, reach, key, usage, terms)
         } else {

@@ -202,6 +202,8 @@ functions! {
         ERR_pop_to_mark() -> c_int;
         OPENSSL_LH_new(Option<LhHash>, Option<LhCompare>) -> *mut OPENSSL_LHASH;
         OPENSSL_LH_insert(*mut OPENSSL_LHASH, *mut c_void) -> *mut c_void;
+        OPENSSL_LH_retrieve(*mut OPENSSL_LHASH, *const c_void) -> *mut c_void;
+        OPENSSL_LH_delete(*mut OPENSSL_LHASH, *const c_void) -> *mut c_void;
         OPENSSL_LH_flush(*mut OPENSSL_LHASH);
         OPENSSL_LH_free(*mut OPENSSL_LHASH);
         OPENSSL_version_major() -> c_uint;
