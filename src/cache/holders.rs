@@ -40,6 +40,12 @@ fn home(address: usize) -> (usize, u32) {
     (part as usize, (spread >> 24) as u32)
 }
 
+impl Default for Holders {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Holders {
     /// Nobody holds anything.
     pub const fn new() -> Holders {
