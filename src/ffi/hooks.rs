@@ -15,9 +15,9 @@ use super::live;
 use super::registry;
 use super::unannounced;
 use crate::host::abi::*;
-use crate::host::table::{ExDataFunction, Hooked};
+use crate::host::table::ExDataFunction;
 use crate::host::types::*;
-use crate::host::{Host, Libssl, locate, owners};
+use crate::host::{Host, Libssl, owners};
 
 /// Sees to it that we are told of the objects of `host` that this thread makes and frees. `false` where libcrypto has
 /// no index to give, or there are too many library contexts.
@@ -27,28 +27,7 @@ pub fn register(host: &'static Host) -> bool {
     };
     // SAFETY: null changes nothing, and asks for the thread's default.
     let current = unsafe { (libssl.OSSL_LIB_CTX_set0_default)(ptr::null_mut()) };
-    host.hooked.contains(current)
-        || register_in((host, libssl), current, &host.hooked, register_here)
-}
-
-/// The same of its sessions, where something is kept beside them.
-pub fn register_sessions(host: &'static Host) -> bool {
-    let Ok(libssl) = &host.libssl else {
-        return false;
-    };
-    let hooked = &host.hooked_sessions;
-    // SAFETY: null changes nothing, and asks for the thread's default.
-    let current = unsafe { (libssl.OSSL_LIB_CTX_set0_default)(ptr::null_mut()) };
-    hooked.contains(current)
-        || register_in((host, libssl), current, hooked, |host, libssl| {
-            register_class(
-                host,
-                libssl,
-                CRYPTO_EX_INDEX_SSL_SESSION,
-                session_begins,
-                session_ends,
-            )
-        })
+    host.hooked.contains(current) || register_in(host, libssl, current)
 }
 
 /// Sees to it that we are told of the end of a context that this thread has just made: as we were told of its beginning.
@@ -66,21 +45,16 @@ pub fn cover(host: &'static Host, ctx: *mut SSL_CTX) -> bool {
 
 /// In the library context `current`, which is this thread's default, and in that of threads that have set none.
 #[cold]
-fn register_in(
-    (host, libssl): (&'static Host, &Libssl),
-    current: *mut OSSL_LIB_CTX,
-    hooked: &Hooked,
-    register: fn(&'static Host, &Libssl) -> bool,
-) -> bool {
+fn register_in(host: &'static Host, libssl: &Libssl, current: *mut OSSL_LIB_CTX) -> bool {
     // SAFETY: no arguments.
     let global = unsafe { (libssl.OSSL_LIB_CTX_get0_global_default)() };
     [global, current].into_iter().all(|libctx| {
-        if hooked.contains(libctx) {
+        if host.hooked.contains(libctx) {
             return true;
         }
         // SAFETY: a library context that is somebody's default, and so alive.
         unsafe { (libssl.OSSL_LIB_CTX_set0_default)(libctx) };
-        let registered = register(host, libssl) && hooked.note(libctx);
+        let registered = register_here(host, libssl) && host.hooked.note(libctx);
         // SAFETY: as above.
         unsafe { (libssl.OSSL_LIB_CTX_set0_default)(current) };
         registered
@@ -89,32 +63,23 @@ fn register_in(
 
 /// Threads that race may register twice; what is told twice finds nothing to do.
 fn register_here(host: &'static Host, libssl: &Libssl) -> bool {
-    let register = |class, begins, ends| register_class(host, libssl, class, begins, ends);
-    register(CRYPTO_EX_INDEX_SSL_CTX, context_begins, context_ends)
-        && register(CRYPTO_EX_INDEX_SSL, connection_begins, connection_ends)
-        // Whose a session is has to be known where there are several.
-        && (locate::position(host) == Some(0)
-            || register(CRYPTO_EX_INDEX_SSL_SESSION, session_begins, session_ends))
-}
-
-fn register_class(
-    host: &'static Host,
-    libssl: &Libssl,
-    class: c_int,
-    begins: ExDataFunction,
-    ends: ExDataFunction,
-) -> bool {
     // The functions are told their host: libcrypto calls them, and may serve several.
     let argument = ptr::from_ref(host).cast_mut().cast::<c_void>();
-    // SAFETY: the functions have the types of libcrypto's and take the host that they belong to.
-    let index = unsafe {
-        (libssl.CRYPTO_get_ex_new_index)(class, 0, argument, Some(begins), None, Some(ends))
+    let register = |class, begins: ExDataFunction, ends: ExDataFunction| {
+        // SAFETY: the functions have the types of libcrypto's and take the host that they belong to.
+        let index = unsafe {
+            (libssl.CRYPTO_get_ex_new_index)(class, 0, argument, Some(begins), None, Some(ends))
+        };
+        index > 0
     };
-    index > 0
+    register(CRYPTO_EX_INDEX_SSL_CTX, context_begins, context_ends)
+        && register(CRYPTO_EX_INDEX_SSL, connection_begins, connection_ends)
+        // Now, as the lock that it takes may be held for ever in a child.
+        && register(CRYPTO_EX_INDEX_SSL_SESSION, session_begins, session_ends)
 }
 
 /// # Safety
-/// * `host` is the argument that `register_class` gave.
+/// * `host` is the argument that `register_here` gave.
 unsafe fn told<'a>(host: *mut c_void) -> Option<&'a Host> {
     // SAFETY: the caller's contract; a host is never freed.
     unsafe { host.cast::<Host>().as_ref() }

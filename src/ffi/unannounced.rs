@@ -3,20 +3,15 @@
 
 use core::ffi::c_void;
 
-use super::hooks;
-use crate::host::{Host, SessionRef};
+use crate::host::SessionRef;
 use crate::side_table::SideTable;
 
 /// Those that are alive: as many as this process has taken from others.
 static UNANNOUNCED: SideTable<(), 4096> = SideTable::new();
 
-/// Notes a session that was just made; `false` where we would not be told of its end.
-pub fn note(host: &'static Host, session: &SessionRef) -> bool {
-    let is_told = hooks::register_sessions(host);
-    if is_told {
-        UNANNOUNCED.enter(session.as_ptr().addr(), |()| ());
-    }
-    is_told
+/// Notes a session that was just made. [`super::hooks`] tells of its end.
+pub fn note(session: &SessionRef) {
+    UNANNOUNCED.enter(session.as_ptr().addr(), |()| ());
 }
 
 /// Whether the application was not told of this session.

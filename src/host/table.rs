@@ -392,8 +392,6 @@ pub struct Host {
     handle: Option<Handle>,
     /// Where we are told of its objects.
     pub hooked: Hooked,
-    /// The same, of its sessions.
-    pub hooked_sessions: Hooked,
     /// Whether the end of a context passes by us; see [`Host::tells_of_the_end`].
     tells: OnceBox<bool>,
 }
@@ -435,7 +433,6 @@ impl Host {
             tag_index: OnceBox::new(),
             handle: None,
             hooked: Hooked::default(),
-            hooked_sessions: Hooked::default(),
             tells: OnceBox::new(),
         }
     }

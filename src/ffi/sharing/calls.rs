@@ -306,10 +306,7 @@ impl Store {
         }
         // SAFETY: the session was decoded for this host, and is ours.
         unsafe { self.note_tag(session.as_ptr(), terms) };
-        if !quietly(|| unannounced::note(self.host, &session)) {
-            self.failed();
-            return None;
-        }
+        quietly(|| unannounced::note(&session));
         // One that is used once will not be asked for again; and what another context of a group made is decoded each
         // time, so that a context that leaves the group takes nothing of others along.
         if let Usage::Again = usage
