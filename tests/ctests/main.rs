@@ -7,6 +7,7 @@
 //! The forms are taken from `$SSLCACHE_STAGE` as `make` lays them out; without it only the plain runs
 //! take place, and the others are shown as ignored.
 
+mod alike;
 mod compare;
 mod form;
 mod loading;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         trials.extend(sanitizer::trials(&bench, &sanitizers, program));
     }
     trials.extend(loading::trials(&bench));
+    trials.extend(alike::trials(&bench));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

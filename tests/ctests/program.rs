@@ -58,7 +58,13 @@ pub fn common_object(workshop: &Workshop, host: Host) -> Result<PathBuf, String>
         .clone()
 }
 
-fn object(workshop: &Workshop, host: Host, source: &str, name: &str) -> Result<PathBuf, String> {
+/// The object file of a source in `ctests/`.
+pub fn object(
+    workshop: &Workshop,
+    host: Host,
+    source: &str,
+    name: &str,
+) -> Result<PathBuf, String> {
     if !is_4(host) {
         return workshop.compile(source, name, &[]);
     }
@@ -66,6 +72,38 @@ fn object(workshop: &Workshop, host: Host, source: &str, name: &str) -> Result<P
     // Its headers say const, and deprecated, where those of before do not.
     let flags = ["-w", "-isystem", &include.to_string_lossy()];
     workshop.compile(source, &format!("openssl4/{name}"), &flags)
+}
+
+/// A program of these objects as it is linked for `form`, without regard to what is found at run time.
+pub fn linked(
+    workshop: &Workshop,
+    form: Form,
+    host: Host,
+    name: &str,
+    objects: &[PathBuf],
+) -> Result<PathBuf, String> {
+    let mut libraries: Vec<OsString> = Vec::new();
+    let search = |folder: PathBuf| -> Result<OsString, String> {
+        let mut flag = OsString::from("-L");
+        flag.push(folder);
+        Ok(flag)
+    };
+    match form {
+        Form::Plain | Form::Preloaded => {}
+        Form::Linked => {
+            libraries.extend([search(workshop.stage()?.join("lib"))?, "-lsslcache".into()]);
+        }
+        Form::Replaced => libraries.push(search(workshop.replacement_folder(host)?)?),
+    }
+    match host {
+        Host::Openssl4 => libraries.extend(workshop.libraries_of_openssl4(form)?),
+        _ => libraries.extend(["-lssl".into(), "-lcrypto".into()]),
+    }
+    let mut inputs: Vec<&dyn AsRef<std::ffi::OsStr>> = Vec::new();
+    inputs.extend(objects.iter().map(|object| object as &dyn AsRef<_>));
+    inputs.extend(libraries.iter().map(|library| library as &dyn AsRef<_>));
+    let folder = if is_4(host) { "openssl4/" } else { "" };
+    workshop.link(&format!("{folder}{form}/{name}"), &inputs)
 }
 
 impl Program {
@@ -119,28 +157,8 @@ impl Program {
             .lock()
             .map_err(|error| error.to_string())?;
         let built = executables.entry(form).or_insert_with(|| {
-            let (object, common) = (self.object(workshop, host)?, common_object(workshop, host)?);
-            let mut libraries: Vec<OsString> = Vec::new();
-            let search = |folder: PathBuf| -> Result<OsString, String> {
-                let mut flag = OsString::from("-L");
-                flag.push(folder);
-                Ok(flag)
-            };
-            match form {
-                Form::Plain | Form::Preloaded => {}
-                Form::Linked => {
-                    libraries.extend([search(workshop.stage()?.join("lib"))?, "-lsslcache".into()]);
-                }
-                Form::Replaced => libraries.push(search(workshop.replacement_folder(host)?)?),
-            }
-            match host {
-                Host::Openssl4 => libraries.extend(workshop.libraries_of_openssl4(form)?),
-                _ => libraries.extend(["-lssl".into(), "-lcrypto".into()]),
-            }
-            let mut inputs: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&object, &common];
-            inputs.extend(libraries.iter().map(|library| library as &dyn AsRef<_>));
-            let folder = if is_4(host) { "openssl4/" } else { "" };
-            workshop.link(&format!("{folder}{form}/{}", self.name), &inputs)
+            let objects = [self.object(workshop, host)?, common_object(workshop, host)?];
+            linked(workshop, form, host, &self.name, &objects)
         });
         built.clone()
     }

@@ -1,0 +1,36 @@
+/* The ways of sharing: see alike.h. */
+#ifndef CTESTS_ALIKE_WAYS_H
+#define CTESTS_ALIKE_WAYS_H
+
+#include "alike.h"
+
+/* How contexts, connections and processes are laid out. */
+typedef enum {
+    OVER_A_FORK,      /* one context, which each process sets up for itself */
+    AGAIN_AFTER_FORK, /* one context, set up as the first variant, which a process sets up again as the second */
+    ONE_PROCESS,      /* contexts made apart */
+    PROCESSES,        /* the same, each in a process of its own that was forked before */
+    ONE_CONTEXT       /* connections that differ */
+} Layout;
+
+typedef struct {
+    const char *name;
+    unsigned bit;
+    Layout layout;
+    int tickets, is_off;
+    /* The environment: two settings, or fewer. */
+    const char *settings[2];
+} Way;
+
+/* Ends with a way without a name. */
+extern const Way ways[];
+
+/* Whether an attribute is tried in a way, with this run's protocol. */
+int is_tried(const Attribute *attribute, const Way *way);
+/* Tries it, and prints a line for each thing that is wrong; how many there were. */
+int wrong(const Attribute *attribute, const Way *way);
+
+/* Says of SRP, which is a matter of contexts, what the client is called. */
+void become_srp_guest(SSL_CTX *client);
+
+#endif
