@@ -33,16 +33,16 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
         // SAFETY: the connection holds a reference to the context.
         let store = unsafe { attached(ctx) }?;
         store.goes_on(ctx);
-        live::enter(&store, ctx);
+        live::enter(store, ctx);
         let libssl = store.libssl;
         // SAFETY: the host passes a live connection.
         let is_server = unsafe { (libssl.SSL_is_server)(ssl) } == 1;
         let mut added_to = None;
         // SAFETY: the host passes live objects.
-        let belongs = || unsafe { belongs_in_cache(&store, ctx, ssl, session, is_server) };
+        let belongs = || unsafe { belongs_in_cache(store, ctx, ssl, session, is_server) };
         let terms = match is_server {
             // SAFETY: the host passes live objects, inside the handshake.
-            true => unsafe { alike::made(&store, ctx, ssl) },
+            true => unsafe { alike::made(store, ctx, ssl) },
             false => Terms::ALONE,
         };
         let serves = || !is_server || store.serves(&terms);
@@ -147,10 +147,10 @@ pub unsafe extern "C-unwind" fn on_get(
         // SAFETY: the connection holds a reference to the context.
         let store = unsafe { attached(ctx) }?;
         store.goes_on(ctx);
-        live::enter(&store, ctx);
+        live::enter(store, ctx);
         store.auto_clear(ctx, true); // before the look-up, as it was due at the end of an earlier handshake
         // SAFETY: the host passes a live connection, whose ClientHello it handles.
-        let terms = unsafe { alike::asked(&store, ctx, ssl) };
+        let terms = unsafe { alike::asked(store, ctx, ssl) };
         if !store.serves(&terms) {
             return None; // a forced context has no get callback to be asked
         }
@@ -184,7 +184,7 @@ pub unsafe extern "C-unwind" fn on_get(
                 let its_own = if store.asks_for(&session) {
                     // SAFETY: the host's own arguments.
                     unsafe {
-                        ask_application(&store, ctx, ssl, (id, id_len, copy), (version, terms))
+                        ask_application(store, ctx, ssl, (id, id_len, copy), (version, terms))
                     }
                 } else {
                     ptr::null_mut()
@@ -203,7 +203,7 @@ pub unsafe extern "C-unwind" fn on_get(
             }
             // SAFETY: the host's own arguments.
             None => unsafe {
-                ask_application(&store, ctx, ssl, (id, id_len, copy), (version, terms))
+                ask_application(store, ctx, ssl, (id, id_len, copy), (version, terms))
             },
         };
         if !found.is_null() {
@@ -353,7 +353,7 @@ pub unsafe extern "C-unwind" fn on_servername(
         // SAFETY: the connection holds a reference to the context.
         let store = unsafe { attached(ctx) }?;
         // SAFETY: the host passes a live connection, whose ClientHello it handles.
-        unsafe { alike::begins(&store, ctx, ssl) };
+        unsafe { alike::begins(store, ctx, ssl) };
         // SAFETY: as above.
         let current = unsafe { (store.libssl.SSL_get_SSL_CTX)(ssl) };
         // As libssl: the callback of the context that the connection has, or else of the one that it was made from.

@@ -31,7 +31,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_add_session(
         // SAFETY: the caller's contract.
         if let Some(store) = unsafe { attached(ctx) } {
             // SAFETY: the caller's contract.
-            let terms = unsafe { alike::added(&store, ctx, session) };
+            let terms = unsafe { alike::added(store, ctx, session) };
             let way = Way {
                 reach: store.reach(ctx, terms.client),
                 to_all: store.mode_has(SSL_SESS_CACHE_SERVER),

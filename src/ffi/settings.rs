@@ -107,7 +107,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_callback_ctrl(
         let store = unsafe { attached(ctx) };
         let in_place = store.and_then(|store| {
             // SAFETY: the caller's contract.
-            unsafe { callbacks::in_place_of(&store, ctx, command, callback) }
+            unsafe { callbacks::in_place_of(store, ctx, command, callback) }
         });
         let callback = in_place.unwrap_or(callback);
         // SAFETY: the caller's contract.

@@ -244,7 +244,7 @@ unsafe fn tag_to_cover<'a>(ssl: *mut SSL, makes: c_int) -> Option<Option<(&'a St
         return Some(None);
     }
     // SAFETY: as above.
-    let terms = unsafe { terms_of(&store, ctx, ssl, makes != 0) };
+    let terms = unsafe { terms_of(store, ctx, ssl, makes != 0) };
     let tag = covered(&terms, makes != 0);
     Some(Some((store, tag)))
 }
@@ -277,9 +277,9 @@ unsafe fn answer(
     // SAFETY: the connection holds a reference to the context.
     let store = unsafe { attached(ctx) }?;
     // SAFETY: as above.
-    let terms = unsafe { terms_of(&store, ctx, ssl, makes != 0) };
+    let terms = unsafe { terms_of(store, ctx, ssl, makes != 0) };
     let ticket = Ticket {
-        store: &store,
+        store,
         tickets: store.host.tickets.as_ref().ok()?,
         ctx,
         ssl,
