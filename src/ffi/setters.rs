@@ -2,7 +2,7 @@
 //!
 //! None of them runs code of the application.
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 use core::mem;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
@@ -10,11 +10,12 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::alike::learned::{Learned, note_parameters_set};
 use super::attach::{attached, host_of, session_context};
 use super::connections::set_apart;
-use super::guard::{guard, quietly};
+use super::guard::{attempt, passage, quietly};
 use super::registry;
+use crate::host::abi::*;
 use crate::host::inside::Inside;
 use crate::host::types::*;
-use crate::host::{images, owners};
+use crate::host::{images, locate, owners};
 
 /// Notes something with a context, if it is in our care.
 ///
@@ -23,8 +24,11 @@ use crate::host::{images, owners};
 unsafe fn note(ctx: *mut SSL_CTX, note: impl FnOnce(&Learned)) {
     // SAFETY: the caller's contract.
     if let Some(store) = unsafe { attached(ctx) } {
-        note(&store.alike.learned);
-        store.alike.learned.changed();
+        attempt(|| {
+            note(&store.alike.learned);
+            store.alike.learned.changed();
+            Some(())
+        });
     }
 }
 
@@ -37,7 +41,12 @@ unsafe fn note_apart(ssl: *mut SSL) {
     unsafe {
         session_context(ssl)
             .and_then(|ctx| attached(ctx))
-            .inspect(|_| quietly(|| set_apart(ssl)));
+            .inspect(|_| {
+                attempt(|| {
+                    set_apart(ssl);
+                    Some(())
+                });
+            });
     }
 }
 
@@ -51,7 +60,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_cert_cb(
     callback: Option<AnyCallback>,
     argument: *mut c_void,
 ) {
-    guard((), || {
+    passage((), || {
         let has = callback.is_some();
         // SAFETY: the caller's contract.
         unsafe {
@@ -72,7 +81,7 @@ pub unsafe extern "C-unwind" fn SSL_set_cert_cb(
     callback: Option<AnyCallback>,
     argument: *mut c_void,
 ) {
-    guard((), || {
+    passage((), || {
         // SAFETY: the caller's contract.
         unsafe {
             if let Some(ctx) = session_context(ssl).filter(|_| callback.is_some()) {
@@ -96,7 +105,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_cert_verify_callback(
     callback: Option<AnyCallback>,
     argument: *mut c_void,
 ) {
-    guard((), || {
+    passage((), || {
         let set = host_of(ctx)?.passthrough.SSL_CTX_set_cert_verify_callback?;
         let function = callback.map_or(core::ptr::null(), |callback| callback as *const c_void);
         // SAFETY: the caller's contract.
@@ -117,11 +126,11 @@ macro_rules! secrets {
         /// * `ctx` is null or a live context, and the value what the manual says.
         #[unsafe(no_mangle)]
         pub unsafe extern "C-unwind" fn $of_context(ctx: *mut SSL_CTX, value: $value) $(-> $answer)? {
-            guard(Default::default(), || {
+            passage(Default::default(), || {
                 let set = host_of(ctx)?.passthrough.$of_context?;
                 // SAFETY: the caller's contract.
                 unsafe {
-                    if is_something(value) {
+                    if value.has_value() {
                         note(ctx, Learned::note_secrets);
                     }
                     Some(set(ctx, value))
@@ -135,11 +144,11 @@ macro_rules! secrets {
         /// * `ssl` is null or a live connection, and the value what the manual says.
         #[unsafe(no_mangle)]
         pub unsafe extern "C-unwind" fn $of_connection(ssl: *mut SSL, value: $value) $(-> $answer)? {
-            guard(Default::default(), || {
+            passage(Default::default(), || {
                 let set = owners::host_of(ssl.cast())?.passthrough.$of_connection?;
                 // SAFETY: the caller's contract.
                 unsafe {
-                    if is_something(value) {
+                    if value.has_value() {
                         note_apart(ssl);
                     }
                     Some(set(ssl, value))
@@ -151,23 +160,19 @@ macro_rules! secrets {
 
 /// A value that may be null.
 trait Nullable {
-    fn is_something(self) -> bool;
+    fn has_value(&self) -> bool;
 }
 
 impl Nullable for Option<AnyCallback> {
-    fn is_something(self) -> bool {
+    fn has_value(&self) -> bool {
         self.is_some()
     }
 }
 
 impl Nullable for *const c_char {
-    fn is_something(self) -> bool {
+    fn has_value(&self) -> bool {
         !self.is_null()
     }
-}
-
-fn is_something(value: impl Nullable) -> bool {
-    value.is_something()
 }
 
 secrets! {
@@ -188,7 +193,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_srp_username_callback(
     ctx: *mut SSL_CTX,
     callback: Option<AnyCallback>,
 ) -> c_int {
-    guard(0, || {
+    passage(0, || {
         let set = host_of(ctx)?
             .passthrough
             .SSL_CTX_set_srp_username_callback?;
@@ -211,7 +216,7 @@ macro_rules! parameters {
         /// * `ctx` is null or a live context, and the value what the manual says.
         #[unsafe(no_mangle)]
         pub unsafe extern "C-unwind" fn $of_context(ctx: *mut SSL_CTX, value: $value) -> c_int {
-            guard(0, || {
+            passage(0, || {
                 let set = host_of(ctx)?.passthrough.$of_context?;
                 let learn: fn(&Learned, $value) = $note;
                 // SAFETY: the caller's contract.
@@ -228,7 +233,7 @@ macro_rules! parameters {
         /// * `ssl` is null or a live connection, and the value what the manual says.
         #[unsafe(no_mangle)]
         pub unsafe extern "C-unwind" fn $of_connection(ssl: *mut SSL, value: $value) -> c_int {
-            guard(0, || {
+            passage(0, || {
                 let set = owners::host_of(ssl.cast())?.passthrough.$of_connection?;
                 // SAFETY: the caller's contract.
                 unsafe {
@@ -250,6 +255,139 @@ parameters! {
         |learned, _| learned.param_replaced.store(true, Relaxed);
 }
 
+/// SSL_ctrl(3). Of a connection, the groups and signature algorithms have no getter: one that is given its own shares
+/// with nobody.
+///
+/// # Safety
+/// * As the manual says of each command.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_ctrl(
+    ssl: *mut SSL,
+    command: c_int,
+    argument: c_long,
+    pointer: *mut c_void,
+) -> c_long {
+    passage(0, || {
+        if sets_a_list(command) {
+            // SAFETY: the caller's contract.
+            unsafe { note_apart(ssl) };
+        }
+        let ctrl = owners::host_of(ssl.cast())?.passthrough.SSL_ctrl?;
+        // SAFETY: the caller's contract.
+        Some(unsafe { ctrl(ssl, command, argument, pointer) })
+    })
+}
+
+/// Whether a command sets a list of groups or signature algorithms.
+pub fn sets_a_list(command: c_int) -> bool {
+    [
+        SSL_CTRL_SET_GROUPS,
+        SSL_CTRL_SET_GROUPS_LIST,
+        SSL_CTRL_SET_SIGALGS,
+        SSL_CTRL_SET_SIGALGS_LIST,
+        SSL_CTRL_SET_CLIENT_SIGALGS,
+        SSL_CTRL_SET_CLIENT_SIGALGS_LIST,
+    ]
+    .contains(&command)
+}
+
+/// Notes where a context looks for authorities that it has not read yet: a directory or a store, by its place.
+///
+/// # Safety
+/// * `ctx` is null or a live context, `place` null or a C string.
+unsafe fn note_place(ctx: *mut SSL_CTX, number: c_int, place: *const c_char) {
+    if place.is_null() {
+        return;
+    }
+    // SAFETY: the caller's contract.
+    unsafe {
+        let place = CStr::from_ptr(place).to_bytes();
+        note(ctx, |learned| learned.lists.add(number, place));
+    }
+}
+
+/// Numbers for such places, beside those of control commands: none is negative.
+const DIRECTORY: c_int = -1;
+const STORE: c_int = -2;
+
+/// SSL_CTX_load_verify_locations(3).
+///
+/// # Safety
+/// * `ctx` is a live context; `file` and `directory` are null or C strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_CTX_load_verify_locations(
+    ctx: *mut SSL_CTX,
+    file: *const c_char,
+    directory: *const c_char,
+) -> c_int {
+    passage(0, || {
+        let load = host_of(ctx)?.passthrough.SSL_CTX_load_verify_locations?;
+        // SAFETY: the caller's contract.
+        unsafe {
+            note_place(ctx, DIRECTORY, directory);
+            Some(Inside::enter(|| load(ctx, file, directory)))
+        }
+    })
+}
+
+/// Exports a function that adds a place where a context looks for authorities.
+macro_rules! places {
+    ($($(#[$doc:meta])* $name:ident $number:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// * `ctx` is a live context; `place` is null or a C string.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C-unwind" fn $name(ctx: *mut SSL_CTX, place: *const c_char) -> c_int {
+            passage(0, || {
+                let load = host_of(ctx)?.passthrough.$name?;
+                // SAFETY: the caller's contract.
+                unsafe {
+                    note_place(ctx, $number, place);
+                    Some(Inside::enter(|| load(ctx, place)))
+                }
+            })
+        }
+    )*};
+}
+
+places! {
+    /// SSL_CTX_load_verify_dir(3).
+    SSL_CTX_load_verify_dir DIRECTORY;
+    /// SSL_CTX_load_verify_store(3).
+    SSL_CTX_load_verify_store STORE;
+}
+
+/// Exports a function that adds the places where libcrypto looks for authorities by default.
+macro_rules! default_places {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// * `ctx` is a live context.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C-unwind" fn $name(ctx: *mut SSL_CTX) -> c_int {
+            passage(0, || {
+                let load = host_of(ctx)?.passthrough.$name?;
+                // SAFETY: the caller's contract.
+                unsafe {
+                    note_place(ctx, DIRECTORY, c"".as_ptr());
+                    Some(Inside::enter(|| load(ctx)))
+                }
+            })
+        }
+    )*};
+}
+
+default_places! {
+    /// SSL_CTX_set_default_verify_paths(3).
+    SSL_CTX_set_default_verify_paths;
+    /// SSL_CTX_set_default_verify_dir(3).
+    SSL_CTX_set_default_verify_dir;
+    /// SSL_CTX_set_default_verify_store(3).
+    SSL_CTX_set_default_verify_store;
+}
+
 /// Calls libcrypto's own function of a name that we export: the one that our caller would have reached.
 macro_rules! libcrypto {
     ($name:literal ($($argument:expr),*): $type:ty) => {
@@ -261,7 +399,10 @@ macro_rules! libcrypto {
 }
 
 fn real(name: &CStr) -> Option<NonNull<c_void>> {
-    images::symbol_for_caller(name).or_else(|| images::symbol_behind_us(name))
+    images::symbol_for_caller(name)
+        .or_else(|| images::symbol_behind_us(name))
+        .or_else(|| locate::hosts().find_map(|host| host.symbol(name)))
+        .or_else(|| images::symbol_of_libcrypto(name))
 }
 
 /// X509_VERIFY_PARAM_set_purpose(3).
@@ -273,7 +414,7 @@ pub unsafe extern "C-unwind" fn X509_VERIFY_PARAM_set_purpose(
     param: *mut X509_VERIFY_PARAM,
     purpose: c_int,
 ) -> c_int {
-    guard(0, || {
+    passage(0, || {
         note_parameter(param, |learned| learned.purpose.store(purpose, Relaxed));
         libcrypto!(c"X509_VERIFY_PARAM_set_purpose" (param, purpose):
             unsafe extern "C-unwind" fn(*mut X509_VERIFY_PARAM, c_int) -> c_int)
@@ -289,7 +430,7 @@ pub unsafe extern "C-unwind" fn X509_VERIFY_PARAM_set_trust(
     param: *mut X509_VERIFY_PARAM,
     trust: c_int,
 ) -> c_int {
-    guard(0, || {
+    passage(0, || {
         note_parameter(param, |learned| learned.trust.store(trust, Relaxed));
         libcrypto!(c"X509_VERIFY_PARAM_set_trust" (param, trust):
             unsafe extern "C-unwind" fn(*mut X509_VERIFY_PARAM, c_int) -> c_int)
@@ -305,7 +446,7 @@ pub unsafe extern "C-unwind" fn X509_STORE_set_purpose(
     store: *mut X509_STORE,
     purpose: c_int,
 ) -> c_int {
-    guard(0, || {
+    passage(0, || {
         note_parameters_set();
         libcrypto!(c"X509_STORE_set_purpose" (store, purpose):
             unsafe extern "C-unwind" fn(*mut X509_STORE, c_int) -> c_int)
@@ -321,7 +462,7 @@ pub unsafe extern "C-unwind" fn X509_STORE_set_trust(
     store: *mut X509_STORE,
     trust: c_int,
 ) -> c_int {
-    guard(0, || {
+    passage(0, || {
         note_parameters_set();
         libcrypto!(c"X509_STORE_set_trust" (store, trust):
             unsafe extern "C-unwind" fn(*mut X509_STORE, c_int) -> c_int)
@@ -337,10 +478,99 @@ pub unsafe extern "C-unwind" fn X509_STORE_set1_param(
     store: *mut X509_STORE,
     param: *const X509_VERIFY_PARAM,
 ) -> c_int {
-    guard(0, || {
+    passage(0, || {
         note_parameters_set();
         libcrypto!(c"X509_STORE_set1_param" (store, param):
             unsafe extern "C-unwind" fn(*mut X509_STORE, *const X509_VERIFY_PARAM) -> c_int)
+    })
+}
+
+/// X509_STORE_add_lookup(3): of what a program looks up so, no getter tells.
+///
+/// # Safety
+/// * `store` is a store and `method` a way to look certificates up, of the caller's libcrypto.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn X509_STORE_add_lookup(
+    store: *mut X509_STORE,
+    method: *mut c_void,
+) -> *mut c_void {
+    passage(core::ptr::null_mut(), || {
+        let of_files = libcrypto!(c"X509_LOOKUP_file" (): unsafe extern "C" fn() -> *mut c_void)?;
+        if !Inside::is() && method != of_files {
+            note_parameters_set();
+        }
+        libcrypto!(c"X509_STORE_add_lookup" (store, method):
+            unsafe extern "C" fn(*mut X509_STORE, *mut c_void) -> *mut c_void)
+    })
+}
+
+/// X509_STORE_load_locations(3).
+///
+/// # Safety
+/// * `store` is a store of the caller's libcrypto; `file` and `directory` are null or C strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn X509_STORE_load_locations(
+    store: *mut X509_STORE,
+    file: *const c_char,
+    directory: *const c_char,
+) -> c_int {
+    passage(0, || {
+        if !Inside::is() && !directory.is_null() {
+            note_parameters_set();
+        }
+        libcrypto!(c"X509_STORE_load_locations" (store, file, directory):
+            unsafe extern "C" fn(*mut X509_STORE, *const c_char, *const c_char) -> c_int)
+    })
+}
+
+/// X509_STORE_load_path(3).
+///
+/// # Safety
+/// * `store` is a store of the caller's libcrypto; `directory` is a C string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn X509_STORE_load_path(
+    store: *mut X509_STORE,
+    directory: *const c_char,
+) -> c_int {
+    passage(0, || {
+        if !Inside::is() {
+            note_parameters_set();
+        }
+        libcrypto!(c"X509_STORE_load_path" (store, directory):
+            unsafe extern "C" fn(*mut X509_STORE, *const c_char) -> c_int)
+    })
+}
+
+/// X509_STORE_load_store(3).
+///
+/// # Safety
+/// * `store` is a store of the caller's libcrypto; `place` is a C string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn X509_STORE_load_store(
+    store: *mut X509_STORE,
+    place: *const c_char,
+) -> c_int {
+    passage(0, || {
+        if !Inside::is() {
+            note_parameters_set();
+        }
+        libcrypto!(c"X509_STORE_load_store" (store, place):
+            unsafe extern "C" fn(*mut X509_STORE, *const c_char) -> c_int)
+    })
+}
+
+/// X509_STORE_set_default_paths(3).
+///
+/// # Safety
+/// * `store` is a store of the caller's libcrypto.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn X509_STORE_set_default_paths(store: *mut X509_STORE) -> c_int {
+    passage(0, || {
+        if !Inside::is() {
+            note_parameters_set();
+        }
+        libcrypto!(c"X509_STORE_set_default_paths" (store):
+            unsafe extern "C" fn(*mut X509_STORE) -> c_int)
     })
 }
 
@@ -350,14 +580,17 @@ fn note_parameter(param: *mut X509_VERIFY_PARAM, note: impl Fn(&Learned)) {
         return; // libssl's own setter, which was noted
     }
     let mut is_known = false;
-    registry::each(|ctx, store| {
-        let get = store.host.traits.SSL_CTX_get0_param;
-        // SAFETY: the context is in the registry, and so alive; it may be ending, and its parameters are only compared.
-        if !store.is_ending() && get.is_some_and(|get| unsafe { get(ctx) } == param) {
-            note(&store.alike.learned);
-            store.alike.learned.changed();
-            is_known = true;
-        }
+    attempt(|| {
+        registry::each(|ctx, store| {
+            let get = store.host.traits.SSL_CTX_get0_param;
+            // SAFETY: the context is in the registry, and so alive; it may be ending, and its parameters are only compared.
+            if !store.is_ending() && get.is_some_and(|get| unsafe { get(ctx) } == param) {
+                note(&store.alike.learned);
+                store.alike.learned.changed();
+                is_known = true;
+            }
+        });
+        Some(())
     });
     if !is_known {
         note_parameters_set();

@@ -181,6 +181,14 @@ pub fn symbol_behind_us(name: &CStr) -> Option<NonNull<c_void>> {
     next_symbol(name)
 }
 
+/// `name` in a libcrypto that is loaded under one of its own names.
+pub fn symbol_of_libcrypto(name: &CStr) -> Option<NonNull<c_void>> {
+    let loaded = [c"libcrypto.so.3", c"libcrypto.so.4", c"libcrypto.so.1.1"];
+    loaded
+        .into_iter()
+        .find_map(|file| Handle::of_loaded(file)?.symbol(name))
+}
+
 /// The nearest address on the stack that is not in our own image: in whoever called us. A function that ends
 /// by jumping to us has left no trace there; its caller is found instead.
 pub fn caller() -> Option<*const c_void> {

@@ -135,6 +135,13 @@ functions! {
         SSL_set_session(*mut SSL, *mut SSL_SESSION) -> c_int;
         SSL_CTX_callback_ctrl(*mut SSL_CTX, c_int, Option<AnyCallback>) -> c_long;
         SSL_CTX_set_tlsext_ticket_key_evp_cb(*mut SSL_CTX, Option<TicketKeyCallback>) -> c_int;
+        SSL_ctrl(*mut SSL, c_int, c_long, *mut c_void) -> c_long;
+        SSL_CTX_load_verify_locations(*mut SSL_CTX, *const c_char, *const c_char) -> c_int;
+        SSL_CTX_load_verify_dir(*mut SSL_CTX, *const c_char) -> c_int;
+        SSL_CTX_load_verify_store(*mut SSL_CTX, *const c_char) -> c_int;
+        SSL_CTX_set_default_verify_paths(*mut SSL_CTX) -> c_int;
+        SSL_CTX_set_default_verify_dir(*mut SSL_CTX) -> c_int;
+        SSL_CTX_set_default_verify_store(*mut SSL_CTX) -> c_int;
         SSL_CTX_set_cert_cb(*mut SSL_CTX, Option<AnyCallback>, *mut c_void);
         SSL_CTX_set_cert_verify_callback(*mut SSL_CTX, Option<AnyCallback>, *mut c_void);
         SSL_CTX_set_psk_server_callback(*mut SSL_CTX, Option<AnyCallback>);
@@ -457,6 +464,11 @@ impl Host {
     /// The same, if it is registered.
     pub fn known_tag_index(&self) -> Option<c_int> {
         self.tag_index.get().copied()
+    }
+
+    /// A function of this library or of its libcrypto, by name.
+    pub fn symbol(&self, name: &CStr) -> Option<NonNull<c_void>> {
+        self.handle.as_ref()?.symbol(name)
     }
 
     /// A function of this library itself, by name; for the few that only some libraries have.

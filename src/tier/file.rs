@@ -198,7 +198,7 @@ fn is_volatile(file: RawFd) -> bool {
     let asked = uninterrupted(|| unsafe { libc::fstatfs(file, &mut about) } as isize);
     /// RAMFS_MAGIC
     const RAMFS: i64 = 0x8584_58f6;
-    asked == 0 && [i64::from(libc::TMPFS_MAGIC), RAMFS].contains(&i64::from(about.f_type))
+    asked == 0 && [libc::TMPFS_MAGIC, RAMFS].contains(&about.f_type)
 }
 
 /// Has all blocks of so many bytes, by `ask` for those from one byte on; or the number of an error.

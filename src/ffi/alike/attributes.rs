@@ -80,7 +80,7 @@ pub static ATTRIBUTES: [Attribute; 14] = [
     },
     Attribute {
         name: "groups and signature algorithms",
-        why: "what a session's secret and its peer's certificate rest on",
+        why: "what a session's secret and its peer's certificate rest on; and the places where authorities are looked for",
         read: lists,
     },
     Attribute {
@@ -169,16 +169,23 @@ unsafe fn parameters_of(
         if let Some(purpose) = subject.host().newer.X509_VERIFY_PARAM_get_purpose {
             sink.bytes(&purpose(param).to_ne_bytes());
         }
-        sink.text(traits.X509_VERIFY_PARAM_get0_email?(param));
     }
+    // SAFETY: as above.
+    let email = unsafe { traits.X509_VERIFY_PARAM_get0_email?(param) };
+    // SAFETY: no arguments.
+    let major = unsafe { (subject.store.libssl.OPENSSL_version_major)() };
     for number in 0.. {
         // SAFETY: as above.
         let name = unsafe { traits.X509_VERIFY_PARAM_get0_host?(param, number) };
+        if major >= 4 && !(name.is_null() && email.is_null()) {
+            return None; // 4.0 copies them to a connection without their ends, and tells no length
+        }
         if name.is_null() {
             break;
         }
         sink.text(name);
     }
+    sink.text(email);
     if !is_asked {
         return Some(()); // the question for an address costs an error where there is none
     }

@@ -44,7 +44,7 @@ pub struct Learned {
     pub has_servername_callback: AtomicBool,
     /// Whether a certificate callback is set, of the context or of a connection made from it: it may do the same.
     pub has_cert_callback: AtomicBool,
-    /// What was set of groups and signature algorithms, by control command.
+    /// What was set of groups and signature algorithms, by control command, and where authorities are looked for.
     pub lists: Lists,
 }
 
@@ -93,7 +93,19 @@ impl Lists {
         if let Some(mut lists) = self.0.lock() {
             lists.retain(|(other, _)| *other != command);
             lists.push((command, list.to_vec()));
-            lists.sort_unstable_by_key(|(command, _)| *command);
+            lists.sort_unstable();
+        }
+    }
+
+    /// Notes one more of several that are all in force.
+    pub fn add(&self, number: c_int, what: &[u8]) {
+        if let Some(mut lists) = self.0.lock()
+            && !lists
+                .iter()
+                .any(|(other, known)| *other == number && known == what)
+        {
+            lists.push((number, what.to_vec()));
+            lists.sort_unstable();
         }
     }
 

@@ -43,10 +43,10 @@ pub unsafe fn is_of_one(traits: &Traits, ssl: *const SSL) -> bool {
     // Relaxed: threads that arrive together find the same.
     if KNOWN_IN.load(Relaxed) != this {
         // A child of one that serves many has its own clients to meet.
-        if MANY.swap(false, Relaxed) {
-            if let Some(mut first) = FIRST.lock() {
-                *first = None;
-            }
+        if MANY.swap(false, Relaxed)
+            && let Some(mut first) = FIRST.lock()
+        {
+            *first = None;
         }
         KNOWN_IN.store(this, Relaxed);
     }

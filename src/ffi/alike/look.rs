@@ -250,7 +250,7 @@ pub type Hashes = [u32; ATTRIBUTES.len()];
 
 /// What a thorough look has seen.
 struct Seen {
-    noted: Noted,
+    noted: Box<[u8]>,
     rule: Rule,
     hashes: Hashes,
     _held: Vec<Held>,
@@ -258,7 +258,7 @@ struct Seen {
 
 /// The last thorough looks at the connections of a context, or at the context itself.
 #[derive(Default)]
-pub struct Looks(Lock<Vec<Box<Seen>>>);
+pub struct Looks(Lock<Vec<Seen>>);
 
 /// Connections of one context seldom differ in more ways.
 const KEPT_MOST: usize = 4;
@@ -290,11 +290,11 @@ impl Looks {
 
     fn find(&self, noted: &Noted) -> Option<Rule> {
         let kept = self.0.lock()?;
-        let seen = kept.iter().find(|seen| seen.noted == *noted)?;
+        let seen = kept.iter().find(|seen| *seen.noted == **noted)?;
         Some(seen.rule)
     }
 
-    fn keep(&self, seen: Box<Seen>) -> Option<Box<Seen>> {
+    fn keep(&self, seen: Seen) -> Option<Seen> {
         let mut kept = self.0.lock()?;
         let gone = (kept.len() == KEPT_MOST).then(|| kept.remove(0));
         kept.push(seen);
@@ -319,7 +319,7 @@ pub fn sketch_of(subject: &Subject<'_>) -> Option<u64> {
 }
 
 #[cold]
-fn look(subject: &Subject<'_>, noted: Noted) -> Option<Box<Seen>> {
+fn look(subject: &Subject<'_>, noted: Noted) -> Option<Seen> {
     let mut thorough = Thorough {
         host: subject.host(),
         kin: subject.store.kin(),
@@ -338,13 +338,13 @@ fn look(subject: &Subject<'_>, noted: Noted) -> Option<Box<Seen>> {
         *hash = u32::from_be_bytes(*digest.first_chunk()?);
     }
     let digest: [u8; 32] = all.finalize().into();
-    Some(Box::new(Seen {
-        noted,
+    Some(Seen {
+        noted: noted.into_vec().into(),
         rule: Rule {
             digest: *digest.first_chunk()?,
             client: Client::of(subject.verify_mode()?),
         },
         hashes,
         _held: thorough.held,
-    }))
+    })
 }

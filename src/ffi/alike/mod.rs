@@ -162,6 +162,7 @@ pub unsafe fn asked(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms {
     let doubt = Terms::doubtful(client);
     let terms = attempt(|| {
         let traits = &store.host.traits;
+        // SAFETY: the caller's contract.
         store.libssl.without_errors(|| unsafe {
             let (rule, learned) = rule_of(store, ctx, ssl)?;
             let name = names::asked_for(traits, ssl)?;
@@ -224,6 +225,7 @@ pub unsafe fn made(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms {
     let doubt = Terms::doubtful(client);
     let terms = attempt(|| {
         let traits = &store.host.traits;
+        // SAFETY: the caller's contract.
         store.libssl.without_errors(|| unsafe {
             let (rule, learned) = rule_of(store, ctx, ssl)?;
             if learned.may_switch {
