@@ -112,7 +112,7 @@ fn certificates(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
 }
 
 fn verify_mode(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
-    sink.bytes(&subject.verify_mode()?.to_ne_bytes());
+    sink.number(subject.verify_mode()? as u64);
     Some(())
 }
 
@@ -134,8 +134,8 @@ fn parameters(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     // SAFETY: the subject owns its parameters.
     unsafe { parameters_of(subject, param, is_asked, sink) }?;
     for learned in subject.learned() {
-        sink.bytes(&learned.purpose.load(Relaxed).to_ne_bytes());
-        sink.bytes(&learned.trust.load(Relaxed).to_ne_bytes());
+        sink.number(learned.purpose.load(Relaxed) as u64);
+        sink.number(learned.trust.load(Relaxed) as u64);
         if is_asked && learned.param_replaced.load(Relaxed) {
             return None;
         }
@@ -158,16 +158,16 @@ unsafe fn parameters_of(
     if flags & X509_V_FLAG_POLICY_CHECK != 0 {
         return None; // no function tells the policies
     }
-    sink.bytes(&flags.to_ne_bytes());
+    sink.number(flags);
     // SAFETY: as above.
     unsafe {
-        sink.bytes(&traits.X509_VERIFY_PARAM_get_depth?(param).to_ne_bytes());
-        sink.bytes(&traits.X509_VERIFY_PARAM_get_auth_level?(param).to_ne_bytes());
-        sink.bytes(&traits.X509_VERIFY_PARAM_get_hostflags?(param).to_ne_bytes());
-        sink.bytes(&traits.X509_VERIFY_PARAM_get_inh_flags?(param).to_ne_bytes());
-        sink.bytes(&traits.X509_VERIFY_PARAM_get_time?(param).to_ne_bytes());
+        sink.number(traits.X509_VERIFY_PARAM_get_depth?(param) as u64);
+        sink.number(traits.X509_VERIFY_PARAM_get_auth_level?(param) as u64);
+        sink.number(traits.X509_VERIFY_PARAM_get_hostflags?(param) as u64);
+        sink.number(traits.X509_VERIFY_PARAM_get_inh_flags?(param) as u64);
+        sink.number(traits.X509_VERIFY_PARAM_get_time?(param) as u64);
         if let Some(purpose) = subject.host().newer.X509_VERIFY_PARAM_get_purpose {
-            sink.bytes(&purpose(param).to_ne_bytes());
+            sink.number(purpose(param) as u64);
         }
     }
     // SAFETY: as above.
@@ -304,7 +304,7 @@ fn versions(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
         SSL_CTRL_GET_MIN_PROTO_VERSION,
         SSL_CTRL_GET_MAX_PROTO_VERSION,
     ] {
-        sink.bytes(&subject.control(command)?.to_ne_bytes());
+        sink.number(subject.control(command)? as u64);
     }
     Some(())
 }
@@ -315,7 +315,7 @@ fn ciphers(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     // SAFETY: the subject owns the list, whose entries are constants of libssl.
     unsafe {
         subject.host().each_in(list, |cipher| {
-            sink.bytes(&id(cipher.cast()).to_ne_bytes());
+            sink.number(u64::from(id(cipher.cast())));
             Some(())
         })
     }
@@ -324,7 +324,7 @@ fn ciphers(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
 fn lists(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     for learned in subject.learned() {
         learned.lists.each(|command: c_int, list| {
-            sink.bytes(&command.to_ne_bytes());
+            sink.number(command as u64);
             sink.bytes(list);
         })?;
         sink.bytes(b";");
@@ -333,7 +333,7 @@ fn lists(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
 }
 
 fn security(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
-    sink.bytes(&subject.security_level()?.to_ne_bytes());
+    sink.number(subject.security_level()? as u64);
     let callback = subject.security_callback()?;
     // A context that was never told otherwise has libssl's own.
     match subject.host().image.contains(callback) {
@@ -343,7 +343,7 @@ fn security(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
 }
 
 fn options(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
-    sink.bytes(&subject.options().to_ne_bytes());
+    sink.number(subject.options());
     Some(())
 }
 

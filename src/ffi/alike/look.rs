@@ -6,8 +6,10 @@
 //! addresses, and of functions the file that they are in: what it makes is the same in every process and on every host.
 
 use core::ffi::{CStr, c_char, c_void};
+use core::hash::{Hash, Hasher};
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
+use std::hash::DefaultHasher;
 use std::os::unix::ffi::OsStrExt;
 
 use sha2::{Digest as _, Sha256};
@@ -22,6 +24,8 @@ use crate::lock::Lock;
 
 /// Takes what an attribute consists of.
 pub trait Sink {
+    /// A number.
+    fn number(&mut self, number: u64);
     /// Bytes, by value.
     fn bytes(&mut self, bytes: &[u8]);
     /// A certificate; null for none.
@@ -50,7 +54,7 @@ impl dyn Sink + '_ {
 }
 
 /// Room for what a cheap look writes down: more than nearly all contexts need.
-type Noted = SmallVec<[u8; 1024]>;
+type Noted = SmallVec<[u64; 256]>;
 
 /// The cheap look.
 #[derive(Default)]
@@ -59,10 +63,17 @@ struct Cheap {
 }
 
 impl Sink for Cheap {
+    fn number(&mut self, number: u64) {
+        self.noted.push(number);
+    }
+
     fn bytes(&mut self, bytes: &[u8]) {
-        self.noted
-            .extend_from_slice(&(bytes.len() as u32).to_ne_bytes());
-        self.noted.extend_from_slice(bytes);
+        self.noted.push(bytes.len() as u64);
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.noted.push(u64::from_ne_bytes(word));
+        }
     }
 
     fn certificate(&mut self, certificate: *mut X509) -> Option<()> {
@@ -81,15 +92,18 @@ impl Sink for Cheap {
     }
 
     fn address(&mut self, address: *const c_void) {
-        self.noted.extend_from_slice(&address.addr().to_ne_bytes());
+        self.noted.push(address.addr() as u64);
     }
 
     fn begin_set(&mut self) {}
 
     fn end_set(&mut self) {
-        self.bytes(b"end of a set");
+        self.noted.push(END_OF_SET);
     }
 }
+
+/// What stands after the members of a set: no certificate has this address.
+const END_OF_SET: u64 = u64::MAX;
 
 /// A reference to what a thorough look has seen.
 enum Held {
@@ -162,6 +176,10 @@ impl Thorough {
 }
 
 impl Sink for Thorough {
+    fn number(&mut self, number: u64) {
+        self.add(b'n', &number.to_be_bytes());
+    }
+
     fn bytes(&mut self, bytes: &[u8]) {
         self.add(b'b', bytes);
     }
@@ -250,7 +268,7 @@ pub type Hashes = [u32; ATTRIBUTES.len()];
 
 /// What a thorough look has seen.
 struct Seen {
-    noted: Box<[u8]>,
+    noted: Box<[u64]>,
     rule: Rule,
     hashes: Hashes,
     _held: Vec<Held>,
@@ -315,7 +333,10 @@ fn note(subject: &Subject<'_>) -> Option<Noted> {
 pub fn sketch_of(subject: &Subject<'_>) -> Option<u64> {
     let changes = subject.learned_of_current().changes.load(Relaxed);
     let noted = subject.store.libssl.without_errors(|| note(subject))?;
-    Some(super::hash(&[&noted, &changes.to_ne_bytes()]))
+    let mut hasher = DefaultHasher::new();
+    noted.hash(&mut hasher);
+    changes.hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 #[cold]
