@@ -5,8 +5,12 @@
 //! [beside](crate::side_table) the connection, from the call that has something to keep until [`super::hooks`] tells that
 //! the connection is freed.
 
+use core::ffi::c_int;
+use core::hash::{Hash, Hasher};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
+
+use std::hash::DefaultHasher;
 
 use crate::cache::Standing;
 use crate::host::types::{SSL, SSL_CTX};
@@ -21,7 +25,9 @@ struct Connection {
     standing: AtomicU8,
     /// Under which rule and name it began; 0 where that was not noted. See [`super::alike`].
     began: AtomicU64,
-    /// Whether it has a setting of its own that no getter tells.
+    /// A digest of the lists that were set for it alone, which no getter tells; 0 for none.
+    lists: AtomicU64,
+    /// Whether it has another setting of its own that no getter tells.
     is_apart: AtomicBool,
 }
 
@@ -87,6 +93,26 @@ pub fn beginning(ssl: *const SSL) -> Option<u64> {
     (noted != 0).then_some(noted)
 }
 
+/// Notes a list that a control command has set for a living connection.
+pub fn note_list(ssl: *const SSL, command: c_int, list: &[u8]) {
+    let mut hasher = DefaultHasher::new();
+    (lists(ssl), command, list).hash(&mut hasher);
+    CONNECTIONS.enter(ssl.addr(), |connection| {
+        connection
+            .lists
+            .store(hasher.finish() | 1, Ordering::Relaxed);
+    });
+}
+
+/// A digest of what `note_list` has noted; 0 for nothing.
+pub fn lists(ssl: *const SSL) -> u64 {
+    if CONNECTIONS.is_empty() {
+        return 0;
+    }
+    let known = CONNECTIONS.find(ssl.addr());
+    known.map_or(0, |connection| connection.lists.load(Ordering::Relaxed))
+}
+
 /// Sets a living connection apart: it has a setting of its own that no getter tells.
 pub fn set_apart(ssl: *const SSL) {
     CONNECTIONS.enter(ssl.addr(), |connection| {
@@ -112,6 +138,7 @@ pub fn forget(ssl: *const SSL) {
             .standing
             .store(Standing::New as u8, Ordering::Relaxed);
         connection.began.store(0, Ordering::Relaxed);
+        connection.lists.store(0, Ordering::Relaxed);
         connection.is_apart.store(false, Ordering::Relaxed);
     });
 }

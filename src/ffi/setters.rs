@@ -3,13 +3,13 @@
 //! None of them runs code of the application.
 
 use core::ffi::{CStr, c_char, c_int, c_long, c_void};
-use core::mem;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
+use core::{mem, slice};
 
 use super::alike::learned::{Learned, note_parameters_set};
 use super::attach::{attached, host_of, session_context};
-use super::connections::set_apart;
+use super::connections::{self, set_apart};
 use super::guard::{attempt, passage, quietly};
 use super::registry;
 use crate::host::abi::*;
@@ -255,8 +255,7 @@ parameters! {
         |learned, _| learned.param_replaced.store(true, Relaxed);
 }
 
-/// SSL_ctrl(3). Of a connection, the groups and signature algorithms have no getter: one that is given its own shares
-/// with nobody.
+/// SSL_ctrl(3). The groups and signature algorithms of a connection have no getter.
 ///
 /// # Safety
 /// * As the manual says of each command.
@@ -268,27 +267,46 @@ pub unsafe extern "C-unwind" fn SSL_ctrl(
     pointer: *mut c_void,
 ) -> c_long {
     passage(0, || {
-        if sets_a_list(command) {
-            // SAFETY: the caller's contract.
-            unsafe { note_apart(ssl) };
-        }
         let ctrl = owners::host_of(ssl.cast())?.passthrough.SSL_ctrl?;
         // SAFETY: the caller's contract.
-        Some(unsafe { ctrl(ssl, command, argument, pointer) })
+        let answer = unsafe { ctrl(ssl, command, argument, pointer) };
+        // SAFETY: the caller's contract.
+        if let Some(list) = unsafe { list_of(command, argument, pointer) }
+            && answer == 1
+        {
+            attempt(|| {
+                connections::note_list(ssl, command, list);
+                Some(())
+            });
+        }
+        Some(answer)
     })
 }
 
-/// Whether a command sets a list of groups or signature algorithms.
-pub fn sets_a_list(command: c_int) -> bool {
-    [
-        SSL_CTRL_SET_GROUPS,
-        SSL_CTRL_SET_GROUPS_LIST,
-        SSL_CTRL_SET_SIGALGS,
-        SSL_CTRL_SET_SIGALGS_LIST,
-        SSL_CTRL_SET_CLIENT_SIGALGS,
-        SSL_CTRL_SET_CLIENT_SIGALGS_LIST,
-    ]
-    .contains(&command)
+/// The list that a control command sets, of groups or signature algorithms, which no getter tells.
+///
+/// # Safety
+/// * The arguments are what the manual says of the command.
+pub unsafe fn list_of<'a>(
+    command: c_int,
+    argument: c_long,
+    pointer: *mut c_void,
+) -> Option<&'a [u8]> {
+    if pointer.is_null() {
+        return None;
+    }
+    match command {
+        SSL_CTRL_SET_GROUPS_LIST | SSL_CTRL_SET_SIGALGS_LIST | SSL_CTRL_SET_CLIENT_SIGALGS_LIST => {
+            // SAFETY: a C string, by the manual.
+            Some(unsafe { CStr::from_ptr(pointer.cast()) }.to_bytes())
+        }
+        SSL_CTRL_SET_GROUPS | SSL_CTRL_SET_SIGALGS | SSL_CTRL_SET_CLIENT_SIGALGS => {
+            let number = usize::try_from(argument).ok()?;
+            // SAFETY: as many ints, by the manual.
+            Some(unsafe { slice::from_raw_parts(pointer.cast(), number * size_of::<c_int>()) })
+        }
+        _ => None,
+    }
 }
 
 /// Notes where a context looks for authorities that it has not read yet: a directory or a store, by its place.
@@ -302,13 +320,13 @@ unsafe fn note_place(ctx: *mut SSL_CTX, number: c_int, place: *const c_char) {
     // SAFETY: the caller's contract.
     unsafe {
         let place = CStr::from_ptr(place).to_bytes();
-        note(ctx, |learned| learned.lists.add(number, place));
+        note(ctx, |learned| learned.places.add(number, place));
     }
 }
 
-/// Numbers for such places, beside those of control commands: none is negative.
-const DIRECTORY: c_int = -1;
-const STORE: c_int = -2;
+/// The kinds of such places.
+const DIRECTORY: c_int = 1;
+const STORE: c_int = 2;
 
 /// SSL_CTX_load_verify_locations(3).
 ///

@@ -6,11 +6,11 @@
 use core::ffi::{CStr, c_int, c_long, c_void};
 use core::mem;
 use core::ptr::{self, NonNull};
-use core::slice;
 
 use super::attach::{Early, attached, host_of};
 use super::callbacks;
 use super::guard::passage;
+use super::setters::list_of;
 use crate::host::abi::*;
 use crate::host::types::*;
 
@@ -38,9 +38,10 @@ pub unsafe extern "C-unwind" fn SSL_CTX_ctrl(
             // SAFETY: the caller's contract.
             unsafe { leave_ticket_keys(ctx) };
         }
-        if let Some(list) = list_of(command, argument, pointer)
+        // SAFETY: the caller's contract.
+        if let Some(list) = unsafe { list_of(command, argument, pointer) }
             && answer == 1
-            // SAFETY: the caller's contract.
+            // SAFETY: as above.
             && let Some(store) = unsafe { attached(ctx) }
         {
             store.alike.learned.lists.set(command, list);
@@ -48,25 +49,6 @@ pub unsafe extern "C-unwind" fn SSL_CTX_ctrl(
         }
         Some(answer)
     })
-}
-
-/// The list that a command sets, of groups or signature algorithms, which no getter tells.
-fn list_of<'a>(command: c_int, argument: c_long, pointer: *mut c_void) -> Option<&'a [u8]> {
-    if pointer.is_null() {
-        return None;
-    }
-    match command {
-        SSL_CTRL_SET_GROUPS_LIST | SSL_CTRL_SET_SIGALGS_LIST | SSL_CTRL_SET_CLIENT_SIGALGS_LIST => {
-            // SAFETY: a C string, by the manual.
-            Some(unsafe { CStr::from_ptr(pointer.cast()) }.to_bytes())
-        }
-        SSL_CTRL_SET_GROUPS | SSL_CTRL_SET_SIGALGS | SSL_CTRL_SET_CLIENT_SIGALGS => {
-            let number = usize::try_from(argument).ok()?;
-            // SAFETY: as many ints, by the manual.
-            Some(unsafe { slice::from_raw_parts(pointer.cast(), number * size_of::<c_int>()) })
-        }
-        _ => None,
-    }
 }
 
 /// Whether the application sets the keys of its tickets, or gets them: then it gives them to others.

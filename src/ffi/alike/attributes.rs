@@ -8,6 +8,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::learned::parameters_were_set;
 use super::look::Sink;
 use super::subject::{Kind, Subject};
+use crate::ffi::connections;
 use crate::host::abi::*;
 use crate::host::types::*;
 
@@ -80,7 +81,7 @@ pub static ATTRIBUTES: [Attribute; 14] = [
     },
     Attribute {
         name: "groups and signature algorithms",
-        why: "what a session's secret and its peer's certificate rest on; and the places where authorities are looked for",
+        why: "what a session's secret and its peer's certificate rest on",
         read: lists,
     },
     Attribute {
@@ -223,6 +224,18 @@ fn trusted_store(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
         // SAFETY: the subject owns the store.
         sink.function(unsafe { get?(store) })?;
     }
+    for learned in subject.learned() {
+        let mut has_places = false;
+        learned.places.each(|kind, place| {
+            has_places = true;
+            sink.number(kind as u64);
+            sink.bytes(place);
+        })?;
+        if has_places && is_asked {
+            // What is there is not seen: it is the same for processes that were forked with the context.
+            sink.address(ptr::without_provenance(1));
+        }
+    }
     let (unlock, objects) = (traits.X509_STORE_unlock?, traits.X509_STORE_get0_objects?);
     // Under its lock: handshakes add to it what they find in directories.
     // SAFETY: the subject owns the store.
@@ -322,6 +335,10 @@ fn ciphers(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
 }
 
 fn lists(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
+    sink.number(match subject.kind {
+        Kind::Connection(ssl) => connections::lists(ssl),
+        Kind::Context => 0,
+    });
     for learned in subject.learned() {
         learned.lists.each(|command: c_int, list| {
             sink.number(command as u64);

@@ -44,8 +44,10 @@ pub struct Learned {
     pub has_servername_callback: AtomicBool,
     /// Whether a certificate callback is set, of the context or of a connection made from it: it may do the same.
     pub has_cert_callback: AtomicBool,
-    /// What was set of groups and signature algorithms, by control command, and where authorities are looked for.
+    /// What was set of groups and signature algorithms, by control command.
     pub lists: Lists,
+    /// Directories and stores in which authorities are looked for when a certificate is verified.
+    pub places: Lists,
 }
 
 impl Learned {
