@@ -18,6 +18,7 @@ static SSL_CTX *asking(const char *name, int version, int mode)
     SSL_CTX *ctx = server_context(name, version);
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
     SSL_CTX_set_verify(ctx, mode, NULL);
+    NEED(X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), SSL_CTX_get0_certificate(ctx)));
     return ctx;
 }
 

@@ -16,6 +16,7 @@ use super::known;
 use super::live;
 use super::presence;
 use super::registry;
+use super::setters;
 use super::store::Store;
 use crate::host::abi::*;
 use crate::host::inside::Inside;
@@ -183,6 +184,7 @@ unsafe fn take_over(
     }
     attempt(|| {
         registry::enter(ctx, store);
+        setters::notice_what_is_unseen();
         presence::announce(host);
         live::begin(host);
         Some(())

@@ -3,7 +3,7 @@
 //! They run without a lock of ours, and call the application's callbacks in libssl's order and with
 //! libssl's arguments.
 
-use core::ffi::{c_int, c_uchar, c_void};
+use core::ffi::{c_int, c_uchar, c_uint, c_void};
 use core::sync::atomic::Ordering;
 use core::{mem, ptr, slice};
 
@@ -11,7 +11,7 @@ use super::alike::{self, Terms};
 use super::attach::{attached, session_context};
 use super::claims::Claim;
 use super::connections;
-use super::guard::{guard, passage};
+use super::guard::passage;
 use super::live;
 use super::sharing::Way;
 use super::store::{Store, Usage, now};
@@ -19,7 +19,7 @@ use super::unannounced;
 use crate::cache::{Key, Standing};
 use crate::host::abi::*;
 use crate::host::types::*;
-use crate::host::{Libssl, SessionRef};
+use crate::host::{Libssl, SessionRef, owners};
 
 /// A QUIC connection's answer to SSL_version: OSSL_QUIC1_VERSION of 3.2 and later. Its sessions are TLS 1.3's.
 pub const QUIC_VERSION: c_int = 1;
@@ -63,7 +63,8 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
             unsafe { store.add(ctx, session, standing, way) };
             added_to = Some(way.reach);
         }
-        let kept = match store.new_callback.get().filter(|_| store.calls_back()) {
+        let new_callback = store.new_callback.get().filter(|_| store.calls_back());
+        let kept = match new_callback {
             Some(callback) => {
                 unannounced::forget(session.cast());
                 // SAFETY: the application's callback; it takes the host's reference over by answering 1.
@@ -74,7 +75,12 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
         if let Some(reach) = added_to {
             // SAFETY: the host holds a reference, also to what the callback kept.
             let session = unsafe { SessionRef::lend(libssl, session) };
-            session.inspect(|session| store.keep_back(ctx, reach, session));
+            session.inspect(|session| {
+                if new_callback.is_some() {
+                    store.follow_change(reach, session);
+                }
+                store.keep_back(ctx, reach, session);
+            });
         }
         store.auto_clear(ctx, is_server);
         live::leave();
@@ -194,6 +200,10 @@ pub unsafe extern "C-unwind" fn on_get(
                         // SAFETY: our context and a session that we hold.
                         unsafe { store.lend(ctx, session.as_ptr()) };
                     }
+                    // SAFETY: we hold the session.
+                    if unsafe { store.has_tag(session.as_ptr()) } {
+                        connections::note_resumed(ssl, terms.rule);
+                    }
                     // SAFETY: the host passes a place for it. The reference is handed over.
                     unsafe { *copy = 0 };
                     session.into_raw()
@@ -240,6 +250,15 @@ unsafe fn ask_application(
     if session.is_marked_not_resumable() {
         return answer; // the host drops it
     }
+    // SAFETY: null, or alive by the callback's contract.
+    if !unsafe { store.is_named_for(session.as_ptr(), &terms, ssl) } {
+        // SAFETY: the callback has written it; where it is 0, the reference is ours to give back.
+        if unsafe { *copy } == 0 {
+            // SAFETY: as above.
+            drop(unsafe { SessionRef::adopt(store.libssl, answer) });
+        }
+        return ptr::null_mut();
+    }
     unannounced::forget(session.as_ptr().cast());
     store.count_callback_hit();
     if !store.stores_by_itself() {
@@ -255,7 +274,7 @@ unsafe fn ask_application(
         let way = Way {
             reach: store.reach(ctx, terms.client),
             to_all: true,
-            terms,
+            terms: terms.of_a_stranger(),
         };
         // SAFETY: the caller's contract.
         unsafe { store.add(ctx, answer, Standing::Proven, way) };
@@ -347,24 +366,84 @@ pub unsafe extern "C-unwind" fn on_servername(
     alert: *mut c_int,
     argument: *mut c_void,
 ) -> c_int {
-    let callback = guard(None, || {
-        // SAFETY: the host passes a live connection.
+    let callback = passage(None, || {
+        let libssl = owners::host_of(ssl.cast())?.libssl.as_ref().ok()?;
+        // SAFETY: the host passes a live connection, which holds references to its contexts.
+        let (current, first) = unsafe {
+            let current = attached((libssl.SSL_get_SSL_CTX)(ssl));
+            let ctx = session_context(ssl);
+            (current, ctx.and_then(|ctx| Some((ctx, attached(ctx)?))))
+        };
+        if let Some((ctx, store)) = first {
+            // SAFETY: as above; its ClientHello is being handled.
+            unsafe { alike::begins(store, ctx, ssl) };
+        }
+        // As libssl: the callback of the context that the connection has, or else of the one that it was made from.
+        let of_current = current.and_then(|store| store.servername_callback.get());
+        Some(of_current.or_else(|| first?.1.servername_callback.get()))
+    });
+    let Some(callback) = callback else {
+        return SSL_TLSEXT_ERR_NOACK;
+    };
+    // SAFETY: the application's callback, with the host's arguments.
+    let answer = unsafe { callback(ssl, alert, argument) };
+    // SAFETY: the host passes a live connection, inside its handshake.
+    if unsafe { still_holds(ssl) } {
+        return answer;
+    }
+    // SAFETY: the host passes a place for the alert.
+    unsafe { *alert = SSL_AD_HANDSHAKE_FAILURE };
+    SSL_TLSEXT_ERR_ALERT_FATAL
+}
+
+/// The application chooses the protocol of a connection, and may give it other rules.
+pub unsafe extern "C-unwind" fn on_alpn(
+    ssl: *mut SSL,
+    chosen: *mut *const c_uchar,
+    chosen_len: *mut c_uchar,
+    offered: *const c_uchar,
+    offered_len: c_uint,
+    argument: *mut c_void,
+) -> c_int {
+    let callback = passage(None, || {
+        // SAFETY: the host passes a live connection, and calls what its context has now.
+        let current = unsafe {
+            (owners::host_of(ssl.cast())?
+                .libssl
+                .as_ref()
+                .ok()?
+                .SSL_get_SSL_CTX)(ssl)
+        };
+        // SAFETY: the connection holds a reference to the context.
+        Some(unsafe { attached(current) }?.alpn_callback.get())
+    });
+    let Some(callback) = callback else {
+        return SSL_TLSEXT_ERR_NOACK;
+    };
+    // SAFETY: the application's callback, with the host's arguments.
+    let answer = unsafe { callback(ssl, chosen, chosen_len, offered, offered_len, argument) };
+    // SAFETY: the host passes a live connection, inside its handshake.
+    match unsafe { still_holds(ssl) } {
+        true => answer,
+        false => SSL_TLSEXT_ERR_ALERT_FATAL,
+    }
+}
+
+/// Whether a connection still has the rule under which it was resumed, if it was.
+///
+/// # Safety
+/// * `ssl` is a live connection inside its handshake.
+unsafe fn still_holds(ssl: *mut SSL) -> bool {
+    passage(true, || {
+        // SAFETY: the caller's contract.
         let ctx = unsafe { session_context(ssl) }?;
         // SAFETY: the connection holds a reference to the context.
         let store = unsafe { attached(ctx) }?;
-        // SAFETY: the host passes a live connection, whose ClientHello it handles.
-        unsafe { alike::begins(store, ctx, ssl) };
         // SAFETY: as above.
-        let current = unsafe { (store.libssl.SSL_get_SSL_CTX)(ssl) };
-        // As libssl: the callback of the context that the connection has, or else of the one that it was made from.
-        // SAFETY: as above.
-        let of_current =
-            unsafe { attached(current) }.and_then(|store| store.servername_callback.get());
-        Some(of_current.or_else(|| store.servername_callback.get()))
-    });
-    match callback {
-        // SAFETY: the application's callback, with the host's arguments.
-        Some(callback) => unsafe { callback(ssl, alert, argument) },
-        None => SSL_TLSEXT_ERR_NOACK,
-    }
+        let holds = unsafe { alike::still_holds(store, ctx, ssl) };
+        if !holds {
+            store.failed();
+        }
+        Some(holds)
+    })
 }

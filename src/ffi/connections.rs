@@ -25,6 +25,8 @@ struct Connection {
     standing: AtomicU8,
     /// Under which rule and name it began; 0 where that was not noted. See [`super::alike`].
     began: AtomicU64,
+    /// A digest of the rule under which it was resumed, where that may yet change; 0 for none.
+    resumed_under: AtomicU64,
     /// A digest of the lists that were set for it alone, which no getter tells; 0 for none.
     lists: AtomicU64,
     /// Whether it has another setting of its own that no getter tells.
@@ -93,6 +95,26 @@ pub fn beginning(ssl: *const SSL) -> Option<u64> {
     (noted != 0).then_some(noted)
 }
 
+/// Notes under which rule a living connection is resumed, by a digest; 0 for none.
+pub fn note_resumed(ssl: *const SSL, rule: u64) {
+    if resumed_under(ssl) != rule {
+        CONNECTIONS.enter(ssl.addr(), |connection| {
+            connection.resumed_under.store(rule, Ordering::Relaxed);
+        });
+    }
+}
+
+/// What `note_resumed` has noted.
+pub fn resumed_under(ssl: *const SSL) -> u64 {
+    if CONNECTIONS.is_empty() {
+        return 0;
+    }
+    let known = CONNECTIONS.find(ssl.addr());
+    known.map_or(0, |connection| {
+        connection.resumed_under.load(Ordering::Relaxed)
+    })
+}
+
 /// Notes a list that a control command has set for a living connection.
 pub fn note_list(ssl: *const SSL, command: c_int, list: &[u8]) {
     let mut hasher = DefaultHasher::new();
@@ -120,6 +142,17 @@ pub fn set_apart(ssl: *const SSL) {
     });
 }
 
+/// Gives a copy of a connection what the original has of its own.
+pub fn copy(from: *const SSL, to: *const SSL) {
+    let (lists, is_apart) = (lists(from), is_apart(from));
+    if lists != 0 || is_apart {
+        CONNECTIONS.enter(to.addr(), |connection| {
+            connection.lists.store(lists, Ordering::Relaxed);
+            connection.is_apart.store(is_apart, Ordering::Relaxed);
+        });
+    }
+}
+
 /// Whether it was set apart.
 pub fn is_apart(ssl: *const SSL) -> bool {
     !CONNECTIONS.is_empty()
@@ -138,6 +171,7 @@ pub fn forget(ssl: *const SSL) {
             .standing
             .store(Standing::New as u8, Ordering::Relaxed);
         connection.began.store(0, Ordering::Relaxed);
+        connection.resumed_under.store(0, Ordering::Relaxed);
         connection.lists.store(0, Ordering::Relaxed);
         connection.is_apart.store(false, Ordering::Relaxed);
     });

@@ -114,16 +114,6 @@ pub fn note_sessions_of(ctx: *mut SSL_CTX) {
         .insert(stores.last_listed, (ctx as usize, store));
 }
 
-/// Visits the store of the context at an address, if there is one, which is alive meanwhile.
-pub fn with<T>(address: usize, visit: impl FnOnce(*mut SSL_CTX, &Store) -> Option<T>) -> Option<T> {
-    let stores = STORES.lock()?;
-    if locate::hosts().any(Host::is_cleaned_up) {
-        return None;
-    }
-    let store = stores.all.get(&address)?;
-    visit(ptr::with_exposed_provenance_mut(address), store)
-}
-
 /// Visits every store, and its context, which is alive meanwhile. No context comes or goes until `visit` has seen all.
 /// `false`, and nothing is visited, where contexts may have gone without a word.
 pub fn each(mut visit: impl FnMut(*mut SSL_CTX, &Store)) -> bool {

@@ -4,11 +4,12 @@
 
 use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use core::{mem, slice};
 
-use super::alike::learned::{Learned, note_parameters_set};
-use super::attach::{attached, host_of, session_context};
+use super::alike::learned::{Learned, note_parameters_set, note_set_early};
+use super::attach::{attached, host_of, is_making, session_context};
+use super::callbacks;
 use super::connections::{self, set_apart};
 use super::guard::{attempt, passage, quietly};
 use super::registry;
@@ -23,13 +24,17 @@ use crate::host::{images, locate, owners};
 /// * `ctx` is null or a live context.
 unsafe fn note(ctx: *mut SSL_CTX, note: impl FnOnce(&Learned)) {
     // SAFETY: the caller's contract.
-    if let Some(store) = unsafe { attached(ctx) } {
-        attempt(|| {
-            note(&store.alike.learned);
-            store.alike.learned.changed();
-            Some(())
-        });
-    }
+    let Some(store) = (unsafe { attached(ctx) }) else {
+        if is_making() {
+            note_set_early();
+        }
+        return;
+    };
+    attempt(|| {
+        note(&store.alike.learned);
+        store.alike.learned.changed();
+        Some(())
+    });
 }
 
 /// Sets a connection apart, if its context is in our care.
@@ -61,10 +66,14 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_cert_cb(
     argument: *mut c_void,
 ) {
     passage((), || {
-        let has = callback.is_some();
         // SAFETY: the caller's contract.
         unsafe {
-            note(ctx, |learned| learned.has_cert_callback.store(has, Relaxed));
+            // For good: connections that were made before keep it.
+            if callback.is_some() {
+                note(ctx, |learned| {
+                    learned.has_cert_callback.store(true, Relaxed)
+                });
+            }
             host_of(ctx)?.passthrough.SSL_CTX_set_cert_cb?(ctx, callback, argument);
         }
         Some(())
@@ -93,6 +102,99 @@ pub unsafe extern "C-unwind" fn SSL_set_cert_cb(
         }
         Some(())
     });
+}
+
+/// SSL_CTX_set_alpn_select_cb(3). The callback may give a connection other rules.
+///
+/// # Safety
+/// * `ctx` is null or a live context; `callback` is null or a function of this type.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_CTX_set_alpn_select_cb(
+    ctx: *mut SSL_CTX,
+    callback: Option<AlpnCallback>,
+    argument: *mut c_void,
+) {
+    passage((), || {
+        let set = host_of(ctx)?.passthrough.SSL_CTX_set_alpn_select_cb?;
+        // SAFETY: the caller's contract.
+        let in_place = match unsafe { attached(ctx) } {
+            Some(store) => {
+                store.alpn_callback.set(callback);
+                callback.map(|_| callbacks::on_alpn as AlpnCallback)
+            }
+            None => callback,
+        };
+        // SAFETY: the caller's contract.
+        unsafe { set(ctx, in_place, argument) };
+        Some(())
+    });
+}
+
+/// SSL_CTX_set_not_resumable_session_callback(3): it is asked where sessions are made, so they stay there.
+///
+/// # Safety
+/// * `ctx` is null or a live context; `callback` is null or a function of the type that the manual says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_CTX_set_not_resumable_session_callback(
+    ctx: *mut SSL_CTX,
+    callback: Option<AnyCallback>,
+) {
+    passage((), || {
+        let set = host_of(ctx)?
+            .passthrough
+            .SSL_CTX_set_not_resumable_session_callback?;
+        // SAFETY: the caller's contract.
+        unsafe {
+            if callback.is_some() {
+                note(ctx, |learned| learned.may_refuse.store(true, Relaxed));
+            }
+            set(ctx, callback);
+        }
+        Some(())
+    });
+}
+
+/// SSL_set_not_resumable_session_callback(3): likewise.
+///
+/// # Safety
+/// * `ssl` is null or a live connection; `callback` is null or a function of the type that the manual says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_set_not_resumable_session_callback(
+    ssl: *mut SSL,
+    callback: Option<AnyCallback>,
+) {
+    passage((), || {
+        let set = owners::host_of(ssl.cast())?
+            .passthrough
+            .SSL_set_not_resumable_session_callback?;
+        // SAFETY: the caller's contract.
+        unsafe {
+            if callback.is_some() {
+                note_apart(ssl);
+            }
+            set(ssl, callback);
+        }
+        Some(())
+    });
+}
+
+/// SSL_dup(3): the copy has what no getter tells of the original.
+///
+/// # Safety
+/// * `ssl` is a live connection.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_dup(ssl: *mut SSL) -> *mut SSL {
+    passage(core::ptr::null_mut(), || {
+        // SAFETY: the caller's contract.
+        let copy = unsafe { owners::host_of(ssl.cast())?.passthrough.SSL_dup?(ssl) };
+        if !copy.is_null() {
+            attempt(|| {
+                connections::copy(ssl, copy);
+                Some(())
+            });
+        }
+        Some(copy)
+    })
 }
 
 /// SSL_CTX_set_cert_verify_callback(3).
@@ -503,93 +605,14 @@ pub unsafe extern "C-unwind" fn X509_STORE_set1_param(
     })
 }
 
-/// X509_STORE_add_lookup(3): of what a program looks up so, no getter tells.
-///
-/// # Safety
-/// * `store` is a store and `method` a way to look certificates up, of the caller's libcrypto.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn X509_STORE_add_lookup(
-    store: *mut X509_STORE,
-    method: *mut c_void,
-) -> *mut c_void {
-    passage(core::ptr::null_mut(), || {
-        let of_files = libcrypto!(c"X509_LOOKUP_file" (): unsafe extern "C" fn() -> *mut c_void)?;
-        if !Inside::is() && method != of_files {
-            note_parameters_set();
-        }
-        libcrypto!(c"X509_STORE_add_lookup" (store, method):
-            unsafe extern "C" fn(*mut X509_STORE, *mut c_void) -> *mut c_void)
-    })
-}
-
-/// X509_STORE_load_locations(3).
-///
-/// # Safety
-/// * `store` is a store of the caller's libcrypto; `file` and `directory` are null or C strings.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn X509_STORE_load_locations(
-    store: *mut X509_STORE,
-    file: *const c_char,
-    directory: *const c_char,
-) -> c_int {
-    passage(0, || {
-        if !Inside::is() && !directory.is_null() {
-            note_parameters_set();
-        }
-        libcrypto!(c"X509_STORE_load_locations" (store, file, directory):
-            unsafe extern "C" fn(*mut X509_STORE, *const c_char, *const c_char) -> c_int)
-    })
-}
-
-/// X509_STORE_load_path(3).
-///
-/// # Safety
-/// * `store` is a store of the caller's libcrypto; `directory` is a C string.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn X509_STORE_load_path(
-    store: *mut X509_STORE,
-    directory: *const c_char,
-) -> c_int {
-    passage(0, || {
-        if !Inside::is() {
-            note_parameters_set();
-        }
-        libcrypto!(c"X509_STORE_load_path" (store, directory):
-            unsafe extern "C" fn(*mut X509_STORE, *const c_char) -> c_int)
-    })
-}
-
-/// X509_STORE_load_store(3).
-///
-/// # Safety
-/// * `store` is a store of the caller's libcrypto; `place` is a C string.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn X509_STORE_load_store(
-    store: *mut X509_STORE,
-    place: *const c_char,
-) -> c_int {
-    passage(0, || {
-        if !Inside::is() {
-            note_parameters_set();
-        }
-        libcrypto!(c"X509_STORE_load_store" (store, place):
-            unsafe extern "C" fn(*mut X509_STORE, *const c_char) -> c_int)
-    })
-}
-
-/// X509_STORE_set_default_paths(3).
-///
-/// # Safety
-/// * `store` is a store of the caller's libcrypto.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn X509_STORE_set_default_paths(store: *mut X509_STORE) -> c_int {
-    passage(0, || {
-        if !Inside::is() {
-            note_parameters_set();
-        }
-        libcrypto!(c"X509_STORE_set_default_paths" (store):
-            unsafe extern "C" fn(*mut X509_STORE) -> c_int)
-    })
+/// Takes note, once, where programs reach libcrypto's setters past us: in front of a libssl alone we come behind a
+/// libcrypto that they were linked with first.
+pub fn notice_what_is_unseen() {
+    static NOTICED: AtomicBool = AtomicBool::new(false);
+    // Relaxed: threads that arrive together find the same.
+    if !NOTICED.swap(true, Relaxed) && !images::is_bound_to_us(c"X509_VERIFY_PARAM_set_purpose") {
+        note_parameters_set();
+    }
 }
 
 /// Notes what is set in a context's own parameters; in others it is noted that nobody can know where.

@@ -50,6 +50,7 @@ pub struct Store {
     pub remove_callback: Callback<RemoveSessionCallback>,
     pub get_callback: Callback<GetSessionCallback>,
     pub servername_callback: Callback<ServernameCallback>,
+    pub alpn_callback: Callback<AlpnCallback>,
     pub(super) counters: Counters,
     /// How often a flush was asked for from outside, and done.
     pub(super) flushed: AtomicU64,
@@ -110,6 +111,7 @@ impl Store {
             remove_callback: Callback::none(),
             get_callback: Callback::none(),
             servername_callback: Callback::none(),
+            alpn_callback: Callback::none(),
             counters: Counters::default(),
             flushed: AtomicU64::new(page::flushes()),
             broken: AtomicBool::new(false),

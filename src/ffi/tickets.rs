@@ -28,6 +28,7 @@ use super::alike::{self, Client, Tag, Terms, login};
 use super::attach::{attached, session_context};
 use super::callback::Callback;
 use super::callbacks::version_of;
+use super::connections;
 use super::guard::{guard, quietly};
 use super::sharing::{Common, common};
 use super::store::{Store, now};
@@ -245,6 +246,9 @@ unsafe fn tag_to_cover<'a>(ssl: *mut SSL, makes: c_int) -> Option<Option<(&'a St
     }
     // SAFETY: as above.
     let terms = unsafe { terms_of(store, ctx, ssl, makes != 0) };
+    if makes == 0 {
+        connections::note_resumed(ssl, terms.rule);
+    }
     let tag = covered(&terms, makes != 0);
     Some(Some((store, tag)))
 }
@@ -313,10 +317,7 @@ struct Ticket<'a> {
 
 impl Ticket<'_> {
     fn make(&self, name: &mut KeyName, iv: &mut Iv) -> Option<c_int> {
-        let shared = match self.carries_a_verdict() {
-            true => None,
-            false => self.shared_keys_for_making(),
-        };
+        let shared = self.shared_keys_for_making();
         self.tickets.fill(&self.store.origin, iv)?;
         if shared.is_some() {
             login::note_ticket(iv);
@@ -330,18 +331,6 @@ impl Ticket<'_> {
         Some(READY)
     }
 
-    /// Whether the ticket's session has a client's certificate, for which clients on these terms are not asked.
-    fn carries_a_verdict(&self) -> bool {
-        // SAFETY: the host passes a live connection. In doubt it has one.
-        let has_certificate = self
-            .store
-            .host
-            .traits
-            .SSL_get0_peer_certificate
-            .is_none_or(|get| !unsafe { get(self.ssl) }.is_null());
-        self.terms.client == Client::Anybody && has_certificate
-    }
-
     fn open(&self, name: &KeyName, iv: &Iv) -> Option<c_int> {
         let own = self.own_keys()?;
         let (keys, has_turn) = if own.name == *name {
@@ -350,7 +339,10 @@ impl Ticket<'_> {
             (own, !any || self.group().is_none())
         } else {
             match self.shared_keys_for_opening(name, iv) {
-                Some(found) => found,
+                Some(found) => {
+                    connections::note_resumed(self.ssl, self.terms.rule);
+                    found
+                }
                 None => return Some(NO_KEY),
             }
         };

@@ -176,6 +176,12 @@ pub fn symbol_for_caller(name: &CStr) -> Option<NonNull<c_void>> {
         .filter(|found| !ours.contains(found.as_ptr()))
 }
 
+/// Whether `name`, which we export, is ours where the program looks for it.
+pub fn is_bound_to_us(name: &CStr) -> bool {
+    let ours = Image::ours();
+    default_symbol(name).is_some_and(|found| ours.is_some_and(|ours| ours.contains(found.as_ptr())))
+}
+
 /// The next `name` after our own in the order of the search.
 pub fn symbol_behind_us(name: &CStr) -> Option<NonNull<c_void>> {
     next_symbol(name)

@@ -142,6 +142,10 @@ functions! {
         SSL_CTX_set_default_verify_paths(*mut SSL_CTX) -> c_int;
         SSL_CTX_set_default_verify_dir(*mut SSL_CTX) -> c_int;
         SSL_CTX_set_default_verify_store(*mut SSL_CTX) -> c_int;
+        SSL_dup(*mut SSL) -> *mut SSL;
+        SSL_CTX_set_alpn_select_cb(*mut SSL_CTX, Option<AlpnCallback>, *mut c_void);
+        SSL_CTX_set_not_resumable_session_callback(*mut SSL_CTX, Option<AnyCallback>);
+        SSL_set_not_resumable_session_callback(*mut SSL, Option<AnyCallback>);
         SSL_CTX_set_cert_cb(*mut SSL_CTX, Option<AnyCallback>, *mut c_void);
         SSL_CTX_set_cert_verify_callback(*mut SSL_CTX, Option<AnyCallback>, *mut c_void);
         SSL_CTX_set_psk_server_callback(*mut SSL_CTX, Option<AnyCallback>);
@@ -231,6 +235,8 @@ functions! {
         OPENSSL_sk_value(*const OPENSSL_STACK, c_int) -> *mut c_void;
         X509_OBJECT_get0_X509_CRL(*const X509_OBJECT) -> *mut X509_CRL;
         X509_STORE_lock(*mut X509_STORE) -> c_int;
+        X509_STORE_up_ref(*mut X509_STORE) -> c_int;
+        X509_STORE_free(*mut X509_STORE);
         X509_STORE_unlock(*mut X509_STORE) -> c_int;
         SSL_CTX_get0_param(*mut SSL_CTX) -> *mut X509_VERIFY_PARAM;
         X509_VERIFY_PARAM_get_flags(*const X509_VERIFY_PARAM) -> c_ulong;
@@ -248,6 +254,10 @@ functions! {
         SSL_get_client_CA_list(*const SSL) -> *mut OPENSSL_STACK;
         SSL_get_rfd(*const SSL) -> c_int;
         SSL_get_security_callback(*const SSL) -> *const c_void;
+        SSL_get0_security_ex_data(*const SSL) -> *const c_void;
+        SSL_CTX_get0_security_ex_data(*const SSL_CTX) -> *const c_void;
+        SSL_get0_CA_list(*const SSL) -> *const OPENSSL_STACK;
+        SSL_CTX_get0_CA_list(*const SSL_CTX) -> *const OPENSSL_STACK;
         SSL_get_security_level(*const SSL) -> c_int;
         SSL_get_servername(*const SSL, c_int) -> *const c_char;
         SSL_get_verify_callback(*const SSL) -> *const c_void;
@@ -258,7 +268,7 @@ functions! {
         X509_NAME_get0_der(*const X509_NAME, *mut *const c_uchar, *mut usize) -> c_int;
         X509_up_ref(*mut X509) -> c_int;
         X509_free(*mut X509);
-        i2d_X509(*const X509, *mut *mut c_uchar) -> c_int;
+        i2d_X509_AUX(*const X509, *mut *mut c_uchar) -> c_int;
         i2d_X509_CRL(*const X509_CRL, *mut *mut c_uchar) -> c_int;
         X509_CRL_up_ref(*mut X509_CRL) -> c_int;
         X509_CRL_free(*mut X509_CRL);

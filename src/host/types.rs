@@ -115,5 +115,15 @@ pub type HmacTicketKeyCallback = unsafe extern "C-unwind" fn(
 pub type ServernameCallback =
     unsafe extern "C-unwind" fn(ssl: *mut SSL, alert: *mut c_int, argument: *mut c_void) -> c_int;
 
+/// The callback of SSL_CTX_set_alpn_select_cb.
+pub type AlpnCallback = unsafe extern "C-unwind" fn(
+    ssl: *mut SSL,
+    chosen: *mut *const c_uchar,
+    chosen_len: *mut c_uchar,
+    offered: *const c_uchar,
+    offered_len: c_uint,
+    argument: *mut c_void,
+) -> c_int;
+
 /// A callback of SSL_CTX_callback_ctrl: what it takes and answers goes by the command.
 pub type AnyCallback = unsafe extern "C-unwind" fn();

@@ -28,7 +28,7 @@ pub struct Attribute {
 /// Not compared, because they neither decide who the peer is nor what it may do: ALPN and its callbacks (libssl compares
 /// the protocol where it matters, for early data), DH parameters, record sizes and padding, timeouts and ticket numbers,
 /// certificate status, and info, message and key log callbacks.
-pub static ATTRIBUTES: [Attribute; 14] = [
+pub static ATTRIBUTES: [Attribute; 15] = [
     Attribute {
         name: "certificates",
         why: "a session stands for the server that the client has verified",
@@ -68,6 +68,11 @@ pub static ATTRIBUTES: [Attribute; 14] = [
         name: "PSK and SRP",
         why: "an identity that is known in one context may be unknown in another, and no function tells which are",
         read: secrets,
+    },
+    Attribute {
+        name: "not-resumable callback",
+        why: "a program that may refuse its own sessions is asked about each, where they are made",
+        read: refusals,
     },
     Attribute {
         name: "protocol versions",
@@ -124,6 +129,7 @@ fn verify_callbacks(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     sink.function(function)?;
     if !argument.is_null() {
         // What lies there cannot be compared: equal only in processes that were forked with it.
+        sink.number(subject.learned_of_current().cert_verify_mark.load(Relaxed));
         sink.address(argument);
     }
     Some(())
@@ -236,54 +242,33 @@ fn trusted_store(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
             sink.address(ptr::without_provenance(1));
         }
     }
-    let (unlock, objects) = (traits.X509_STORE_unlock?, traits.X509_STORE_get0_objects?);
-    // Under its lock: handshakes add to it what they find in directories.
-    // SAFETY: the subject owns the store.
-    if unsafe { traits.X509_STORE_lock?(store) } != 1 {
-        return None;
+    match is_asked {
+        true => sink.trusted(subject, store),
+        false => Some(()), // nobody is verified by it
     }
-    sink.begin_set();
-    // SAFETY: the store is locked, and its objects stay.
-    let seen = unsafe {
-        let see = |object: *mut c_void| trusted(subject, object.cast(), sink);
-        subject.host().each_in(objects(store), see)
-    };
-    sink.end_set();
-    // SAFETY: locked above.
-    unsafe { unlock(store) };
-    seen
-}
-
-/// A certificate or a revocation list that is trusted.
-fn trusted(subject: &Subject<'_>, object: *mut X509_OBJECT, sink: &mut dyn Sink) -> Option<()> {
-    let traits = subject.traits();
-    // SAFETY: an object of a locked store.
-    let certificate = unsafe { traits.X509_OBJECT_get0_X509?(object) };
-    if !certificate.is_null() {
-        return sink.certificate(certificate);
-    }
-    // SAFETY: as above; what is no certificate is a revocation list.
-    sink.revoked(unsafe { traits.X509_OBJECT_get0_X509_CRL?(object) })
 }
 
 fn named_authorities(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     let get_der = subject.traits().X509_NAME_get0_der?;
-    let list = subject.authorities()?;
-    sink.begin_set();
-    let mut see = |name: *mut c_void| {
-        let (mut der, mut len) = (ptr::null(), 0);
-        // SAFETY: a name of the subject's own list; it keeps its encoding.
-        if unsafe { get_der(name.cast(), &mut der, &mut len) } != 1 || der.is_null() {
-            return None;
-        }
-        // SAFETY: the name has told that many bytes of its own.
-        sink.bytes(unsafe { core::slice::from_raw_parts(der, len) });
-        Some(())
+    let lists = [subject.authorities()?, subject.all_authorities()?];
+    let see_of = |list, sink: &mut dyn Sink| {
+        sink.begin_set();
+        let mut see = |name: *mut c_void| {
+            let (mut der, mut len) = (ptr::null(), 0);
+            // SAFETY: a name of the subject's own list; it keeps its encoding.
+            if unsafe { get_der(name.cast(), &mut der, &mut len) } != 1 || der.is_null() {
+                return None;
+            }
+            // SAFETY: the name has told that many bytes of its own.
+            sink.bytes(unsafe { core::slice::from_raw_parts(der, len) });
+            Some(())
+        };
+        // SAFETY: the subject owns the list.
+        let seen = unsafe { subject.host().each_in(list, &mut see) };
+        sink.end_set();
+        seen
     };
-    // SAFETY: the subject owns the list.
-    let seen = unsafe { subject.host().each_in(list, &mut see) };
-    sink.end_set();
-    seen
+    lists.into_iter().try_for_each(|list| see_of(list, sink))
 }
 
 fn client_certificate_types(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
@@ -310,6 +295,11 @@ fn client_certificate_types(subject: &Subject<'_>, sink: &mut dyn Sink) -> Optio
 fn secrets(subject: &Subject<'_>, _: &mut dyn Sink) -> Option<()> {
     let known = |learned: &super::learned::Learned| learned.knows_secrets.load(Relaxed);
     (!subject.learned().any(known)).then_some(())
+}
+
+fn refusals(subject: &Subject<'_>, _: &mut dyn Sink) -> Option<()> {
+    let mut learned = subject.learned();
+    (!learned.any(|learned| learned.may_refuse.load(Relaxed))).then_some(())
 }
 
 fn versions(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
@@ -351,6 +341,10 @@ fn lists(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
 
 fn security(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     sink.number(subject.security_level()? as u64);
+    let data = subject.security_data()?;
+    if !data.is_null() {
+        sink.address(data);
+    }
     let callback = subject.security_callback()?;
     // A context that was never told otherwise has libssl's own.
     match subject.host().image.contains(callback) {

@@ -3,8 +3,13 @@
 //! A program that finds the host's own setter by dlsym is not seen; it finds the rest of libssl there, too.
 
 use core::ffi::{c_int, c_void};
+use core::hash::BuildHasher;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering::Relaxed,
+};
+use std::hash::RandomState;
+use std::process;
 
 use crate::lock::Lock;
 
@@ -22,6 +27,20 @@ pub fn parameters_were_set() -> bool {
     PARAMETERS_SET.load(Relaxed)
 }
 
+/// Whether a setter was called for a context that was only being made, by an ex_data function of the program: it was
+/// seen, but not for which context.
+static SET_EARLY: AtomicBool = AtomicBool::new(false);
+
+/// Takes note of that.
+pub fn note_set_early() {
+    SET_EARLY.store(true, Relaxed);
+}
+
+/// Whether that has happened.
+pub fn was_set_early() -> bool {
+    SET_EARLY.load(Relaxed)
+}
+
 /// What the setters of one context have told. Read by handshakes of any thread; a program that sets up a context while
 /// it serves races with libssl itself.
 #[derive(Default)]
@@ -32,6 +51,10 @@ pub struct Learned {
     pub cert_verify: AtomicPtr<c_void>,
     /// The argument of `cert_verify`.
     pub cert_verify_argument: AtomicPtr<c_void>,
+    /// A number that was drawn when that was set: two processes may each have set an argument of one address.
+    pub cert_verify_mark: AtomicU64,
+    /// Whether the program is asked whether it resumes its own sessions.
+    pub may_refuse: AtomicBool,
     /// Whether clients may show a key or a password in place of a certificate: PSK, SRP.
     pub knows_secrets: AtomicBool,
     /// The purpose that certificates of clients are checked for; 0 where none was set.
@@ -55,6 +78,8 @@ impl Learned {
     pub fn set_cert_verify(&self, function: *const c_void, argument: *mut c_void) {
         self.cert_verify.store(function.cast_mut(), Relaxed);
         self.cert_verify_argument.store(argument, Relaxed);
+        let mark = RandomState::new().hash_one(process::id());
+        self.cert_verify_mark.store(mark, Relaxed);
         self.changed();
     }
 

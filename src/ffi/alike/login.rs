@@ -18,8 +18,8 @@ use crate::lock::{Lock, this_process};
 static MANY: AtomicBool = AtomicBool::new(false);
 /// The process that this is known of.
 static KNOWN_IN: AtomicU32 = AtomicU32::new(0);
-/// The first connection that was served.
-static FIRST: Lock<Option<Ends>> = Lock::new(None);
+/// The first connection that was served, and by which process.
+static FIRST: Lock<Option<(Ends, u32)>> = Lock::new(None);
 /// The vectors of the last tickets that were made before that.
 static MADE: Lock<Vec<[u8; 16]>> = Lock::new(Vec::new());
 /// How many are kept: a client has few at a time.
@@ -63,9 +63,12 @@ pub unsafe fn is_of_one(traits: &Traits, ssl: *const SSL) -> bool {
     let Some(mut first) = FIRST.lock() else {
         return true;
     };
-    let known = *first.get_or_insert(ends);
+    let (known, by) = *first.get_or_insert((ends, this));
     if known.port == ends.port && known.peer != ends.peer {
-        MANY.store(true, Relaxed);
+        match by == this {
+            true => MANY.store(true, Relaxed),
+            false => *first = Some((ends, this)), // that was its parent's client
+        }
     }
     known.port != ends.port
 }

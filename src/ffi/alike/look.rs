@@ -6,10 +6,7 @@
 //! addresses, and of functions the file that they are in: what it makes is the same in every process and on every host.
 
 use core::ffi::{CStr, c_char, c_void};
-use core::hash::{Hash, Hasher};
 use core::ptr;
-use core::sync::atomic::Ordering::Relaxed;
-use std::hash::DefaultHasher;
 use std::os::unix::ffi::OsStrExt;
 
 use sha2::{Digest as _, Sha256};
@@ -18,6 +15,7 @@ use smallvec::SmallVec;
 use super::Client;
 use super::attributes::ATTRIBUTES;
 use super::subject::Subject;
+use crate::host::table::Traits;
 use crate::host::types::*;
 use crate::host::{Host, images};
 use crate::lock::Lock;
@@ -36,6 +34,8 @@ pub trait Sink {
     fn function(&mut self, function: *const c_void) -> Option<()>;
     /// What can only be told by its address: it is the same in processes that were forked with it, and nowhere else.
     fn address(&mut self, address: *const c_void);
+    /// The objects of a store of trusted certificates.
+    fn trusted(&mut self, subject: &Subject<'_>, store: *mut X509_STORE) -> Option<()>;
     /// What follows, up to `end_set`, has no order.
     fn begin_set(&mut self);
     /// Ends that.
@@ -95,6 +95,17 @@ impl Sink for Cheap {
         self.noted.push(address.addr() as u64);
     }
 
+    /// Without its lock, which a thread of the parent may have held at the fork: a store that the last thorough looks hold
+    /// is the same one, and what is added to it makes it longer.
+    fn trusted(&mut self, subject: &Subject<'_>, store: *mut X509_STORE) -> Option<()> {
+        let traits = subject.traits();
+        // SAFETY: the subject owns the store, which keeps its list.
+        let number = unsafe { traits.OPENSSL_sk_num?(traits.X509_STORE_get0_objects?(store)) };
+        self.address(store.cast());
+        self.number(number as u64);
+        Some(())
+    }
+
     fn begin_set(&mut self) {}
 
     fn end_set(&mut self) {
@@ -109,6 +120,7 @@ const END_OF_SET: u64 = u64::MAX;
 enum Held {
     Certificate(&'static Host, *mut X509),
     Revoked(&'static Host, *mut X509_CRL),
+    Store(&'static Host, *mut X509_STORE),
 }
 
 // SAFETY: libcrypto counts these references atomically, and any thread may give one back.
@@ -124,6 +136,9 @@ impl Drop for Held {
                 }
                 Self::Revoked(host, list) => {
                     host.traits.X509_CRL_free.inspect(|free| free(*list));
+                }
+                Self::Store(host, store) => {
+                    host.traits.X509_STORE_free.inspect(|free| free(*store));
                 }
             }
         }
@@ -189,7 +204,10 @@ impl Sink for Thorough {
             self.add(b'c', b"");
             return Some(());
         }
-        let (encode, up_ref) = (self.host.traits.i2d_X509?, self.host.traits.X509_up_ref?);
+        let (encode, up_ref) = (
+            self.host.traits.i2d_X509_AUX?,
+            self.host.traits.X509_up_ref?,
+        );
         // SAFETY: the subject holds the certificate while it is read.
         let digest = self.digest(|place| unsafe { encode(certificate, place) })?;
         // SAFETY: as above.
@@ -243,6 +261,38 @@ impl Sink for Thorough {
         self.add(b'a', &(address.addr() as u64).to_be_bytes());
     }
 
+    fn trusted(&mut self, subject: &Subject<'_>, store: *mut X509_STORE) -> Option<()> {
+        let traits = subject.traits();
+        let (unlock, objects) = (traits.X509_STORE_unlock?, traits.X509_STORE_get0_objects?);
+        let number = traits.OPENSSL_sk_num?;
+        // SAFETY: the subject owns the store.
+        if unsafe { traits.X509_STORE_up_ref?(store) } != 1 {
+            return None;
+        }
+        self.held.push(Held::Store(self.host, store));
+        // Under its lock: handshakes add to it what they find in directories.
+        // SAFETY: as above.
+        if unsafe { traits.X509_STORE_lock?(store) } != 1 {
+            return None;
+        }
+        self.begin_set();
+        // SAFETY: the store is locked, and its objects stay.
+        let seen = unsafe {
+            let see = |object: *mut c_void| trusted(traits, object.cast(), self);
+            subject.host().each_in(objects(store), see)
+        };
+        // SAFETY: the store is locked.
+        let is_empty = unsafe { number(objects(store)) } == 0;
+        self.end_set();
+        // SAFETY: locked above.
+        unsafe { unlock(store) };
+        if is_empty {
+            // Its authorities, if any, are in a directory: the same for processes that were forked with the context.
+            self.address(ptr::without_provenance(1));
+        }
+        seen
+    }
+
     fn begin_set(&mut self) {
         self.set = Some(Vec::new());
     }
@@ -252,6 +302,17 @@ impl Sink for Thorough {
         members.sort_unstable();
         self.add(b's', members.as_flattened());
     }
+}
+
+/// A certificate or a revocation list that is trusted.
+fn trusted(traits: &Traits, object: *mut X509_OBJECT, sink: &mut dyn Sink) -> Option<()> {
+    // SAFETY: an object of a locked store.
+    let certificate = unsafe { traits.X509_OBJECT_get0_X509?(object) };
+    if !certificate.is_null() {
+        return sink.certificate(certificate);
+    }
+    // SAFETY: as above; what is no certificate is a revocation list.
+    sink.revoked(unsafe { traits.X509_OBJECT_get0_X509_CRL?(object) })
 }
 
 /// What decides who may resume: the digest of all attributes.
@@ -327,16 +388,6 @@ fn note(subject: &Subject<'_>) -> Option<Noted> {
         (attribute.read)(subject, &mut cheap)?;
     }
     Some(cheap.noted)
-}
-
-/// A digest of what a cheap look sees, which is good as long as the subject holds what it has.
-pub fn sketch_of(subject: &Subject<'_>) -> Option<u64> {
-    let changes = subject.learned_of_current().changes.load(Relaxed);
-    let noted = subject.store.libssl.without_errors(|| note(subject))?;
-    let mut hasher = DefaultHasher::new();
-    noted.hash(&mut hasher);
-    changes.hash(&mut hasher);
-    Some(hasher.finish())
 }
 
 #[cold]

@@ -19,21 +19,20 @@ mod names;
 mod subject;
 mod verdicts;
 
-use core::ffi::c_int;
+use core::ffi::{CStr, c_int};
 use core::hash::Hasher;
 use core::ptr;
 use std::hash::DefaultHasher;
 
-use self::learned::Learned;
+use self::learned::{Learned, was_set_early};
+use self::look::Looks;
 pub use self::look::{Hashes, Rule};
-use self::look::{Looks, sketch_of};
 use self::names::Name;
 use self::subject::{Kind, Subject};
-use self::verdicts::{Verdict, Verdicts};
+use self::verdicts::Verdicts;
 use super::attach::attached;
 use super::connections;
 use super::guard::{attempt, quietly};
-use super::registry;
 use super::store::Store;
 use crate::config::{TicketKeys, settings};
 use crate::host::Host;
@@ -109,6 +108,8 @@ pub struct Terms {
     pub tag: Option<Tag>,
     /// Whether only what its own login has cached counts.
     pub is_of_one_login: bool,
+    /// A digest of the rule in the tag; 0 without one.
+    pub rule: u64,
 }
 
 impl Terms {
@@ -117,6 +118,7 @@ impl Terms {
         client: Client::Anybody,
         tag: None,
         is_of_one_login: false,
+        rule: 0,
     };
 
     /// In doubt.
@@ -124,6 +126,15 @@ impl Terms {
         Self {
             client,
             ..Self::ALONE
+        }
+    }
+
+    /// Those of a session that the application has from elsewhere: nobody knows what its client was asked, so it is no
+    /// stranger's where a certificate is asked for.
+    pub fn of_a_stranger(self) -> Self {
+        match self.client {
+            Client::Anybody => self,
+            Client::Certified => Self { tag: None, ..self },
         }
     }
 
@@ -157,6 +168,7 @@ pub unsafe fn asked(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms {
     if !matters(store) {
         return Terms::ALONE;
     }
+    connections::note_resumed(ssl, 0); // what an earlier ClientHello has led to is over
     // SAFETY: the caller's contract; so for all calls below.
     let client = unsafe { Client::of_connection(store.host, ssl) };
     let doubt = Terms::doubtful(client);
@@ -169,7 +181,7 @@ pub unsafe fn asked(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms {
             let key = key_of(&rule, &name);
             let led_to = if learned.may_switch {
                 connections::note_beginning(ssl, key);
-                match verdict(store, ctx, key) {
+                match store.alike.verdicts.get(key) {
                     Some(rule) => rule,
                     // A servername callback has nothing to go by; what it does then it does for everybody.
                     None if name.is_empty() && !learned.has_cert_callback => rule,
@@ -182,6 +194,7 @@ pub unsafe fn asked(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms {
                 client: led_to.client,
                 tag: Some(Tag::of(&led_to, &name)),
                 is_of_one_login: login::is_of_one(traits, ssl),
+                rule: digest_of(&led_to),
             })
         })
     });
@@ -229,17 +242,67 @@ pub unsafe fn made(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms {
         store.libssl.without_errors(|| unsafe {
             let (rule, learned) = rule_of(store, ctx, ssl)?;
             if learned.may_switch {
-                learn(store, ctx, ssl, rule);
+                learn(store, ssl, rule);
+            }
+            if !is_made_by(store, ssl)? {
+                return None;
             }
             let name = names::made_for(traits, ssl)?;
             Some(Terms {
                 client: rule.client,
                 tag: Some(Tag::of(&rule, &name)),
                 is_of_one_login: login::is_of_one(traits, ssl),
+                rule: digest_of(&rule),
             })
         })
     });
     terms.unwrap_or(doubt)
+}
+
+/// Whether a connection's session can have been made under the verify mode that the connection has now: the program may
+/// have set another one since. A session with a certificate is none of those whose clients are asked for none, and one
+/// without is none of those whose clients have to show one.
+///
+/// # Safety
+/// * As for [`made`].
+unsafe fn is_made_by(store: &Store, ssl: *mut SSL) -> Option<bool> {
+    let traits = &store.host.traits;
+    // SAFETY: the caller's contract.
+    let (mode, has_certificate) = unsafe {
+        let peer = traits.SSL_get0_peer_certificate?(ssl);
+        (traits.SSL_get_verify_mode?(ssl), !peer.is_null())
+    };
+    Some(match has_certificate {
+        true => mode & SSL_VERIFY_PEER != 0,
+        false => mode & SSL_VERIFY_PEER == 0 || mode & SSL_VERIFY_FAIL_IF_NO_PEER_CERT == 0,
+    })
+}
+
+/// Whether a connection that was resumed still has the rule under which it was: the program's callbacks, which have run
+/// since, may have given it another one. The handshake must not go on then, and it is learned what the name leads to.
+///
+/// # Safety
+/// * As for [`made`].
+pub unsafe fn still_holds(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> bool {
+    let resumed_under = connections::resumed_under(ssl);
+    // SAFETY: the caller's contract.
+    if resumed_under == 0 || unsafe { (store.libssl.SSL_session_reused)(ssl) } != 1 {
+        return true;
+    }
+    let holds = attempt(|| {
+        store.libssl.without_errors(|| {
+            // SAFETY: the caller's contract.
+            unsafe {
+                let (rule, _) = rule_of(store, ctx, ssl)?;
+                let holds = digest_of(&rule) == resumed_under;
+                if !holds {
+                    learn(store, ssl, rule);
+                }
+                Some(holds)
+            }
+        })
+    });
+    holds == Some(true)
 }
 
 /// The terms of a session that the application adds by itself: those of a connection as the context would make it.
@@ -260,17 +323,17 @@ pub unsafe fn added(store: &Store, ctx: *mut SSL_CTX, session: *const SSL_SESSIO
             let name = match name.is_null() {
                 true => Name::new(),
                 // SAFETY: the session's own C string.
-                false => unsafe { core::ffi::CStr::from_ptr(name) }
-                    .to_bytes()
-                    .iter()
-                    .map(u8::to_ascii_lowercase)
-                    .collect(),
+                false => unsafe { CStr::from_ptr(name) }.to_bytes().into(),
             };
-            Some(Terms {
-                client: rule.client,
-                tag: Some(Tag::of(&rule, &name)),
-                is_of_one_login: false,
-            })
+            Some(
+                Terms {
+                    client: rule.client,
+                    tag: Some(Tag::of(&rule, &name)),
+                    is_of_one_login: false,
+                    rule: digest_of(&rule),
+                }
+                .of_a_stranger(),
+            )
         })
     });
     terms.unwrap_or(doubt)
@@ -325,7 +388,7 @@ unsafe fn rule_of(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Option<(Ru
         ctx: current,
         switched: switched.map(|store| &store.alike.learned),
     };
-    if connections::is_apart(ssl) {
+    if connections::is_apart(ssl) || was_set_early() {
         return None;
     }
     let switching = Switching {
@@ -339,44 +402,15 @@ unsafe fn rule_of(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Option<(Ru
     Some((of_current.alike.looks.rule_of(&subject)?, switching))
 }
 
-/// The rule that a connection which begins with `key` ends under, if that is known and nothing has changed since.
-fn verdict(store: &Store, ctx: *mut SSL_CTX, key: u64) -> Option<Rule> {
-    let verdict = store.alike.verdicts.get(key)?;
-    let sketch = if verdict.ctx == ctx.addr() {
-        (verdict.serial == store.serial)
-            .then(|| sketch_of(&subject_of_context(store, ctx)))
-            .flatten()
-    } else {
-        registry::with(verdict.ctx, |ctx, other| {
-            let same = other.serial == verdict.serial && other.can_be_asked();
-            same.then(|| sketch_of(&subject_of_context(other, ctx)))?
-        })
-    };
-    (sketch? == verdict.sketch).then_some(verdict.rule)
+/// Learns what a connection has become.
+fn learn(store: &Store, ssl: *mut SSL, rule: Rule) {
+    if let Some(key) = connections::beginning(ssl) {
+        store.alike.verdicts.learn(key, rule);
+    }
 }
 
-/// Learns what a connection has become.
-///
-/// # Safety
-/// * As for [`made`].
-unsafe fn learn(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL, rule: Rule) -> Option<()> {
-    let key = connections::beginning(ssl)?;
-    // SAFETY: the caller's contract.
-    let current = unsafe { (store.libssl.SSL_get_SSL_CTX)(ssl) };
-    let switched = match current == ctx {
-        true => None,
-        // SAFETY: the connection holds a reference to its context.
-        false => Some(unsafe { attached(current) }?),
-    };
-    let of_current = switched.unwrap_or(store);
-    let verdict = Verdict {
-        rule,
-        ctx: current.addr(),
-        serial: of_current.serial,
-        sketch: sketch_of(&subject_of_context(of_current, current))?,
-    };
-    store.alike.verdicts.learn(key, verdict);
-    Some(())
+fn digest_of(rule: &Rule) -> u64 {
+    hash(&[&rule.digest]) | 1
 }
 
 /// Of what a connection begins with.
@@ -413,6 +447,50 @@ impl Store {
         };
         // SAFETY: the caller's contract; nobody follows the pointer. What is not noted is not resumed where that matters.
         unsafe { (self.libssl.SSL_SESSION_set_ex_data)(session, index, tag.as_mark()) };
+    }
+
+    /// Whether a session that the application answers for a ClientHello is for its name, where names are strict.
+    ///
+    /// # Safety
+    /// * `session` is a session and `ssl` a connection of the store's host, both alive; the latter's ClientHello is handled.
+    pub unsafe fn is_named_for(
+        &self,
+        session: *const SSL_SESSION,
+        terms: &Terms,
+        ssl: *mut SSL,
+    ) -> bool {
+        if !settings().strict_names {
+            return true;
+        }
+        // SAFETY: the caller's contract.
+        if unsafe { self.has_tag(session) } {
+            // SAFETY: as above.
+            return unsafe { self.is_for(session, terms) };
+        }
+        let traits = &self.host.traits;
+        attempt(|| {
+            // SAFETY: as above; the session owns its name.
+            unsafe {
+                let name = traits.SSL_SESSION_get0_hostname?(session);
+                let of_session = match name.is_null() {
+                    true => return Some(()), // it does not tell
+                    false => CStr::from_ptr(name).to_bytes(),
+                };
+                (of_session == &names::asked_for(traits, ssl)?[..]).then_some(())
+            }
+        })
+        .is_some()
+    }
+
+    /// Whether it was noted what a session was made for.
+    ///
+    /// # Safety
+    /// * `session` is a session of the store's host, alive during the call.
+    pub unsafe fn has_tag(&self, session: *const SSL_SESSION) -> bool {
+        self.host.known_tag_index().is_some_and(|index| {
+            // SAFETY: the caller's contract; the answer is only compared.
+            !unsafe { (self.libssl.SSL_SESSION_get_ex_data)(session, index) }.is_null()
+        })
     }
 
     /// Whether a session of this process may be given to a connection with these terms: one that came from another

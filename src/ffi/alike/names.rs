@@ -10,7 +10,7 @@ use crate::host::abi::{TLSEXT_NAMETYPE_host_name, TLSEXT_TYPE_server_name};
 use crate::host::table::Traits;
 use crate::host::types::SSL;
 
-/// A server name in lower case; empty where the client sent none.
+/// A server name as the client sent it, because programs may tell upper and lower case apart; empty where it sent none.
 pub type Name = SmallVec<[u8; 64]>;
 
 /// The name in the ClientHello that is being answered; `None` where it cannot be told.
@@ -40,7 +40,7 @@ pub unsafe fn made_for(traits: &Traits, ssl: *mut SSL) -> Option<Name> {
         return Some(Name::new());
     }
     // SAFETY: the connection's own C string.
-    Some(lower(unsafe { CStr::from_ptr(name) }.to_bytes()))
+    Some(unsafe { CStr::from_ptr(name) }.to_bytes().into())
 }
 
 /// The first host name of a server_name extension (RFC 6066, section 3), the only one that libssl takes.
@@ -48,17 +48,13 @@ fn host_name_of(extension: &[u8]) -> Option<Name> {
     let (list, rest) = vector(extension)?;
     let (&kind, entry) = list.split_first()?;
     let (name, _) = vector(entry)?;
-    (rest.is_empty() && kind == 0 && !name.is_empty() && !name.contains(&0)).then(|| lower(name))
+    (rest.is_empty() && kind == 0 && !name.is_empty() && !name.contains(&0)).then(|| name.into())
 }
 
 /// A length of two bytes, as many bytes, and what follows.
 fn vector(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = bytes.split_first_chunk()?;
     rest.split_at_checked(u16::from_be_bytes(*len).into())
-}
-
-fn lower(name: &[u8]) -> Name {
-    name.iter().map(u8::to_ascii_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -68,7 +64,7 @@ mod tests {
     #[test]
     fn host_name_is_read_as_libssl_reads_it() {
         let read = |bytes: &[u8]| host_name_of(bytes).map(|name| name.to_vec());
-        assert_eq!(read(b"\0\x06\0\0\x03A.b"), Some(b"a.b".to_vec()));
+        assert_eq!(read(b"\0\x06\0\0\x03A.b"), Some(b"A.b".to_vec()));
         for wrong in [
             &b""[..],
             b"\0\0",

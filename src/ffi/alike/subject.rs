@@ -164,6 +164,18 @@ impl Subject<'_> {
         })
     }
 
+    /// What that is told besides.
+    pub fn security_data(&self) -> Option<*const c_void> {
+        let traits = self.traits();
+        // SAFETY: connection and context are alive.
+        Some(unsafe {
+            match self.kind {
+                Kind::Connection(ssl) => traits.SSL_get0_security_ex_data?(ssl),
+                Kind::Context => traits.SSL_CTX_get0_security_ex_data?(self.ctx),
+            }
+        })
+    }
+
     /// The cipher suites, in order.
     pub fn ciphers(&self) -> Option<*const OPENSSL_STACK> {
         let traits = self.traits();
@@ -184,6 +196,18 @@ impl Subject<'_> {
             match self.kind {
                 Kind::Connection(ssl) => traits.SSL_get_client_CA_list?(ssl),
                 Kind::Context => traits.SSL_CTX_get_client_CA_list?(self.ctx),
+            }
+        })
+    }
+
+    /// The authorities that are named to either side.
+    pub fn all_authorities(&self) -> Option<*const OPENSSL_STACK> {
+        let traits = self.traits();
+        // SAFETY: connection and context are alive, and own the list.
+        Some(unsafe {
+            match self.kind {
+                Kind::Connection(ssl) => traits.SSL_get0_CA_list?(ssl),
+                Kind::Context => traits.SSL_CTX_get0_CA_list?(self.ctx),
             }
         })
     }

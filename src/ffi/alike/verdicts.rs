@@ -11,41 +11,27 @@ const PLACES_FIRST: usize = 16;
 /// ... and at most.
 const PLACES_MOST: usize = 4096;
 
-/// What a connection has become.
-#[derive(Clone, Copy)]
-pub struct Verdict {
-    /// The rule that it ended under.
-    pub rule: Rule,
-    /// The context that it ended with, by its address, ...
-    pub ctx: usize,
-    /// ... its number, which no other context has, ...
-    pub serial: u64,
-    /// ... and how it was configured.
-    pub sketch: u64,
-}
-
 /// The verdicts of one context.
 #[derive(Default)]
-pub struct Verdicts(Lock<Vec<Option<(u64, Verdict)>>>);
+pub struct Verdicts(Lock<Vec<Option<(u64, Rule)>>>);
 
 impl Verdicts {
     /// What is known of a key.
-    pub fn get(&self, key: u64) -> Option<Verdict> {
+    pub fn get(&self, key: u64) -> Option<Rule> {
         let known = self.0.lock()?;
         let (of, verdict) = (*known.get(place_of(key, known.len()))?)?;
         (of == key).then_some(verdict)
     }
 
     /// Remembers a verdict, in place of an older one. Without memory nothing is known, and nobody is resumed by it.
-    pub fn learn(&self, key: u64, verdict: Verdict) {
+    pub fn learn(&self, key: u64, verdict: Rule) {
         let Some(mut known) = self.0.lock() else {
             return;
         };
-        let is_taken =
-            |known: &[Option<(u64, Verdict)>]| match known.get(place_of(key, known.len())) {
-                Some(place) => place.is_some_and(|(of, _)| of != key),
-                None => true,
-            };
+        let is_taken = |known: &[Option<(u64, Rule)>]| match known.get(place_of(key, known.len())) {
+            Some(place) => place.is_some_and(|(of, _)| of != key),
+            None => true,
+        };
         while is_taken(&known) && known.len() < PLACES_MOST {
             let wider = (known.len() * 2).max(PLACES_FIRST);
             let mut places = Vec::new();
@@ -78,24 +64,19 @@ mod tests {
     #[test]
     fn verdict_is_that_of_its_key_however_many_there_are() {
         let verdicts = Verdicts::default();
-        let verdict = |number: u64| Verdict {
-            rule: Rule {
-                digest: [number as u8; 16],
-                client: Client::Anybody,
-            },
-            ctx: 0,
-            serial: number,
-            sketch: 0,
+        let verdict = |number: u64| Rule {
+            digest: u128::from(number).to_ne_bytes(),
+            client: Client::Anybody,
         };
         assert!(verdicts.get(1 << 32).is_none());
         for number in 0..100_000 {
             verdicts.learn(number << 32 | 7, verdict(number));
             let known = verdicts.get(number << 32 | 7).expect("just learned");
-            assert_eq!(known.serial, number);
+            assert!(known == verdict(number));
         }
         for number in 0..200_000 {
             let known = verdicts.get(number << 32 | 7);
-            assert!(known.is_none_or(|known| known.serial == number));
+            assert!(known.is_none_or(|known| known == verdict(number)));
         }
     }
 }

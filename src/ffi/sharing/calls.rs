@@ -184,6 +184,23 @@ impl Store {
             && !self.known_shares().is_empty()
     }
 
+    /// Lets the region follow what the application's new callback may have changed in a session.
+    pub fn follow_change(&self, reach: Reach, session: &SessionRef) {
+        let (Some(share), Some(key)) = (reach.share(), key_of(session)) else {
+            return;
+        };
+        attempt(|| {
+            let (mark, mut before) = (session.digest(), Record::default());
+            let found = share.get(&key, now(), &mut before)?;
+            let tag = before.first_chunk().copied().map(Tag);
+            let record = tagged(tag, session.encode())?;
+            if found.mark == mark && *record != *before {
+                share.put_over(&key, mark, &record, expiry_of(session), now());
+            }
+            Some(())
+        });
+    }
+
     /// The same as `keep_back`, wherever the context shares.
     pub fn keep_back_everywhere(&self, ctx: *mut SSL_CTX, session: &SessionRef) {
         for reach in self.reaches(ctx) {
@@ -200,14 +217,16 @@ impl Store {
         usage: Usage,
         terms: &Terms,
     ) -> Option<SessionRef> {
-        if let Some(found) = self.find_private(ctx, key, usage) {
+        if let Some(found) = self.find_private(ctx, key, usage, terms) {
             return found;
         }
         let share = reach.share()?;
         if let Reach::Unsettled(_) = reach
             && let Some(session) = self.look_up(&self.cache, key, usage.leaving())
         {
-            return (!usage.is_taken()).then_some(session);
+            // SAFETY: the session is of this host, and held.
+            let is_for = unsafe { self.is_for(session.as_ptr(), terms) };
+            return (!usage.is_taken() && is_for).then_some(session);
         }
         let now = now();
         let mut was_here = false;
@@ -301,6 +320,9 @@ impl Store {
             common()?.region.count_undecodable();
             return None;
         };
+        if self.has_outlived(ctx, &session, now) {
+            return None; // made here, it would have expired
+        }
         if terms.client == Client::Certified && session.has_no_id_context(self.host) {
             return None; // libssl would end the handshake: it takes such sessions from nobody
         }
@@ -325,6 +347,16 @@ impl Store {
             );
         }
         Some(session)
+    }
+
+    /// Whether a session is older than this context lets sessions become.
+    fn has_outlived(&self, ctx: *mut SSL_CTX, session: &SessionRef, now: c_long) -> bool {
+        let Ok(tickets) = &self.host.tickets else {
+            return false;
+        };
+        // SAFETY: the context is alive while its cache is asked.
+        let timeout = unsafe { (tickets.SSL_CTX_get_timeout)(ctx) };
+        session.time_and_timeout().0.saturating_add(timeout) < now
     }
 
     /// Lets a cached session's expiry follow its time and timeout, here and in the region, if it still has it.

@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::cache::{Key, Standing};
+use crate::ffi::alike::Terms;
 use crate::ffi::local::Local;
 use crate::ffi::store::{Store, Usage, expiry_of, key_of, now};
 use crate::host::SessionRef;
@@ -128,12 +129,15 @@ impl Store {
         ctx: *mut SSL_CTX,
         key: &Key,
         usage: Usage,
+        terms: &Terms,
     ) -> Option<Option<SessionRef>> {
+        // SAFETY: the session is of this host, and held.
+        let is_for = |session: &SessionRef| unsafe { self.is_for(session.as_ptr(), terms) };
         if let Some(session) = self.look_up(self.own_private(ctx), key, usage) {
-            return Some(Some(session));
+            return Some(Some(session).filter(is_for));
         }
         let session = self.look_up(self.inherited_private(), key, usage.leaving())?;
-        Some((!usage.is_taken()).then_some(session))
+        Some(Some(session).filter(|session| !usage.is_taken() && is_for(session)))
     }
 
     /// Takes a session out of those that stay.
