@@ -89,6 +89,7 @@ static void two_workers(const char *what, int version, int end, int flushes)
     if (fork() == 0) {
         SSL_SESSION_free(connection(session, end));
         SSL_SESSION_free(connection(session, LEAVE));
+        SSL_SESSION_free(session);
         if (flushes)
             SSL_CTX_flush_sessions(server, 0);
         SSL_CTX_free(server);

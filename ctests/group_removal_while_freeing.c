@@ -45,7 +45,7 @@ static void ask_for(const char *what, SSL_SESSION *session)
 
 static void run(int version)
 {
-    SSL_SESSION *session, *other;
+    SSL_SESSION *session, *other, *held;
     Pair pair, second;
     printf("-- version %#x\n", (unsigned)version);
     server = server_context("server", version);
@@ -70,11 +70,12 @@ static void run(int version)
     session = opened(&pair);
     other = opened(&second);
     SSL_CTX_sess_set_remove_cb(server, remove_another);
-    victim = SSL_get1_session(second.server);
+    held = victim = SSL_get1_session(second.server);
     close_cleanly(&second);
     SSL_clear(pair.server);
     SSL_CTX_sess_set_remove_cb(server, NULL);
     free_both(&pair);
+    SSL_SESSION_free(held);
     ask_for("after the remove callback removed it", other);
     SSL_SESSION_free(session);
 

@@ -7,6 +7,7 @@
 
 use crate::form::Host;
 use crate::program::{Kind, Program};
+use crate::valgrind::LEAVES_MEMORY;
 use crate::workshop::{LONG_LIMIT, Workshop, remove_settings};
 use crate::{Bench, run};
 use libtest_mimic::Trial;
@@ -143,6 +144,7 @@ pub fn trials(
     let [address, thread] = sanitizers;
     match program.kind {
         Kind::Threads => vec![address.trial(bench, program), thread.trial(bench, program)],
+        Kind::Simple | Kind::Ours if LEAVES_MEMORY.contains(&program.name.as_str()) => Vec::new(),
         Kind::Simple | Kind::Ours => vec![address.trial(bench, program)],
     }
 }
