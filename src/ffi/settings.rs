@@ -7,7 +7,8 @@ use core::ffi::{CStr, c_int, c_long, c_void};
 use core::mem;
 use core::ptr::{self, NonNull};
 
-use super::attach::{Early, attached, host_of};
+use super::alike::learned::note_set_early;
+use super::attach::{Early, attached, host_of, is_making};
 use super::callbacks;
 use super::guard::passage;
 use super::setters::list_of;
@@ -87,6 +88,9 @@ pub unsafe extern "C-unwind" fn SSL_CTX_callback_ctrl(
     passage(0, || {
         // SAFETY: the caller's contract.
         let store = unsafe { attached(ctx) };
+        if store.is_none() && is_making() && callback.is_some() {
+            note_set_early();
+        }
         let in_place = store.and_then(|store| {
             // SAFETY: the caller's contract.
             unsafe { callbacks::in_place_of(store, ctx, command, callback) }
