@@ -202,7 +202,7 @@ pub unsafe extern "C-unwind" fn on_get(
                     }
                     // SAFETY: we hold the session.
                     if unsafe { store.has_tag(session.as_ptr()) } {
-                        connections::note_resumed(ssl, terms.rule);
+                        connections::note_resumed(ssl, true);
                     }
                     // SAFETY: the host passes a place for it. The reference is handed over.
                     unsafe { *copy = 0 };
@@ -388,7 +388,7 @@ pub unsafe extern "C-unwind" fn on_servername(
     // SAFETY: the application's callback, with the host's arguments.
     let answer = unsafe { callback(ssl, alert, argument) };
     // SAFETY: the host passes a live connection, inside its handshake.
-    if unsafe { still_holds(ssl) } {
+    if unsafe { may_go_on(ssl) } {
         return answer;
     }
     // SAFETY: the host passes a place for the alert.
@@ -423,27 +423,54 @@ pub unsafe extern "C-unwind" fn on_alpn(
     // SAFETY: the application's callback, with the host's arguments.
     let answer = unsafe { callback(ssl, chosen, chosen_len, offered, offered_len, argument) };
     // SAFETY: the host passes a live connection, inside its handshake.
-    match unsafe { still_holds(ssl) } {
+    match unsafe { may_go_on(ssl) } {
         true => answer,
         false => SSL_TLSEXT_ERR_ALERT_FATAL,
     }
 }
 
-/// Whether a connection still has the rule under which it was resumed, if it was.
+/// Whether a connection may go on, if it is resumed on a session of somebody else.
 ///
 /// # Safety
 /// * `ssl` is a live connection inside its handshake.
-unsafe fn still_holds(ssl: *mut SSL) -> bool {
+unsafe fn may_go_on(ssl: *mut SSL) -> bool {
     passage(true, || {
         // SAFETY: the caller's contract.
         let ctx = unsafe { session_context(ssl) }?;
         // SAFETY: the connection holds a reference to the context.
         let store = unsafe { attached(ctx) }?;
         // SAFETY: as above.
-        let holds = unsafe { alike::still_holds(store, ctx, ssl) };
-        if !holds {
+        let may = unsafe { alike::may_go_on(store, ctx, ssl) };
+        if !may {
             store.failed();
         }
-        Some(holds)
+        Some(may)
     })
+}
+
+/// A certificate callback of the application, and its argument.
+pub struct CertCallback {
+    /// The callback.
+    pub callback: unsafe extern "C-unwind" fn(ssl: *mut SSL, argument: *mut c_void) -> c_int,
+    /// What it is told.
+    pub argument: *mut c_void,
+}
+
+// SAFETY: both are only handed back to the application, in handshakes of any thread, as libssl does.
+unsafe impl Send for CertCallback {}
+
+/// The application chooses certificates for a connection, and may give it other rules: under which rule it begins is noted
+/// before, so that it is learned what the application makes of it.
+pub unsafe extern "C-unwind" fn on_cert(ssl: *mut SSL, argument: *mut c_void) -> c_int {
+    // SAFETY: what SSL_CTX_set_cert_cb has given to the host; its context keeps it, and the connection its context.
+    let CertCallback { callback, argument } = unsafe { &*argument.cast::<CertCallback>() };
+    passage((), || {
+        // SAFETY: the host passes a live connection.
+        let ctx = unsafe { session_context(ssl) }?;
+        // SAFETY: the connection holds a reference to the context; this thread is inside its handshake.
+        unsafe { alike::begins(attached(ctx)?, ctx, ssl) };
+        Some(())
+    });
+    // SAFETY: the application's callback, with its own argument.
+    unsafe { callback(ssl, *argument) }
 }

@@ -25,8 +25,8 @@ struct Connection {
     standing: AtomicU8,
     /// Under which rule and name it began; 0 where that was not noted. See [`super::alike`].
     began: AtomicU64,
-    /// A digest of the rule under which it was resumed, where that may yet change; 0 for none.
-    resumed_under: AtomicU64,
+    /// Whether it is being resumed on a session of somebody else, and its rule may yet change.
+    is_resumed: AtomicBool,
     /// A digest of the lists that were set for it alone, which no getter tells; 0 for none.
     lists: AtomicU64,
     /// Whether it has another setting of its own that no getter tells.
@@ -95,24 +95,21 @@ pub fn beginning(ssl: *const SSL) -> Option<u64> {
     (noted != 0).then_some(noted)
 }
 
-/// Notes under which rule a living connection is resumed, by a digest; 0 for none.
-pub fn note_resumed(ssl: *const SSL, rule: u64) {
-    if resumed_under(ssl) != rule {
+/// Notes whether a living connection is being resumed on a session of somebody else.
+pub fn note_resumed(ssl: *const SSL, is: bool) {
+    if is_resumed(ssl) != is {
         CONNECTIONS.enter(ssl.addr(), |connection| {
-            connection.resumed_under.store(rule, Ordering::Relaxed);
+            connection.is_resumed.store(is, Ordering::Relaxed);
         });
     }
 }
 
 /// What `note_resumed` has noted.
-pub fn resumed_under(ssl: *const SSL) -> u64 {
-    if CONNECTIONS.is_empty() {
-        return 0;
-    }
-    let known = CONNECTIONS.find(ssl.addr());
-    known.map_or(0, |connection| {
-        connection.resumed_under.load(Ordering::Relaxed)
-    })
+pub fn is_resumed(ssl: *const SSL) -> bool {
+    !CONNECTIONS.is_empty()
+        && CONNECTIONS
+            .find(ssl.addr())
+            .is_some_and(|connection| connection.is_resumed.load(Ordering::Relaxed))
 }
 
 /// Notes a list that a control command has set for a living connection.
@@ -171,7 +168,7 @@ pub fn forget(ssl: *const SSL) {
             .standing
             .store(Standing::New as u8, Ordering::Relaxed);
         connection.began.store(0, Ordering::Relaxed);
-        connection.resumed_under.store(0, Ordering::Relaxed);
+        connection.is_resumed.store(false, Ordering::Relaxed);
         connection.lists.store(0, Ordering::Relaxed);
         connection.is_apart.store(false, Ordering::Relaxed);
     });

@@ -166,6 +166,7 @@ unsafe extern "C-unwind" fn session_begins(
 ) {
     guard((), || {
         unannounced::forget(session);
+        unannounced::forget_tag(session);
         // SAFETY: the host that registered this function.
         owners::note(unsafe { told(host) }?, session);
         Some(())
@@ -182,6 +183,7 @@ unsafe extern "C-unwind" fn session_ends(
 ) {
     guard((), || {
         unannounced::forget(session);
+        unannounced::forget_tag(session);
         owners::forget(session);
         Some(())
     });

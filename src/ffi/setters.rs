@@ -18,6 +18,8 @@ use crate::host::inside::Inside;
 use crate::host::types::*;
 use crate::host::{images, locate, owners};
 
+type CertCallbackFunction = unsafe extern "C-unwind" fn(*mut SSL, *mut c_void) -> c_int;
+
 /// Notes something with a context, if it is in our care.
 ///
 /// # Safety
@@ -74,7 +76,21 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_cert_cb(
                     learned.has_cert_callback.store(true, Relaxed)
                 });
             }
-            host_of(ctx)?.passthrough.SSL_CTX_set_cert_cb?(ctx, callback, argument);
+            let set = host_of(ctx)?.passthrough.SSL_CTX_set_cert_cb?;
+            let kept = callback
+                .zip(attached(ctx))
+                .and_then(|(callback, store)| store.keep_cert_callback(callback, argument));
+            match kept {
+                Some(kept) => {
+                    let ours = callbacks::on_cert as CertCallbackFunction;
+                    set(
+                        ctx,
+                        Some(mem::transmute::<CertCallbackFunction, AnyCallback>(ours)),
+                        kept,
+                    );
+                }
+                None => set(ctx, callback, argument),
+            }
         }
         Some(())
     });

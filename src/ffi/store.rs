@@ -6,13 +6,14 @@
 //!
 //! No callback runs, and no session is freed, under a lock: the cache hands out what leaves it.
 
-use core::ffi::{c_int, c_long};
-use core::ptr;
+use core::ffi::{c_int, c_long, c_void};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::{mem, ptr};
 
 use super::alike::{Alike, Terms};
 use super::attach::called_by;
 use super::callback::Callback;
+use super::callbacks::CertCallback;
 use super::claims::Claims;
 use super::clearing::AutoClear;
 use super::ending::Ending;
@@ -32,6 +33,7 @@ use crate::host::abi::*;
 use crate::host::scratch::Origin;
 use crate::host::types::*;
 use crate::host::{Host, Libssl, SessionRef};
+use crate::lock::Lock;
 use crate::page;
 
 /// Enough that two threads rarely meet at one lock, few enough that an idle cache is small.
@@ -51,6 +53,9 @@ pub struct Store {
     pub get_callback: Callback<GetSessionCallback>,
     pub servername_callback: Callback<ServernameCallback>,
     pub alpn_callback: Callback<AlpnCallback>,
+    /// Every certificate callback that was set: connections keep the one that was in force when they were made.
+    #[allow(clippy::vec_box)] // the host has their addresses
+    cert_callbacks: Lock<Vec<Box<CertCallback>>>,
     pub(super) counters: Counters,
     /// How often a flush was asked for from outside, and done.
     pub(super) flushed: AtomicU64,
@@ -112,6 +117,7 @@ impl Store {
             get_callback: Callback::none(),
             servername_callback: Callback::none(),
             alpn_callback: Callback::none(),
+            cert_callbacks: Lock::new(Vec::new()),
             counters: Counters::default(),
             flushed: AtomicU64::new(page::flushes()),
             broken: AtomicBool::new(false),
@@ -141,6 +147,24 @@ impl Store {
             self.failed();
         }
         result
+    }
+
+    /// Keeps a certificate callback for as long as the context lives; `None` where that cannot be.
+    ///
+    /// # Safety
+    /// * `callback` is a function of the type of SSL_CTX_set_cert_cb's.
+    pub unsafe fn keep_cert_callback(
+        &self,
+        callback: AnyCallback,
+        argument: *mut c_void,
+    ) -> Option<*mut c_void> {
+        type Function = unsafe extern "C-unwind" fn(*mut SSL, *mut c_void) -> c_int;
+        // SAFETY: the caller's contract.
+        let callback = unsafe { mem::transmute::<AnyCallback, Function>(callback) };
+        let kept = Box::new(CertCallback { callback, argument });
+        let place = ptr::from_ref(&*kept).cast_mut().cast();
+        self.cert_callbacks.lock()?.push(kept);
+        Some(place)
     }
 
     pub(super) fn failed(&self) {

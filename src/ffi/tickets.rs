@@ -247,7 +247,7 @@ unsafe fn tag_to_cover<'a>(ssl: *mut SSL, makes: c_int) -> Option<Option<(&'a St
     // SAFETY: as above.
     let terms = unsafe { terms_of(store, ctx, ssl, makes != 0) };
     if makes == 0 {
-        connections::note_resumed(ssl, terms.rule);
+        connections::note_resumed(ssl, true);
     }
     let tag = covered(&terms, makes != 0);
     Some(Some((store, tag)))
@@ -340,7 +340,7 @@ impl Ticket<'_> {
         } else {
             match self.shared_keys_for_opening(name, iv) {
                 Some(found) => {
-                    connections::note_resumed(self.ssl, self.terms.rule);
+                    connections::note_resumed(self.ssl, true);
                     found
                 }
                 None => return Some(NO_KEY),

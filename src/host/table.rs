@@ -14,7 +14,6 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, time_t};
 use once_cell::race::OnceBox;
 
-use super::abi::CRYPTO_EX_INDEX_SSL_SESSION;
 use super::images::{Handle, Image};
 use super::inside::Inside;
 use super::scratch::{Origin, Scratch};
@@ -405,7 +404,6 @@ pub struct Host {
     pub tickets: Result<Tickets, &'static CStr>,
     /// Contexts of our own, for marking sessions.
     pub scratch: Scratch,
-    tag_index: OnceBox<c_int>,
     handle: Option<Handle>,
     /// Where we are told of its objects.
     pub hooked: Hooked,
@@ -447,7 +445,6 @@ impl Host {
             traits,
             tickets,
             scratch: Scratch::new(),
-            tag_index: OnceBox::new(),
             handle: None,
             hooked: Hooked::default(),
             tells: OnceBox::new(),
@@ -456,24 +453,6 @@ impl Host {
 
     pub(super) fn keep(&mut self, handle: Handle) {
         self.handle = Some(handle);
-    }
-
-    /// Under which index the tag of a session stands in its ex_data, where names are looked at; the first call registers
-    /// it. `None` where libcrypto has none to give.
-    pub fn tag_index(&self, libssl: &Libssl) -> Option<c_int> {
-        let register = || {
-            let (index, argument) = (libssl.CRYPTO_get_ex_new_index, ptr::null_mut());
-            // SAFETY: a number is kept there, which needs no callbacks.
-            let index =
-                unsafe { index(CRYPTO_EX_INDEX_SSL_SESSION, 0, argument, None, None, None) };
-            (index > 0).then(|| Box::new(index)).ok_or(())
-        };
-        self.tag_index.get_or_try_init(register).ok().copied()
-    }
-
-    /// The same, if it is registered.
-    pub fn known_tag_index(&self) -> Option<c_int> {
-        self.tag_index.get().copied()
     }
 
     /// A function of this library or of its libcrypto, by name.

@@ -21,7 +21,6 @@ mod verdicts;
 
 use core::ffi::{CStr, c_int};
 use core::hash::Hasher;
-use core::ptr;
 use std::hash::DefaultHasher;
 
 use self::learned::{Learned, was_set_early};
@@ -34,6 +33,7 @@ use super::attach::attached;
 use super::connections;
 use super::guard::{attempt, quietly};
 use super::store::Store;
+use super::unannounced;
 use crate::config::{TicketKeys, settings};
 use crate::host::Host;
 use crate::host::abi::*;
@@ -91,11 +91,10 @@ impl Tag {
         Self(tag)
     }
 
-    /// In the form of a pointer, which is not null.
-    fn as_mark(self) -> *mut core::ffi::c_void {
-        let [low, _] =
-            [0, 8].map(|at| u64::from_be_bytes(core::array::from_fn(|byte| self.0[at + byte])));
-        ptr::without_provenance_mut(low as usize | 1)
+    /// Half of it, which is not 0.
+    fn as_mark(self) -> u64 {
+        let [half, _] = [0, 8].map(|at| core::array::from_fn(|byte| self.0[at + byte]));
+        u64::from_be_bytes(half) | 1
     }
 }
 
@@ -108,8 +107,6 @@ pub struct Terms {
     pub tag: Option<Tag>,
     /// Whether only what its own login has cached counts.
     pub is_of_one_login: bool,
-    /// A digest of the rule in the tag; 0 without one.
-    pub rule: u64,
 }
 
 impl Terms {
@@ -118,7 +115,6 @@ impl Terms {
         client: Client::Anybody,
         tag: None,
         is_of_one_login: false,
-        rule: 0,
     };
 
     /// In doubt.
@@ -168,7 +164,7 @@ pub unsafe fn asked(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms {
     if !matters(store) {
         return Terms::ALONE;
     }
-    connections::note_resumed(ssl, 0); // what an earlier ClientHello has led to is over
+    connections::note_resumed(ssl, false); // what an earlier ClientHello has led to is over
     // SAFETY: the caller's contract; so for all calls below.
     let client = unsafe { Client::of_connection(store.host, ssl) };
     let doubt = Terms::doubtful(client);
@@ -194,7 +190,6 @@ pub unsafe fn asked(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms {
                 client: led_to.client,
                 tag: Some(Tag::of(&led_to, &name)),
                 is_of_one_login: login::is_of_one(traits, ssl),
-                rule: digest_of(&led_to),
             })
         })
     });
@@ -208,7 +203,8 @@ pub unsafe fn asked(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms {
 /// * As for [`asked`].
 pub unsafe fn begins(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) {
     // SAFETY: the caller's contract.
-    if !matters(store) || unsafe { (store.libssl.SSL_session_reused)(ssl) } == 1 {
+    let is_resumed = || unsafe { (store.libssl.SSL_session_reused)(ssl) } == 1;
+    if !matters(store) || connections::beginning(ssl).is_some() || is_resumed() {
         return;
     }
     attempt(|| {
@@ -240,8 +236,13 @@ pub unsafe fn made(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms {
         let traits = &store.host.traits;
         // SAFETY: the caller's contract.
         store.libssl.without_errors(|| unsafe {
-            let (rule, learned) = rule_of(store, ctx, ssl)?;
-            if learned.may_switch {
+            let (mut rule, learned) = rule_of(store, ctx, ssl)?;
+            if learned.may_switch && (store.libssl.SSL_session_reused)(ssl) == 1 {
+                // Not all callbacks run where a session is resumed: it goes on under the rule that it was asked for.
+                let known =
+                    connections::beginning(ssl).and_then(|key| store.alike.verdicts.get(key));
+                rule = known.unwrap_or(rule);
+            } else if learned.may_switch {
                 learn(store, ssl, rule);
             }
             if !is_made_by(store, ssl)? {
@@ -252,7 +253,6 @@ pub unsafe fn made(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms {
                 client: rule.client,
                 tag: Some(Tag::of(&rule, &name)),
                 is_of_one_login: login::is_of_one(traits, ssl),
-                rule: digest_of(&rule),
             })
         })
     });
@@ -278,31 +278,29 @@ unsafe fn is_made_by(store: &Store, ssl: *mut SSL) -> Option<bool> {
     })
 }
 
-/// Whether a connection that was resumed still has the rule under which it was: the program's callbacks, which have run
-/// since, may have given it another one. The handshake must not go on then, and it is learned what the name leads to.
+/// Whether a connection that was resumed on a session of somebody else may go on: the program's callbacks, which have run
+/// since, may demand a certificate that the session's client has never shown. It is learned then what the name leads to.
 ///
 /// # Safety
 /// * As for [`made`].
-pub unsafe fn still_holds(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> bool {
-    let resumed_under = connections::resumed_under(ssl);
+pub unsafe fn may_go_on(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> bool {
     // SAFETY: the caller's contract.
-    if resumed_under == 0 || unsafe { (store.libssl.SSL_session_reused)(ssl) } != 1 {
+    if !connections::is_resumed(ssl) || unsafe { (store.libssl.SSL_session_reused)(ssl) } != 1 {
         return true;
     }
-    let holds = attempt(|| {
+    let may = attempt(|| {
         store.libssl.without_errors(|| {
             // SAFETY: the caller's contract.
             unsafe {
-                let (rule, _) = rule_of(store, ctx, ssl)?;
-                let holds = digest_of(&rule) == resumed_under;
-                if !holds {
+                let may = is_made_by(store, ssl)?;
+                if !may && let Some((rule, _)) = rule_of(store, ctx, ssl) {
                     learn(store, ssl, rule);
                 }
-                Some(holds)
+                Some(may)
             }
         })
     });
-    holds == Some(true)
+    may == Some(true)
 }
 
 /// The terms of a session that the application adds by itself: those of a connection as the context would make it.
@@ -330,7 +328,6 @@ pub unsafe fn added(store: &Store, ctx: *mut SSL_CTX, session: *const SSL_SESSIO
                     client: rule.client,
                     tag: Some(Tag::of(&rule, &name)),
                     is_of_one_login: false,
-                    rule: digest_of(&rule),
                 }
                 .of_a_stranger(),
             )
@@ -406,11 +403,8 @@ unsafe fn rule_of(store: &Store, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Option<(Ru
 fn learn(store: &Store, ssl: *mut SSL, rule: Rule) {
     if let Some(key) = connections::beginning(ssl) {
         store.alike.verdicts.learn(key, rule);
+        connections::note_beginning(ssl, 0); // the next handshake begins anew
     }
-}
-
-fn digest_of(rule: &Rule) -> u64 {
-    hash(&[&rule.digest]) | 1
 }
 
 /// Of what a connection begins with.
@@ -442,11 +436,13 @@ impl Store {
     /// # Safety
     /// * `session` is a session of the store's host, alive during the call.
     pub unsafe fn note_tag(&self, session: *mut SSL_SESSION, terms: &Terms) {
-        let (Some(index), Some(tag)) = (self.host.tag_index(self.libssl), terms.tag) else {
-            return;
-        };
-        // SAFETY: the caller's contract; nobody follows the pointer. What is not noted is not resumed where that matters.
-        unsafe { (self.libssl.SSL_SESSION_set_ex_data)(session, index, tag.as_mark()) };
+        // What is not noted is not resumed where that matters.
+        if let Some(tag) = terms.tag {
+            attempt(|| {
+                unannounced::note_tag(session.cast(), tag.as_mark());
+                Some(())
+            });
+        }
     }
 
     /// Whether a session that the application answers for a ClientHello is for its name, where names are strict.
@@ -487,10 +483,7 @@ impl Store {
     /// # Safety
     /// * `session` is a session of the store's host, alive during the call.
     pub unsafe fn has_tag(&self, session: *const SSL_SESSION) -> bool {
-        self.host.known_tag_index().is_some_and(|index| {
-            // SAFETY: the caller's contract; the answer is only compared.
-            !unsafe { (self.libssl.SSL_SESSION_get_ex_data)(session, index) }.is_null()
-        })
+        unannounced::tag(session.cast()) != 0
     }
 
     /// Whether a session of this process may be given to a connection with these terms: one that came from another
@@ -499,15 +492,9 @@ impl Store {
     /// # Safety
     /// * `session` is a session of the store's host, alive during the call.
     pub unsafe fn is_for(&self, session: *const SSL_SESSION, terms: &Terms) -> bool {
-        let noted = self
-            .host
-            .known_tag_index()
-            .map_or(ptr::null_mut(), |index| {
-                // SAFETY: the caller's contract; the answer is only compared.
-                unsafe { (self.libssl.SSL_SESSION_get_ex_data)(session, index) }
-            });
+        let noted = unannounced::tag(session.cast());
         match terms.tag {
-            _ if noted.is_null() => !self.looks_at_names(),
+            _ if noted == 0 => !self.looks_at_names(),
             Some(tag) => noted == tag.as_mark(),
             None => false,
         }

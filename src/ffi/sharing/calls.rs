@@ -103,7 +103,7 @@ impl Store {
     /// Whether a session stays in its process: the application keeps data with it, or it carries the verdict on a
     /// certificate that connections of these terms are not asked for.
     fn has_to_stay(&self, session: &SessionRef, terms: &Terms) -> bool {
-        session.has_application_data(self.host)
+        session.has_application_data()
             || terms.client == Client::Anybody && session.has_peer_certificate(self.host)
     }
 
@@ -164,7 +164,7 @@ impl Store {
         let Some(share) = reach.share() else {
             return;
         };
-        let Some(key) = key_of(session).filter(|_| session.has_application_data(self.host)) else {
+        let Some(key) = key_of(session).filter(|_| session.has_application_data()) else {
             return;
         };
         let mark = session.digest();

@@ -91,7 +91,7 @@ impl Store {
                 Turn::Theirs | Turn::Over => {
                     // What is removed from now on is not to come back.
                     common.ballot.end(lot);
-                    self.keep_inherited(ctx, |session| session.has_application_data(self.host));
+                    self.keep_inherited(ctx, |session| session.has_application_data());
                 }
             },
             None => self.keep_inherited(ctx, |_| true), // nothing, unless there were no lots left
@@ -142,7 +142,7 @@ impl Store {
             if !is_cached() {
                 continue;
             }
-            let stays = session.has_application_data(self.host);
+            let stays = session.has_application_data();
             if left > 0 && !stays && self.give(&session, None, put) {
                 left -= 1;
                 // A removal takes the session from the own cache first, and from the region then.
@@ -150,7 +150,7 @@ impl Store {
                     self.remove_shared(share, &key);
                 }
             } else if !may() {
-                return self.keep_inherited(ctx, |session| session.has_application_data(self.host));
+                return self.keep_inherited(ctx, |session| session.has_application_data());
             } else {
                 let to = match self.remove_shared(share, &key) {
                     Some(_) => self.own_private(ctx),

@@ -64,7 +64,7 @@ fn kind(number: &str) -> &'static str {
 fn promised(row: &Row, protocol: Protocol) -> String {
     let kind = |expected| match expected {
         Expected::Nobody => "nobody",
-        Expected::Few | Expected::EveryOther => "some",
+        Expected::Few | Expected::EveryOther | Expected::Nearly => "some",
         Expected::All => "all",
     };
     let unset = row.unset.map_or("-", kind);

@@ -41,7 +41,7 @@ pub fn rows() -> Vec<Row> {
             },
         )
         .unset(Expected::Nobody)
-        .with(Setting::Group, Expected::All),
+        .with(Setting::Group, Expected::Nearly),
         Row::new(
             "Python ssl, a context for each connection",
             &[PYTHON, "--version"],

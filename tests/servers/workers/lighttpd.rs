@@ -35,6 +35,6 @@ ssl.openssl.ssl-conf-cmd = (\"Options\" => \"-SessionTicket\")
             },
         )
         .unset(Expected::Nobody)
-        .with(Setting::Force, Expected::All),
+        .with(Setting::Force, Expected::Nearly),
     ]
 }

@@ -26,8 +26,7 @@ pub fn rows() -> Vec<Row> {
             },
         )
         .over(&[Protocol::Tls12])
-        // The child of each connection configures the context anew, and so keeps what it makes to itself.
-        .unset(Expected::Nobody),
+        .unset(Expected::All),
         Row::new(
             "proftpd, FTPS data connections",
             VERSION,
