@@ -114,6 +114,10 @@ pub unsafe extern "C-unwind" fn SSL_set_cert_cb(
                     learned.has_cert_callback.store(true, Relaxed)
                 });
             }
+            if callback.is_some() {
+                // What it makes of a name is its own, and not that of the context's other connections.
+                note_apart(ssl);
+            }
             owners::host_of(ssl.cast())?.passthrough.SSL_set_cert_cb?(ssl, callback, argument);
         }
         Some(())

@@ -129,7 +129,6 @@ fn verify_callbacks(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     sink.function(function)?;
     if !argument.is_null() {
         // What lies there cannot be compared: equal only in processes that were forked with it.
-        sink.number(subject.learned_of_current().cert_verify_mark.load(Relaxed));
         sink.address(argument);
     }
     Some(())

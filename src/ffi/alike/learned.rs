@@ -3,13 +3,8 @@
 //! A program that finds the host's own setter by dlsym is not seen; it finds the rest of libssl there, too.
 
 use core::ffi::{c_int, c_void};
-use core::hash::BuildHasher;
 use core::ptr;
-use core::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering::Relaxed,
-};
-use std::hash::RandomState;
-use std::process;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering::Relaxed};
 
 use crate::lock::Lock;
 
@@ -51,8 +46,6 @@ pub struct Learned {
     pub cert_verify: AtomicPtr<c_void>,
     /// The argument of `cert_verify`.
     pub cert_verify_argument: AtomicPtr<c_void>,
-    /// A number that was drawn when that was set: two processes may each have set an argument of one address.
-    pub cert_verify_mark: AtomicU64,
     /// Whether the program is asked whether it resumes its own sessions.
     pub may_refuse: AtomicBool,
     /// Whether clients may show a key or a password in place of a certificate: PSK, SRP.
@@ -78,8 +71,6 @@ impl Learned {
     pub fn set_cert_verify(&self, function: *const c_void, argument: *mut c_void) {
         self.cert_verify.store(function.cast_mut(), Relaxed);
         self.cert_verify_argument.store(argument, Relaxed);
-        let mark = RandomState::new().hash_one(process::id());
-        self.cert_verify_mark.store(mark, Relaxed);
         self.changed();
     }
 
