@@ -331,7 +331,6 @@ pub unsafe fn in_place_of(
             learned
                 .has_servername_callback
                 .store(callback.is_some(), Ordering::Relaxed);
-            learned.changed();
             let ours: ServernameCallback = on_servername;
             // SAFETY: the host calls it as what the command takes.
             Some(

@@ -34,7 +34,6 @@ unsafe fn note(ctx: *mut SSL_CTX, note: impl FnOnce(&Learned)) {
     };
     attempt(|| {
         note(&store.alike.learned);
-        store.alike.learned.changed();
         Some(())
     });
 }
@@ -647,7 +646,6 @@ fn note_parameter(param: *mut X509_VERIFY_PARAM, note: impl Fn(&Learned)) {
             // SAFETY: the context is in the registry, and so alive; it may be ending, and its parameters are only compared.
             if !store.is_ending() && get.is_some_and(|get| unsafe { get(ctx) } == param) {
                 note(&store.alike.learned);
-                store.alike.learned.changed();
                 is_known = true;
             }
         });

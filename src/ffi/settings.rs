@@ -46,7 +46,6 @@ pub unsafe extern "C-unwind" fn SSL_CTX_ctrl(
             && let Some(store) = unsafe { attached(ctx) }
         {
             store.alike.learned.lists.set(command, list);
-            store.alike.learned.changed();
         }
         Some(answer)
     })

@@ -4,7 +4,7 @@
 
 use core::ffi::{c_int, c_void};
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering::Relaxed};
 
 use crate::lock::Lock;
 
@@ -40,8 +40,6 @@ pub fn was_set_early() -> bool {
 /// it serves races with libssl itself.
 #[derive(Default)]
 pub struct Learned {
-    /// How often a setter was called that decides who may resume.
-    pub changes: AtomicU32,
     /// What replaces the verification of certificates as a whole, and its argument; null where libssl does it.
     pub cert_verify: AtomicPtr<c_void>,
     /// The argument of `cert_verify`.
@@ -71,18 +69,11 @@ impl Learned {
     pub fn set_cert_verify(&self, function: *const c_void, argument: *mut c_void) {
         self.cert_verify.store(function.cast_mut(), Relaxed);
         self.cert_verify_argument.store(argument, Relaxed);
-        self.changed();
     }
 
     /// Notes a callback or hint by which clients may do without a certificate.
     pub fn note_secrets(&self) {
         self.knows_secrets.store(true, Relaxed);
-        self.changed();
-    }
-
-    /// Counts a change.
-    pub fn changed(&self) {
-        self.changes.fetch_add(1, Relaxed);
     }
 
     /// Whether the rules of a connection may change after libssl has asked for its session.
