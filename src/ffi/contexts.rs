@@ -10,6 +10,7 @@ use super::attach::{
     session_context, while_making,
 };
 use super::callbacks::version_of;
+use super::connections;
 use super::freeing;
 use super::guard::{passage, quietly};
 use super::hooks;
@@ -212,6 +213,9 @@ pub unsafe extern "C-unwind" fn SSL_free(ssl: *mut SSL) {
 pub unsafe extern "C-unwind" fn SSL_clear(ssl: *mut SSL) -> c_int {
     passage(0, || {
         let clear = owners::host_of(ssl.cast())?.passthrough.SSL_clear?;
+        if connections::beginning(ssl).is_some() {
+            connections::note_beginning(ssl, 0); // what the next handshake teaches is of how that one begins
+        }
         // SAFETY: the caller's contract.
         Some(freeing::while_ending(|| unsafe { clear(ssl) }))
     })
