@@ -96,13 +96,24 @@ pub unsafe fn carry(to: NonNull<u8>, from: NonNull<u8>, len: usize) -> bool {
         iov_len: len,
     };
     let (to, from) = (part(to), part(from));
-    // The thread's number, as the process's first thread, whose number the process has, may have ended.
+    // The thread's number, as the process's first thread, whose number the process has, may have ended. The call is made
+    // by its number, as ThreadSanitizer takes libc's function for a plain access: threads may copy into the same words at
+    // once, and a reader believes nothing that it finds there.
     // SAFETY: no arguments; then our own memory, by the caller's word, and a number of ours.
     let copied = unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
         let us = libc::syscall(libc::SYS_gettid) as libc::pid_t;
-        let copied = libc::process_vm_readv(us, &to, 1, &from, 1, 0);
+        let number = libc::SYS_process_vm_readv;
+        let copied = libc::syscall(
+            number,
+            us,
+            &raw const to,
+            1_usize,
+            &raw const from,
+            1_usize,
+            0_usize,
+        );
         *errno = before;
         copied
     };
