@@ -10,13 +10,23 @@ enum { GENERATIONS = 24 };
 
 static time_t ahead;
 
-time_t time(time_t *place)
+/* OpenSSL asks the one before 3.2 and the other since. */
+int gettimeofday(struct timeval *place, void *zone)
 {
     struct timespec now;
-    NEED(clock_gettime(CLOCK_REALTIME, &now) == 0);
+    NEED(zone == NULL && clock_gettime(CLOCK_REALTIME, &now) == 0);
+    place->tv_sec = now.tv_sec + ahead;
+    place->tv_usec = now.tv_nsec / 1000;
+    return 0;
+}
+
+time_t time(time_t *place)
+{
+    struct timeval now;
+    gettimeofday(&now, NULL);
     if (place != NULL)
-        *place = now.tv_sec + ahead;
-    return now.tv_sec + ahead;
+        *place = now.tv_sec;
+    return now.tv_sec;
 }
 
 /* Whether a client of one worker is resumed at another. */

@@ -146,8 +146,8 @@ fn tier_sees_bytes_alone() {
         "crate::config",
         "SSL_SESSION",
         "once_cell::sync",
-    "once_cell::unsync",
-    "OnceLock",
+        "once_cell::unsync",
+        "OnceLock",
         "std::env",
     ];
     let files: Vec<_> = files

@@ -22,7 +22,9 @@ enum {
     WAY_EXTERNAL = 64,   /* an application's own callbacks that hand everything to everybody: no way of ours */
     ONLY_WITH_NAME = WAY_GROUP | WAY_FORCED | WAY_TICKETS,
     NOT_FORKED = WAY_GROUP | WAY_NAMED | WAY_FORCED | WAY_TICKETS | WAY_NAMED_TICKETS,
-    NOWHERE = WAY_FORK | WAY_GROUP | WAY_NAMED | WAY_FORCED | WAY_TICKETS | WAY_NAMED_TICKETS
+    NOWHERE = WAY_FORK | WAY_GROUP | WAY_NAMED | WAY_FORCED | WAY_TICKETS | WAY_NAMED_TICKETS,
+    /* A name or an e-mail address that a certificate has to have: OpenSSL 4.0 does not tell how long a connection's is. */
+    NEEDS_A_NAME = OPENSSL_VERSION_MAJOR >= 4 ? NOWHERE : 0
 };
 
 /* Of an attribute. */

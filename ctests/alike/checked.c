@@ -203,6 +203,8 @@ static void policy(SSL_CTX *ctx, int variant)
     NEED(X509_VERIFY_PARAM_add0_policy(parameters(ctx), OBJ_txt2obj(names[variant], 1)));
 }
 
+#define SECOND_NEEDS .apart = { 0, NEEDS_A_NAME }, .why = "4.0 does not tell its length"
+#define BOTH_NEED .apart = { NEEDS_A_NAME, NEEDS_A_NAME }, .why = "4.0 does not tell its length"
 #define NO_GETTER .apart = { 0, NOWHERE }, .why = "it has no getter"
 
 const Attribute checked_attributes[] = {
@@ -210,7 +212,7 @@ const Attribute checked_attributes[] = {
     { "trusted store/purpose", ASKS | KNOWN_BY_PROCESS, .context = store_purpose, NO_GETTER },
     { "trusted store/trust", ASKS | KNOWN_BY_PROCESS, .context = store_trust, NO_GETTER },
     { "trusted store/depth", ASKS, .context = store_depth },
-    { "trusted store/host name", ASKS, .context = store_name },
+    { "trusted store/host name", ASKS, .context = store_name, SECOND_NEEDS },
     { "trusted store/verify_cb", ASKS, .context = store_verify_cb },
     { "trusted store/verify", ASKS, .context = store_verify },
     { "trusted store/get_issuer", ASKS, .context = store_get_issuer },
@@ -227,12 +229,12 @@ const Attribute checked_attributes[] = {
     { "verification parameters/trust by SSL_CTX_set_trust", ASKS, .context = trust },
     { "verification parameters/trust", ASKS, .context = trust_by_parameters },
     { "verification parameters/auth level", ASKS, .context = auth_level },
-    { "verification parameters/host name", ASKS, .context = host_name },
-    { "verification parameters/another host name", ASKS, .context = other_host_name },
-    { "verification parameters/one more host name", ASKS, .context = one_more_host_name },
-    { "verification parameters/host flags", ASKS, .context = host_flags },
-    { "verification parameters/e-mail", ASKS, .context = email },
-    { "verification parameters/another e-mail", ASKS, .context = other_email },
+    { "verification parameters/host name", ASKS, .context = host_name, SECOND_NEEDS },
+    { "verification parameters/another host name", ASKS, .context = other_host_name, BOTH_NEED },
+    { "verification parameters/one more host name", ASKS, .context = one_more_host_name, BOTH_NEED },
+    { "verification parameters/host flags", ASKS, .context = host_flags, BOTH_NEED },
+    { "verification parameters/e-mail", ASKS, .context = email, SECOND_NEEDS },
+    { "verification parameters/another e-mail", ASKS, .context = other_email, BOTH_NEED },
     { "verification parameters/address", ASKS, .context = address },
     { "verification parameters/another address", ASKS, .context = other_address },
     { "verification parameters/time", ASKS, .context = at_time },

@@ -152,6 +152,18 @@ static void other_option(SSL_CTX *ctx, int variant)
         SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
 }
 
+static int refuses_nothing(SSL *server, int is_forward_secure)
+{
+    (void)server;
+    return is_forward_secure < 0;
+}
+
+static void may_refuse(SSL_CTX *ctx, int variant)
+{
+    if (variant)
+        SSL_CTX_set_not_resumable_session_callback(ctx, refuses_nothing);
+}
+
 static SSL_CTX *with_properties(int variant)
 {
     return SSL_CTX_new_ex(NULL, variant ? "?provider=default" : NULL, TLS_method());
@@ -195,6 +207,7 @@ const Attribute own_attributes[] = {
     { "groups and signature algorithms/clients' signatures", ASKS, .context = signatures_of_clients },
     { "options/preference", .context = option },
     { "options/renegotiation", .context = other_option },
+    { "not-resumable callback", .context = may_refuse, .apart = { 0, NOWHERE }, .why = "what it will refuse is not seen" },
     { "provider query/properties", .make = with_properties },
     { "provider query/library context", .make = in_library, .apart = { 0, NOT_FORKED },
       .why = "what providers it has is not told" },
