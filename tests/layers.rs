@@ -198,6 +198,14 @@ fn page_knows_no_layer() {
 }
 
 #[test]
+fn sys_knows_no_other_room() {
+    let rooms =
+        ["cache", "config", "ffi", "host", "page", "tier"].map(|room| format!("crate::{room}"));
+    let rooms = rooms.each_ref().map(String::as_str);
+    assert_eq!(forbidden(&sources("sys"), &rooms), Vec::<Breach>::new());
+}
+
+#[test]
 fn only_ffi_is_seen_from_c() {
     assert_eq!(defines_for_c(&sources("")), Vec::<Breach>::new());
 }

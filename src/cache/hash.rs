@@ -18,7 +18,7 @@ use std::hash::{BuildHasher, RandomState};
 use once_cell::race::OnceBox;
 
 use super::key::{Key, WORDS};
-use crate::uncancelled::Uncancelled;
+use crate::sys::uncancelled::Uncancelled;
 
 /// The random numbers of a process.
 pub(super) struct Hash {

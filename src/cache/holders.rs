@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::segments::Segments;
 use super::slab::NIL;
-use crate::lock::Lock;
+use crate::sys::lock::Lock;
 
 const PARTS_LOG2: u32 = 5;
 

@@ -22,7 +22,7 @@ use super::key::Key;
 use super::queues::Moment;
 use super::segments::Segments;
 use super::slab::{HASH_BITS, NIL, Slab, kept_of};
-use crate::prefetch::prefetch;
+use crate::sys::prefetch::prefetch;
 
 /// Buckets that are never joined: below this there is nothing to gain.
 const FEWEST: u32 = 16;

@@ -14,7 +14,7 @@ use super::key::{Key, Parts};
 use super::queues::{Moment, Rank};
 use super::ring::Links;
 use super::segments::Segments;
-use crate::prefetch::prefetch;
+use crate::sys::prefetch::prefetch;
 
 /// No position.
 pub(super) const NIL: u32 = u32::MAX;

@@ -17,7 +17,7 @@ use once_cell::race::OnceBox;
 use super::hash::Hash;
 use super::key::Key;
 use super::shard::Shard;
-use crate::lock::Lock;
+use crate::sys::lock::Lock;
 
 /// Shards beyond this spread nothing more.
 const SHARDS_MOST: usize = 1024;

@@ -25,9 +25,9 @@ use std::path::PathBuf;
 
 use once_cell::race::OnceBox;
 
-use crate::privilege::is_privileged;
-use crate::say::{self, Topic};
-use crate::uncancelled::Uncancelled;
+use crate::sys::privilege::is_privileged;
+use crate::sys::say::{self, Topic};
+use crate::sys::uncancelled::Uncancelled;
 use values::Refusal;
 
 /// What every variable of ours begins with.

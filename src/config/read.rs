@@ -12,7 +12,7 @@ use super::nearest::nearest;
 use super::toml::Entry;
 use super::values::Refusal;
 use super::{PREFIX, SETTINGS, Setting, Settings};
-use crate::privilege::is_privileged;
+use crate::sys::privilege::is_privileged;
 
 /// Where settings come from.
 pub struct Sources {

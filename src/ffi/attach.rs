@@ -23,7 +23,7 @@ use crate::host::inside::Inside;
 use crate::host::scratch::Origin;
 use crate::host::types::*;
 use crate::host::{Host, Libssl, images, locate, owners};
-use crate::lock::watch_forks;
+use crate::sys::lock::watch_forks;
 
 /// Gives a context that its application has just made a cache of ours. Where that fails the context keeps
 /// the host's.

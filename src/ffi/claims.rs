@@ -9,7 +9,7 @@ use core::mem;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cache::Key;
-use crate::lock::Lock;
+use crate::sys::lock::Lock;
 
 /// Seconds after which a claim lapses that nobody released: a handshake goes from the look-up to the removal
 /// in one step.

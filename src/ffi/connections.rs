@@ -2,7 +2,7 @@
 //! client, and what decides with whom it shares.
 //!
 //! Not in its ex_data: that is the program's, and a QUIC connection's is used by two threads at once. It is kept
-//! [beside](crate::side_table) the connection, from the call that has something to keep until [`super::hooks`] tells that
+//! [beside](crate::sys::side_table) the connection, from the call that has something to keep until [`super::hooks`] tells that
 //! the connection is freed.
 
 use core::ffi::c_int;
@@ -14,7 +14,7 @@ use std::hash::DefaultHasher;
 
 use crate::cache::Standing;
 use crate::host::types::{SSL, SSL_CTX};
-use crate::side_table::SideTable;
+use crate::sys::side_table::SideTable;
 
 /// All that is known of one connection. Nothing is ordered by it: a connection is used by one thread at a time.
 #[derive(Default)]

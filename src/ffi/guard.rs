@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::panic::{self, AssertUnwindSafe};
 use std::{process, thread};
 
-use crate::uncancelled::Uncancelled;
+use crate::sys::uncancelled::Uncancelled;
 
 /// Runs an entry that calls no code of the application; `failure` is what C gets where it answers `None` or panics.
 pub fn guard<T>(failure: T, entry: impl FnOnce() -> Option<T>) -> T {

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::lock::Lock;
+use crate::sys::lock::Lock;
 
 /// What tells the sessions of one application from another's.
 pub struct IdContext {

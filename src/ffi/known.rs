@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::store::Store;
 use crate::host::types::SSL_CTX;
-use crate::side_table::SideTable;
+use crate::sys::side_table::SideTable;
 
 /// Null where the context is not in our care, [`waiting`] where it may come to be; else a reference to its store.
 type Known = AtomicPtr<Store>;

@@ -19,9 +19,9 @@ use crate::config::{SETTINGS, settings};
 use crate::host::Host;
 use crate::host::abi::*;
 use crate::host::types::SSL_CTX;
-use crate::lock::{lock_waits, this_process};
 use crate::page::figures::{ATTRIBUTES_MOST, NUMBER};
 use crate::page::{self, About, Context, Figure, Sums};
+use crate::sys::lock::{lock_waits, this_process};
 
 const _: () = assert!(ATTRIBUTES.len() <= ATTRIBUTES_MOST);
 

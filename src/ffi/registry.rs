@@ -14,7 +14,7 @@ use super::local::{self, FIRST_LISTED};
 use super::store::{Store, key_of};
 use crate::host::types::SSL_CTX;
 use crate::host::{Host, SessionRef, locate};
-use crate::lock::Lock;
+use crate::sys::lock::Lock;
 
 /// By the address of the context.
 struct Stores {

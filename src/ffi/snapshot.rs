@@ -25,7 +25,7 @@ use crate::cache::BATCH;
 use crate::host::table::{LhCompare, LhHash, LhVisit, LhVisitArg};
 use crate::host::types::{OPENSSL_LHASH, SSL_CTX, SSL_SESSION};
 use crate::host::{Host, Libssl, SessionRef, locate};
-use crate::lock::Lock;
+use crate::sys::lock::Lock;
 
 /// For how many seconds a superseded table stays at least, ...
 const STAY_SECONDS: c_long = 60;

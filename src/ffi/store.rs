@@ -33,8 +33,8 @@ use crate::host::abi::*;
 use crate::host::scratch::Origin;
 use crate::host::types::*;
 use crate::host::{Host, Libssl, SessionRef};
-use crate::lock::Lock;
 use crate::page;
+use crate::sys::lock::Lock;
 
 /// Enough that two threads rarely meet at one lock, few enough that an idle cache is small.
 const SHARDS_A_PROCESSOR: usize = 4;

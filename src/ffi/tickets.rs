@@ -37,7 +37,7 @@ use crate::host::abi::*;
 use crate::host::table::Tickets;
 use crate::host::tickets::{Iv, Key, KeyName, Keys, Pair};
 use crate::host::types::*;
-use crate::lock::Lock;
+use crate::sys::lock::Lock;
 use crate::tier::{
     FreshKey, KEY_PAGE_BYTES, LONGEST_LIFETIME, PAGE_BYTES, TicketKey, TicketKeys, Undumped,
 };

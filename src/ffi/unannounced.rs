@@ -5,7 +5,7 @@ use core::ffi::c_void;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::host::SessionRef;
-use crate::side_table::SideTable;
+use crate::sys::side_table::SideTable;
 
 /// Those that are alive: as many as this process has taken from others.
 static UNANNOUNCED: SideTable<(), 4096> = SideTable::new();

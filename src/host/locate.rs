@@ -18,7 +18,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use super::images::{self, Handle, Image, Located};
 use super::table::{Host, Libssl};
 use super::types::SSL_METHOD;
-use crate::say::{self, Topic};
+use crate::sys::say::{self, Topic};
 
 /// A function that every libssl has, that we do not export, and that no other library has a reason to
 /// stand in for.

@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use super::images;
 use super::locate::{self, MAX_HOSTS};
 use super::table::Host;
-use crate::side_table::SideTable;
+use crate::sys::side_table::SideTable;
 
 /// The number of the host.
 type Owner = AtomicUsize;

@@ -14,7 +14,7 @@ use super::inside::Inside;
 use super::session::SessionRef;
 use super::table::Libssl;
 use super::types::{OSSL_LIB_CTX, SSL_CTX};
-use crate::lock::this_process;
+use crate::sys::lock::this_process;
 
 /// Several, so that threads rarely meet at one; a power of two.
 const CONTEXTS: usize = 8;

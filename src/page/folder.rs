@@ -11,8 +11,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::reading::{Reading, was_given_up};
-use crate::mapping::uninterrupted;
-use crate::privilege::is_privileged;
+use crate::sys::mapping::uninterrupted;
+use crate::sys::privilege::is_privileged;
 
 /// What the name of each file ends in.
 pub const SUFFIX: &str = ".page";

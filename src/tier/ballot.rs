@@ -3,8 +3,8 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::io;
 
-use crate::lock::{Lock, this_process};
-use crate::mapping::Mapping;
+use crate::sys::lock::{Lock, this_process};
+use crate::sys::mapping::Mapping;
 
 /// Numbered lots in memory that all descendants of a process share; of each, one process draws the winner.
 pub struct Ballot {

@@ -13,7 +13,7 @@ use super::layout::header;
 use super::memory::Memory;
 use super::realms::Term;
 use crate::cache::{Expiry, Key};
-use crate::mapping::uninterrupted;
+use crate::sys::mapping::uninterrupted;
 
 /// Words of a key, its realm, and the realm's place and generation.
 const WORDS: usize = 8;

@@ -29,7 +29,7 @@ use super::identity::boot;
 use super::layout::{LEAST_BYTES, Layout, MAGIC, PAGE, REALMS, VERSION, header};
 use super::memory::{Memory, NOWHERE};
 use super::region::{initialise, is_ready};
-use crate::mapping::{check_file_limit, uninterrupted};
+use crate::sys::mapping::{check_file_limit, uninterrupted};
 
 /// How often, and how far apart, the file's lock is tried: 2 s in all, as whoever makes the file has to have all its
 /// blocks. It is the time of starting, and of no handshake.

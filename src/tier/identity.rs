@@ -10,8 +10,8 @@ use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::digest::mix;
-use crate::lock::this_process;
-use crate::mapping::uninterrupted;
+use crate::sys::lock::this_process;
+use crate::sys::mapping::uninterrupted;
 
 /// Linux gives no id that is longer.
 const PID_BITS: u32 = 22;

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::io;
 use std::os::fd::RawFd;
 
-use crate::mapping::Mapping;
+use crate::sys::mapping::Mapping;
 
 /// A word of the header that nothing else uses.
 pub(super) const NOWHERE: usize = 8;

@@ -19,7 +19,7 @@ use super::record::Record;
 use super::removals::Removals;
 use super::shard::Shard;
 use super::share::Share;
-use crate::lock::watch_forks;
+use crate::sys::lock::watch_forks;
 
 /// One piece of memory that many processes use at the same time, for the records of many realms.
 pub struct Region {

@@ -6,7 +6,7 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 use std::io;
 
-use crate::mapping::Mapping;
+use crate::sys::mapping::Mapping;
 
 /// A value in a mapping of its own.
 pub struct Undumped<T> {

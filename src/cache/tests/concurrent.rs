@@ -6,7 +6,7 @@ use std::thread;
 
 use super::*;
 use crate::cache::Outcome;
-use crate::random::Random;
+use crate::sys::random::Random;
 
 const THREADS: u64 = 8;
 

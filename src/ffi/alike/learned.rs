@@ -6,7 +6,7 @@ use core::ffi::{c_int, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering::Relaxed};
 
-use crate::lock::Lock;
+use crate::sys::lock::Lock;
 
 /// Whether some code of this process has set the purpose, the trust or the policies of verification parameters itself.
 /// libssl's own setters are told apart from it; of which parameters it was, and with what result, nobody can ask.

@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use crate::host::table::Traits;
 use crate::host::types::SSL;
-use crate::lock::{Lock, this_process};
+use crate::sys::lock::{Lock, this_process};
 
 /// Whether this process is known to serve many clients; for good, but for processes that are forked from it.
 static MANY: AtomicBool = AtomicBool::new(false);

@@ -18,7 +18,7 @@ use super::subject::Subject;
 use crate::host::table::Traits;
 use crate::host::types::*;
 use crate::host::{Host, images};
-use crate::lock::Lock;
+use crate::sys::lock::Lock;
 
 /// Takes what an attribute consists of.
 pub trait Sink {

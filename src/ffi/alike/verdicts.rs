@@ -4,7 +4,7 @@
 //! process. A name of which nothing is known yet leads nowhere; the full handshake that follows teaches it.
 
 use super::look::Rule;
-use crate::lock::Lock;
+use crate::sys::lock::Lock;
 
 /// Names, with the rules that connections begin under, of which it is known what they lead to: at first, ...
 const PLACES_FIRST: usize = 16;

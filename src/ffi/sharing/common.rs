@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use once_cell::race::OnceBox;
 
 use crate::config::settings;
-use crate::lock::{Lock, this_process, watch_forks};
-use crate::say::{self, Topic};
+use crate::sys::lock::{Lock, this_process, watch_forks};
+use crate::sys::say::{self, Topic};
 use crate::tier::{Ballot, Realm, Region, Share};
 
 /// How often this process, and those that it descends from, have forked since the region was made.

@@ -36,7 +36,7 @@ use super::guard::{attempt, quietly};
 use super::store::Store;
 use crate::config::{Group, Settings, TicketKeys, settings};
 use crate::host::types::SSL_CTX;
-use crate::lock::Lock;
+use crate::sys::lock::Lock;
 use crate::tier::{Lot, Realm, Region, Share};
 pub use calls::any_is_shared;
 pub use common::{Common, common, is_named, make_early};

@@ -8,7 +8,7 @@ use crate::ffi::local::Local;
 use crate::ffi::store::{Store, Usage, expiry_of, key_of, now};
 use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
-use crate::lock::{Lock, this_process};
+use crate::sys::lock::{Lock, this_process};
 
 /// What stays, by who may use it up.
 pub(super) struct Private {

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use super::memory::Memory;
 use super::{Realm, Region, Share};
 use crate::cache::{Expiry, Key, Standing};
-use crate::random::Random;
+use crate::sys::random::Random;
 
 /// TLS1_3_VERSION
 const TLS13: i32 = 0x0304;

@@ -4,8 +4,8 @@ use core::fmt;
 use core::mem;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use crate::mapping::check_file_limit;
-use crate::uncancelled::Uncancelled;
+use crate::sys::mapping::check_file_limit;
+use crate::sys::uncancelled::Uncancelled;
 
 /// What a line is about. Each is spoken of once, so that a server which meets the same trouble with every
 /// connection does not fill its log with it; a forked process goes on where its parent was.

@@ -17,8 +17,8 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::thread;
 use std::time::Duration;
 
-use crate::mapping::Mapping;
-use crate::uncancelled::Uncancelled;
+use crate::sys::mapping::Mapping;
+use crate::sys::uncancelled::Uncancelled;
 
 /// What protects a `T`. Where the lock is lost, or a thread panicked while it held it, there is no `T` any more.
 pub struct Lock<T> {

@@ -1,0 +1,21 @@
+//! What the platform gives: the C library, the kernel and the processor, as the other rooms use them.
+//!
+//! * [`lock`]: a mutex that survives a fork, and the number of this process along its line of forks.
+//! * `mapping`: memory from the kernel, the limit of file sizes, and interrupted calls.
+//! * `side_table`: values that are kept beside objects of the host, by their addresses.
+//! * `prefetch`: hints to the processor.
+//! * `uncancelled`: keeps pthread_cancel waiting.
+//! * `privilege`: whether the environment may be believed.
+//! * `say`: the few lines that the library may write on stderr.
+//!
+//! This room knows no other.
+
+pub mod lock;
+pub(crate) mod mapping;
+pub(crate) mod prefetch;
+pub(crate) mod privilege;
+#[cfg(test)]
+pub(crate) mod random;
+pub(crate) mod say;
+pub(crate) mod side_table;
+pub(crate) mod uncancelled;
