@@ -50,7 +50,7 @@ fn header() -> String {
     // What Rust calls safety is to C the caller's half of the contract.
     String::from_utf8(text)
         .expect("cbindgen writes UTF-8")
-        .replace(" * # Safety\n", " * The caller sees to it that:\n")
+        .replace(" * # Safety\n", " * The caller must ensure that\n")
 }
 
 /// Each name of a version script, with its node.
@@ -73,7 +73,7 @@ fn exported(map: &str) -> impl Iterator<Item = (&str, &str)> {
 /// <openssl/ssl.h> has some of our functions as macros, which would spoil their declarations.
 fn functions_not_macros<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut text = String::from(
-        "\n/* Macros in <openssl/ssl.h>, functions here: a caller that is not compiled from C needs those. */\n",
+        "\n/* <openssl/ssl.h> defines these as macros. Here they are functions, for callers that are not compiled from C. */\n",
     );
     for name in names.filter(|name| name.starts_with("SSL_CTX_")) {
         text += &format!("#undef {name}\n");

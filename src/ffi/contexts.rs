@@ -93,10 +93,12 @@ pub unsafe extern "C-unwind" fn SSL_CTX_flush_sessions(ctx: *mut SSL_CTX, tm: c_
     });
 }
 
-/// Removes expired sessions: a synonym of SSL_CTX_flush_sessions, documented up to OpenSSL 1.0.2 and in no
-/// libssl since SSLeay. tm is in seconds since the epoch: every session whose time plus timeout is before
-/// it leaves, is marked not resumable, and the remove callback is called with it; 0 removes all. Nothing
-/// happens where ctx is NULL.
+/// Removes the expired sessions from the cache of a context. A synonym of SSL_CTX_flush_sessions, documented up to
+/// OpenSSL 1.0.2 and missing from every libssl since SSLeay.
+///
+/// tm is in seconds since the epoch: each session whose time plus timeout lies before it leaves the cache, is marked
+/// not resumable, and the remove callback is called with it. If tm is 0, all sessions are removed. If ctx is NULL,
+/// nothing happens.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.

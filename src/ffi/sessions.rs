@@ -69,11 +69,11 @@ pub unsafe extern "C-unwind" fn SSL_CTX_remove_session(
     })
 }
 
-/// Adds a session to the cache of a context: a synonym of SSL_CTX_add_session, documented up to OpenSSL 1.0.1
-/// and in no libssl since SSLeay.
+/// Adds a session to the cache of a context. A synonym of SSL_CTX_add_session, documented up to OpenSSL 1.0.1 and
+/// missing from every libssl since SSLeay.
 ///
-/// Returns 1 where the session was added, and the cache has taken a reference of its own. Returns 0 where it
-/// was not: the cache has this very object already, an argument is NULL, or the session has no id.
+/// Returns 1 if the session was added; the cache then holds a reference of its own. Returns 0 if the cache already
+/// has this very object, the session has no id, or an argument is NULL. The caller keeps its reference either way.
 ///
 /// # Safety
 /// * `ctx` is null or a live context, `session` null or a live session of the same library.
@@ -86,12 +86,12 @@ pub unsafe extern "C-unwind" fn SSL_add_session(
     unsafe { SSL_CTX_add_session(ctx, session) }
 }
 
-/// Removes a session from the cache of a context: a synonym of SSL_CTX_remove_session, documented up to
-/// OpenSSL 1.0.1 and in no libssl since SSLeay.
+/// Removes a session from the cache of a context. A synonym of SSL_CTX_remove_session, documented up to OpenSSL 1.0.1
+/// and missing from every libssl since SSLeay.
 ///
-/// Returns 1 where a session with this id was cached: the cache's reference is given back. Returns 0 where
-/// none was. Either way the session is marked not resumable and the remove callback is called with it,
-/// unless an argument is NULL or the session has no id. The caller's own reference stays the caller's.
+/// Returns 1 if a session with this id was cached; the cache releases its reference. Returns 0 if there was none.
+/// In both cases the session is marked not resumable and the remove callback is called with it, unless an argument is
+/// NULL or the session has no id. The caller keeps its reference either way.
 ///
 /// # Safety
 /// * `ctx` is null or a live context, `session` null or a live session of the same library.

@@ -259,10 +259,10 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_get_get_cb(
     })
 }
 
-/// Enables or disables session caching: mode is a sum of SSL_SESS_CACHE_* flags. The default is
+/// Sets the mode of the session cache of ctx: mode is a sum of SSL_SESS_CACHE_* flags. The default is
 /// SSL_SESS_CACHE_SERVER.
 ///
-/// Returns the mode before; 0 where ctx is NULL.
+/// Returns the previous mode, or 0 if ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -282,7 +282,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_session_cache_mode(
     }
 }
 
-/// Returns the mode as it was set; 0 where ctx is NULL.
+/// Returns the mode of the session cache as the program has set it, or 0 if ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -299,10 +299,10 @@ pub unsafe extern "C-unwind" fn SSL_CTX_get_session_cache_mode(ctx: *mut SSL_CTX
     }
 }
 
-/// Sets how many sessions the cache of ctx may hold; 0 for no limit. The default is 20480. Where it holds
-/// more, they leave when the next session is added.
+/// Sets the number of sessions that the cache of ctx may hold; 0 means no limit. The default is 20480. If the
+/// cache holds more, those in excess leave when the next session is added.
 ///
-/// Returns the size before; 0, without a change, where size is negative or ctx is NULL.
+/// Returns the previous size. Returns 0, and changes nothing, if size is negative or ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -322,7 +322,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_set_cache_size(
     }
 }
 
-/// Returns how many sessions the cache of ctx may hold; 0 for no limit, and where ctx is NULL.
+/// Returns the number of sessions that the cache of ctx may hold. Returns 0 if there is no limit or ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -339,8 +339,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_get_cache_size(ctx: *mut SSL_CTX) -
     }
 }
 
-/// Returns how many sessions the cache of ctx holds.
-/// 0 where ctx is NULL.
+/// Returns the number of sessions in the cache of ctx, or 0 if ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -350,8 +349,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_number(ctx: *mut SSL_CTX) -> c_long
     unsafe { setting(ctx, SSL_CTRL_SESS_NUMBER, 0, c"SSL_CTX_sess_number") }
 }
 
-/// Returns how many handshakes were begun as a client.
-/// 0 where ctx is NULL.
+/// Returns the number of handshakes begun as a client, or 0 if ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -361,8 +359,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_connect(ctx: *mut SSL_CTX) -> c_lon
     unsafe { setting(ctx, SSL_CTRL_SESS_CONNECT, 0, c"SSL_CTX_sess_connect") }
 }
 
-/// Returns how many handshakes were completed as a client.
-/// 0 where ctx is NULL.
+/// Returns the number of handshakes completed as a client, or 0 if ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -379,8 +376,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_connect_good(ctx: *mut SSL_CTX) -> 
     }
 }
 
-/// Returns how many renegotiations were begun as a client.
-/// 0 where ctx is NULL.
+/// Returns the number of renegotiations begun as a client, or 0 if ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -397,8 +393,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_connect_renegotiate(ctx: *mut SSL_C
     }
 }
 
-/// Returns how many handshakes were begun as a server.
-/// 0 where ctx is NULL.
+/// Returns the number of handshakes begun as a server, or 0 if ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -408,8 +403,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_accept(ctx: *mut SSL_CTX) -> c_long
     unsafe { setting(ctx, SSL_CTRL_SESS_ACCEPT, 0, c"SSL_CTX_sess_accept") }
 }
 
-/// Returns how many handshakes were completed as a server.
-/// 0 where ctx is NULL.
+/// Returns the number of handshakes completed as a server, or 0 if ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -426,8 +420,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_accept_good(ctx: *mut SSL_CTX) -> c
     }
 }
 
-/// Returns how many renegotiations were begun as a server.
-/// 0 where ctx is NULL.
+/// Returns the number of renegotiations begun as a server, or 0 if ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -444,8 +437,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_accept_renegotiate(ctx: *mut SSL_CT
     }
 }
 
-/// Returns how many sessions were resumed, from whichever cache.
-/// 0 where ctx is NULL.
+/// Returns the number of resumed sessions, whichever cache they came from, or 0 if ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -455,8 +447,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_hits(ctx: *mut SSL_CTX) -> c_long {
     unsafe { setting(ctx, SSL_CTRL_SESS_HIT, 0, c"SSL_CTX_sess_hits") }
 }
 
-/// Returns how many sessions the application's get callback had.
-/// 0 where ctx is NULL.
+/// Returns the number of sessions that the program's get callback has returned, or 0 if ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -466,8 +457,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_cb_hits(ctx: *mut SSL_CTX) -> c_lon
     unsafe { setting(ctx, SSL_CTRL_SESS_CB_HIT, 0, c"SSL_CTX_sess_cb_hits") }
 }
 
-/// Returns how many sessions that a client proposed were not in the cache.
-/// 0 where ctx is NULL.
+/// Returns the number of sessions that clients offered and that were not in the cache, or 0 if ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -477,8 +467,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_misses(ctx: *mut SSL_CTX) -> c_long
     unsafe { setting(ctx, SSL_CTRL_SESS_MISSES, 0, c"SSL_CTX_sess_misses") }
 }
 
-/// Returns how many sessions that a client proposed were found and had expired.
-/// 0 where ctx is NULL.
+/// Returns the number of sessions that clients offered and that had expired, or 0 if ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.
@@ -488,8 +477,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_timeouts(ctx: *mut SSL_CTX) -> c_lo
     unsafe { setting(ctx, SSL_CTRL_SESS_TIMEOUTS, 0, c"SSL_CTX_sess_timeouts") }
 }
 
-/// Returns how many sessions left because the cache was full.
-/// 0 where ctx is NULL.
+/// Returns the number of sessions that left because the cache was full, or 0 if ctx is NULL.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.

@@ -7,81 +7,89 @@ use super::attach::attached;
 use super::guard::passage;
 use crate::host::types::SSL_CTX;
 
-/// What the cache of one SSL_CTX holds and has done since it was made.
+/// The contents and the history of the cache of one SSL_CTX, as sslcache_stats tells them. All counters begin with 0
+/// when the context is made, those of the shared memory when that is made; none is ever reset.
 #[allow(non_camel_case_types)]
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct sslcache_stats {
-    /// Sessions cached now; SSL_CTX_sess_number.
+    /// Sessions in the cache now, as SSL_CTX_sess_number counts them.
     pub sessions: u64,
-    /// How many there may be; 0 for no limit; SSL_CTX_sess_get_cache_size.
+    /// The most sessions that the cache may hold, as SSL_CTX_sess_get_cache_size returns it; 0 means no limit.
     pub capacity: u64,
     /// Look-ups that found a session.
     pub hits: u64,
-    /// Look-ups that did not.
+    /// Look-ups that found no session.
     pub misses: u64,
-    /// Sessions added under a new id.
+    /// Sessions stored under an id and protocol version that the cache did not have.
     pub added: u64,
-    /// Sessions that took the place of another object with the same id.
+    /// Sessions that took the place of another object with the same id and protocol version.
     pub replaced: u64,
     /// Sessions that left because the cache was full.
     pub evicted: u64,
-    /// Sessions that a flush let go because they had expired.
+    /// Sessions that a flush or automatic clearing removed because they had expired.
     pub expired: u64,
-    /// Sessions taken out by id: removed, or used once.
+    /// Sessions that were removed one by one, or consumed by early data.
     pub removed: u64,
-    /// Sessions not added: memory was short, or a part of the cache was lost to a fork.
+    /// Sessions that were not stored because memory was short, or because a fork had cost this process a part of
+    /// the cache.
     pub refused: u64,
-    /// Anything that went wrong in sslcache. Each was a miss or a session not cached, and nothing worse.
+    /// Errors inside sslcache. The effect of each was a miss or a session that was not stored, and no other.
     pub failures: u64,
-    /// Bytes that the cache takes, beyond the sessions themselves.
+    /// Bytes that the cache of this process takes, without the sessions themselves.
     pub memory: u64,
-    /// 1 where other processes or other contexts share the sessions of this one, else 0.
+    /// 1 if other processes or other contexts share the sessions of this context, 0 otherwise.
     pub shared: u64,
-    /// What all of them have done in the memory that they share, for all contexts; 0 where there is none: look-ups,
+    /// Look-ups in the shared memory, by all processes and for all contexts; 0 if no memory is shared. The same
+    /// holds for the fields that follow.
     pub region_gets: u64,
-    /// ... those that found a session,
+    /// Look-ups in the shared memory that found a session.
     pub region_hits: u64,
-    /// ... that found none of this id in this context,
+    /// Look-ups in the shared memory that found no session of this id in this context.
     pub region_absent: u64,
-    /// ... that found one that had expired.
+    /// Look-ups in the shared memory that found a session which had expired.
     pub region_expired: u64,
-    /// Records that were not whole or could not be decoded.
+    /// Records in the shared memory that were incomplete or could not be decoded.
     pub region_undecodable: u64,
-    /// Sessions put there,
+    /// Sessions stored in the shared memory.
     pub region_puts: u64,
-    /// ... not put: too long, no time, no room,
+    /// Sessions not stored in the shared memory: too long, no room, or no lock in time.
     pub region_refused: u64,
-    /// ... that left to make room,
+    /// Sessions that left the shared memory to make room for others.
     pub region_evictions: u64,
-    /// ... that were used up by early data.
+    /// Sessions that were taken out of the shared memory by early data.
     pub region_takes: u64,
-    /// Calls that missed because another process held a lock for too long.
+    /// Calls that missed because another process held a lock of the shared memory for too long.
     pub region_time_outs: u64,
-    /// Locks that were taken over from a process that had died.
+    /// Locks that were taken over from a process that had died or had held one for too long.
     pub region_recovered: u64,
-    /// Parts that made no sense and were made anew from the sessions in them.
+    /// Parts of the shared memory that were inconsistent and were rebuilt from the sessions in them.
     pub region_rebuilt: u64,
-    /// Sessions there are, of all contexts,
+    /// Sessions in the shared memory now, of all contexts.
     pub region_records: u64,
-    /// ... and the bytes that they take.
+    /// Bytes that the sessions in the shared memory take now.
     pub region_bytes: u64,
 }
 
-/// Returns the version of sslcache as a string such as "0.1.0", in static memory. That this symbol is there
-/// tells that sslcache is in the process.
+/// Returns the version of sslcache, such as "0.1.0". The string is static and must not be freed. A program that is not
+/// linked with sslcache can look this symbol up with dlsym(3) to learn whether sslcache is in the process.
+///
+/// Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn sslcache_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// Tells what the cache of ctx holds and has done.
+/// Fills in stats with the contents and the history of the cache of ctx.
 ///
-/// size is sizeof(struct sslcache_stats) as the program was compiled with: a later version of this library,
-/// which may know more, fills only that much, and what this version does not know is set to 0.
+/// size is sizeof(struct sslcache_stats) as the program was compiled. No more than that is written, so a library that
+/// is newer than the program may know more fields; fields that the library does not know are set to 0.
 ///
-/// Returns 1; or 0, with stats left as it was, where ctx or stats is NULL or ctx is not in our care (it was
-/// made before sslcache was loaded, or by a libssl that sslcache does not take over).
+/// Returns 1 on success. Returns 0, and leaves stats as it was, if ctx or stats is NULL, or if sslcache does not keep
+/// the cache of ctx: it was made before sslcache was loaded, or by a libssl that sslcache does not take over.
+///
+/// Any thread may call it at any time. The figures are read while the cache goes on, and need not agree with each
+/// other to the last session.
 ///
 /// # Safety
 /// * `ctx` is null or a live context;
