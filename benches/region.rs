@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use sslcache::cache::{Expiry, Key, Standing};
-use sslcache::tier::{Region, Share};
+use sslcache::shm::{Region, Share};
 
 /// About what a session of TLS 1.2 or 1.3 without client certificate takes as DER.
 const RECORD: [u8; 200] = [0x30; 200];

@@ -1,9 +1,9 @@
 //! The session cache that libssl should have had.
 //!
-//! Layers, and who may know whom: `cache` ← `tier` ← `ffi` → `host`.
+//! Layers, and who may know whom: `cache` ← `shm` ← `ffi` → `host`.
 //!
 //! * [`cache`] is the cache itself: pure, safe, told the time, knowing nothing of libssl.
-//! * [`tier`] is a second home of sessions, shared by processes: bytes in, bytes out.
+//! * [`shm`] is memory that processes share: bytes in, bytes out.
 //! * [`host`] is the libssl behind us: its functions, and owning references to its objects.
 //! * [`ffi`] is what C sees: the only layer with exported functions, and the rules of libssl.
 //! * [`config`] is what the administrator asked for: read once, handed down as values.
@@ -15,5 +15,5 @@ pub mod config;
 pub mod ffi;
 pub mod host;
 pub mod page;
+pub mod shm;
 pub mod sys;
-pub mod tier;

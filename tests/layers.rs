@@ -98,7 +98,7 @@ fn unexplained(files: &[(PathBuf, String)]) -> Vec<Breach> {
 const ABOVE_CACHE: [&str; 14] = [
     "crate::host",
     "crate::ffi",
-    "crate::tier",
+    "crate::shm",
     "crate::config",
     "libc",
     "once_cell::sync",
@@ -136,10 +136,10 @@ fn cache_is_safe() {
     assert_eq!(forbidden(&files, &["unsafe"]), Vec::<Breach>::new());
 }
 
-/// `tier` sees bytes. Of the cache it knows what a session is found by, when it expires, and how its client is known.
+/// `shm` sees bytes. Of the cache it knows what a session is found by, when it expires, and how its client is known.
 #[test]
-fn tier_sees_bytes_alone() {
-    let files = sources("tier");
+fn shm_sees_bytes_alone() {
+    let files = sources("shm");
     let words = [
         "crate::ffi",
         "crate::host",
@@ -181,7 +181,7 @@ fn host_knows_neither_cache_nor_ffi() {
 
 #[test]
 fn config_knows_no_layer() {
-    let layers = ["crate::cache", "crate::tier", "crate::ffi", "crate::host"];
+    let layers = ["crate::cache", "crate::shm", "crate::ffi", "crate::host"];
     assert_eq!(forbidden(&sources("config"), &layers), Vec::<Breach>::new());
 }
 
@@ -189,7 +189,7 @@ fn config_knows_no_layer() {
 fn page_knows_no_layer() {
     let layers = [
         "crate::cache",
-        "crate::tier",
+        "crate::shm",
         "crate::ffi",
         "crate::host",
         "crate::config",
@@ -200,7 +200,7 @@ fn page_knows_no_layer() {
 #[test]
 fn sys_knows_no_other_room() {
     let rooms =
-        ["cache", "config", "ffi", "host", "page", "tier"].map(|room| format!("crate::{room}"));
+        ["cache", "config", "ffi", "host", "page", "shm"].map(|room| format!("crate::{room}"));
     let rooms = rooms.each_ref().map(String::as_str);
     assert_eq!(forbidden(&sources("sys"), &rooms), Vec::<Breach>::new());
 }

@@ -37,10 +37,9 @@ use crate::host::abi::*;
 use crate::host::table::Tickets;
 use crate::host::tickets::{Iv, Key, KeyName, Keys, Pair};
 use crate::host::types::*;
+use crate::shm::{FreshKey, KEY_PAGE_BYTES, LONGEST_LIFETIME, PAGE_BYTES, TicketKey, TicketKeys};
 use crate::sys::lock::Lock;
-use crate::tier::{
-    FreshKey, KEY_PAGE_BYTES, LONGEST_LIFETIME, PAGE_BYTES, TicketKey, TicketKeys, Undumped,
-};
+use crate::sys::no_dump::Undumped;
 
 /// What the callback answers.
 const NO_KEY: c_int = 0;

@@ -9,7 +9,7 @@ use super::stats::sslcache_stats;
 use super::store::Store;
 use crate::host::abi::*;
 use crate::host::types::SSL_CTX;
-use crate::tier::Figures;
+use crate::shm::Figures;
 
 impl Store {
     /// Answers a session command of SSL_CTX_ctrl.

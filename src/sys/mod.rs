@@ -2,6 +2,7 @@
 //!
 //! * [`lock`]: a mutex that survives a fork, and the number of this process along its line of forks.
 //! * `mapping`: memory from the kernel, the limit of file sizes, and interrupted calls.
+//! * `no_dump`: a value that core dumps leave out.
 //! * `side_table`: values that are kept beside objects of the host, by their addresses.
 //! * `prefetch`: hints to the processor.
 //! * `uncancelled`: keeps pthread_cancel waiting.
@@ -12,6 +13,7 @@
 
 pub mod lock;
 pub(crate) mod mapping;
+pub(crate) mod no_dump;
 pub(crate) mod prefetch;
 pub(crate) mod privilege;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use sslcache::tier::Region;
+use sslcache::shm::Region;
 
 use crate::failure::Failure;
 

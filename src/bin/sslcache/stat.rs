@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 
-use sslcache::tier::Region;
+use sslcache::shm::Region;
 
 use crate::failure::Failure;
 use crate::processes::{self, Tree};

@@ -14,7 +14,7 @@ use crate::ffi::unannounced;
 use crate::host::record::Record;
 use crate::host::types::SSL_CTX;
 use crate::host::{Host, SessionRef};
-use crate::tier::Share;
+use crate::shm::Share;
 
 /// Whether sessions were ever put where other processes have them, or came from there.
 static SHARED: AtomicBool = AtomicBool::new(false);

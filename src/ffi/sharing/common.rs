@@ -5,9 +5,9 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use once_cell::race::OnceBox;
 
 use crate::config::settings;
+use crate::shm::{Ballot, Realm, Region, Share};
 use crate::sys::lock::{Lock, this_process, watch_forks};
 use crate::sys::say::{self, Topic};
-use crate::tier::{Ballot, Realm, Region, Share};
 
 /// How often this process, and those that it descends from, have forked since the region was made.
 static FORKS: AtomicU32 = AtomicU32::new(0);

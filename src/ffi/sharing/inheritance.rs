@@ -9,8 +9,8 @@ use crate::ffi::guard::attempt;
 use crate::ffi::store::{Store, expiry_of, key_of, now};
 use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
+use crate::shm::{Share, Turn};
 use crate::sys::lock::{FIRST, this_process};
-use crate::tier::{Share, Turn};
 
 /// How many sessions of before the fork are handed over: a tenth of a second, once in the life of a context. Those
 /// beyond stay in each process as it has inherited them.

@@ -5,9 +5,9 @@
 
 use core::sync::atomic::Ordering::{Relaxed, Release};
 
-use super::layout::{PAGE, header};
-use super::lock::{Lock, Wait};
-use super::region::Region;
+use crate::shm::operations::whole::Region;
+use crate::shm::process::lock::{Lock, Wait};
+use crate::shm::region::layout::{PAGE, header};
 
 /// Bytes of the page.
 pub const PAGE_BYTES: usize = 4000;
@@ -103,7 +103,7 @@ impl Drop for Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tier::identity::Identity;
+    use crate::shm::process::identity::Identity;
 
     #[test]
     fn killed_before_the_old_keys_are_wiped_leaves_them_to_the_next() {

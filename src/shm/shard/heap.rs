@@ -16,19 +16,19 @@
 use core::sync::atomic::Ordering::{Relaxed, Release};
 use core::sync::atomic::fence;
 
-use super::layout::shard as place;
-use super::memory::Memory;
+use crate::shm::region::layout::shard as place;
+use crate::shm::region::memory::Memory;
 
 /// Something in the memory makes no sense.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Broken;
+pub struct Broken;
 
 /// No block: the heap begins above it.
-pub(super) const NIL: u32 = 0;
+pub const NIL: u32 = 0;
 /// The first block.
-pub(super) const FIRST: u32 = 2;
+pub const FIRST: u32 = 2;
 /// The shortest block: tag, two links, length.
-pub(super) const SHORTEST: u32 = 2;
+pub const SHORTEST: u32 = 2;
 
 const LEN_MASK: u32 = (1 << 24) - 1;
 const SLACK_SHIFT: u32 = 24;
@@ -38,7 +38,7 @@ const AFTER_FREE: u32 = 1 << 29;
 /// Up to here a list for each length.
 const EXACT: u32 = 128;
 const EXACT_LOG2: u32 = 7;
-pub(super) const CLASSES: u32 = EXACT + (24 - EXACT_LOG2) * 8;
+pub const CLASSES: u32 = EXACT + (24 - EXACT_LOG2) * 8;
 
 /// The list for blocks of this length.
 fn class(granules: u32) -> u32 {
@@ -52,7 +52,7 @@ fn class(granules: u32) -> u32 {
 
 /// A block's tag.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Tag(pub u32);
+pub struct Tag(pub u32);
 
 impl Tag {
     fn free(granules: u32) -> Tag {
@@ -64,33 +64,33 @@ impl Tag {
         Tag(granules & LEN_MASK | (slack & 15) << SLACK_SHIFT | LIVE)
     }
 
-    pub(super) fn granules(self) -> u32 {
+    pub fn granules(self) -> u32 {
         self.0 & LEN_MASK
     }
 
-    pub(super) fn slack(self) -> u32 {
+    pub fn slack(self) -> u32 {
         self.0 >> SLACK_SHIFT & 15
     }
 
-    pub(super) fn is_live(self) -> bool {
+    pub fn is_live(self) -> bool {
         self.0 & LIVE != 0
     }
 
-    pub(super) fn is_after_free(self) -> bool {
+    pub fn is_after_free(self) -> bool {
         self.0 & AFTER_FREE != 0
     }
 }
 
 /// A run of free granules; or none, where it became part of what is above the top.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Run {
+pub struct Run {
     pub at: u32,
     pub granules: u32,
 }
 
 /// The heap of the shard at `base`.
 #[derive(Clone, Copy)]
-pub(super) struct Heap<'a> {
+pub struct Heap<'a> {
     pub memory: &'a Memory,
     pub base: usize,
     /// Where granule 0 is.
@@ -101,7 +101,7 @@ pub(super) struct Heap<'a> {
 
 impl Heap<'_> {
     /// The place of a byte of the block at `at`.
-    pub(super) fn byte(&self, at: u32, byte: usize) -> usize {
+    pub fn byte(&self, at: u32, byte: usize) -> usize {
         self.granules + at as usize * 8 + byte
     }
 
@@ -114,7 +114,7 @@ impl Heap<'_> {
     }
 
     /// The granule above the last block.
-    pub(super) fn top(&self) -> Result<u32, Broken> {
+    pub fn top(&self) -> Result<u32, Broken> {
         let top = self.memory.u32(self.base + place::TOP).load(Relaxed);
         (FIRST..=self.end)
             .contains(&top)
@@ -122,14 +122,14 @@ impl Heap<'_> {
             .ok_or(Broken)
     }
 
-    pub(super) fn set_top(&self, top: u32) {
+    pub fn set_top(&self, top: u32) {
         // Release: what is below it is there before. A process that is killed has made its stores in their order, so
         // this is for the compiler.
         self.memory.u32(self.base + place::TOP).store(top, Release);
     }
 
     /// The tag of a block that may be there: within the heap, with its whole length.
-    pub(super) fn tag(&self, at: u32) -> Result<Tag, Broken> {
+    pub fn tag(&self, at: u32) -> Result<Tag, Broken> {
         let top = self.top()?;
         if at < FIRST || at >= top {
             return Err(Broken);
@@ -141,14 +141,14 @@ impl Heap<'_> {
         Ok(tag)
     }
 
-    pub(super) fn set_tag(&self, at: u32, tag: Tag) {
+    pub fn set_tag(&self, at: u32, tag: Tag) {
         // Release: see `set_top`.
         self.memory.u32(self.byte(at, 0)).store(tag.0, Release);
     }
 
     /// A block of so many granules, or one more; it is on no list, and its tag says free until `publish`. None: there
     /// is none so long.
-    pub(super) fn allocate(&self, granules: u32) -> Result<Option<Run>, Broken> {
+    pub fn allocate(&self, granules: u32) -> Result<Option<Run>, Broken> {
         if let Some(at) = self.find_free(granules)? {
             let tag = self.tag(at)?;
             if tag.is_live() || tag.granules() < granules {
@@ -187,13 +187,13 @@ impl Heap<'_> {
     }
 
     /// Makes a block that was allocated, and written, a record.
-    pub(super) fn publish(&self, run: Run, slack: u32) {
+    pub fn publish(&self, run: Run, slack: u32) {
         self.set_tag(run.at, Tag::live(run.granules, slack));
     }
 
     /// Frees a record: from the first store on it is one no more. All it held is overwritten. Where it is now, with its
     /// free neighbours.
-    pub(super) fn free(&self, at: u32, tag: Tag) -> Result<Run, Broken> {
+    pub fn free(&self, at: u32, tag: Tag) -> Result<Run, Broken> {
         self.set_tag(at, Tag(tag.0 & (LEN_MASK | AFTER_FREE)));
         // Release: who reads without the lock, and meets a byte that is wiped, meets this tag, too.
         fence(Release);
@@ -202,19 +202,19 @@ impl Heap<'_> {
     }
 
     /// Overwrites all of a block but its tag.
-    pub(super) fn wipe(&self, at: u32, granules: u32) {
+    pub fn wipe(&self, at: u32, granules: u32) {
         self.set_word(at, 4, 0);
         self.memory
             .wipe(self.byte(at, 8), self.byte(at + granules, 0));
     }
 
     /// Makes a run that is free one block, on no list.
-    pub(super) fn set_free(&self, run: Run) {
+    pub fn set_free(&self, run: Run) {
         self.set_tag(run.at, Tag::free(run.granules));
     }
 
     /// Makes a free block one with its free neighbours, and lists it.
-    pub(super) fn unite(&self, at: u32, tag: Tag) -> Result<Run, Broken> {
+    pub fn unite(&self, at: u32, tag: Tag) -> Result<Run, Broken> {
         let mut run = Run {
             at,
             granules: tag.granules(),
@@ -248,7 +248,7 @@ impl Heap<'_> {
     }
 
     /// Puts a free block on its list; what is behind it learns of it.
-    pub(super) fn list(&self, run: Run) -> Result<(), Broken> {
+    pub fn list(&self, run: Run) -> Result<(), Broken> {
         let class = class(run.granules);
         let head = self.list_head(class);
         let after = self.memory.u32(head).load(Relaxed);
@@ -330,7 +330,7 @@ impl Heap<'_> {
     }
 
     /// Tells a block, if there is one, whether the one before it is free.
-    pub(super) fn mark_after_free(&self, at: u32, free: bool) -> Result<(), Broken> {
+    pub fn mark_after_free(&self, at: u32, free: bool) -> Result<(), Broken> {
         if at == self.top()? {
             return Ok(());
         }
@@ -341,7 +341,7 @@ impl Heap<'_> {
     }
 
     /// Empties all lists.
-    pub(super) fn forget_lists(&self) {
+    pub fn forget_lists(&self) {
         for number in 0..CLASSES.div_ceil(64) {
             self.memory.u64(self.bits(number)).store(0, Relaxed);
         }
@@ -351,7 +351,7 @@ impl Heap<'_> {
     }
 
     /// Walks from tag to tag and along the lists; hands each record to `visit`.
-    pub(super) fn validate(
+    pub fn validate(
         &self,
         mut visit: impl FnMut(u32, Tag) -> Result<(), String>,
     ) -> Result<(), String> {

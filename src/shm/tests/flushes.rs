@@ -105,7 +105,7 @@ fn scan_that_a_rebuild_comes_between_passes_nothing_by() {
     let mut scan = scan.flatten().expect("there is something");
     let step = |scan: &mut _| region.in_shard(0, |shard| shard.scan_step(slot, 1_001, scan));
     assert!(step(&mut scan).is_some_and(|(_, more)| more));
-    region.in_shard(0, |_| Err::<(), _>(crate::tier::heap::Broken));
+    region.in_shard(0, |_| Err::<(), _>(crate::shm::shard::heap::Broken));
     while step(&mut scan).is_some_and(|(_, more)| more) {}
     assert!(share.is_empty());
     region.validate().expect("whole");

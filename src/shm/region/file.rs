@@ -25,10 +25,10 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use super::identity::boot;
-use super::layout::{LEAST_BYTES, Layout, MAGIC, PAGE, REALMS, VERSION, header};
-use super::memory::{Memory, NOWHERE};
-use super::region::{initialise, is_ready};
+use crate::shm::operations::whole::{initialise, is_ready};
+use crate::shm::process::identity::boot;
+use crate::shm::region::layout::{LEAST_BYTES, Layout, MAGIC, PAGE, REALMS, VERSION, header};
+use crate::shm::region::memory::{Memory, NOWHERE};
 use crate::sys::mapping::{check_file_limit, uninterrupted};
 
 /// How often, and how far apart, the file's lock is tried: 2 s in all, as whoever makes the file has to have all its
@@ -54,7 +54,7 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// The open file of a mapped region.
-pub(super) struct Watch {
+pub struct Watch {
     file: RawFd,
     device: libc::dev_t,
     inode: libc::ino_t,
@@ -65,7 +65,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Whether the file is still as long as what is mapped of it; yes, where its descriptor is not ours any more.
-    pub(super) fn is_whole(&self, size: usize) -> bool {
+    pub fn is_whole(&self, size: usize) -> bool {
         if self.off.load(Relaxed) {
             return false;
         }
@@ -85,11 +85,11 @@ impl Watch {
     }
 
     /// Counts a call that did nothing; not in the region, which may be what is gone.
-    pub(super) fn count_off(&self) {
+    pub fn count_off(&self) {
         self.times_off.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn times_off(&self) -> u64 {
+    pub fn times_off(&self) -> u64 {
         self.times_off.load(Relaxed)
     }
 }
@@ -103,7 +103,7 @@ impl Drop for Watch {
     }
 }
 
-pub(super) fn open(path: &Path, bytes: usize) -> Result<(Memory, Layout, Watch), Refusal> {
+pub fn open(path: &Path, bytes: usize) -> Result<(Memory, Layout, Watch), Refusal> {
     open_checked(path, bytes)
         .map_err(|why| Refusal(format!("shared region {}: {why}", path.display())))
 }

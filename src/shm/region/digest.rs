@@ -9,10 +9,10 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::layout::header;
-use super::memory::Memory;
-use super::realms::Term;
 use crate::cache::{Expiry, Key};
+use crate::shm::region::layout::header;
+use crate::shm::region::memory::Memory;
+use crate::shm::region::partitions::Term;
 use crate::sys::mapping::uninterrupted;
 
 /// Words of a key, its realm, and the realm's place and generation.
@@ -22,7 +22,7 @@ const FACTORS: usize = 2 * (WORDS + 1);
 const RANDOM: usize = 2 * FACTORS + 3;
 
 /// The random numbers of a region, in the process's own memory.
-pub(super) struct Digests {
+pub struct Digests {
     factors: [[u128; WORDS + 1]; 2],
     start: u64,
     multiplier: u64,
@@ -30,25 +30,25 @@ pub(super) struct Digests {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Fingerprint {
+pub struct Fingerprint {
     pub first: u64,
     pub second: u64,
 }
 
 impl Fingerprint {
     /// The bits that choose a bucket.
-    pub(super) fn hash(self) -> u32 {
+    pub fn hash(self) -> u32 {
         self.first as u32
     }
 
     /// The bits that choose a shard.
-    pub(super) fn shard(self) -> u32 {
+    pub fn shard(self) -> u32 {
         (self.first >> 32) as u32
     }
 }
 
 /// What a checksum covers beside the body.
-pub(super) struct Covered {
+pub struct Covered {
     pub fingerprint: Fingerprint,
     pub mark: u32,
     pub realm: u32,
@@ -57,7 +57,7 @@ pub(super) struct Covered {
 
 impl Digests {
     /// Draws the random numbers of a new region; false if the system has none to give.
-    pub(super) fn draw(memory: &Memory) -> bool {
+    pub fn draw(memory: &Memory) -> bool {
         let mut bytes = [0; RANDOM * 8];
         if !draw(&mut bytes) {
             return false;
@@ -66,7 +66,7 @@ impl Digests {
         true
     }
 
-    pub(super) fn of(memory: &Memory) -> Digests {
+    pub fn of(memory: &Memory) -> Digests {
         let word = |number: usize| memory.u64(header::DIGEST_KEYS + 8 * number).load(Relaxed);
         let wide =
             |number: usize| u128::from(word(2 * number)) << 64 | u128::from(word(2 * number + 1));
@@ -80,7 +80,7 @@ impl Digests {
         }
     }
 
-    pub(super) fn fingerprint(&self, term: Term, key: &Key) -> Fingerprint {
+    pub fn fingerprint(&self, term: Term, key: &Key) -> Fingerprint {
         let [a, b, c, d, e] = key.words();
         let [low, high, generation] = term.words();
         let words: [u64; WORDS] = [a, b, c, d, e, low, high, generation];
@@ -95,7 +95,7 @@ impl Digests {
     }
 
     /// Begins the checksum of a body, which goes on with `Sum::add`.
-    pub(super) fn sum(&self) -> Sum {
+    pub fn sum(&self) -> Sum {
         Sum {
             state: self.start,
             multiplier: self.multiplier,
@@ -103,13 +103,13 @@ impl Digests {
     }
 
     /// The part of a checksum that changes with the expiry: it is combined with the rest by exclusive or.
-    pub(super) fn expiry(&self, expiry: Expiry) -> u32 {
+    pub fn expiry(&self, expiry: Expiry) -> u32 {
         (mix(expiry.secs() as u64 ^ self.expiry) >> 32) as u32
     }
 }
 
 /// Fills a buffer with random bytes; false if the system has none to give.
-pub(super) fn draw(into: &mut [u8]) -> bool {
+pub fn draw(into: &mut [u8]) -> bool {
     // No request of up to 256 bytes is cut short.
     into.chunks_mut(256).all(|part| {
         let (buffer, len) = (part.as_mut_ptr(), part.len());
@@ -120,19 +120,19 @@ pub(super) fn draw(into: &mut [u8]) -> bool {
 }
 
 /// A checksum in the making, fed with words.
-pub(super) struct Sum {
+pub struct Sum {
     state: u64,
     multiplier: u64,
 }
 
 impl Sum {
-    pub(super) fn add(&mut self, word: u64) {
+    pub fn add(&mut self, word: u64) {
         let product = u128::from(self.state ^ word) * u128::from(self.multiplier);
         self.state = (product as u64 ^ (product >> 64) as u64).wrapping_add(self.multiplier);
     }
 
     /// Adds bytes, the last word filled up with zeros: the length is covered by itself.
-    pub(super) fn add_bytes(&mut self, bytes: &[u8]) {
+    pub fn add_bytes(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         words
             .iter()
@@ -144,7 +144,7 @@ impl Sum {
         }
     }
 
-    pub(super) fn finish(mut self, covered: &Covered) -> u32 {
+    pub fn finish(mut self, covered: &Covered) -> u32 {
         self.add(covered.fingerprint.first);
         self.add(covered.fingerprint.second);
         self.add(u64::from(covered.mark) << 32 | u64::from(covered.realm));
@@ -153,13 +153,13 @@ impl Sum {
     }
 
     /// The sum of bytes alone.
-    pub(super) fn whole(self) -> u64 {
+    pub fn whole(self) -> u64 {
         mix(self.state)
     }
 }
 
 /// MurmurHash3's finisher: a permutation in which every bit depends on every other.
-pub(super) fn mix(mut word: u64) -> u64 {
+pub fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     word = (word ^ (word >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     word ^ (word >> 33)

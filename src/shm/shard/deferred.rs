@@ -6,14 +6,14 @@
 
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
-use super::digest::Fingerprint;
-use super::heap::Broken;
-use super::index::Index;
-use super::layout::{MOST_REMOVALS, shard as place};
-use super::shard::Shard;
+use crate::shm::region::digest::Fingerprint;
+use crate::shm::region::layout::{MOST_REMOVALS, shard as place};
+use crate::shm::shard::heap::Broken;
+use crate::shm::shard::index::Index;
+use crate::shm::shard::view::Shard;
 
 #[derive(Clone, Copy)]
-pub(super) struct Removals<'a>(pub Shard<'a>);
+pub struct Removals<'a>(pub Shard<'a>);
 
 impl Removals<'_> {
     fn at(&self, number: usize) -> usize {
@@ -21,7 +21,7 @@ impl Removals<'_> {
     }
 
     /// Notes a removal, without the lock; false if there is no room for it.
-    pub(super) fn put_off(&self, wanted: Fingerprint) -> bool {
+    pub fn put_off(&self, wanted: Fingerprint) -> bool {
         let noted = wanted.first != 0
             && (0..MOST_REMOVALS).any(|number| {
                 let word = self.0.memory.u64(self.at(number));
@@ -46,14 +46,14 @@ impl Removals<'_> {
     }
 
     /// Whether the record of this key is to be removed; for those who look without the lock.
-    pub(super) fn cover(&self, wanted: Fingerprint) -> bool {
+    pub fn cover(&self, wanted: Fingerprint) -> bool {
         self.are_any()
             && (0..MOST_REMOVALS)
                 .any(|number| self.0.memory.u64(self.at(number)).load(Relaxed) == wanted.first)
     }
 
     /// Makes up for what was put off; under the lock.
-    pub(super) fn make_up(&self) -> Result<(), Broken> {
+    pub fn make_up(&self) -> Result<(), Broken> {
         if !self.are_any() {
             return Ok(());
         }

@@ -12,21 +12,21 @@ use std::os::fd::RawFd;
 use crate::sys::mapping::Mapping;
 
 /// A word of the header that nothing else uses.
-pub(super) const NOWHERE: usize = 8;
+pub const NOWHERE: usize = 8;
 
-pub(super) struct Memory {
+pub struct Memory {
     mapping: Mapping,
     len: usize,
 }
 
 impl Memory {
     /// Fresh memory, all zeros, that children inherit; pages are had as they are first used.
-    pub(super) fn anonymous(len: usize) -> io::Result<Memory> {
+    pub fn anonymous(len: usize) -> io::Result<Memory> {
         Memory::undumped(Mapping::shared(len)?, len)
     }
 
     /// The first `len` bytes of a file that is at least so long.
-    pub(super) fn of_file(file: RawFd, len: usize) -> io::Result<Memory> {
+    pub fn of_file(file: RawFd, len: usize) -> io::Result<Memory> {
         Memory::undumped(Mapping::of_file(file, len)?, len)
     }
 
@@ -44,23 +44,23 @@ impl Memory {
         unsafe { self.mapping.base().add(at) }
     }
 
-    pub(super) fn u16(&self, at: usize) -> &AtomicU16 {
+    pub fn u16(&self, at: usize) -> &AtomicU16 {
         // SAFETY: `place` is aligned and inside, the mapping lives as long as `self`, and everyone uses atomics.
         unsafe { self.place(at, 2).cast().as_ref() }
     }
 
-    pub(super) fn u32(&self, at: usize) -> &AtomicU32 {
+    pub fn u32(&self, at: usize) -> &AtomicU32 {
         // SAFETY: as in `u16`.
         unsafe { self.place(at, 4).cast().as_ref() }
     }
 
-    pub(super) fn u64(&self, at: usize) -> &AtomicU64 {
+    pub fn u64(&self, at: usize) -> &AtomicU64 {
         // SAFETY: as in `u16`.
         unsafe { self.place(at, 8).cast().as_ref() }
     }
 
     /// Writes bytes at an aligned place; the last word is filled up with zeros.
-    pub(super) fn write(&self, at: usize, bytes: &[u8]) {
+    pub fn write(&self, at: usize, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         for (number, word) in words.iter().enumerate() {
             self.u64(at + 8 * number)
@@ -75,7 +75,7 @@ impl Memory {
     }
 
     /// Overwrites whole words with zeros. These are atomic stores to memory that others see: no compiler drops them.
-    pub(super) fn wipe(&self, from: usize, to: usize) {
+    pub fn wipe(&self, from: usize, to: usize) {
         for at in (from..to).step_by(8) {
             self.u64(at).store(0, Relaxed);
         }

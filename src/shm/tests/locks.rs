@@ -1,10 +1,10 @@
 //! Those who keep a lock: stopped, dead, or of unknown fate.
 
 use super::*;
-use crate::tier::heap::Broken;
-use crate::tier::identity::Identity;
-use crate::tier::layout::{header, shard as place};
-use crate::tier::lock::{Lock, Wait};
+use crate::shm::process::identity::Identity;
+use crate::shm::process::lock::{Lock, Wait};
+use crate::shm::region::layout::{header, shard as place};
+use crate::shm::shard::heap::Broken;
 
 /// The lock of the only shard of a small region.
 fn lock(region: &Region) -> Lock<'_> {
@@ -142,7 +142,10 @@ fn suspect_that_keeps_a_lock_for_too_long_loses_it_and_does_not_believe_what_it_
 fn fence(region: &Region, share: &Share<'_>) {
     assert_eq!(share.contains(&key(1), 0), None);
     let since = region.memory.u64(region.layout.shard(0) + place::LOCK + 8);
-    since.fetch_sub(crate::tier::lock::FENCED_AFTER.as_nanos() as u64, Relaxed);
+    since.fetch_sub(
+        crate::shm::process::lock::FENCED_AFTER.as_nanos() as u64,
+        Relaxed,
+    );
     until("somebody looks", || put(share, 2, b"record"));
 }
 

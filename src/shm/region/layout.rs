@@ -9,11 +9,11 @@
 //! ```
 
 /// Changes with every change of what is where, or of what it means.
-pub(super) const VERSION: u32 = 2;
-pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"sslcache");
+pub const VERSION: u32 = 2;
+pub const MAGIC: u64 = u64::from_be_bytes(*b"sslcache");
 
 /// Places in the header; the word at 8 is `memory::NOWHERE`.
-pub(super) mod header {
+pub mod header {
     pub const MAGIC: usize = 0;
     pub const VERSION: usize = 16;
     /// 1: everything before has been written.
@@ -39,20 +39,20 @@ pub(super) mod header {
     pub const DIGEST_KEYS: usize = 256;
 }
 
-pub(super) const PAGE: usize = 4096;
-pub(super) const REALMS: usize = 12288;
-pub(super) const REALM_BYTES: usize = 64;
-pub(super) const MOST_REALMS: usize = 1024;
+pub const PAGE: usize = 4096;
+pub const REALMS: usize = 12288;
+pub const REALM_BYTES: usize = 64;
+pub const MOST_REALMS: usize = 1024;
 
 /// Smaller is of no use, larger does not fit the numbers in a shard.
-pub(super) const LEAST_BYTES: usize = 64 << 10;
-pub(super) const MOST_BYTES: usize = 4 << 30;
+pub const LEAST_BYTES: usize = 64 << 10;
+pub const MOST_BYTES: usize = 4 << 30;
 const BYTES_A_REALM: usize = 64 << 10;
 const BYTES_A_SHARD: usize = 4 << 20;
 const MOST_SHARDS: usize = 64;
 
 /// Places in a shard.
-pub(super) mod shard {
+pub mod shard {
     pub const LOCK: usize = 0;
     /// The granule behind the last block.
     pub const TOP: usize = 64;
@@ -76,8 +76,8 @@ pub(super) mod shard {
     pub const QUEUES: usize = REMOVALS + 8 * super::MOST_REMOVALS;
 }
 /// Removals that a shard can put off.
-pub(super) const MOST_REMOVALS: usize = 64;
-pub(super) const QUEUES_BYTES: usize = 64;
+pub const MOST_REMOVALS: usize = 64;
+pub const QUEUES_BYTES: usize = 64;
 
 /// A bucket for so many bytes of heap: a record of a short session.
 const BYTES_A_BUCKET: usize = 160;
@@ -86,7 +86,7 @@ const LEFT_BYTES: usize = 2;
 
 /// What follows from the size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
+pub struct Layout {
     pub size: usize,
     pub realms: usize,
     pub shards: usize,
@@ -103,7 +103,7 @@ pub(super) struct Layout {
 
 impl Layout {
     /// The layout of a region of so many bytes, in whole pages; None if there are too few or too many.
-    pub(super) fn new(bytes: usize) -> Option<Layout> {
+    pub fn new(bytes: usize) -> Option<Layout> {
         if !(LEAST_BYTES..=MOST_BYTES).contains(&bytes) {
             return None;
         }
@@ -132,7 +132,7 @@ impl Layout {
     }
 
     /// Where a shard begins.
-    pub(super) fn shard(&self, number: usize) -> usize {
+    pub fn shard(&self, number: usize) -> usize {
         self.first_shard + (number & (self.shards - 1)) * self.shard_bytes
     }
 }

@@ -21,41 +21,31 @@
 //! * **Secrets.** What left is overwritten, and the region is kept out of core dumps. Copies are the caller's to wipe.
 //! * **fork.** Nothing is done before or after one. The identity by which a lock is held is looked up anew in a child.
 //!
-//! The map: `region` makes the memory (`memory`, `layout`, `file`) and holds its `lock`s, by the `identity` of a process;
-//! `share` has the calls, `realms` who has how many records. A `shard` is `heap` (blocks of `record`s), `index` (by the
-//! fingerprint that `digest` makes of a key), `queues` (who leaves) and `removals` (that are put off). `page` is for keys; `figures` is what happened.
-//! `ballot` is for what one process of a tree is to do.
+//! The rooms, each of which knows only those above it in this list:
+//!
+//! * `region`: the bytes, their layout, the table of partitions, and regions in files.
+//! * `process`: identity of a process, the lock that survives its holder, and elections.
+//! * `shard`: heap, index, queues and deferred removals under one lock.
+//! * `operations`: the calls, of a region as a whole and of one partition.
+//! * `keys`: the page for ticket keys.
 
-mod ballot;
-mod digest;
-mod figures;
-mod file;
-mod heap;
-mod identity;
-mod index;
 mod keys;
-mod layout;
-mod lock;
-mod memory;
-mod page;
-mod queues;
-mod realms;
-mod record;
+mod operations;
+mod process;
 mod region;
-mod removals;
 mod shard;
-mod share;
-mod undumped;
+mod stats;
 
 #[cfg(test)]
 mod tests;
 
-pub use ballot::{Ballot, Lot, Turn};
-pub use figures::Figures;
-pub use file::Refusal;
-pub use keys::{FreshKey, KEY_PAGE_BYTES, KeyName, LONGEST_LIFETIME, TicketKey, TicketKeys};
-pub use page::PAGE_BYTES;
-pub use realms::Realm;
-pub use region::Region;
-pub use share::{Found, Share};
-pub use undumped::Undumped;
+pub use keys::page::PAGE_BYTES;
+pub use keys::schedule::{
+    FreshKey, KEY_PAGE_BYTES, KeyName, LONGEST_LIFETIME, TicketKey, TicketKeys,
+};
+pub use operations::partition::{Found, Share};
+pub use operations::whole::Region;
+pub use process::election::{Ballot, Lot, Turn};
+pub use region::file::Refusal;
+pub use region::partitions::Realm;
+pub use stats::Figures;

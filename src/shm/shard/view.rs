@@ -6,17 +6,17 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::digest::{Digests, Fingerprint};
-use super::figures::{Event, count, counted};
-use super::heap::{Broken, FIRST, Heap, NIL, Run, SHORTEST, Tag};
-use super::index::Index;
-use super::layout::{Layout, shard as place};
-use super::memory::Memory;
-use super::queues::Queues;
-use super::realms::{Realms, Seat, Term};
-use super::record::{CHAIN, Contents, HEADER, Record};
-use super::removals::Removals;
 use crate::cache::{Expiry, Standing};
+use crate::shm::region::digest::{Digests, Fingerprint};
+use crate::shm::region::layout::{Layout, shard as place};
+use crate::shm::region::memory::Memory;
+use crate::shm::region::partitions::{Realms, Seat, Term};
+use crate::shm::shard::deferred::Removals;
+use crate::shm::shard::eviction::Queues;
+use crate::shm::shard::heap::{Broken, FIRST, Heap, NIL, Run, SHORTEST, Tag};
+use crate::shm::shard::index::Index;
+use crate::shm::shard::record::{CHAIN, Contents, HEADER, Record};
+use crate::shm::stats::{Event, count, counted};
 
 /// Records that are asked to leave by the policy before whatever is in the way of a long record has to.
 const LEAVE_BY_POLICY: u32 = 8;
@@ -27,13 +27,13 @@ const BLOCKS_ASKED: u32 = 128;
 /// Buckets in which one who gives up room is looked for.
 const BUCKETS_ASKED: u32 = 32;
 /// Records that one call removes, or buckets that it looks at, before it lets go of the lock.
-pub(super) const SLICE: u32 = 32;
+pub const SLICE: u32 = 32;
 /// Longer records are refused: for one client they take the room of fifty others. A session has its peer's certificate,
 /// without the chain, and that is shorter also with the post-quantum keys and signatures that are in use.
 const LONGEST: usize = 16 << 10;
 
 #[derive(Clone, Copy)]
-pub(super) struct Shard<'a> {
+pub struct Shard<'a> {
     pub memory: &'a Memory,
     pub layout: &'a Layout,
     pub digests: &'a Digests,
@@ -42,7 +42,7 @@ pub(super) struct Shard<'a> {
 }
 
 /// Whose record is put.
-pub(super) struct Owner {
+pub struct Owner {
     pub term: Term,
     /// The realm's shards, as the caller knew them when it chose this one.
     pub spread: (usize, usize),
@@ -50,7 +50,7 @@ pub(super) struct Owner {
 
 /// What became of a put.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Placed {
+pub enum Placed {
     Done,
     Refused,
     /// There is none that it may take the place of.
@@ -65,7 +65,7 @@ pub(super) enum Placed {
 
 /// How a record is looked at.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Look {
+pub enum Look {
     Good {
         mark: u32,
         expiry: Expiry,
@@ -78,7 +78,7 @@ pub(super) enum Look {
 }
 
 /// A scan for what has expired, between its steps.
-pub(super) struct Scan {
+pub struct Scan {
     number: u32,
     bucket: u32,
     earliest: i64,
@@ -89,7 +89,7 @@ pub(super) struct Scan {
 }
 
 impl<'a> Shard<'a> {
-    pub(super) fn new(
+    pub fn new(
         memory: &'a Memory,
         layout: &'a Layout,
         digests: &'a Digests,
@@ -110,11 +110,11 @@ impl<'a> Shard<'a> {
         }
     }
 
-    pub(super) fn word(&self, byte: usize) -> u32 {
+    pub fn word(&self, byte: usize) -> u32 {
         self.memory.u32(self.base + byte).load(Relaxed)
     }
 
-    pub(super) fn set_word(&self, byte: usize, word: u32) {
+    pub fn set_word(&self, byte: usize, word: u32) {
         self.memory.u32(self.base + byte).store(word, Relaxed);
     }
 
@@ -122,21 +122,21 @@ impl<'a> Shard<'a> {
         self.set_word(byte, (i64::from(self.word(byte)) + by) as u32);
     }
 
-    pub(super) fn records(&self) -> u32 {
+    pub fn records(&self) -> u32 {
         // Never more than fit: walks are bounded by it.
         self.word(place::RECORDS).min(self.layout.end)
     }
 
     /// Counts the realms that have a record here.
-    pub(super) fn count_realms(&self, by: i64) {
+    pub fn count_realms(&self, by: i64) {
         self.change(place::REALMS, by);
     }
 
-    pub(super) fn count(&self, event: Event) {
+    pub fn count(&self, event: Event) {
         count(self.memory, self.base, event);
     }
 
-    pub(super) fn record(&self, at: u32) -> Result<Record<'a>, Broken> {
+    pub fn record(&self, at: u32) -> Result<Record<'a>, Broken> {
         Record::at(self.heap, at)
     }
 
@@ -144,7 +144,7 @@ impl<'a> Shard<'a> {
         Index(*self)
     }
 
-    pub(super) fn queues(&self, realm: u32) -> Queues<'a> {
+    pub fn queues(&self, realm: u32) -> Queues<'a> {
         Queues::of(*self, realm % self.layout.realms as u32)
     }
 
@@ -156,7 +156,7 @@ impl<'a> Shard<'a> {
     }
 
     /// Makes the first use possible.
-    pub(super) fn initialise(&self) {
+    pub fn initialise(&self) {
         self.heap.set_top(FIRST);
         self.index().forget();
     }
@@ -166,7 +166,7 @@ impl<'a> Shard<'a> {
         len <= LONGEST && HEADER + len <= self.layout.end as usize
     }
 
-    pub(super) fn put(
+    pub fn put(
         &self,
         owner: &Owner,
         contents: &Contents<'_>,
@@ -342,7 +342,7 @@ impl<'a> Shard<'a> {
     }
 
     /// Makes one of the realm's leave, if there are any here.
-    pub(super) fn evict_one(&self, slot: u32, now: i64) -> Result<bool, Broken> {
+    pub fn evict_one(&self, slot: u32, now: i64) -> Result<bool, Broken> {
         match self.queues(slot).victim(now)? {
             Some(victim) => self.evict(&victim).map(|_| true),
             None => Ok(false),
@@ -350,7 +350,7 @@ impl<'a> Shard<'a> {
     }
 
     /// Removes a record, and gives its seat back.
-    pub(super) fn remove(&self, record: &Record<'_>) -> Result<Run, Broken> {
+    pub fn remove(&self, record: &Record<'_>) -> Result<Run, Broken> {
         let realm = record.realm();
         let run = self.remove_from_seat(record)?;
         // Last: whoever is killed before leaves a seat too many taken, never one too few.
@@ -399,12 +399,7 @@ impl<'a> Shard<'a> {
     }
 
     /// Copies a record into the space that `copy` has.
-    pub(super) fn get(
-        &self,
-        wanted: Fingerprint,
-        now: i64,
-        copy: &mut Vec<u8>,
-    ) -> Result<Look, Broken> {
+    pub fn get(&self, wanted: Fingerprint, now: i64, copy: &mut Vec<u8>) -> Result<Look, Broken> {
         self.look(wanted, now, |record| {
             let look = self.read(record, Some(copy));
             if matches!(look, Look::Good { .. }) {
@@ -430,7 +425,7 @@ impl<'a> Shard<'a> {
     /// and was there at the end. None: the lock is needed to know.
     ///
     /// Most look-ups find something, and a process that is kept from running while it only looks keeps nobody waiting.
-    pub(super) fn glimpse(
+    pub fn glimpse(
         &self,
         wanted: Fingerprint,
         now: i64,
@@ -449,7 +444,7 @@ impl<'a> Shard<'a> {
     }
 
     /// As `holds`, without the lock; None: the lock is needed to know.
-    pub(super) fn glimpse_mark(&self, wanted: Fingerprint, mark: u32, now: i64) -> Option<()> {
+    pub fn glimpse_mark(&self, wanted: Fingerprint, mark: u32, now: i64) -> Option<()> {
         let record = self.find_unlocked(wanted)?;
         let (found, expiry) = (record.mark(), record.expiry());
         if found != mark || expiry.has_passed(now) || !record.is_still(wanted) {
@@ -473,7 +468,7 @@ impl<'a> Shard<'a> {
     }
 
     /// Whether there is a good record of this mark.
-    pub(super) fn holds(&self, wanted: Fingerprint, mark: u32, now: i64) -> Result<Look, Broken> {
+    pub fn holds(&self, wanted: Fingerprint, mark: u32, now: i64) -> Result<Look, Broken> {
         self.look(wanted, now, |record| {
             if record.mark() != mark {
                 return Ok(Look::Absent);
@@ -486,7 +481,7 @@ impl<'a> Shard<'a> {
         })
     }
 
-    pub(super) fn take(
+    pub fn take(
         &self,
         wanted: Fingerprint,
         mark: Option<u32>,
@@ -507,7 +502,7 @@ impl<'a> Shard<'a> {
     }
 
     /// Runs `act` on the record of this key, if there is one; counts nothing.
-    pub(super) fn with_record<R>(
+    pub fn with_record<R>(
         &self,
         wanted: Fingerprint,
         act: impl FnOnce(&Record<'a>) -> Result<R, Broken>,
@@ -518,14 +513,14 @@ impl<'a> Shard<'a> {
             .transpose()
     }
 
-    pub(super) fn set_expiry(&self, record: &Record<'_>, expiry: Expiry) {
+    pub fn set_expiry(&self, record: &Record<'_>, expiry: Expiry) {
         self.realms().note_expiry(record.realm(), expiry);
         self.queues(record.realm()).note_expiry(expiry);
         record.set_expiry(expiry, self.digests);
     }
 
     /// What it says of a client that it offers what is not found.
-    pub(super) fn standing_of(&self, slot: u32, wanted: Fingerprint) -> Result<Standing, Broken> {
+    pub fn standing_of(&self, slot: u32, wanted: Fingerprint) -> Result<Standing, Broken> {
         match self.index().recall(wanted.hash()) {
             Some(used) if self.queues(slot).outranks_oldest(used)? => Ok(Standing::Proven),
             _ => Ok(Standing::Returning),
@@ -533,18 +528,18 @@ impl<'a> Shard<'a> {
     }
 
     /// Whether a record is of a generation that was flushed.
-    pub(super) fn is_flushed(&self, record: &Record<'_>) -> bool {
+    pub fn is_flushed(&self, record: &Record<'_>) -> bool {
         record.generation_tag() != self.present_tag(record.realm())
     }
 
     /// What records of a slot's present generation keep of it.
-    pub(super) fn present_tag(&self, slot: u32) -> u32 {
+    pub fn present_tag(&self, slot: u32) -> u32 {
         self.realms().tag(slot)
     }
 
     /// Removes a slice of a slot's records from the front of its queues, while they are `unwanted`: how many, and whether
     /// there may be more.
-    pub(super) fn remove_first(
+    pub fn remove_first(
         &self,
         slot: u32,
         unwanted: impl Fn(&Record<'a>) -> bool,
@@ -559,7 +554,7 @@ impl<'a> Shard<'a> {
     }
 
     /// Begins a scan for what of a slot was flushed, or has expired; None if there can be nothing.
-    pub(super) fn begin_scan(&self, slot: u32, before: i64) -> Option<Scan> {
+    pub fn begin_scan(&self, slot: u32, before: i64) -> Option<Scan> {
         let queues = self.queues(slot);
         let is_due = queues.len() > 0 && (before > queues.earliest() || !queues.is_swept());
         is_due.then(|| Scan {
@@ -580,7 +575,7 @@ impl<'a> Shard<'a> {
 
     /// One step of a scan: how many were removed, and whether it goes on. Between steps buckets may be split, by which
     /// records move to a bucket further on: none is passed by. Where the shard was made anew, it begins again.
-    pub(super) fn scan_step(
+    pub fn scan_step(
         &self,
         slot: u32,
         before: i64,
@@ -621,7 +616,7 @@ impl<'a> Shard<'a> {
     }
 
     /// Makes everything anew from the records that are whole. What is after a tag that cannot be one is lost.
-    pub(super) fn rebuild(&self) {
+    pub fn rebuild(&self) {
         for realm in 0..self.layout.realms as u32 {
             self.queues(realm).forget();
         }
@@ -713,7 +708,7 @@ impl<'a> Shard<'a> {
     }
 
     /// Walks everything.
-    pub(super) fn validate(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), String> {
         let (mut records, mut granules) = (0, 0);
         self.heap.validate(|at, tag: Tag| {
             let record = self.record(at).map_err(|_| format!("a record at {at}"))?;

@@ -5,15 +5,15 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::digest::Fingerprint;
-use super::heap::{Broken, NIL};
-use super::layout::shard as place;
-use super::record::{CHAIN, Record};
-use super::shard::Shard;
+use crate::shm::region::digest::Fingerprint;
+use crate::shm::region::layout::shard as place;
+use crate::shm::shard::heap::{Broken, NIL};
+use crate::shm::shard::record::{CHAIN, Record};
+use crate::shm::shard::view::Shard;
 
 /// The buckets of a shard.
 #[derive(Clone, Copy)]
-pub(super) struct Index<'a>(pub Shard<'a>);
+pub struct Index<'a>(pub Shard<'a>);
 
 /// The part of a hash that is remembered: the bits that choose a bucket last.
 fn remembered(hash: u32) -> u8 {
@@ -21,7 +21,7 @@ fn remembered(hash: u32) -> u8 {
 }
 
 impl<'a> Index<'a> {
-    pub(super) fn buckets(&self) -> u32 {
+    pub fn buckets(&self) -> u32 {
         let buckets = self.0.word(place::BUCKETS);
         buckets.clamp(1, self.0.layout.most_buckets)
     }
@@ -37,7 +37,7 @@ impl<'a> Index<'a> {
         }
     }
 
-    pub(super) fn head(&self, bucket: u32) -> u32 {
+    pub fn head(&self, bucket: u32) -> u32 {
         self.0.word(self.0.layout.buckets + 4 * bucket as usize)
     }
 
@@ -50,12 +50,12 @@ impl<'a> Index<'a> {
         self.0.base + self.0.layout.left + 2 * bucket as usize
     }
 
-    pub(super) fn find(&self, wanted: Fingerprint) -> Result<Option<Record<'a>>, Broken> {
+    pub fn find(&self, wanted: Fingerprint) -> Result<Option<Record<'a>>, Broken> {
         self.find_which(wanted.hash(), |record| record.fingerprint() == wanted)
     }
 
     /// Finds a record by half of its fingerprint.
-    pub(super) fn find_by_half(&self, first: u64) -> Result<Option<Record<'a>>, Broken> {
+    pub fn find_by_half(&self, first: u64) -> Result<Option<Record<'a>>, Broken> {
         let hash = Fingerprint { first, second: 0 }.hash();
         self.find_which(hash, |record| record.fingerprint().first == first)
     }
@@ -80,7 +80,7 @@ impl<'a> Index<'a> {
     }
 
     /// Links a record that `find` does not find; it is counted already.
-    pub(super) fn link(&self, record: &Record<'_>) -> Result<(), Broken> {
+    pub fn link(&self, record: &Record<'_>) -> Result<(), Broken> {
         let bucket = self.bucket(record.fingerprint().hash());
         record.set_word(CHAIN, self.head(bucket));
         self.set_head(bucket, record.at);
@@ -116,7 +116,7 @@ impl<'a> Index<'a> {
     }
 
     /// Takes a record out, and remembers it.
-    pub(super) fn unlink(&self, record: &Record<'_>) -> Result<(), Broken> {
+    pub fn unlink(&self, record: &Record<'_>) -> Result<(), Broken> {
         let hash = record.fingerprint().hash();
         let bucket = self.bucket(hash);
         let memory = u16::from(remembered(hash)) << 8 | u16::from(record.used());
@@ -138,7 +138,7 @@ impl<'a> Index<'a> {
     }
 
     /// When the record of this hash was last used, if its bucket remembers it.
-    pub(super) fn recall(&self, hash: u32) -> Option<u8> {
+    pub fn recall(&self, hash: u32) -> Option<u8> {
         let [memory, used] = self
             .0
             .memory
@@ -149,13 +149,13 @@ impl<'a> Index<'a> {
     }
 
     /// Makes the table one empty bucket.
-    pub(super) fn forget(&self) {
+    pub fn forget(&self) {
         self.0.set_word(place::BUCKETS, 1);
         self.set_head(0, NIL);
     }
 
     /// Follows every chain; how many records there are.
-    pub(super) fn validate(&self) -> Result<u32, String> {
+    pub fn validate(&self) -> Result<u32, String> {
         let mut met = 0;
         for bucket in 0..self.buckets() {
             let mut at = self.head(bucket);

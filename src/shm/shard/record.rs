@@ -6,19 +6,19 @@
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::fence;
 
-use super::digest::{Covered, Digests, Fingerprint};
-use super::heap::{Broken, Heap, Run, Tag};
 use crate::cache::Expiry;
+use crate::shm::region::digest::{Covered, Digests, Fingerprint};
+use crate::shm::shard::heap::{Broken, Heap, Run, Tag};
 
 /// Bytes of a record before its body.
-pub(super) const HEADER: usize = 48;
+pub const HEADER: usize = 48;
 
 // Places in a block; the tag is at 0.
-pub(super) const CHAIN: usize = 4;
+pub const CHAIN: usize = 4;
 const FIRST: usize = 8;
 const SECOND: usize = 16;
-pub(super) const BEFORE: usize = 24;
-pub(super) const AFTER: usize = 28;
+pub const BEFORE: usize = 24;
+pub const AFTER: usize = 28;
 const MARK: usize = 32;
 const CHECK: usize = 36;
 const STATE: usize = 40;
@@ -28,20 +28,20 @@ const EXPIRY: usize = 44;
 const REALM_BITS: u32 = 10;
 const RANK_BITS: u32 = 3;
 const TAG_SHIFT: u32 = REALM_BITS + RANK_BITS;
-pub(super) const TAG_BITS: u32 = 3;
+pub const TAG_BITS: u32 = 3;
 const USED_SHIFT: u32 = 16;
 const EXPIRY_SHIFT: u32 = 24;
 
 /// A record that was found in its place.
 #[derive(Clone, Copy)]
-pub(super) struct Record<'a> {
+pub struct Record<'a> {
     heap: Heap<'a>,
     pub at: u32,
     pub tag: Tag,
 }
 
 /// What a new record consists of.
-pub(super) struct Contents<'a> {
+pub struct Contents<'a> {
     pub fingerprint: Fingerprint,
     pub mark: u32,
     pub realm: u32,
@@ -52,12 +52,12 @@ pub(super) struct Contents<'a> {
 }
 
 impl Contents<'_> {
-    pub(super) fn granules(&self) -> u32 {
+    pub fn granules(&self) -> u32 {
         (HEADER + self.body.len()).div_ceil(8) as u32
     }
 
     /// Writes the record into a block and publishes it; its links are not set yet.
-    pub(super) fn write(&self, heap: Heap<'_>, run: Run, digests: &Digests) {
+    pub fn write(&self, heap: Heap<'_>, run: Run, digests: &Digests) {
         let memory = heap.memory;
         let covered = Covered {
             fingerprint: self.fingerprint,
@@ -88,7 +88,7 @@ impl Contents<'_> {
 
 impl<'a> Record<'a> {
     /// The record at `at`, if there can be one.
-    pub(super) fn at(heap: Heap<'a>, at: u32) -> Result<Record<'a>, Broken> {
+    pub fn at(heap: Heap<'a>, at: u32) -> Result<Record<'a>, Broken> {
         let tag = heap.tag(at)?;
         let used = tag.granules() as usize * 8 - tag.slack() as usize;
         if !tag.is_live() || used < HEADER {
@@ -97,25 +97,25 @@ impl<'a> Record<'a> {
         Ok(Record { heap, at, tag })
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.tag.granules() as usize * 8 - self.tag.slack() as usize - HEADER
     }
 
-    pub(super) fn word(&self, byte: usize) -> u32 {
+    pub fn word(&self, byte: usize) -> u32 {
         self.heap
             .memory
             .u32(self.heap.byte(self.at, byte))
             .load(Relaxed)
     }
 
-    pub(super) fn set_word(&self, byte: usize, word: u32) {
+    pub fn set_word(&self, byte: usize, word: u32) {
         self.heap
             .memory
             .u32(self.heap.byte(self.at, byte))
             .store(word, Relaxed);
     }
 
-    pub(super) fn fingerprint(&self) -> Fingerprint {
+    pub fn fingerprint(&self) -> Fingerprint {
         let word = |byte| {
             self.heap
                 .memory
@@ -128,33 +128,33 @@ impl<'a> Record<'a> {
         }
     }
 
-    pub(super) fn mark(&self) -> u32 {
+    pub fn mark(&self) -> u32 {
         self.word(MARK)
     }
 
-    pub(super) fn realm(&self) -> u32 {
+    pub fn realm(&self) -> u32 {
         self.word(STATE) & ((1 << REALM_BITS) - 1)
     }
 
-    pub(super) fn generation_tag(&self) -> u32 {
+    pub fn generation_tag(&self) -> u32 {
         self.word(STATE) >> TAG_SHIFT & ((1 << TAG_BITS) - 1)
     }
 
     /// As `queues` packs it.
-    pub(super) fn rank(&self) -> u32 {
+    pub fn rank(&self) -> u32 {
         self.word(STATE) >> REALM_BITS & ((1 << RANK_BITS) - 1)
     }
 
-    pub(super) fn used(&self) -> u8 {
+    pub fn used(&self) -> u8 {
         (self.word(STATE) >> USED_SHIFT) as u8
     }
 
-    pub(super) fn set_rank(&self, rank: u32) {
+    pub fn set_rank(&self, rank: u32) {
         let mask = ((1 << RANK_BITS) - 1) << REALM_BITS;
         self.set_word(STATE, self.word(STATE) & !mask | rank << REALM_BITS & mask);
     }
 
-    pub(super) fn set_used(&self, used: u8) {
+    pub fn set_used(&self, used: u8) {
         let mask = 0xff << USED_SHIFT;
         self.set_word(
             STATE,
@@ -162,11 +162,11 @@ impl<'a> Record<'a> {
         );
     }
 
-    pub(super) fn expiry(&self) -> Expiry {
+    pub fn expiry(&self) -> Expiry {
         Expiry::unpacked(((self.word(STATE) >> EXPIRY_SHIFT) as i8, self.word(EXPIRY)))
     }
 
-    pub(super) fn set_expiry(&self, expiry: Expiry, digests: &Digests) {
+    pub fn set_expiry(&self, expiry: Expiry, digests: &Digests) {
         let (upper, lower) = expiry.packed();
         let change = digests.expiry(self.expiry()) ^ digests.expiry(expiry);
         let mask = 0xff << EXPIRY_SHIFT;
@@ -180,7 +180,7 @@ impl<'a> Record<'a> {
 
     /// Goes through the body once, handing on the bytes if they are wanted. Mark and expiry, if the checksum agrees with all
     /// of it as a record of this key.
-    pub(super) fn read(
+    pub fn read(
         &self,
         fingerprint: Fingerprint,
         digests: &Digests,
@@ -214,7 +214,7 @@ impl<'a> Record<'a> {
     }
 
     /// Whether the record is still here, for one who has looked at it without the lock.
-    pub(super) fn is_still(&self, fingerprint: Fingerprint) -> bool {
+    pub fn is_still(&self, fingerprint: Fingerprint) -> bool {
         // Acquire: what was loaded of the record before was there before the tag that is loaded now. It pairs with the
         // fence in `Heap::free`.
         fence(Acquire);
@@ -229,7 +229,7 @@ impl<'a> Record<'a> {
     /// Counts a use without the lock. All is taken from one look at the word, so that a record that has changed its queue
     /// meanwhile keeps its rank. Should it have left, and its place have become a part of another that has the very same
     /// word there, that one is spoiled: a checksum shows it, or a tag that makes no sense, and the shard is made anew.
-    pub(super) fn count_use(&self, used: u8, rank: impl FnOnce(u32) -> u32) {
+    pub fn count_use(&self, used: u8, rank: impl FnOnce(u32) -> u32) {
         let state = self.word(STATE);
         let rank_mask = ((1 << RANK_BITS) - 1) << REALM_BITS;
         let rank = rank(state >> REALM_BITS & ((1 << RANK_BITS) - 1));

@@ -1,14 +1,14 @@
 //! What one realm sees of a region.
 
-use super::digest::Fingerprint;
-use super::figures::Event;
-use super::heap::Broken;
-use super::realms::{Realm, Term};
-use super::record::Contents;
-use super::region::{Claim, Region};
-use super::removals::Removals;
-use super::shard::{Look, Owner, Placed, Shard};
 use crate::cache::{Expiry, Key, Standing};
+use crate::shm::operations::whole::{Claim, Region};
+use crate::shm::region::digest::Fingerprint;
+use crate::shm::region::partitions::{Realm, Term};
+use crate::shm::shard::deferred::Removals;
+use crate::shm::shard::heap::Broken;
+use crate::shm::shard::record::Contents;
+use crate::shm::shard::view::{Look, Owner, Placed, Shard};
+use crate::shm::stats::Event;
 
 /// How often a put looks for room that other processes keep taking before it gives up.
 const ATTEMPTS_MOST: u32 = 32;
@@ -47,7 +47,12 @@ enum Condition<'a> {
 }
 
 impl<'a> Share<'a> {
-    pub(super) fn new(region: &'a Region, realm: Realm, slot: u32, capacity: usize) -> Share<'a> {
+    pub(in crate::shm) fn new(
+        region: &'a Region,
+        realm: Realm,
+        slot: u32,
+        capacity: usize,
+    ) -> Share<'a> {
         Share {
             region,
             realm,

@@ -9,7 +9,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::digest::mix;
+use crate::shm::region::digest::mix;
 use crate::sys::lock::this_process;
 use crate::sys::mapping::uninterrupted;
 
@@ -22,14 +22,14 @@ const LOW_START_BITS: u32 = 8;
 const HIGH_START_BITS: u32 = 8;
 const START_BITS: u32 = LOW_START_BITS + HIGH_START_BITS;
 /// The bits of the word that are not the identity's: flags in the lower half...
-pub(super) const FLAGS: u64 = 0b11 << (PID_BITS + LOW_START_BITS);
+pub const FLAGS: u64 = 0b11 << (PID_BITS + LOW_START_BITS);
 /// ...and an epoch in the upper one.
-pub(super) const EPOCH_SHIFT: u32 = 32 + HIGH_START_BITS;
-pub(super) const EPOCH_BITS: u32 = 8;
+pub const EPOCH_SHIFT: u32 = 32 + HIGH_START_BITS;
+pub const EPOCH_BITS: u32 = 8;
 
 /// What a word of identity says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Identity {
+pub struct Identity {
     pub pid: u32,
     /// Digest of the beginning; 0: not known.
     pub start: u32,
@@ -38,7 +38,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub(super) fn word(self) -> u64 {
+    pub fn word(self) -> u64 {
         let start = u64::from(self.start);
         u64::from(self.pid) & PID_MASK
             | (start & ((1 << LOW_START_BITS) - 1)) << PID_BITS
@@ -46,7 +46,7 @@ impl Identity {
             | u64::from(self.namespace) << 48
     }
 
-    pub(super) fn of_word(word: u64) -> Identity {
+    pub fn of_word(word: u64) -> Identity {
         let low = word >> PID_BITS & ((1 << LOW_START_BITS) - 1);
         let high = word >> 32 & ((1 << HIGH_START_BITS) - 1);
         Identity {
@@ -57,7 +57,7 @@ impl Identity {
     }
 
     /// This process.
-    pub(super) fn own() -> Identity {
+    pub fn own() -> Identity {
         static WORD: AtomicU64 = AtomicU64::new(0);
         static OF: AtomicU32 = AtomicU32::new(0);
         let process = this_process();
@@ -87,7 +87,7 @@ impl Identity {
     }
 
     /// Whether the process of this identity has certainly ended. Only its own namespace can tell.
-    pub(super) fn has_ended(self, judge: Identity) -> bool {
+    pub fn has_ended(self, judge: Identity) -> bool {
         if self.namespace == 0 || self.namespace != judge.namespace || self.pid == 0 {
             return false;
         }
@@ -136,7 +136,7 @@ fn digest_of(start: u64) -> u32 {
 }
 
 /// The boot that this is: a digest of what the kernel calls it; `None` where that cannot be learnt.
-pub(super) fn boot() -> Option<u64> {
+pub fn boot() -> Option<u64> {
     static BOOT: AtomicU64 = AtomicU64::new(0);
     let known = BOOT.load(Ordering::Relaxed);
     if known != 0 {

@@ -15,7 +15,7 @@ use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::memory::Memory;
+use super::region::memory::Memory;
 use super::{Realm, Region, Share};
 use crate::cache::{Expiry, Key, Standing};
 use crate::sys::random::Random;

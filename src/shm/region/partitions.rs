@@ -16,11 +16,11 @@
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
-use super::digest::mix;
-use super::layout::{Layout, REALM_BYTES, REALMS, header};
-use super::memory::Memory;
-use super::record::TAG_BITS;
 use crate::cache::Expiry;
+use crate::shm::region::digest::mix;
+use crate::shm::region::layout::{Layout, REALM_BYTES, REALMS, header};
+use crate::shm::region::memory::Memory;
+use crate::shm::shard::record::TAG_BITS;
 
 /// Those contexts that share sessions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -58,7 +58,7 @@ impl Realm {
 
 /// What a record is put for: a realm in its slot, between two flushes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Term {
+pub struct Term {
     pub realm: Realm,
     pub slot: u32,
     generation: u64,
@@ -66,14 +66,14 @@ pub(super) struct Term {
 
 impl Term {
     /// What becomes part of a fingerprint. The slot is in it because each slot counts its generations on its own.
-    pub(super) fn words(self) -> [u64; 3] {
+    pub fn words(self) -> [u64; 3] {
         let (low, high) = self.realm.words();
         [low, high, self.generation << 10 | u64::from(self.slot)]
     }
 
     /// What a record keeps of its generation: by it those of earlier ones are told apart when they are swept up. One of
     /// eight generations ago passes for a new one, is not found either, and leaves when it expires.
-    pub(super) fn tag(self) -> u32 {
+    pub fn tag(self) -> u32 {
         tag(self.generation)
     }
 }
@@ -83,7 +83,7 @@ fn tag(generation: u64) -> u32 {
 }
 
 /// What became of asking for a slot for a realm that has none.
-pub(super) enum Claimed {
+pub enum Claimed {
     Had(u32),
     /// This one is nobody's, and to be had when its records are removed.
     Retired(u32),
@@ -93,7 +93,7 @@ pub(super) enum Claimed {
 
 /// What became of asking for a seat.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) enum Seat {
+pub enum Seat {
     /// The caller has one, and fills it or gives it back under the same lock.
     Taken,
     /// Exactly as many are taken as there are: one may be handed on.
@@ -124,7 +124,7 @@ const LATEST_EXPIRY: usize = 56;
 const RECORDS_A_SHARD: usize = 512;
 
 #[derive(Clone, Copy)]
-pub(super) struct Realms<'a> {
+pub struct Realms<'a> {
     pub memory: &'a Memory,
     pub layout: &'a Layout,
 }
@@ -153,12 +153,12 @@ impl<'a> Realms<'a> {
         self.word(slot, LOW).store(id as u64, Release);
     }
 
-    pub(super) fn is_of(&self, slot: u32, realm: Realm) -> bool {
+    pub fn is_of(&self, slot: u32, realm: Realm) -> bool {
         self.id(slot) == realm.0 && self.word(slot, SEATS).load(Relaxed) & CLOSED == 0
     }
 
     /// A realm that nobody else has.
-    pub(super) fn fresh(&self) -> Realm {
+    pub fn fresh(&self) -> Realm {
         let number = self.memory.u64(header::NEXT_REALM).fetch_add(1, Relaxed);
         let salt = self.memory.u64(header::REALM_SALT).load(Relaxed);
         Realm::named(u128::from(salt) << 64 | u128::from(number))
@@ -170,7 +170,7 @@ impl<'a> Realms<'a> {
         (0..realms).map(move |step| ((first + step) % realms) as u32)
     }
 
-    pub(super) fn find(&self, realm: Realm) -> Option<u32> {
+    pub fn find(&self, realm: Realm) -> Option<u32> {
         for slot in self.probes(realm) {
             match self.id(slot) {
                 NOBODY => return None,
@@ -183,7 +183,7 @@ impl<'a> Realms<'a> {
 
     /// A slot for a realm that has none. Under the lock of the realms. `clock` is the system's, which counts where it is
     /// later than what was last told: nobody may have told anything for long.
-    pub(super) fn claim(&self, realm: Realm, capacity: usize, clock: i64) -> Claimed {
+    pub fn claim(&self, realm: Realm, capacity: usize, clock: i64) -> Claimed {
         if let Some(found) = self.find(realm) {
             return Claimed::Had(found);
         }
@@ -247,16 +247,16 @@ impl<'a> Realms<'a> {
     }
 
     /// Whether a slot was retired, and is not had by another realm yet.
-    pub(super) fn is_retired(&self, slot: u32) -> bool {
+    pub fn is_retired(&self, slot: u32) -> bool {
         self.id(slot) == FORMER
     }
 
     /// Says that a process is done with the realm: if none of the others uses it from now on, its slot may be had.
-    pub(super) fn let_go(&self, slot: u32) {
+    pub fn let_go(&self, slot: u32) {
         self.word(slot, LAST_USE).store(i64::MIN as u64, Relaxed);
     }
 
-    pub(super) fn term(&self, slot: u32, realm: Realm) -> Term {
+    pub fn term(&self, slot: u32, realm: Realm) -> Term {
         // Acquire: whoever sees a new generation sees what its flush had done before.
         let generation = self.word(slot, GENERATION).load(Acquire);
         Term {
@@ -267,17 +267,17 @@ impl<'a> Realms<'a> {
     }
 
     /// What records of the present generation keep of it.
-    pub(super) fn tag(&self, slot: u32) -> u32 {
+    pub fn tag(&self, slot: u32) -> u32 {
         tag(self.word(slot, GENERATION).load(Relaxed))
     }
 
     /// From here on no record that is there is found any more.
-    pub(super) fn begin_generation(&self, slot: u32) {
+    pub fn begin_generation(&self, slot: u32) {
         // AcqRel: pairs with the Acquire in `term`.
         self.word(slot, GENERATION).fetch_add(1, AcqRel);
     }
 
-    pub(super) fn note_expiry(&self, slot: u32, expiry: Expiry) {
+    pub fn note_expiry(&self, slot: u32, expiry: Expiry) {
         let latest = self.word(slot, LATEST_EXPIRY);
         let mut seen = latest.load(Relaxed);
         while (seen as i64) < expiry.secs() {
@@ -303,7 +303,7 @@ impl<'a> Realms<'a> {
     }
 
     /// What one who died while it held the lock of the realms may have left.
-    pub(super) fn mend(&self) {
+    pub fn mend(&self) {
         for slot in 0..self.layout.realms as u32 {
             if self.word(slot, SEATS).load(Relaxed) & CLOSED != 0 {
                 self.name(slot, FORMER);
@@ -314,7 +314,7 @@ impl<'a> Realms<'a> {
     }
 
     /// The shards a realm spreads over: from this one on, so many.
-    pub(super) fn spread(&self, slot: u32, realm: Realm) -> (usize, usize) {
+    pub fn spread(&self, slot: u32, realm: Realm) -> (usize, usize) {
         let first = (realm.hash() >> 32) as usize & (self.layout.shards - 1);
         let mask = self.memory.u32(self.at(slot, SPREAD)).load(Relaxed) as usize
             & (self.layout.shards - 1);
@@ -334,7 +334,7 @@ impl<'a> Realms<'a> {
     }
 
     /// Spreads a realm as its capacity wants it, if it has no record; under the lock of the realms.
-    pub(super) fn spread_anew(&self, slot: u32) {
+    pub fn spread_anew(&self, slot: u32) {
         if self.close(slot) {
             self.set_spread(slot, self.capacity(slot));
             self.open(slot);
@@ -342,21 +342,21 @@ impl<'a> Realms<'a> {
     }
 
     /// Whether the realm could use more shards than it does.
-    pub(super) fn is_cramped(&self, slot: u32) -> bool {
+    pub fn is_cramped(&self, slot: u32) -> bool {
         let spread = self.memory.u32(self.at(slot, SPREAD)).load(Relaxed) as usize + 1;
         self.spread_for(self.capacity(slot)) >= 2 * spread
     }
 
-    pub(super) fn capacity(&self, slot: u32) -> usize {
+    pub fn capacity(&self, slot: u32) -> usize {
         self.word(slot, CAPACITY).load(Relaxed) as usize
     }
 
-    pub(super) fn set_capacity(&self, slot: u32, capacity: usize) {
+    pub fn set_capacity(&self, slot: u32, capacity: usize) {
         self.word(slot, CAPACITY).store(capacity as u64, Relaxed);
     }
 
     /// Notes when the realm was used.
-    pub(super) fn note_use(&self, slot: u32, now: i64) {
+    pub fn note_use(&self, slot: u32, now: i64) {
         for word in [self.word(slot, LAST_USE), self.memory.u64(header::LATEST)] {
             if word.load(Relaxed) != now as u64 {
                 word.store(now as u64, Relaxed);
@@ -365,7 +365,7 @@ impl<'a> Realms<'a> {
     }
 
     /// The shard, of the realm's own, that is asked next to make room.
-    pub(super) fn next_asked(&self, slot: u32) -> usize {
+    pub fn next_asked(&self, slot: u32) -> usize {
         self.memory
             .u32(self.at(slot, LAST_ASKED))
             .fetch_add(1, Relaxed) as usize
@@ -378,11 +378,11 @@ impl<'a> Realms<'a> {
         }
     }
 
-    pub(super) fn taken(&self, slot: u32) -> usize {
+    pub fn taken(&self, slot: u32) -> usize {
         (self.word(slot, SEATS).load(Relaxed) & !CLOSED) as usize
     }
 
-    pub(super) fn take_seat(&self, slot: u32) -> Seat {
+    pub fn take_seat(&self, slot: u32) -> Seat {
         let limit = self.limit(slot);
         // Acquire: after it the slot's name and spread are what they are while the seat is held.
         let taken = self
@@ -396,7 +396,7 @@ impl<'a> Realms<'a> {
         }
     }
 
-    pub(super) fn give_back_seat(&self, slot: u32) {
+    pub fn give_back_seat(&self, slot: u32) {
         // Nobody closes a slot that has one; a number that makes no sense is left for the next count.
         let one_less = |taken: u64| (taken & CLOSED == 0).then(|| taken.saturating_sub(1));
         // Release: what was removed is gone before.
@@ -406,13 +406,13 @@ impl<'a> Realms<'a> {
     }
 
     /// How many have to leave before `wanted` seats are free; with 0, before no more are taken than there are.
-    pub(super) fn over(&self, slot: u32, wanted: usize) -> usize {
+    pub fn over(&self, slot: u32, wanted: usize) -> usize {
         let most = self.limit(slot).saturating_sub(wanted as u64);
         (self.taken(slot) as u64).saturating_sub(most) as usize
     }
 
     /// Sets how many seats are taken, after a count.
-    pub(super) fn set_taken(&self, slot: u32, taken: u64) {
+    pub fn set_taken(&self, slot: u32, taken: u64) {
         let open = |seats: u64| (seats & CLOSED == 0).then_some(taken);
         let _ = self.word(slot, SEATS).fetch_update(Relaxed, Relaxed, open);
     }

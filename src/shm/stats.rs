@@ -2,8 +2,8 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::layout::shard as place;
-use super::memory::Memory;
+use crate::shm::region::layout::shard as place;
+use crate::shm::region::memory::Memory;
 
 /// Sums since the region was made, of all processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Figures {
 
 /// What a shard counts.
 #[derive(Clone, Copy)]
-pub(super) enum Event {
+pub enum Event {
     Hit,
     Absent,
     Expired,
@@ -63,7 +63,7 @@ pub(super) enum Event {
 }
 
 /// Counts an event in the shard at `base`.
-pub(super) fn count(memory: &Memory, base: usize, event: Event) {
+pub fn count(memory: &Memory, base: usize, event: Event) {
     let counter = memory.u64(base + place::COUNTERS + 8 * event as usize);
     if event as usize >= Event::Glimpse as usize {
         counter.fetch_add(1, Relaxed);
@@ -74,7 +74,7 @@ pub(super) fn count(memory: &Memory, base: usize, event: Event) {
 }
 
 /// How often an event was counted in the shard at `base`.
-pub(super) fn counted(memory: &Memory, base: usize, event: Event) -> u64 {
+pub fn counted(memory: &Memory, base: usize, event: Event) -> u64 {
     memory
         .u64(base + place::COUNTERS + 8 * event as usize)
         .load(Relaxed)
@@ -82,7 +82,7 @@ pub(super) fn counted(memory: &Memory, base: usize, event: Event) -> u64 {
 
 impl Figures {
     /// Adds what the shard at `base` has counted.
-    pub(super) fn add(&mut self, memory: &Memory, base: usize) {
+    pub fn add(&mut self, memory: &Memory, base: usize) {
         let now = |byte: usize| u64::from(memory.u32(base + byte).load(Relaxed));
         let add = |to: &mut u64, events: &[Event]| {
             *to = events.iter().fold(*to, |sum, &event| {

@@ -6,26 +6,26 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::digest::{Digests, draw};
-use super::figures::{Event, Figures, count};
-use super::file::{self, Refusal, Watch};
-use super::heap::Broken;
-use super::identity::boot;
-use super::layout::{Layout, MAGIC, VERSION, header, shard as place};
-use super::lock::{Held, Lock, Wait, now};
-use super::memory::Memory;
-use super::realms::{Claimed, Realm, Realms};
-use super::record::Record;
-use super::removals::Removals;
-use super::shard::Shard;
-use super::share::Share;
+use crate::shm::operations::partition::Share;
+use crate::shm::process::identity::boot;
+use crate::shm::process::lock::{Held, Lock, Wait, now};
+use crate::shm::region::digest::{Digests, draw};
+use crate::shm::region::file::{self, Refusal, Watch};
+use crate::shm::region::layout::{Layout, MAGIC, VERSION, header, shard as place};
+use crate::shm::region::memory::Memory;
+use crate::shm::region::partitions::{Claimed, Realm, Realms};
+use crate::shm::shard::deferred::Removals;
+use crate::shm::shard::heap::Broken;
+use crate::shm::shard::record::Record;
+use crate::shm::shard::view::Shard;
+use crate::shm::stats::{Event, Figures, count};
 use crate::sys::lock::watch_forks;
 
 /// One piece of memory that many processes use at the same time, for the records of many realms.
 pub struct Region {
-    pub(super) memory: Memory,
-    pub(super) layout: Layout,
-    pub(super) digests: Digests,
+    pub(in crate::shm) memory: Memory,
+    pub(in crate::shm) layout: Layout,
+    pub(in crate::shm) digests: Digests,
     /// Random, of this region alone: by it one is known that was made anew in the same file.
     salt: u64,
     watch: Option<Watch>,
@@ -36,7 +36,7 @@ pub struct Region {
 }
 
 /// What became of asking for a slot.
-pub(super) enum Claim {
+pub(in crate::shm) enum Claim {
     Had(u32),
     /// There is none for another realm.
     Full,
@@ -190,21 +190,21 @@ impl Region {
 
     /// Whether the memory may be touched, and is what it was. One that was made anew in the same file has other random
     /// numbers: what this process would put there nobody found, and its page of keys nobody could read.
-    pub(super) fn is_on(&self) -> bool {
+    pub(in crate::shm) fn is_on(&self) -> bool {
         self.watch.as_ref().is_none_or(|watch| {
             watch.is_whole(self.layout.size)
                 && self.memory.u64(header::REALM_SALT).load(Relaxed) == self.salt
         })
     }
 
-    pub(super) fn realms(&self) -> Realms<'_> {
+    pub(in crate::shm) fn realms(&self) -> Realms<'_> {
         Realms {
             memory: &self.memory,
             layout: &self.layout,
         }
     }
 
-    pub(super) fn shard(&self, number: usize) -> Shard<'_> {
+    pub(in crate::shm) fn shard(&self, number: usize) -> Shard<'_> {
         Shard::new(
             &self.memory,
             &self.layout,
@@ -213,12 +213,12 @@ impl Region {
         )
     }
 
-    pub(super) fn count(&self, shard: usize, event: Event) {
+    pub(in crate::shm) fn count(&self, shard: usize, event: Event) {
         count(&self.memory, self.layout.shard(shard), event);
     }
 
     /// Counts a call that found the region's file not to be what it was.
-    pub(super) fn count_off(&self) {
+    pub(in crate::shm) fn count_off(&self) {
         if let Some(watch) = &self.watch {
             watch.count_off();
         }
@@ -262,7 +262,7 @@ impl Region {
 
     /// Does something under the lock of a shard. None: the lock was not had, or was lost meanwhile, or something in the
     /// shard makes no sense. That is mended at once; what one does who has lost the lock, by whoever has it next.
-    pub(super) fn in_shard<R>(
+    pub(in crate::shm) fn in_shard<R>(
         &self,
         number: usize,
         act: impl FnOnce(&Shard<'_>) -> Result<R, Broken>,
@@ -294,7 +294,7 @@ impl Region {
     }
 
     /// Counts the seats anew, if somebody who held some may have died. Every tenth of a second somebody tries.
-    pub(super) fn recount(&self) {
+    pub(in crate::shm) fn recount(&self) {
         if self.memory.u32(header::RECOUNT).load(Relaxed) == 0 {
             return;
         }
@@ -330,7 +330,7 @@ impl Region {
         }
     }
 
-    pub(super) fn claim(&self, realm: Realm, capacity: usize) -> Claim {
+    pub(in crate::shm) fn claim(&self, realm: Realm, capacity: usize) -> Claim {
         let tenth = tenth();
         if self.full_at.load(Relaxed) == tenth {
             return Claim::Full; // the search takes some time, and a lock
@@ -385,7 +385,7 @@ impl Region {
     }
 
     /// Spreads a realm without records over as many shards as its capacity wants.
-    pub(super) fn spread_anew(&self, slot: u32) {
+    pub(in crate::shm) fn spread_anew(&self, slot: u32) {
         if let Some(held) = self.hold_realms() {
             self.realms().spread_anew(slot);
             held.release();
@@ -403,7 +403,7 @@ impl Region {
 
     /// Removes the records of a slot that there are, but for newcomers; how many. None of them is found from here on,
     /// also where a lock is not had: those leave when a later scan or a choice of who leaves meets them.
-    pub(super) fn flush_slot(&self, slot: u32) -> usize {
+    pub(in crate::shm) fn flush_slot(&self, slot: u32) -> usize {
         // Also where there is nothing: somebody may be about to put what was there before.
         self.realms().begin_generation(slot);
         let mut removed = 0;
@@ -426,7 +426,7 @@ impl Region {
     }
 
     /// Removes what of a slot was flushed, or has expired: how many, and whether all of the shard was gone through.
-    pub(super) fn scan(&self, slot: u32, number: usize, before: i64) -> (usize, bool) {
+    pub(in crate::shm) fn scan(&self, slot: u32, number: usize, before: i64) -> (usize, bool) {
         let mut scan = match self.in_shard(number, |shard| Ok(shard.begin_scan(slot, before))) {
             Some(Some(scan)) => scan,
             nothing => return (0, nothing.is_some()),
@@ -458,7 +458,7 @@ fn tenth() -> u64 {
 }
 
 /// Makes zeroed memory a region; false if the system has no random numbers.
-pub(super) fn initialise(memory: &Memory, layout: &Layout) -> bool {
+pub(in crate::shm) fn initialise(memory: &Memory, layout: &Layout) -> bool {
     // First: from here on the file is ours to begin anew, should this process be killed meanwhile.
     memory.u64(header::MAGIC).store(MAGIC, Relaxed);
     if !Digests::draw(memory) {
@@ -485,7 +485,7 @@ pub(super) fn initialise(memory: &Memory, layout: &Layout) -> bool {
 }
 
 /// Whether this memory is a region of this version that was made to its end.
-pub(super) fn is_ready(memory: &Memory) -> bool {
+pub(in crate::shm) fn is_ready(memory: &Memory) -> bool {
     // Acquire: pairs with the Release in `initialise`.
     memory.u32(header::READY).load(Acquire) == 1
 }

@@ -42,15 +42,15 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU32, AtomicU64};
 use core::time::Duration;
 
-use super::identity::{EPOCH_BITS, EPOCH_SHIFT, FLAGS, Identity};
-use super::memory::Memory;
+use crate::shm::process::identity::{EPOCH_BITS, EPOCH_SHIFT, FLAGS, Identity};
+use crate::shm::region::memory::Memory;
 
 /// How long a lock is waited for.
 const LIMIT: Duration = Duration::from_millis(5);
 /// After so long the waiter looks whether the holder lives: longer than any call holds a lock.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 /// How long a suspect may hold a lock.
-pub(super) const FENCED_AFTER: Duration = Duration::from_secs(30);
+pub const FENCED_AFTER: Duration = Duration::from_secs(30);
 /// Looks at the word before sleeping. A call holds a lock for less than a microsecond.
 const SPINS: u32 = 64;
 
@@ -73,7 +73,7 @@ fn next_epoch(word: u64) -> u64 {
 
 /// A lock's place: three words in one line of the processor's cache.
 #[derive(Clone, Copy)]
-pub(super) struct Lock<'a> {
+pub struct Lock<'a> {
     word: &'a AtomicU64,
     /// When a holder last became suspect, in nanoseconds of the monotonic clock.
     since: &'a AtomicU64,
@@ -83,14 +83,14 @@ pub(super) struct Lock<'a> {
 
 /// The lock, held. Dropped without [`release`](Held::release), as by a panic, it leaves the next holder to mend.
 #[must_use]
-pub(super) struct Held<'a> {
+pub struct Held<'a> {
     lock: Lock<'a>,
     /// As it was taken.
     word: u64,
 }
 
 /// What became of waiting.
-pub(super) enum Wait<'a> {
+pub enum Wait<'a> {
     /// The lock is had.
     Had(Held<'a>),
     /// It is had, and was taken from one who may have been in the middle of a change, or went on with it.
@@ -100,7 +100,7 @@ pub(super) enum Wait<'a> {
 }
 
 impl<'a> Lock<'a> {
-    pub(super) fn at(memory: &'a Memory, at: usize) -> Lock<'a> {
+    pub fn at(memory: &'a Memory, at: usize) -> Lock<'a> {
         Lock {
             word: memory.u64(at),
             since: memory.u64(at + 8),
@@ -108,7 +108,7 @@ impl<'a> Lock<'a> {
         }
     }
 
-    pub(super) fn lock(self) -> Wait<'a> {
+    pub fn lock(self) -> Wait<'a> {
         let own = Identity::own();
         match self.try_take(own.word()) {
             Some(had) => had,
@@ -235,21 +235,21 @@ impl<'a> Lock<'a> {
 
     /// For tests: puts somebody else there as the holder.
     #[cfg(test)]
-    pub(super) fn pretend(self, holder: Identity) {
+    pub fn pretend(self, holder: Identity) {
         self.word.store(holder.word(), Release);
     }
 }
 
 impl Held<'_> {
     /// Lets go, and says that what the lock protects is whole; whether the lock had been held all the time.
-    pub(super) fn release(self) -> bool {
+    pub fn release(self) -> bool {
         let kept = self.let_go();
         core::mem::forget(self);
         kept
     }
 
     /// Whether the lock is held still.
-    pub(super) fn is_kept(&self) -> bool {
+    pub fn is_kept(&self) -> bool {
         self.is_kept_as(self.lock.word.load(Relaxed))
     }
 
@@ -295,7 +295,7 @@ fn is_time_to_look() -> bool {
 }
 
 /// The monotonic clock, the same for all processes of a boot.
-pub(super) fn now() -> Duration {
+pub fn now() -> Duration {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,

@@ -7,11 +7,11 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::heap::{Broken, NIL};
-use super::layout::{QUEUES_BYTES, shard as place};
-use super::record::{AFTER, BEFORE, Record};
-use super::shard::Shard;
 use crate::cache::{Expiry, Standing};
+use crate::shm::region::layout::{QUEUES_BYTES, shard as place};
+use crate::shm::shard::heap::{Broken, NIL};
+use crate::shm::shard::record::{AFTER, BEFORE, Record};
+use crate::shm::shard::view::Shard;
 
 /// Records that one choice may examine.
 const EXAMINED_MOST: u32 = 16;
@@ -43,14 +43,14 @@ const SWEPT: usize = 60;
 
 /// The two queues of a realm in a shard.
 #[derive(Clone, Copy)]
-pub(super) struct Queues<'a> {
+pub struct Queues<'a> {
     shard: Shard<'a>,
     realm: u32,
     base: usize,
 }
 
 impl<'a> Queues<'a> {
-    pub(super) fn of(shard: Shard<'a>, realm: u32) -> Queues<'a> {
+    pub fn of(shard: Shard<'a>, realm: u32) -> Queues<'a> {
         let base = shard.base + place::QUEUES + realm as usize * QUEUES_BYTES;
         Queues { shard, realm, base }
     }
@@ -87,7 +87,7 @@ impl<'a> Queues<'a> {
         self.set_word(usize::from(main) * QUEUE_BYTES + 8, len);
     }
 
-    pub(super) fn len(&self) -> u32 {
+    pub fn len(&self) -> u32 {
         self.len_of(false).wrapping_add(self.len_of(true))
     }
 
@@ -100,11 +100,11 @@ impl<'a> Queues<'a> {
     }
 
     /// The room that the realm's records here take.
-    pub(super) fn granules(&self) -> u64 {
+    pub fn granules(&self) -> u64 {
         u64::from(self.granules_of(false)) + u64::from(self.granules_of(true))
     }
 
-    pub(super) fn forget(&self) {
+    pub fn forget(&self) {
         for byte in (0..QUEUES_BYTES).step_by(4) {
             if self.word(byte) != 0 {
                 self.set_word(byte, 0);
@@ -117,7 +117,7 @@ impl<'a> Queues<'a> {
     }
 
     /// No record here expires before this.
-    pub(super) fn earliest(&self) -> i64 {
+    pub fn earliest(&self) -> i64 {
         if self.len() == 0 {
             return i64::MAX;
         }
@@ -131,14 +131,14 @@ impl<'a> Queues<'a> {
             .store(second as u64, Relaxed);
     }
 
-    pub(super) fn note_expiry(&self, expiry: Expiry) {
+    pub fn note_expiry(&self, expiry: Expiry) {
         let added = self.shard.memory.u64(self.base + ADDED_SINCE).load(Relaxed) as i64;
         self.set_second(ADDED_SINCE, added.min(expiry.secs()));
         self.set_second(EARLIEST, self.earliest().min(expiry.secs()));
     }
 
     /// Begins a scan of all the realm's records here; its number.
-    pub(super) fn begin_scan(&self) -> u32 {
+    pub fn begin_scan(&self) -> u32 {
         let scan = self.word(SCAN).wrapping_add(1);
         self.set_word(SCAN, scan);
         self.set_second(ADDED_SINCE, i64::MAX);
@@ -146,7 +146,7 @@ impl<'a> Queues<'a> {
     }
 
     /// Ends a scan that saw no earlier expiry than this. Where another one began meanwhile, the bound stays as it is.
-    pub(super) fn end_scan(&self, scan: u32, seen: i64) {
+    pub fn end_scan(&self, scan: u32, seen: i64) {
         if self.word(SCAN) == scan {
             let added = self.shard.memory.u64(self.base + ADDED_SINCE).load(Relaxed) as i64;
             self.set_second(EARLIEST, seen.min(added));
@@ -154,12 +154,12 @@ impl<'a> Queues<'a> {
     }
 
     /// Whether nothing of earlier generations is here.
-    pub(super) fn is_swept(&self) -> bool {
+    pub fn is_swept(&self) -> bool {
         self.len() == 0 || self.word(SWEPT) == self.shard.present_tag(self.realm)
     }
 
     /// Notes that nothing is here of generations before the one with this tag.
-    pub(super) fn set_swept(&self, tag: u32) {
+    pub fn set_swept(&self, tag: u32) {
         self.set_word(SWEPT, tag);
     }
 
@@ -177,7 +177,7 @@ impl<'a> Queues<'a> {
     }
 
     /// Admits a new record.
-    pub(super) fn admit(&self, record: &Record<'_>, standing: Standing) -> Result<(), Broken> {
+    pub fn admit(&self, record: &Record<'_>, standing: Standing) -> Result<(), Broken> {
         let arrivals = self.word(ARRIVALS).wrapping_add(1);
         if arrivals > self.len() / MOMENTS_A_TURNOVER {
             self.set_word(ARRIVALS, 0);
@@ -196,7 +196,7 @@ impl<'a> Queues<'a> {
     }
 
     /// Admits a record that was there before, as it was.
-    pub(super) fn readmit(&self, record: &Record<'_>) -> Result<(), Broken> {
+    pub fn readmit(&self, record: &Record<'_>) -> Result<(), Broken> {
         self.note_expiry(record.expiry());
         let rank = record.rank();
         self.push(record, rank & MAIN != 0)?;
@@ -225,7 +225,7 @@ impl<'a> Queues<'a> {
     }
 
     /// Takes a record out.
-    pub(super) fn withdraw(&self, record: &Record<'_>) -> Result<(), Broken> {
+    pub fn withdraw(&self, record: &Record<'_>) -> Result<(), Broken> {
         let main = record.rank() & MAIN != 0;
         let (before, after) = (record.word(BEFORE), record.word(AFTER));
         if before == NIL {
@@ -262,7 +262,7 @@ impl<'a> Queues<'a> {
     }
 
     /// Counts a use. It needs no lock.
-    pub(super) fn count_use(&self, record: &Record<'_>) {
+    pub fn count_use(&self, record: &Record<'_>) {
         record.count_use(self.now(), |rank| {
             rank & MAIN | ((rank & USES_MOST) + 1).min(USES_MOST)
         });
@@ -270,7 +270,7 @@ impl<'a> Queues<'a> {
 
     /// Whether one who was last here at that moment, and has come back, deserves a place in the main queue more than the
     /// oldest who is there.
-    pub(super) fn outranks_oldest(&self, used: u8) -> Result<bool, Broken> {
+    pub fn outranks_oldest(&self, used: u8) -> Result<bool, Broken> {
         if self.main_has_room() {
             return Ok(true);
         }
@@ -290,7 +290,7 @@ impl<'a> Queues<'a> {
     }
 
     /// The first of the realm's records here, of the small queue if it has any.
-    pub(super) fn first(&self) -> Result<Option<Record<'a>>, Broken> {
+    pub fn first(&self) -> Result<Option<Record<'a>>, Broken> {
         let first = match self.head(false) {
             NIL => self.head(true),
             first => first,
@@ -303,7 +303,7 @@ impl<'a> Queues<'a> {
     }
 
     /// The record that should leave; it stays where it is. None if there is none.
-    pub(super) fn victim(&self, now: i64) -> Result<Option<Record<'a>>, Broken> {
+    pub fn victim(&self, now: i64) -> Result<Option<Record<'a>>, Broken> {
         // While newcomers supply the victims nothing else looks into the main queue; its expired must not outlive them.
         if self.head(true) != NIL {
             let oldest = self.record(self.head(true))?;
@@ -368,7 +368,7 @@ impl<'a> Queues<'a> {
     }
 
     /// Goes along both queues.
-    pub(super) fn validate(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), String> {
         for main in [false, true] {
             let (mut before, mut at, mut met) = (NIL, self.head(main), 0);
             let mut granules = 0;

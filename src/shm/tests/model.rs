@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::tier::Found;
+use crate::shm::Found;
 
 struct Held {
     mark: u32,

@@ -139,7 +139,7 @@ fn shard_that_made_no_sense_is_whole_afterwards() {
                 .u64(at)
                 .fetch_xor(1 << random.below(64), Relaxed);
         }
-        region.in_shard(0, |_| Err::<(), _>(crate::tier::heap::Broken));
+        region.in_shard(0, |_| Err::<(), _>(crate::shm::shard::heap::Broken));
         region.validate().expect("whole again");
         kept += region.figures().records;
         for number in 0..100 {
