@@ -8,8 +8,8 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use sslcache::cache::{Expiry, Key, Standing};
-use sslcache::shm::{Region, Share};
+use sslcache::cache::{ClientHistory, Expiry, Key};
+use sslcache::shm::{Partition, Region};
 
 /// About what a session of TLS 1.2 or 1.3 without client certificate takes as DER.
 const RECORD: [u8; 200] = [0x30; 200];
@@ -50,20 +50,20 @@ fn scramble(mut word: u64) -> u64 {
     word ^ (word >> 31)
 }
 
-fn put(share: &Share<'_>, number: u64) -> bool {
+fn put(share: &Partition<'_>, number: u64) -> bool {
     share.put(
         &key(number),
         number as u32,
         &RECORD,
         Expiry::at(300),
-        Standing::New,
+        ClientHistory::New,
         0,
     )
 }
 
-fn share(region: &Region, capacity: u64) -> Share<'_> {
+fn share(region: &Region, capacity: u64) -> Partition<'_> {
     region
-        .share(region.fresh_realm(), capacity as usize)
+        .partition(region.fresh_id(), capacity as usize)
         .expect("a slot")
 }
 
@@ -228,7 +228,7 @@ fn together(rounds: usize, time: Duration) {
             "{PROCESSES} processes, calls {what}: {median:.2} times one mutex ({least:.2} to {greatest:.2})"
         );
     }
-    let time_outs = many.figures().time_outs;
+    let time_outs = many.stats().time_outs;
     println!("  {time_outs} calls did not have a lock in time");
 }
 
@@ -238,7 +238,7 @@ fn bytes() {
     let share = share(&region, 0);
     let wanted = (MANY_SHARDS / RECORD.len()) as u64;
     (0..wanted).for_each(|number| assert!(put(&share, number)));
-    let figures = region.figures();
+    let figures = region.stats();
     let each = figures.size as f64 / figures.records as f64 - RECORD.len() as f64;
     println!("bytes beside the record, of a full region: {each:.1} (at most 64 are to be)");
 }

@@ -164,7 +164,7 @@ fn shm_sees_bytes_alone() {
             let mut known = of
                 .split(|c: char| !c.is_alphanumeric())
                 .filter(|name| !name.is_empty());
-            !known.all(|name| ["Expiry", "Key", "Standing"].contains(&name))
+            !known.all(|name| ["Expiry", "Key", "ClientHistory"].contains(&name))
         })
         .collect();
     assert_eq!(of_cache, Vec::<&str>::new());

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::seats::Seat;
 use super::slab::Entry;
 use super::store::{Home, Locked, Store};
-use super::{Cache, Expiry, Key, Standing};
+use super::{Cache, ClientHistory, Expiry, Key};
 
 /// How often an insert looks for room that other threads keep taking before it gives up.
 const ATTEMPTS_MOST: u32 = 32;
@@ -96,7 +96,7 @@ pub enum Outcome<V> {
 struct Arrival<'a> {
     key: &'a Key,
     expiry: Expiry,
-    standing: Standing,
+    standing: ClientHistory,
     now: i64,
 }
 
@@ -114,7 +114,7 @@ impl<V: Clone + PartialEq> Cache<V> {
         key: Key,
         value: V,
         expiry: Expiry,
-        standing: Standing,
+        standing: ClientHistory,
         now: i64,
     ) -> Inserted<V> {
         let arrival = Arrival {

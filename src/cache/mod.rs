@@ -61,7 +61,7 @@ use store::{Home, Locked, Store};
 
 /// What is known of a client when its session is cached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
+pub enum ClientHistory {
     /// Nothing: most clients never return.
     New,
     /// It offered a session that is not here: it may be coming back, or make ids up. Kept longer where nobody who is
@@ -155,13 +155,13 @@ impl<V: Clone + PartialEq> Cache<V> {
 
     /// The standing of a client that offered the session of this key, which was not found: for the session that it is
     /// given instead.
-    pub fn standing_of(&self, key: &Key) -> Standing {
+    pub fn history_of(&self, key: &Key) -> ClientHistory {
         let Some(home) = self.home(key) else {
-            return Standing::Returning;
+            return ClientHistory::Returning;
         };
         match home.shard.lock() {
-            Some(mut shard) => shard.standing_of(home.hash),
-            None => Standing::Returning,
+            Some(mut shard) => shard.history_of(home.hash),
+            None => ClientHistory::Returning,
         }
     }
 

@@ -17,7 +17,7 @@
 //!
 //! A choice examines a bounded number of entries, so an insert into a full cache costs the same whatever was used.
 
-use super::Standing;
+use super::ClientHistory;
 use super::ring::{ByUse, Ring};
 use super::slab::{Entry, Slab};
 
@@ -108,30 +108,30 @@ impl Queues {
         slab: &mut Slab<V>,
         at: u32,
         entry: &mut Entry<V>,
-        standing: Standing,
+        standing: ClientHistory,
     ) {
         let main = self.arrive(standing);
         entry.set_rank(Rank { uses: 0, main });
         entry.in_queue = self.of(main).make_way(slab, at);
     }
 
-    pub(super) fn admit<V>(&mut self, slab: &mut Slab<V>, at: u32, standing: Standing) {
+    pub(super) fn admit<V>(&mut self, slab: &mut Slab<V>, at: u32, standing: ClientHistory) {
         let main = self.arrive(standing);
         slab.hook_mut(at).set_used(self.now);
         self.enter(slab, at, main);
     }
 
     /// Counts an arrival; whether it goes to the main queue.
-    fn arrive(&mut self, standing: Standing) -> bool {
+    fn arrive(&mut self, standing: ClientHistory) -> bool {
         self.arrivals += 1;
         if self.arrivals > self.len() / MOMENTS_A_TURNOVER {
             self.arrivals = 0;
             self.now = self.now.next();
         }
         match standing {
-            Standing::New => false,
-            Standing::Returning => self.main_has_room(),
-            Standing::Proven => true,
+            ClientHistory::New => false,
+            ClientHistory::Returning => self.main_has_room(),
+            ClientHistory::Proven => true,
         }
     }
 

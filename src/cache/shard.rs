@@ -13,7 +13,7 @@ use super::queues::Queues;
 use super::slab::{Entry, Hook, Slab};
 use super::sweep::{BATCH, Batch};
 use super::wheel::{Progress, Scan, Wheel};
-use super::{Counters, Standing};
+use super::{ClientHistory, Counters};
 
 /// Entries that a walk or a scan may look at under one lock.
 const LOOKS_MOST: u32 = 64;
@@ -93,10 +93,12 @@ impl<V: Clone + PartialEq> Shard<V> {
     }
 
     /// What it says of a client that it offers the session of this hash, which `find` does not find.
-    pub(super) fn standing_of(&mut self, hash: u32) -> Standing {
+    pub(super) fn history_of(&mut self, hash: u32) -> ClientHistory {
         match self.index.recall(hash) {
-            Some(used) if self.queues.outranks_oldest(&mut self.slab, used) => Standing::Proven,
-            _ => Standing::Returning,
+            Some(used) if self.queues.outranks_oldest(&mut self.slab, used) => {
+                ClientHistory::Proven
+            }
+            _ => ClientHistory::Returning,
         }
     }
 
@@ -112,7 +114,7 @@ impl<V: Clone + PartialEq> Shard<V> {
         mut entry: Entry<V>,
         expiry: Expiry,
         hash: u32,
-        standing: Standing,
+        standing: ClientHistory,
     ) {
         let at = self.slab.next_position();
         let expiry = self.slab.give_expiry(&mut entry, expiry);
@@ -127,7 +129,13 @@ impl<V: Clone + PartialEq> Shard<V> {
     }
 
     /// Puts another session in place of the one at `at`, under its key.
-    pub(super) fn replace(&mut self, at: u32, value: V, expiry: Expiry, standing: Standing) -> V {
+    pub(super) fn replace(
+        &mut self,
+        at: u32,
+        value: V,
+        expiry: Expiry,
+        standing: ClientHistory,
+    ) -> V {
         self.set_expiry(at, expiry);
         self.queues.withdraw(&mut self.slab, at);
         self.queues.admit(&mut self.slab, at, standing);

@@ -16,7 +16,7 @@ use super::live;
 use super::sharing::Way;
 use super::store::{Store, Usage, now};
 use super::unannounced;
-use crate::cache::{Key, Standing};
+use crate::cache::{ClientHistory, Key};
 use crate::host::abi::*;
 use crate::host::types::*;
 use crate::host::{Libssl, SessionRef, owners};
@@ -50,7 +50,7 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
             // SAFETY: the host passes a live connection.
             let returned = unsafe { (libssl.SSL_session_reused)(ssl) } == 1;
             let standing = if returned {
-                Standing::Proven
+                ClientHistory::Proven
             } else {
                 connections::standing(ssl)
             };
@@ -277,7 +277,7 @@ unsafe fn ask_application(
             terms: terms.of_a_stranger(),
         };
         // SAFETY: the caller's contract.
-        unsafe { store.add(ctx, answer, Standing::Proven, way) };
+        unsafe { store.add(ctx, answer, ClientHistory::Proven, way) };
     }
     answer
 }

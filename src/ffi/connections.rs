@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
 use std::hash::DefaultHasher;
 
-use crate::cache::Standing;
+use crate::cache::ClientHistory;
 use crate::host::types::{SSL, SSL_CTX};
 use crate::sys::side_table::SideTable;
 
@@ -21,7 +21,7 @@ use crate::sys::side_table::SideTable;
 struct Connection {
     /// Null where it has that context still.
     made_from: AtomicPtr<SSL_CTX>,
-    /// What the session says of the client, that it offered in vain: a [`Standing`].
+    /// What the session says of the client, that it offered in vain: a [`ClientHistory`].
     standing: AtomicU8,
     /// Under which rule and name it began; 0 where that was not noted. See [`super::alike`].
     began: AtomicU64,
@@ -59,7 +59,7 @@ pub fn made_from(ssl: *const SSL) -> Option<*mut SSL_CTX> {
 
 /// Notes with a living connection what the session says of its client that it offered in vain: the handshake goes on in
 /// other calls, perhaps on another thread.
-pub fn note_standing(ssl: *const SSL, standing: Standing) {
+pub fn note_standing(ssl: *const SSL, standing: ClientHistory) {
     if standing as u8 != self::standing(ssl) as u8 {
         CONNECTIONS.enter(ssl.addr(), |connection| {
             connection.standing.store(standing as u8, Ordering::Relaxed);
@@ -69,17 +69,17 @@ pub fn note_standing(ssl: *const SSL, standing: Standing) {
 
 /// What `note_standing` noted. A connection that is cleared and used again keeps it: at worst one session stays longer
 /// than it deserves.
-pub fn standing(ssl: *const SSL) -> Standing {
+pub fn standing(ssl: *const SSL) -> ClientHistory {
     if CONNECTIONS.is_empty() {
-        return Standing::New;
+        return ClientHistory::New;
     }
     let noted = CONNECTIONS
         .find(ssl.addr())
         .map(|connection| connection.standing.load(Ordering::Relaxed));
-    [Standing::Returning, Standing::Proven]
+    [ClientHistory::Returning, ClientHistory::Proven]
         .into_iter()
         .find(|&standing| Some(standing as u8) == noted)
-        .unwrap_or(Standing::New)
+        .unwrap_or(ClientHistory::New)
 }
 
 /// Notes under which rule and name a living connection began, by a key of both.
@@ -166,7 +166,7 @@ pub fn forget(ssl: *const SSL) {
             .store(ptr::null_mut(), Ordering::Relaxed);
         connection
             .standing
-            .store(Standing::New as u8, Ordering::Relaxed);
+            .store(ClientHistory::New as u8, Ordering::Relaxed);
         connection.began.store(0, Ordering::Relaxed);
         connection.is_resumed.store(false, Ordering::Relaxed);
         connection.lists.store(0, Ordering::Relaxed);

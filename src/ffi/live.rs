@@ -220,7 +220,7 @@ fn publish_region() {
     let Some(common) = sharing::common() else {
         return;
     };
-    let known = common.region.figures();
+    let known = common.region.stats();
     page::publish_region(&[
         known.gets,
         known.hits,

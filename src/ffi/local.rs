@@ -9,7 +9,9 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use smallvec::SmallVec;
 
-use crate::cache::{Batch, Cache, Expiry, Flush, Holders, Inserted, Key, Outcome, Standing, Sweep};
+use crate::cache::{
+    Batch, Cache, ClientHistory, Expiry, Flush, Holders, Inserted, Key, Outcome, Sweep,
+};
 use crate::host::SessionRef;
 
 static HOLDERS: Holders = Holders::new();
@@ -56,7 +58,7 @@ impl Local {
         key: Key,
         session: SessionRef,
         expiry: Expiry,
-        standing: Standing,
+        standing: ClientHistory,
         now: i64,
     ) -> Inserted<SessionRef> {
         match self.listed_as() {

@@ -9,7 +9,7 @@ use super::attach::{attached, host_of};
 use super::guard::{passage, quietly};
 use super::registry;
 use super::sharing::{self, Way};
-use crate::cache::Standing;
+use crate::cache::ClientHistory;
 use crate::host::abi::SSL_SESS_CACHE_SERVER;
 use crate::host::types::*;
 use crate::host::{SessionRef, owners};
@@ -38,7 +38,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_add_session(
                 terms,
             };
             // SAFETY: the caller's contract.
-            return Some(unsafe { store.add(ctx, session, Standing::New, way) }.into());
+            return Some(unsafe { store.add(ctx, session, ClientHistory::New, way) }.into());
         }
         // SAFETY: the caller's contract.
         Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_add_session?(ctx, session) })

@@ -28,7 +28,7 @@ use super::sharing::{Reach, Sharing, Way};
 use super::snapshot::{self, Snapshots};
 use super::tickets::TicketSharing;
 use super::unannounced;
-use crate::cache::{Expiry, Inserted, Key, Outcome, Standing};
+use crate::cache::{ClientHistory, Expiry, Inserted, Key, Outcome};
 use crate::host::abi::*;
 use crate::host::scratch::Origin;
 use crate::host::types::*;
@@ -188,7 +188,7 @@ impl Store {
         &self,
         ctx: *mut SSL_CTX,
         session: *mut SSL_SESSION,
-        standing: Standing,
+        standing: ClientHistory,
         way: Way,
     ) -> bool {
         // SAFETY: the caller's contract.
@@ -213,7 +213,7 @@ impl Store {
         &self,
         ctx: *mut SSL_CTX,
         (key, lent): (Key, &SessionRef),
-        standing: Standing,
+        standing: ClientHistory,
         way: Way,
         now: c_long,
     ) -> bool {
@@ -238,7 +238,7 @@ impl Store {
         cache: &Local,
         (key, session): (Key, SessionRef),
         expiry: Expiry,
-        standing: Standing,
+        standing: ClientHistory,
         now: c_long,
     ) -> bool {
         // Acquire: whoever sees that it has sessions sees how they are listed.
@@ -494,9 +494,9 @@ impl Store {
     }
 
     /// What it says of a client that `find` did not find its session.
-    pub fn standing_of(&self, key: &Key) -> Standing {
-        self.with_cache(|cache| cache.standing_of(key))
-            .unwrap_or(Standing::New)
+    pub fn standing_of(&self, key: &Key) -> ClientHistory {
+        self.with_cache(|cache| cache.history_of(key))
+            .unwrap_or(ClientHistory::New)
     }
 
     /// Whether a session has this id.

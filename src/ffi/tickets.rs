@@ -39,7 +39,7 @@ use crate::host::tickets::{Iv, Key, KeyName, Keys, Pair};
 use crate::host::types::*;
 use crate::shm::{FreshKey, KEY_PAGE_BYTES, LONGEST_LIFETIME, PAGE_BYTES, TicketKey, TicketKeys};
 use crate::sys::lock::Lock;
-use crate::sys::no_dump::Undumped;
+use crate::sys::no_dump::NoDump;
 
 /// What the callback answers.
 const NO_KEY: c_int = 0;
@@ -442,7 +442,7 @@ impl Ticket<'_> {
         let mut keys = TicketKeys::default();
         let mut follow = |fresh: Option<&FreshKey>| {
             let follow = |page: &mut [u8; PAGE_BYTES]| keys.follow(page, now, lifetime, fresh);
-            let was_had = common.region.with_page(follow).is_some();
+            let was_had = common.region.with_key_page(follow).is_some();
             (was_had, was_had && keys.making(now, lifetime).is_none())
         };
         let (mut was_had, lacks_key) = follow(None);
@@ -528,15 +528,15 @@ impl Copied {
     }
 
     /// `None` without memory.
-    fn place() -> Option<&'static Lock<Undumped<Self>>> {
-        static PLACE: OnceBox<Option<Lock<Undumped<Copied>>>> = OnceBox::new();
+    fn place() -> Option<&'static Lock<NoDump<Self>>> {
+        static PLACE: OnceBox<Option<Lock<NoDump<Copied>>>> = OnceBox::new();
         let make = || {
             let empty = Self {
                 keys: TicketKeys::default(),
                 second: i64::MIN,
                 was_had: false,
             };
-            Box::new(Undumped::new(empty).ok().map(Lock::new))
+            Box::new(NoDump::new(empty).ok().map(Lock::new))
         };
         PLACE.get_or_init(make).as_ref()
     }

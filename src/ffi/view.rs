@@ -9,7 +9,7 @@ use super::stats::sslcache_stats;
 use super::store::Store;
 use crate::host::abi::*;
 use crate::host::types::SSL_CTX;
-use crate::shm::Figures;
+use crate::shm::Stats;
 
 impl Store {
     /// Answers a session command of SSL_CTX_ctrl.
@@ -70,7 +70,7 @@ impl Store {
     /// What sslcache_stats tells.
     pub fn stats(&self, ctx: *mut SSL_CTX) -> sslcache_stats {
         let cache = self.cache.counters();
-        let region = common().map_or_else(Figures::default, |common| common.region.figures());
+        let region = common().map_or_else(Stats::default, |common| common.region.stats());
         sslcache_stats {
             sessions: self.number(ctx) as u64,
             capacity: self.cache.capacity() as u64,

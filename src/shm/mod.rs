@@ -1,7 +1,7 @@
 //! Second homes of a session: bytes in, bytes out.
 //!
 //! A [`Region`] is one piece of shared memory, used at the same time by all processes of a tree or, as a file, by
-//! unrelated ones. It holds records of many [`Realm`]s; a [`Share`] is what one realm sees of it. It knows no session: a
+//! unrelated ones. It holds records of many [`PartitionId`]s; a [`Partition`] is what one realm sees of it. It knows no session: a
 //! record is bytes under a key, with an expiry and a mark of 32 bits that the caller gives and can ask for.
 //!
 //! * **Bounds.** A realm never has more records than its capacity, in all processes together; all realms together never
@@ -43,9 +43,9 @@ pub use keys::page::PAGE_BYTES;
 pub use keys::schedule::{
     FreshKey, KEY_PAGE_BYTES, KeyName, LONGEST_LIFETIME, TicketKey, TicketKeys,
 };
-pub use operations::partition::{Found, Share};
+pub use operations::partition::{Found, Partition};
 pub use operations::whole::Region;
-pub use process::election::{Ballot, Lot, Turn};
+pub use process::election::{Election, Elections, Turn};
 pub use region::file::Refusal;
-pub use region::partitions::Realm;
-pub use stats::Figures;
+pub use region::partitions::PartitionId;
+pub use stats::Stats;

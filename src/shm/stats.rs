@@ -7,7 +7,7 @@ use crate::shm::region::memory::Memory;
 
 /// Sums since the region was made, of all processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct Stats {
     /// Calls of `get`, `holds` and `take`.
     pub gets: u64,
     /// Of these, how many found the record.
@@ -80,7 +80,7 @@ pub fn counted(memory: &Memory, base: usize, event: Event) -> u64 {
         .load(Relaxed)
 }
 
-impl Figures {
+impl Stats {
     /// Adds what the shard at `base` has counted.
     pub fn add(&mut self, memory: &Memory, base: usize) {
         let now = |byte: usize| u64::from(memory.u32(base + byte).load(Relaxed));

@@ -9,12 +9,12 @@ use std::io;
 use crate::sys::mapping::Mapping;
 
 /// A value in a mapping of its own.
-pub struct Undumped<T> {
+pub struct NoDump<T> {
     mapping: Mapping,
     value: PhantomData<T>,
 }
 
-impl<T> Undumped<T> {
+impl<T> NoDump<T> {
     /// A mapping with this value, which should hold no secret yet: moving it here has left a copy.
     pub fn new(value: T) -> io::Result<Self> {
         const { assert!(mem::align_of::<T>() <= 4096 && mem::size_of::<T>() > 0) };
@@ -33,7 +33,7 @@ impl<T> Undumped<T> {
     }
 }
 
-impl<T> Deref for Undumped<T> {
+impl<T> Deref for NoDump<T> {
     type Target = T;
     fn deref(&self) -> &T {
         // SAFETY: written by `new`, and ours.
@@ -41,14 +41,14 @@ impl<T> Deref for Undumped<T> {
     }
 }
 
-impl<T> DerefMut for Undumped<T> {
+impl<T> DerefMut for NoDump<T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as in `deref`.
         unsafe { self.place().as_mut() }
     }
 }
 
-impl<T> Drop for Undumped<T> {
+impl<T> Drop for NoDump<T> {
     fn drop(&mut self) {
         // SAFETY: written by `new`; nobody has it after this.
         unsafe { self.place().drop_in_place() };
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn value_is_kept_out_of_dumps_and_dropped() {
         let alive = Rc::new(());
-        let mut kept = Undumped::new((7, Rc::clone(&alive))).unwrap();
+        let mut kept = NoDump::new((7, Rc::clone(&alive))).unwrap();
         kept.deref_mut().0 += 1;
         assert_eq!((kept.deref().0, Rc::strong_count(&alive)), (8, 2));
         let start = format!("{:x}-", ptr::from_ref(&*kept).addr());

@@ -1,6 +1,6 @@
 //! The cache itself, with one shard: which shard a key falls into is up to chance.
 
-use sslcache::cache::{Cache, Expiry, Key, Standing};
+use sslcache::cache::{Cache, ClientHistory, Expiry, Key};
 
 use super::{Arrival, Policy};
 use crate::random::scramble;
@@ -39,9 +39,9 @@ impl Policy for Ours {
 
     fn insert(&mut self, arrival: Arrival) {
         let standing = match arrival.offered {
-            _ if arrival.resumed => Standing::Proven,
-            Some(offered) => self.cache.standing_of(&key(offered)),
-            None => Standing::New,
+            _ if arrival.resumed => ClientHistory::Proven,
+            Some(offered) => self.cache.history_of(&key(offered)),
+            None => ClientHistory::New,
         };
         let expiry = Expiry::at(arrival.expiry);
         let key = key(arrival.session);

@@ -117,7 +117,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
 
 /// The figures of a region, by name, in the order in which they are told.
 pub fn region_figures(region: &Region) -> [(&'static str, u64); 13] {
-    let known = region.figures();
+    let known = region.stats();
     [
         ("gets", known.gets),
         ("hits", known.hits),

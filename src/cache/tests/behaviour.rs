@@ -68,7 +68,7 @@ fn a_session_made_in_a_resumed_handshake_outlives_a_flood_before_its_first_use()
             key(number),
             Session::new(number),
             Expiry::at(100),
-            Standing::Proven,
+            ClientHistory::Proven,
             0,
         );
     }
@@ -88,7 +88,7 @@ fn a_session_that_has_expired_makes_room_before_a_good_one_however_much_it_was_u
                 key(number),
                 Session::new(number),
                 expiry,
-                Standing::Proven,
+                ClientHistory::Proven,
                 0,
             );
         }
@@ -97,7 +97,7 @@ fn a_session_that_has_expired_makes_room_before_a_good_one_however_much_it_was_u
             key(10),
             Session::new(10),
             Expiry::at(100),
-            Standing::New,
+            ClientHistory::New,
             now,
         );
         let gone = listed(inserted.evicted);
@@ -108,7 +108,13 @@ fn a_session_that_has_expired_makes_room_before_a_good_one_however_much_it_was_u
 #[test]
 fn a_proven_session_that_has_expired_does_not_outlive_good_newcomers() {
     let cache = Cache::new(40, 1);
-    let _ = cache.insert(key(0), Session::new(0), Expiry::at(50), Standing::Proven, 0);
+    let _ = cache.insert(
+        key(0),
+        Session::new(0),
+        Expiry::at(50),
+        ClientHistory::Proven,
+        0,
+    );
     for number in 1..40 {
         let _ = add(&cache, number, 100);
     }
@@ -117,7 +123,7 @@ fn a_proven_session_that_has_expired_does_not_outlive_good_newcomers() {
             key(40),
             Session::new(40),
             Expiry::at(100),
-            Standing::New,
+            ClientHistory::New,
             51,
         )
         .evicted;
@@ -132,7 +138,7 @@ fn the_tickets_of_two_new_clients_find_room_in_a_cache_of_ten_that_proven_ones_f
             key(number),
             Session::new(number),
             Expiry::at(100),
-            Standing::Proven,
+            ClientHistory::Proven,
             0,
         );
     }
@@ -155,7 +161,13 @@ fn an_expired_session_is_found_until_it_is_flushed_and_flushed_only_after_its_la
 #[test]
 fn a_session_that_never_expires_stays_through_every_flush_of_the_expired() {
     let cache = Cache::new(0, 1);
-    let _ = cache.insert(key(1), Session::new(1), Expiry::NEVER, Standing::New, 0);
+    let _ = cache.insert(
+        key(1),
+        Session::new(1),
+        Expiry::NEVER,
+        ClientHistory::New,
+        0,
+    );
     let _ = add(&cache, 2, i64::MAX - 1);
     assert_eq!(numbers(cache.flush(Flush::ExpiredBefore(i64::MAX))), [2]);
     assert_eq!(numbers(cache.flush(Flush::Everything)), [1]);
@@ -165,11 +177,17 @@ fn a_session_that_never_expires_stays_through_every_flush_of_the_expired() {
 fn a_session_whose_expiry_was_changed_goes_by_the_new_one() {
     let cache = Cache::new(0, 1);
     let session = Session::new(1);
-    let _ = cache.insert(key(1), session.clone(), Expiry::at(100), Standing::New, 0);
+    let _ = cache.insert(
+        key(1),
+        session.clone(),
+        Expiry::at(100),
+        ClientHistory::New,
+        0,
+    );
     assert!(cache.set_expiry_if_same(&key(1), &session, Expiry::at(100_000)));
     assert!(!cache.set_expiry_if_same(&key(1), &Session::new(1), Expiry::at(0)));
     assert_eq!(numbers(cache.flush(Flush::ExpiredBefore(101))), []);
-    let again = cache.insert(key(1), session, Expiry::at(10), Standing::New, 0);
+    let again = cache.insert(key(1), session, Expiry::at(10), ClientHistory::New, 0);
     assert!(matches!(again.outcome, Outcome::AlreadyCached(_)));
     assert_eq!(numbers(cache.flush(Flush::ExpiredBefore(11))), [1]);
 }
@@ -195,7 +213,7 @@ fn ids_that_share_a_prefix_or_differ_in_length_or_version_are_different_sessions
         let session = Session::new(number as u64);
         assert!(matches!(
             cache
-                .insert(key.clone(), session, Expiry::NEVER, Standing::New, 0)
+                .insert(key.clone(), session, Expiry::NEVER, ClientHistory::New, 0)
                 .outcome,
             Outcome::Added
         ));
@@ -293,7 +311,13 @@ fn the_counters_tell_what_happened() {
     assert!(cache.get(&key(1)).is_none());
     let session = Session::new(1);
     for _ in 0..2 {
-        let _ = cache.insert(key(1), session.clone(), Expiry::at(10), Standing::New, 0);
+        let _ = cache.insert(
+            key(1),
+            session.clone(),
+            Expiry::at(10),
+            ClientHistory::New,
+            0,
+        );
     }
     let _ = add(&cache, 1, 10);
     let _ = (add(&cache, 2, 20), add(&cache, 3, 20), add(&cache, 4, 30));

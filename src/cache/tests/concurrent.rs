@@ -21,7 +21,13 @@ fn mixed_work(cache: &Cache<Session>, thread: u64, rounds: u64) -> Vec<Session> 
                 let session = Session::new(number);
                 made.push(session.clone());
                 let expiry = Expiry::at(random.below(10_000) as i64);
-                let _ = cache.insert(key(number), session, expiry, Standing::New, round as i64);
+                let _ = cache.insert(
+                    key(number),
+                    session,
+                    expiry,
+                    ClientHistory::New,
+                    round as i64,
+                );
             }
             8..12 => drop(cache.get(&key(number))),
             12 | 13 => drop(cache.take(&key(number))),

@@ -8,7 +8,7 @@ mod returning;
 
 use std::sync::Arc;
 
-use super::{Batch, Cache, Evicted, Expiry, Flush, Inserted, Key, Standing};
+use super::{Batch, Cache, ClientHistory, Evicted, Expiry, Flush, Inserted, Key};
 
 /// TLS1_2_VERSION
 const TLS12: i32 = 0x0303;
@@ -43,7 +43,7 @@ fn add(cache: &Cache<Session>, number: u64, expiry: i64) -> Inserted<Session> {
         key(number),
         Session::new(number),
         Expiry::at(expiry),
-        Standing::New,
+        ClientHistory::New,
         0,
     )
 }

@@ -19,7 +19,7 @@ enum Object {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Insert(u16, Object, i64, Standing, i64),
+    Insert(u16, Object, i64, ClientHistory, i64),
     /// As many keys in a row, all expiring within a few seconds: fills slots, buckets and segments.
     InsertMany(u16, u16, i64),
     Get(u16),
@@ -62,9 +62,9 @@ fn operations() -> impl Strategy<Value = Op> {
     let number = || prop_oneof![0..24u16, 0..2000u16];
     let object = || prop_oneof![Just(Object::Cached), Just(Object::Other)];
     let standing = prop_oneof![
-        Just(Standing::New),
-        Just(Standing::Returning),
-        Just(Standing::Proven)
+        Just(ClientHistory::New),
+        Just(ClientHistory::Returning),
+        Just(ClientHistory::Proven)
     ];
     prop_oneof![
         12 => (number(), object(), seconds(), standing, seconds()).prop_map(|(n, o, e, s, t)| Op::Insert(n, o, e, s, t)),
@@ -106,7 +106,7 @@ impl<'a> Model<'a> {
             Op::InsertMany(from, count, expiry) => {
                 for n in from..from + count {
                     let expiry = Expiry::at(expiry.saturating_add(i64::from(n % 7)));
-                    self.insert(n, Object::Other, expiry, Standing::New, 0);
+                    self.insert(n, Object::Other, expiry, ClientHistory::New, 0);
                 }
             }
             Op::Get(n) | Op::GetOnce(n) => {
@@ -123,7 +123,7 @@ impl<'a> Model<'a> {
                     self.cached.get(&n).map(|(session, _)| session)
                 );
                 if found.is_none() {
-                    assert_ne!(self.cache.standing_of(&key_of(n)), Standing::New);
+                    assert_ne!(self.cache.history_of(&key_of(n)), ClientHistory::New);
                 }
             }
             Op::Take(n) => {
@@ -180,7 +180,14 @@ impl<'a> Model<'a> {
         }
     }
 
-    fn insert(&mut self, n: u16, object: Object, expiry: Expiry, standing: Standing, now: i64) {
+    fn insert(
+        &mut self,
+        n: u16,
+        object: Object,
+        expiry: Expiry,
+        standing: ClientHistory,
+        now: i64,
+    ) {
         let (session, same) = self.object(n, object);
         let limit = match self.cache.capacity() {
             0 => usize::MAX,

@@ -36,7 +36,7 @@ impl Drop for Caller {
             let again = Caller { number, ..*self };
             let _ = self
                 .cache
-                .insert(key(number), again, Expiry::at(50), Standing::New, 0);
+                .insert(key(number), again, Expiry::at(50), ClientHistory::New, 0);
             let _ = self.cache.get(&key(self.number));
             assert!(self.cache.len() <= self.cache.capacity());
         }
@@ -60,17 +60,19 @@ fn within_ten_seconds(work: impl FnOnce() + Send + 'static) {
 fn a_value_may_call_the_cache_when_it_is_dropped_whatever_made_it_leave() {
     within_ten_seconds(|| {
         let ways: [fn(&Cache<Caller>, Caller); 7] = [
-            |cache, new| drop(cache.insert(key(new.number), new, Expiry::at(9), Standing::New, 0)),
+            |cache, new| {
+                drop(cache.insert(key(new.number), new, Expiry::at(9), ClientHistory::New, 0))
+            },
             |cache, same| {
                 drop(cache.insert(
                     key(1),
                     Caller { number: 1, ..same },
                     Expiry::at(9),
-                    Standing::New,
+                    ClientHistory::New,
                     0,
                 ))
             },
-            |cache, other| drop(cache.insert(key(1), other, Expiry::at(9), Standing::New, 0)),
+            |cache, other| drop(cache.insert(key(1), other, Expiry::at(9), ClientHistory::New, 0)),
             |cache, _| drop(cache.take(&key(1))),
             |cache, other| drop(cache.remove_if_same(&key(1), &Caller { number: 1, ..other })),
             |cache, _| cache.flush(Flush::Everything).for_each(drop),
@@ -89,7 +91,7 @@ fn a_value_may_call_the_cache_when_it_is_dropped_whatever_made_it_leave() {
                     key(number),
                     caller(number),
                     Expiry::at(50),
-                    Standing::New,
+                    ClientHistory::New,
                     0,
                 );
             }
@@ -132,7 +134,7 @@ fn a_panic_under_the_lock_leaves_a_cache_that_misses_and_frees_what_it_has() {
         breaks,
     };
     let insert = |cache: &Cache<Fragile>, number| {
-        let inserted = cache.insert(key(number), fragile(), Expiry::NEVER, Standing::New, 0);
+        let inserted = cache.insert(key(number), fragile(), Expiry::NEVER, ClientHistory::New, 0);
         matches!(inserted.outcome, Outcome::Added)
     };
     let cache = Cache::new(10, 1);

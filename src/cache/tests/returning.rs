@@ -9,12 +9,18 @@ fn a_client_whose_session_had_to_leave_is_known_by_offering_it_and_its_next_one_
         let _ = add(&cache, number, 100);
     }
     assert!(cache.get(&key(999)).is_none());
-    assert_eq!(cache.standing_of(&key(999)), Standing::Proven);
-    let made_up = (1_000_000..1_001_000).map(|number| cache.standing_of(&key(number)));
-    let believed = made_up.filter(|&standing| standing == Standing::Proven);
+    assert_eq!(cache.history_of(&key(999)), ClientHistory::Proven);
+    let made_up = (1_000_000..1_001_000).map(|number| cache.history_of(&key(number)));
+    let believed = made_up.filter(|&standing| standing == ClientHistory::Proven);
     assert!(believed.count() < 50, "one in 256 agrees with a memory");
     let session = Session::new(5_000);
-    let _ = cache.insert(key(5_000), session, Expiry::at(100), Standing::Proven, 0);
+    let _ = cache.insert(
+        key(5_000),
+        session,
+        Expiry::at(100),
+        ClientHistory::Proven,
+        0,
+    );
     for number in 10_000..20_000 {
         let _ = add(&cache, number, 100);
     }
@@ -30,11 +36,17 @@ fn a_client_that_stayed_away_longer_than_the_oldest_was_unused_is_not_proven_by_
     }
     for number in 21..1_021 {
         let session = Session::new(number);
-        let _ = cache.insert(key(number), session, Expiry::at(100), Standing::Proven, 0);
+        let _ = cache.insert(
+            key(number),
+            session,
+            Expiry::at(100),
+            ClientHistory::Proven,
+            0,
+        );
     }
     let _ = (add(&cache, 2_000, 100), cache.take(&key(2_000)));
-    assert_eq!(cache.standing_of(&key(0)), Standing::Returning);
-    assert_eq!(cache.standing_of(&key(2_000)), Standing::Proven);
+    assert_eq!(cache.history_of(&key(0)), ClientHistory::Returning);
+    assert_eq!(cache.history_of(&key(2_000)), ClientHistory::Proven);
 }
 
 #[test]
@@ -44,7 +56,7 @@ fn a_session_that_left_is_remembered_while_the_table_grows() {
     for number in 1..1_000 {
         let _ = add(&cache, number, 100);
     }
-    assert_eq!(cache.standing_of(&key(0)), Standing::Proven);
+    assert_eq!(cache.history_of(&key(0)), ClientHistory::Proven);
 }
 
 #[test]
@@ -56,13 +68,13 @@ fn of_clients_that_return_in_turn_and_do_not_all_fit_some_are_found_every_time()
         let mut hits = 0;
         for visit in 0..10 * clients {
             let client = (visit % clients) as usize;
-            let mut standing = Standing::New;
+            let mut standing = ClientHistory::New;
             if let Some(&offered) = sessions.get(client) {
                 if cache.get(&key(offered)).is_some() {
                     hits += 1;
                     continue;
                 }
-                standing = cache.standing_of(&key(offered));
+                standing = cache.history_of(&key(offered));
             } else {
                 sessions.push(0);
             }
@@ -79,7 +91,13 @@ fn a_ticket_that_was_used_leaves_before_those_that_were_not() {
     let cache = Cache::new(100, 1);
     for number in 0..100 {
         let session = Session::new(number);
-        let _ = cache.insert(key(number), session, Expiry::at(100), Standing::Proven, 0);
+        let _ = cache.insert(
+            key(number),
+            session,
+            Expiry::at(100),
+            ClientHistory::Proven,
+            0,
+        );
     }
     for number in 0..50 {
         assert!(cache.get_once(&key(number)).is_some());
@@ -87,7 +105,13 @@ fn a_ticket_that_was_used_leaves_before_those_that_were_not() {
     }
     for number in 100..140 {
         let session = Session::new(number);
-        let _ = cache.insert(key(number), session, Expiry::at(100), Standing::Proven, 0);
+        let _ = cache.insert(
+            key(number),
+            session,
+            Expiry::at(100),
+            ClientHistory::Proven,
+            0,
+        );
     }
     assert!((50..140).all(|number| cache.contains(&key(number))));
 }

@@ -4,7 +4,7 @@ use core::ffi::c_long;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Reach, Way, common};
-use crate::cache::{Expiry, Key, Standing};
+use crate::cache::{ClientHistory, Expiry, Key};
 use crate::ffi::alike::{Client, Tag, Terms};
 use crate::ffi::freeing;
 use crate::ffi::guard::{attempt, quietly};
@@ -14,7 +14,7 @@ use crate::ffi::unannounced;
 use crate::host::record::Record;
 use crate::host::types::SSL_CTX;
 use crate::host::{Host, SessionRef};
-use crate::shm::Share;
+use crate::shm::Partition;
 
 /// Whether sessions were ever put where other processes have them, or came from there.
 static SHARED: AtomicBool = AtomicBool::new(false);
@@ -43,7 +43,7 @@ impl Store {
             terms,
         }: Way,
         (key, session): (Key, &SessionRef),
-        standing: Standing,
+        standing: ClientHistory,
     ) -> bool {
         let now = now();
         let Some(own) = session.share() else {
@@ -80,7 +80,7 @@ impl Store {
         ctx: *mut SSL_CTX,
         reach: Reach,
         (key, session): (Key, SessionRef),
-        standing: Standing,
+        standing: ClientHistory,
         now: c_long,
     ) -> bool {
         let (own, inherited) = (self.own_private(ctx), self.inherited_private());
@@ -125,7 +125,7 @@ impl Store {
 
     /// Removes what the region has; whether it had it. `None` where it has no time: nobody finds it from now on, but
     /// another process may be taking it.
-    pub(super) fn remove_shared(&self, share: Share<'static>, key: &Key) -> Option<bool> {
+    pub(super) fn remove_shared(&self, share: Partition<'static>, key: &Key) -> Option<bool> {
         attempt(|| share.remove(key))
     }
 
@@ -168,7 +168,7 @@ impl Store {
             return;
         };
         let mark = session.digest();
-        if attempt(|| share.take(&key, Some(mark), now(), None)).is_some() {
+        if attempt(|| share.consume(&key, Some(mark), now(), None)).is_some() {
             self.make_private(ctx, session, &self.cache, self.own_private(ctx));
         } else {
             // Others would have it without the data.
@@ -280,7 +280,7 @@ impl Store {
     /// Whether the region has a session of the own cache; `None` where it had no time.
     fn counts(
         &self,
-        share: Share<'static>,
+        share: Partition<'static>,
         key: &Key,
         session: &SessionRef,
         usage: Usage,
@@ -288,7 +288,7 @@ impl Store {
     ) -> Option<bool> {
         let mark = session.digest();
         if usage.is_taken() {
-            return Some(attempt(|| share.take(key, Some(mark), now, None)).is_some());
+            return Some(attempt(|| share.consume(key, Some(mark), now, None)).is_some());
         }
         attempt(|| share.holds(key, mark, now))
     }
@@ -297,7 +297,7 @@ impl Store {
     fn find_elsewhere(
         &self,
         ctx: *mut SSL_CTX,
-        share: Share<'static>,
+        share: Partition<'static>,
         key: &Key,
         usage: Usage,
         terms: &Terms,
@@ -310,7 +310,7 @@ impl Store {
         der_of(&record, tag)?;
         if usage.is_taken() {
             // Looked at before it is used up: a connection that may not have it takes it from nobody.
-            attempt(|| share.take(key, Some(found.mark), now, Some(&mut record)))?;
+            attempt(|| share.consume(key, Some(found.mark), now, Some(&mut record)))?;
         }
         let der = der_of(&record, tag)?;
         let session = quietly(|| SessionRef::decode(self.host, &self.origin, der))
@@ -342,7 +342,7 @@ impl Store {
                 &self.cache,
                 (key.clone(), copy),
                 expiry,
-                Standing::Proven,
+                ClientHistory::Proven,
                 now,
             );
         }

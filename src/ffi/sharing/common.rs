@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use once_cell::race::OnceBox;
 
 use crate::config::settings;
-use crate::shm::{Ballot, Realm, Region, Share};
+use crate::shm::{Elections, Partition, PartitionId, Region};
 use crate::sys::lock::{Lock, this_process, watch_forks};
 use crate::sys::say::{self, Topic};
 
@@ -119,16 +119,16 @@ pub struct Common {
     /// Whether it is the one with a name that was asked for, which others use as well; else it is of this tree alone.
     is_named: bool,
     /// Who hands over what a context had before the fork.
-    pub(super) ballot: Ballot,
+    pub(super) ballot: Elections,
 }
 
 /// The place of a realm in the region, as [`Region::share`] gives it; where there is none, that is said.
 pub(super) fn place(
     region: &'static Region,
-    realm: Realm,
+    realm: PartitionId,
     capacity: usize,
-) -> Option<Share<'static>> {
-    let share = region.share(realm, capacity);
+) -> Option<Partition<'static>> {
+    let share = region.partition(realm, capacity);
     if share.is_none() && region.was_full() {
         say::once(
             Topic::Places,
@@ -190,7 +190,7 @@ fn make_common() -> Option<Common> {
         Ok(Common {
             region,
             is_named,
-            ballot: Ballot::new()?,
+            ballot: Elections::new()?,
         })
     });
     match made {

@@ -4,12 +4,12 @@ use core::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::common::{Common, Point, common};
-use crate::cache::Standing;
+use crate::cache::ClientHistory;
 use crate::ffi::guard::attempt;
 use crate::ffi::store::{Store, expiry_of, key_of, now};
 use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
-use crate::shm::{Share, Turn};
+use crate::shm::{Partition, Turn};
 use crate::sys::lock::{FIRST, this_process};
 
 /// How many sessions of before the fork are handed over: a tenth of a second, once in the life of a context. Those
@@ -38,7 +38,7 @@ impl Store {
     pub fn note_inheritance(&self) {
         self.sharing
             .lot
-            .get_or_init(|| Box::new(attempt(|| common()?.ballot.lot())));
+            .get_or_init(|| Box::new(attempt(|| common()?.ballot.open())));
     }
 
     /// The context dies.
@@ -48,13 +48,13 @@ impl Store {
             && let Some(common) = common()
         {
             attempt(|| {
-                common.ballot.give_back(lot);
+                common.ballot.release(lot);
                 Some(())
             });
         }
         if let Some(alone) = self.sharing.alone.get() {
             attempt(|| {
-                alone.let_go();
+                alone.release();
                 Some(())
             });
         }
@@ -72,14 +72,19 @@ impl Store {
 
     /// Deals with what was cached before the fork; whether that is done.
     #[cold]
-    pub(super) fn settle(&self, ctx: *mut SSL_CTX, common: &Common, share: Share<'static>) -> bool {
+    pub(super) fn settle(
+        &self,
+        ctx: *mut SSL_CTX,
+        common: &Common,
+        share: Partition<'static>,
+    ) -> bool {
         let sharing = &self.sharing;
         let lot = sharing.lot.get().copied().flatten();
         match lot {
             // Its parent goes on by itself until it sees that there is somebody: what the two have in common is used
             // up by neither.
             Some(lot) if sharing.made.was_forked_unseen() => {
-                common.ballot.watch(lot);
+                common.ballot.note_observer(lot);
                 self.keep_inherited(ctx, |_| true);
             }
             Some(lot) => match common.ballot.begin(lot) {
@@ -121,7 +126,7 @@ impl Store {
     }
 
     /// Gives the region what was cached before the fork, while it `may`: nobody has given up waiting.
-    fn hand_over(&self, ctx: *mut SSL_CTX, share: Share<'static>, may: &dyn Fn() -> bool) {
+    fn hand_over(&self, ctx: *mut SSL_CTX, share: Partition<'static>, may: &dyn Fn() -> bool) {
         let Some(batches) = self.with_cache(|cache| cache.iter()) else {
             return;
         };
@@ -137,7 +142,7 @@ impl Store {
             };
             let put = |record: &[u8], expiry| {
                 let what = (&key, session.digest(), record);
-                share.put_while(what, expiry, Standing::New, may, now())
+                share.put_while(what, expiry, ClientHistory::New, may, now())
             };
             if !is_cached() {
                 continue;

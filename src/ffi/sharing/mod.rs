@@ -36,7 +36,7 @@ use super::guard::{attempt, quietly};
 use super::store::Store;
 use crate::config::{Group, Settings, TicketKeys, settings};
 use crate::host::types::SSL_CTX;
-use crate::shm::{Lot, Realm, Region, Share};
+use crate::shm::{Election, Partition, PartitionId, Region};
 use crate::sys::lock::Lock;
 pub use calls::any_is_shared;
 pub use common::{Common, common, is_named, make_early};
@@ -47,13 +47,13 @@ use private::Private;
 pub struct Sharing {
     made: Point,
     /// The realm of this one context, which it has from its beginning: a child must find the same.
-    realm: Option<Realm>,
+    realm: Option<PartitionId>,
     /// Its place in the region as one context.
-    alone: OnceBox<Share<'static>>,
+    alone: OnceBox<Partition<'static>>,
     /// Its places in the region as one of a group, and by which traits.
     in_group: Lock<Option<Grouped>>,
     /// Who hands over what it had before the fork; from the first session on.
-    lot: OnceBox<Option<Lot>>,
+    lot: OnceBox<Option<Election>>,
     /// Whether what it had before the fork is handed over.
     settled: AtomicBool,
     /// Since when it waits for the process that hands over.
@@ -70,7 +70,7 @@ struct Grouped {
     /// How often its session id context had been set.
     id_context: u32,
     /// `None` inside where it may share with none, outside where that is not known yet.
-    places: [Option<Option<Share<'static>>>; 2],
+    places: [Option<Option<Partition<'static>>>; 2],
 }
 
 impl Sharing {
@@ -78,7 +78,7 @@ impl Sharing {
     pub fn new(size: usize) -> Self {
         Self {
             made: Point::now(),
-            realm: common().map(|common| common.region.fresh_realm()),
+            realm: common().map(|common| common.region.fresh_id()),
             alone: OnceBox::new(),
             in_group: Lock::new(None),
             lot: OnceBox::new(),
@@ -119,14 +119,14 @@ pub enum Reach {
     /// It is this process's alone.
     Own,
     /// Another process is handing over what was cached before the fork, or begins just now.
-    Unsettled(Share<'static>),
+    Unsettled(Partition<'static>),
     /// The region has the last word.
-    Shared(Share<'static>),
+    Shared(Partition<'static>),
 }
 
 impl Reach {
     /// The place in the region, where there is one.
-    pub fn share(self) -> Option<Share<'static>> {
+    pub fn share(self) -> Option<Partition<'static>> {
         match self {
             Self::Own => None,
             Self::Unsettled(share) | Self::Shared(share) => Some(share),
@@ -188,7 +188,11 @@ impl Store {
         }
     }
 
-    fn share_alone(&self, region: &'static Region, realm: Realm) -> Option<Share<'static>> {
+    fn share_alone(
+        &self,
+        region: &'static Region,
+        realm: PartitionId,
+    ) -> Option<Partition<'static>> {
         let alone = &self.sharing.alone;
         if let Some(&share) = alone.get() {
             return Some(share);
@@ -201,7 +205,7 @@ impl Store {
     }
 
     /// The places of this context in the region, as far as they are known by now.
-    pub(super) fn known_shares(&self) -> SmallVec<[Share<'static>; 2]> {
+    pub(super) fn known_shares(&self) -> SmallVec<[Partition<'static>; 2]> {
         let in_group = self.sharing.in_group.lock().and_then(|known| *known);
         let places = in_group.map_or([None; 2], |known| known.places);
         let alone = self.sharing.alone.get().copied();
@@ -218,7 +222,7 @@ impl Store {
         ctx: *mut SSL_CTX,
         region: &'static Region,
         client: Client,
-    ) -> Option<Share<'static>> {
+    ) -> Option<Partition<'static>> {
         if !self.may_group() {
             return None;
         }
@@ -261,7 +265,12 @@ impl Store {
 
     /// The realm that the context shares with its like, for the sessions of clients of whom this is asked; `None` where
     /// it may share them with none: where client certificates are asked for, only a group with a name shares.
-    fn realm_in_group(&self, rule: &Rule, client: Client, settings: &Settings) -> Option<Realm> {
+    fn realm_in_group(
+        &self,
+        rule: &Rule,
+        client: Client,
+        settings: &Settings,
+    ) -> Option<PartitionId> {
         let name = match &settings.group {
             Group::Named(name) => name.as_bytes(),
             _ if client == Client::Certified => return None,
@@ -275,7 +284,9 @@ impl Store {
         sum.update(id_context);
         sum.update(name);
         let digest: [u8; 32] = sum.finalize().into();
-        Some(Realm::named(u128::from_be_bytes(*digest.first_chunk()?)))
+        Some(PartitionId::named(u128::from_be_bytes(
+            *digest.first_chunk()?,
+        )))
     }
 
     /// What tells the processes that were forked with this context from all others.
@@ -283,7 +294,7 @@ impl Store {
         let (low, high) = self
             .sharing
             .realm
-            .map_or((self.serial, 0_u64), Realm::words);
+            .map_or((self.serial, 0_u64), PartitionId::words);
         let mut kin = [0; 16];
         kin[..8].copy_from_slice(&low.to_be_bytes());
         kin[8..].copy_from_slice(&high.to_be_bytes());

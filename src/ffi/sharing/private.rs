@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::cache::{Key, Standing};
+use crate::cache::{ClientHistory, Key};
 use crate::ffi::alike::Terms;
 use crate::ffi::local::Local;
 use crate::ffi::store::{Store, Usage, expiry_of, key_of, now};
@@ -100,7 +100,7 @@ impl Store {
             if let Some(moves) = &mut moves {
                 **moves = moves.wrapping_add(1);
             }
-            self.with_cache(|_| to.insert(key, session, expiry, Standing::Returning, now))
+            self.with_cache(|_| to.insert(key, session, expiry, ClientHistory::Returning, now))
         };
         self.see_to(ctx, inserted); // which calls back, so not under the lock
     }

@@ -22,7 +22,7 @@ const CHECK: usize = PAGE_BYTES;
 impl Region {
     /// Shows the page for keys to `act`, and keeps what it changed. It is all zeros at first, or where it is found
     /// damaged. None if its lock is not had in time; then nothing was kept.
-    pub fn with_page<R>(&self, act: impl FnOnce(&mut [u8; PAGE_BYTES]) -> R) -> Option<R> {
+    pub fn with_key_page<R>(&self, act: impl FnOnce(&mut [u8; PAGE_BYTES]) -> R) -> Option<R> {
         if !self.is_on() {
             self.count_off();
             return None;
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn killed_before_the_old_keys_are_wiped_leaves_them_to_the_next() {
         let region = Region::anonymous(64 << 10).expect("memory");
-        assert!(region.with_page(|page| page.fill(7)).is_some());
+        assert!(region.with_key_page(|page| page.fill(7)).is_some());
         let old = COPIES + (1 - region.memory.u32(VALID).load(Relaxed) as usize) * COPY_BYTES;
         region.memory.write(old, &[6; PAGE_BYTES]);
         let nobody = Identity {
@@ -117,7 +117,7 @@ mod tests {
             ..Identity::own()
         };
         Lock::at(&region.memory, PAGE).pretend(nobody);
-        assert_eq!(region.with_page(|page| page[3999]), Some(7));
+        assert_eq!(region.with_key_page(|page| page[3999]), Some(7));
         let is_wiped = |at| region.memory.u64(at).load(Relaxed) == 0;
         assert!((old..old + COPY_BYTES).step_by(8).all(is_wiped));
     }

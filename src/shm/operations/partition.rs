@@ -1,9 +1,9 @@
 //! What one realm sees of a region.
 
-use crate::cache::{Expiry, Key, Standing};
+use crate::cache::{ClientHistory, Expiry, Key};
 use crate::shm::operations::whole::{Claim, Region};
 use crate::shm::region::digest::Fingerprint;
-use crate::shm::region::partitions::{Realm, Term};
+use crate::shm::region::partitions::{PartitionId, Term};
 use crate::shm::shard::deferred::Removals;
 use crate::shm::shard::heap::Broken;
 use crate::shm::shard::record::Contents;
@@ -22,9 +22,9 @@ const LENGTHS_MOST: u32 = 4;
 /// A realm's part of a region. A call that cannot have the lock it needs in time, or finds nonsense, answers as if the
 /// record were not there, or `None` where the difference matters.
 #[derive(Clone, Copy)]
-pub struct Share<'a> {
+pub struct Partition<'a> {
     region: &'a Region,
-    realm: Realm,
+    realm: PartitionId,
     slot: u32,
     capacity: usize,
 }
@@ -46,14 +46,14 @@ enum Condition<'a> {
     While(&'a dyn Fn() -> bool),
 }
 
-impl<'a> Share<'a> {
+impl<'a> Partition<'a> {
     pub(in crate::shm) fn new(
         region: &'a Region,
-        realm: Realm,
+        realm: PartitionId,
         slot: u32,
         capacity: usize,
-    ) -> Share<'a> {
-        Share {
+    ) -> Partition<'a> {
+        Partition {
             region,
             realm,
             slot,
@@ -62,7 +62,7 @@ impl<'a> Share<'a> {
     }
 
     /// Whose it is.
-    pub fn realm(&self) -> Realm {
+    pub fn realm(&self) -> PartitionId {
         self.realm
     }
 
@@ -79,7 +79,7 @@ impl<'a> Share<'a> {
         mark: u32,
         record: &[u8],
         expiry: Expiry,
-        standing: Standing,
+        standing: ClientHistory,
         now: i64,
     ) -> bool {
         self.put_if((key, mark, record), expiry, standing, Condition::None, now)
@@ -90,7 +90,7 @@ impl<'a> Share<'a> {
         &self,
         (key, mark, record): (&Key, u32, &[u8]),
         expiry: Expiry,
-        standing: Standing,
+        standing: ClientHistory,
         may: &dyn Fn() -> bool,
         now: i64,
     ) -> bool {
@@ -100,7 +100,7 @@ impl<'a> Share<'a> {
 
     /// Puts a record in place of one of the same key and mark, if there is one: what was removed stays removed.
     pub fn put_over(&self, key: &Key, mark: u32, record: &[u8], expiry: Expiry, now: i64) -> bool {
-        let (standing, condition) = (Standing::Returning, Condition::Over(mark));
+        let (standing, condition) = (ClientHistory::Returning, Condition::Over(mark));
         self.put_if((key, mark, record), expiry, standing, condition, now)
     }
 
@@ -108,7 +108,7 @@ impl<'a> Share<'a> {
         &self,
         (key, mark, record): (&Key, u32, &[u8]),
         expiry: Expiry,
-        standing: Standing,
+        standing: ClientHistory,
         condition: Condition<'_>,
         now: i64,
     ) -> bool {
@@ -206,7 +206,7 @@ impl<'a> Share<'a> {
 
     /// Removes the record of this key, if it has this mark, and copies it out. Of any number of processes that take one
     /// record, one gets it.
-    pub fn take(
+    pub fn consume(
         &self,
         key: &Key,
         mark: Option<u32>,
@@ -215,10 +215,10 @@ impl<'a> Share<'a> {
     ) -> Option<Found> {
         match record {
             None => self.look(key, now, |shard, fingerprint| {
-                shard.take(fingerprint, mark, now, None)
+                shard.consume(fingerprint, mark, now, None)
             }),
             Some(record) => self.copied(key, now, record, |shard, fingerprint, record| {
-                shard.take(fingerprint, mark, now, Some(record))
+                shard.consume(fingerprint, mark, now, Some(record))
             }),
         }
     }
@@ -276,11 +276,11 @@ impl<'a> Share<'a> {
 
     /// The standing of a client that offered the session of this key, which was not found: for the session that it is
     /// given instead.
-    pub fn standing_of(&self, key: &Key) -> Standing {
+    pub fn history_of(&self, key: &Key) -> ClientHistory {
         let standing = self.at_home(key, |slot, shard, fingerprint| {
-            shard.standing_of(slot, fingerprint)
+            shard.history_of(slot, fingerprint)
         });
-        standing.unwrap_or(Standing::Returning)
+        standing.unwrap_or(ClientHistory::Returning)
     }
 
     /// Removes everything that is there when it begins, or what has `before > expiry`; how many. None of it is found
@@ -317,9 +317,9 @@ impl<'a> Share<'a> {
     }
 
     /// Says that this process is done with the realm. Its place may be given to another if nobody uses it from now on.
-    pub fn let_go(&self) {
+    pub fn release(&self) {
         if let Some(slot) = self.slot_if_on() {
-            self.region.realms().let_go(slot);
+            self.region.realms().release(slot);
         }
     }
 

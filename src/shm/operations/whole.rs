@@ -6,19 +6,19 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::shm::operations::partition::Share;
+use crate::shm::operations::partition::Partition;
 use crate::shm::process::identity::boot;
 use crate::shm::process::lock::{Held, Lock, Wait, now};
 use crate::shm::region::digest::{Digests, draw};
 use crate::shm::region::file::{self, Refusal, Watch};
 use crate::shm::region::layout::{Layout, MAGIC, VERSION, header, shard as place};
 use crate::shm::region::memory::Memory;
-use crate::shm::region::partitions::{Claimed, Realm, Realms};
+use crate::shm::region::partitions::{Claimed, PartitionId, Partitions};
 use crate::shm::shard::deferred::Removals;
 use crate::shm::shard::heap::Broken;
 use crate::shm::shard::record::Record;
 use crate::shm::shard::view::Shard;
-use crate::shm::stats::{Event, Figures, count};
+use crate::shm::stats::{Event, Stats, count};
 use crate::sys::lock::watch_forks;
 
 /// One piece of memory that many processes use at the same time, for the records of many realms.
@@ -86,18 +86,18 @@ impl Region {
     }
 
     /// A realm that nobody else has.
-    pub fn fresh_realm(&self) -> Realm {
+    pub fn fresh_id(&self) -> PartitionId {
         static WITHOUT_REGION: AtomicU64 = AtomicU64::new(0);
         if !self.is_on() {
-            return Realm::named(u128::from(WITHOUT_REGION.fetch_add(1, Relaxed)));
+            return PartitionId::named(u128::from(WITHOUT_REGION.fetch_add(1, Relaxed)));
         }
         self.realms().fresh()
     }
 
     /// The share of a realm. `capacity`, 0 meaning no bound by number, counts only where the realm is new here. None if
     /// there is no place for another realm: all have records, and are in use. Where a lock is not had in time, or a
-    /// realm of before has too many records to be removed at once, the share [has none yet](Share::is_placed).
-    pub fn share(&self, realm: Realm, capacity: usize) -> Option<Share<'_>> {
+    /// realm of before has too many records to be removed at once, the share [has none yet](Partition::is_placed).
+    pub fn partition(&self, realm: PartitionId, capacity: usize) -> Option<Partition<'_>> {
         if !self.is_on() {
             return None;
         }
@@ -109,7 +109,7 @@ impl Region {
                 Claim::InVain => UNPLACED,
             },
         };
-        Some(Share::new(self, realm, slot, capacity))
+        Some(Partition::new(self, realm, slot, capacity))
     }
 
     /// Whether this process has asked for the place of a realm, and there was none.
@@ -130,13 +130,13 @@ impl Region {
     }
 
     /// What has happened so far.
-    pub fn figures(&self) -> Figures {
+    pub fn stats(&self) -> Stats {
         let sum = |at: usize| self.memory.u64(at).load(Relaxed);
         let off = self.watch.as_ref().map_or(0, Watch::times_off);
-        let mut figures = Figures {
+        let mut figures = Stats {
             size: self.layout.size as u64,
             off,
-            ..Figures::default()
+            ..Stats::default()
         };
         if !self.is_on() {
             return figures;
@@ -197,8 +197,8 @@ impl Region {
         })
     }
 
-    pub(in crate::shm) fn realms(&self) -> Realms<'_> {
-        Realms {
+    pub(in crate::shm) fn realms(&self) -> Partitions<'_> {
+        Partitions {
             memory: &self.memory,
             layout: &self.layout,
         }
@@ -330,7 +330,7 @@ impl Region {
         }
     }
 
-    pub(in crate::shm) fn claim(&self, realm: Realm, capacity: usize) -> Claim {
+    pub(in crate::shm) fn claim(&self, realm: PartitionId, capacity: usize) -> Claim {
         let tenth = tenth();
         if self.full_at.load(Relaxed) == tenth {
             return Claim::Full; // the search takes some time, and a lock

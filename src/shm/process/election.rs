@@ -7,7 +7,7 @@ use crate::sys::lock::{Lock, this_process};
 use crate::sys::mapping::Mapping;
 
 /// Numbered lots in memory that all descendants of a process share; of each, one process draws the winner.
-pub struct Ballot {
+pub struct Elections {
     words: Mapping,
     /// The numbers that were given back, in the process with this number.
     free: Lock<(u32, Vec<u32>)>,
@@ -28,7 +28,7 @@ const GENERATION: u32 = 0b1000;
 
 /// One matter to be decided.
 #[derive(Clone, Copy)]
-pub struct Lot {
+pub struct Election {
     number: u32,
     generation: u32,
 }
@@ -44,7 +44,7 @@ pub enum Turn {
     Over,
 }
 
-impl Ballot {
+impl Elections {
     /// Memory for this process and those that will be forked from it.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
@@ -60,7 +60,7 @@ impl Ballot {
     }
 
     /// A lot that is open; `None` when there are no more.
-    pub fn lot(&self) -> Option<Lot> {
+    pub fn open(&self) -> Option<Election> {
         let again = self.free.lock().and_then(|mut free| {
             let ours = free.0 == this_process();
             if ours { free.1.pop() } else { None }
@@ -71,7 +71,7 @@ impl Ballot {
             let generation =
                 (word.load(Ordering::Relaxed) & !(STATE | WATCHED)).wrapping_add(GENERATION);
             word.store(generation | OPEN, Ordering::SeqCst);
-            return Some(Lot { number, generation });
+            return Some(Election { number, generation });
         }
         let next = |given: u32| (given as usize + 1 < WORDS).then_some(given + 1);
         // Relaxed: only that the numbers differ counts.
@@ -79,14 +79,14 @@ impl Ballot {
             .word(0)
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
         let number = given.ok()? + 1;
-        Some(Lot {
+        Some(Election {
             number,
             generation: 0,
         })
     }
 
     /// Gives a lot back, in the process that asked for it. What its descendants have of it is decided.
-    pub fn give_back(&self, lot: Lot) {
+    pub fn release(&self, lot: Election) {
         if let Some(mut free) = self.free.lock()
             && free.0 == this_process()
             && free.1.try_reserve(1).is_ok()
@@ -98,7 +98,7 @@ impl Ballot {
     }
 
     /// Asks whose turn it is; to one process, once, it answers `Ours`.
-    pub fn begin(&self, lot: Lot) -> Turn {
+    pub fn begin(&self, lot: Election) -> Turn {
         let word = self.word(lot.number);
         let mut seen = word.load(Ordering::SeqCst);
         loop {
@@ -119,13 +119,13 @@ impl Ballot {
     }
 
     /// Whether whose turn it was is at it still.
-    pub fn is_under_way(&self, lot: Lot) -> bool {
+    pub fn is_under_way(&self, lot: Election) -> bool {
         let seen = self.word(lot.number).load(Ordering::SeqCst);
         seen & !WATCHED == lot.generation | BEGUN
     }
 
     /// Says that the matter is decided: by whose turn it was, or by one who has waited for that one for too long.
-    pub fn end(&self, lot: Lot) {
+    pub fn end(&self, lot: Election) {
         let decide = |seen: u32| {
             let ours = seen & !(STATE | WATCHED) == lot.generation;
             (ours && seen & STATE != DONE).then_some(seen & !STATE | DONE)
@@ -136,12 +136,12 @@ impl Ballot {
     }
 
     /// Notes a process that nobody was told of.
-    pub fn watch(&self, lot: Lot) {
+    pub fn note_observer(&self, lot: Election) {
         self.word(lot.number).fetch_or(WATCHED, Ordering::SeqCst);
     }
 
     /// Whether another process has asked, or looks on.
-    pub fn is_known_elsewhere(&self, lot: Lot) -> bool {
+    pub fn is_known_elsewhere(&self, lot: Election) -> bool {
         // SeqCst: what was taken out before this answer no is seen by whoever asks later.
         self.word(lot.number).load(Ordering::SeqCst) & (STATE | WATCHED) != 0
     }
@@ -174,8 +174,8 @@ mod tests {
 
     #[test]
     fn one_process_of_a_tree_draws_a_lot() {
-        let ballot = Ballot::new().unwrap();
-        let lots: Vec<_> = (0..60).map(|_| ballot.lot().unwrap()).collect();
+        let ballot = Elections::new().unwrap();
+        let lots: Vec<_> = (0..60).map(|_| ballot.open().unwrap()).collect();
         let won = of_four_children(|| {
             let ours = lots.iter().filter(|lot| ballot.begin(**lot) == Turn::Ours);
             ours.map(|lot| ballot.end(*lot)).count()
@@ -186,8 +186,8 @@ mod tests {
 
     #[test]
     fn a_lot_under_way_is_theirs_until_it_is_over() {
-        let ballot = Ballot::new().unwrap();
-        let lot = ballot.lot().unwrap();
+        let ballot = Elections::new().unwrap();
+        let lot = ballot.open().unwrap();
         assert!(!ballot.is_known_elsewhere(lot));
         assert_eq!(ballot.begin(lot), Turn::Ours);
         assert!(ballot.is_known_elsewhere(lot));
@@ -198,13 +198,13 @@ mod tests {
 
     #[test]
     fn lots_that_were_given_back_are_given_out_again_and_are_others() {
-        let ballot = Ballot::new().unwrap();
+        let ballot = Elections::new().unwrap();
         for _ in 0..3 * WORDS {
-            let lot = ballot.lot().unwrap();
+            let lot = ballot.open().unwrap();
             assert_eq!(ballot.begin(lot), Turn::Ours);
-            ballot.give_back(lot);
+            ballot.release(lot);
             assert_eq!(ballot.begin(lot), Turn::Over);
         }
-        assert_eq!(std::iter::from_fn(|| ballot.lot()).count(), WORDS - 1);
+        assert_eq!(std::iter::from_fn(|| ballot.open()).count(), WORDS - 1);
     }
 }

@@ -243,7 +243,7 @@ impl<'a> Lock<'a> {
 impl Held<'_> {
     /// Lets go, and says that what the lock protects is whole; whether the lock had been held all the time.
     pub fn release(self) -> bool {
-        let kept = self.let_go();
+        let kept = self.unlock();
         core::mem::forget(self);
         kept
     }
@@ -257,7 +257,7 @@ impl Held<'_> {
         seen & !FLAGS == self.word & !FLAGS
     }
 
-    fn let_go(&self) -> bool {
+    fn unlock(&self) -> bool {
         let word = self.lock.word;
         let mut seen = self.word;
         loop {
@@ -283,7 +283,7 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         // Relaxed: published by letting go.
         self.lock.disturbed.store(1, Relaxed);
-        self.let_go();
+        self.unlock();
     }
 }
 

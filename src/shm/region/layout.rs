@@ -62,7 +62,7 @@ pub mod shard {
     pub const GRANULES: usize = 76;
     /// The bucket in which the next to give up room is looked for.
     pub const HAND: usize = 80;
-    /// Realms that have a record here.
+    /// Partitions that have a record here.
     pub const REALMS: usize = 84;
     /// How many removals were put off, and how many there were when they were last made up for.
     pub const PUT_OFF: usize = 88;

@@ -24,7 +24,7 @@ use crate::shm::shard::record::TAG_BITS;
 
 /// Those contexts that share sessions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Realm(u128);
+pub struct PartitionId(u128);
 
 /// Nobody's, and never was anybody's: here a search ends.
 const NOBODY: u128 = 0;
@@ -35,13 +35,13 @@ const FORMER: u128 = u128::MAX;
 /// would otherwise take it from each other in turn, and none would have anything.
 const IDLE: i64 = 60;
 
-impl Realm {
+impl PartitionId {
     /// The realm of a group, by a digest of what its members have in common.
-    pub const fn named(digest: u128) -> Realm {
+    pub const fn named(digest: u128) -> PartitionId {
         match digest {
-            NOBODY => Realm(1),
-            FORMER => Realm(FORMER - 1),
-            digest => Realm(digest),
+            NOBODY => PartitionId(1),
+            FORMER => PartitionId(FORMER - 1),
+            digest => PartitionId(digest),
         }
     }
 
@@ -59,7 +59,7 @@ impl Realm {
 /// What a record is put for: a realm in its slot, between two flushes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Term {
-    pub realm: Realm,
+    pub realm: PartitionId,
     pub slot: u32,
     generation: u64,
 }
@@ -124,12 +124,12 @@ const LATEST_EXPIRY: usize = 56;
 const RECORDS_A_SHARD: usize = 512;
 
 #[derive(Clone, Copy)]
-pub struct Realms<'a> {
+pub struct Partitions<'a> {
     pub memory: &'a Memory,
     pub layout: &'a Layout,
 }
 
-impl<'a> Realms<'a> {
+impl<'a> Partitions<'a> {
     fn at(&self, slot: u32, byte: usize) -> usize {
         let slot = slot as usize % self.layout.realms;
         REALMS + slot * REALM_BYTES + byte
@@ -153,24 +153,24 @@ impl<'a> Realms<'a> {
         self.word(slot, LOW).store(id as u64, Release);
     }
 
-    pub fn is_of(&self, slot: u32, realm: Realm) -> bool {
+    pub fn is_of(&self, slot: u32, realm: PartitionId) -> bool {
         self.id(slot) == realm.0 && self.word(slot, SEATS).load(Relaxed) & CLOSED == 0
     }
 
     /// A realm that nobody else has.
-    pub fn fresh(&self) -> Realm {
+    pub fn fresh(&self) -> PartitionId {
         let number = self.memory.u64(header::NEXT_REALM).fetch_add(1, Relaxed);
         let salt = self.memory.u64(header::REALM_SALT).load(Relaxed);
-        Realm::named(u128::from(salt) << 64 | u128::from(number))
+        PartitionId::named(u128::from(salt) << 64 | u128::from(number))
     }
 
-    fn probes(&self, realm: Realm) -> impl Iterator<Item = u32> + use<> {
+    fn probes(&self, realm: PartitionId) -> impl Iterator<Item = u32> + use<> {
         let realms = self.layout.realms as u64;
         let first = realm.hash() % realms;
         (0..realms).map(move |step| ((first + step) % realms) as u32)
     }
 
-    pub fn find(&self, realm: Realm) -> Option<u32> {
+    pub fn find(&self, realm: PartitionId) -> Option<u32> {
         for slot in self.probes(realm) {
             match self.id(slot) {
                 NOBODY => return None,
@@ -183,7 +183,7 @@ impl<'a> Realms<'a> {
 
     /// A slot for a realm that has none. Under the lock of the realms. `clock` is the system's, which counts where it is
     /// later than what was last told: nobody may have told anything for long.
-    pub fn claim(&self, realm: Realm, capacity: usize, clock: i64) -> Claimed {
+    pub fn claim(&self, realm: PartitionId, capacity: usize, clock: i64) -> Claimed {
         if let Some(found) = self.find(realm) {
             return Claimed::Had(found);
         }
@@ -252,11 +252,11 @@ impl<'a> Realms<'a> {
     }
 
     /// Says that a process is done with the realm: if none of the others uses it from now on, its slot may be had.
-    pub fn let_go(&self, slot: u32) {
+    pub fn release(&self, slot: u32) {
         self.word(slot, LAST_USE).store(i64::MIN as u64, Relaxed);
     }
 
-    pub fn term(&self, slot: u32, realm: Realm) -> Term {
+    pub fn term(&self, slot: u32, realm: PartitionId) -> Term {
         // Acquire: whoever sees a new generation sees what its flush had done before.
         let generation = self.word(slot, GENERATION).load(Acquire);
         Term {
@@ -314,7 +314,7 @@ impl<'a> Realms<'a> {
     }
 
     /// The shards a realm spreads over: from this one on, so many.
-    pub fn spread(&self, slot: u32, realm: Realm) -> (usize, usize) {
+    pub fn spread(&self, slot: u32, realm: PartitionId) -> (usize, usize) {
         let first = (realm.hash() >> 32) as usize & (self.layout.shards - 1);
         let mask = self.memory.u32(self.at(slot, SPREAD)).load(Relaxed) as usize
             & (self.layout.shards - 1);

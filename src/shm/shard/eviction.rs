@@ -7,7 +7,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use crate::cache::{Expiry, Standing};
+use crate::cache::{ClientHistory, Expiry};
 use crate::shm::region::layout::{QUEUES_BYTES, shard as place};
 use crate::shm::shard::heap::{Broken, NIL};
 use crate::shm::shard::record::{AFTER, BEFORE, Record};
@@ -177,7 +177,7 @@ impl<'a> Queues<'a> {
     }
 
     /// Admits a new record.
-    pub fn admit(&self, record: &Record<'_>, standing: Standing) -> Result<(), Broken> {
+    pub fn admit(&self, record: &Record<'_>, standing: ClientHistory) -> Result<(), Broken> {
         let arrivals = self.word(ARRIVALS).wrapping_add(1);
         if arrivals > self.len() / MOMENTS_A_TURNOVER {
             self.set_word(ARRIVALS, 0);
@@ -186,9 +186,9 @@ impl<'a> Queues<'a> {
             self.set_word(ARRIVALS, arrivals);
         }
         let main = match standing {
-            Standing::New => false,
-            Standing::Returning => self.main_has_room(),
-            Standing::Proven => true,
+            ClientHistory::New => false,
+            ClientHistory::Returning => self.main_has_room(),
+            ClientHistory::Proven => true,
         };
         self.note_expiry(record.expiry());
         record.set_used(self.now());

@@ -6,11 +6,11 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use crate::cache::{Expiry, Standing};
+use crate::cache::{ClientHistory, Expiry};
 use crate::shm::region::digest::{Digests, Fingerprint};
 use crate::shm::region::layout::{Layout, shard as place};
 use crate::shm::region::memory::Memory;
-use crate::shm::region::partitions::{Realms, Seat, Term};
+use crate::shm::region::partitions::{Partitions, Seat, Term};
 use crate::shm::shard::deferred::Removals;
 use crate::shm::shard::eviction::Queues;
 use crate::shm::shard::heap::{Broken, FIRST, Heap, NIL, Run, SHORTEST, Tag};
@@ -148,8 +148,8 @@ impl<'a> Shard<'a> {
         Queues::of(*self, realm % self.layout.realms as u32)
     }
 
-    fn realms(&self) -> Realms<'a> {
-        Realms {
+    fn realms(&self) -> Partitions<'a> {
+        Partitions {
             memory: self.memory,
             layout: self.layout,
         }
@@ -170,7 +170,7 @@ impl<'a> Shard<'a> {
         &self,
         owner: &Owner,
         contents: &Contents<'_>,
-        standing: Standing,
+        standing: ClientHistory,
         over: Option<u32>,
         now: i64,
     ) -> Result<Placed, Broken> {
@@ -481,7 +481,7 @@ impl<'a> Shard<'a> {
         })
     }
 
-    pub fn take(
+    pub fn consume(
         &self,
         wanted: Fingerprint,
         mark: Option<u32>,
@@ -520,10 +520,10 @@ impl<'a> Shard<'a> {
     }
 
     /// What it says of a client that it offers what is not found.
-    pub fn standing_of(&self, slot: u32, wanted: Fingerprint) -> Result<Standing, Broken> {
+    pub fn history_of(&self, slot: u32, wanted: Fingerprint) -> Result<ClientHistory, Broken> {
         match self.index().recall(wanted.hash()) {
-            Some(used) if self.queues(slot).outranks_oldest(used)? => Ok(Standing::Proven),
-            _ => Ok(Standing::Returning),
+            Some(used) if self.queues(slot).outranks_oldest(used)? => Ok(ClientHistory::Proven),
+            _ => Ok(ClientHistory::Returning),
         }
     }
 

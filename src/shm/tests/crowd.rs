@@ -5,7 +5,7 @@ use super::*;
 const PROCESSES: u64 = 8;
 
 /// Everything a process can do, at random; each hit is compared with what can have been put.
-fn mixed_work(share: &Share<'_>, board: &Board, seed: u64, rounds: u64) {
+fn mixed_work(share: &Partition<'_>, board: &Board, seed: u64, rounds: u64) {
     let mut random = Random(seed);
     let mut copy = Vec::new();
     for round in 0..rounds {
@@ -25,7 +25,8 @@ fn mixed_work(share: &Share<'_>, board: &Board, seed: u64, rounds: u64) {
                 }
             }
             12 => {
-                if share.take(&key, None, 0, Some(&mut copy)).is_some() && !is_of(number, &copy) {
+                if share.consume(&key, None, 0, Some(&mut copy)).is_some() && !is_of(number, &copy)
+                {
                     board.add(0);
                 }
             }
@@ -110,7 +111,7 @@ fn one_record_offered_to_eight_processes_goes_to_exactly_one() {
                     until("the next round", || board.read(BEGUN) > first);
                     for number in first..first + AT_ONCE {
                         if share
-                            .take(&key(number), Some(number as u32), 0, Some(&mut copy))
+                            .consume(&key(number), Some(number as u32), 0, Some(&mut copy))
                             .is_some()
                         {
                             board.add(TAKEN + (number % AT_ONCE) as usize);
@@ -138,7 +139,7 @@ fn one_record_offered_to_eight_processes_goes_to_exactly_one() {
             board.read(DONE) == (first / AT_ONCE + 1) * PROCESSES
         });
         for number in first..first + AT_ONCE {
-            let remains = u64::from(share.take(&key(number), None, 0, None).is_some());
+            let remains = u64::from(share.consume(&key(number), None, 0, None).is_some());
             assert_eq!(
                 board.read(TAKEN + (number % AT_ONCE) as usize) + remains,
                 1,
@@ -151,7 +152,7 @@ fn one_record_offered_to_eight_processes_goes_to_exactly_one() {
         assert_eq!(worker.wait(), 0);
     }
     assert_eq!(board.read(WRONG), 0);
-    let time_outs = region.figures().time_outs;
+    let time_outs = region.stats().time_outs;
     assert!(
         left * PROCESSES <= time_outs,
         "{left} were left, with {time_outs} time-outs"
@@ -201,11 +202,14 @@ fn realm_is_the_same_in_a_child_and_no_other_realm_sees_its_records() {
     assert_eq!(get(&others, 1), None);
     assert!(others.remove(&key(1)) == Some(false) && others.contains(&key(1), 0) == Some(false));
     assert_eq!((ours.len(), others.len(), others.flush(None)), (1, 0, 0));
-    let group = region.share(Realm::named(77), 5).unwrap();
+    let group = region.partition(PartitionId::named(77), 5).unwrap();
     assert_eq!(
         (
             group.capacity(),
-            region.share(Realm::named(77), 9).unwrap().capacity()
+            region
+                .partition(PartitionId::named(77), 9)
+                .unwrap()
+                .capacity()
         ),
         (5, 5)
     );

@@ -13,7 +13,7 @@ fn flip(region: &Region, random: &mut Random, times: u64) {
     }
 }
 
-fn use_it(share: &Share<'_>, random: &mut Random, calls: u64) {
+fn use_it(share: &Partition<'_>, random: &mut Random, calls: u64) {
     let mut copy = Vec::new();
     for _ in 0..calls {
         let number = random.below(300);
@@ -28,7 +28,7 @@ fn use_it(share: &Share<'_>, random: &mut Random, calls: u64) {
                 None
             }
             4..7 => share.get(&key, 0, &mut copy),
-            7 => share.take(&key, None, 0, Some(&mut copy)),
+            7 => share.consume(&key, None, 0, Some(&mut copy)),
             8 => {
                 share.remove(&key);
                 None
@@ -62,8 +62,8 @@ fn flipped_bits_cost_records_and_never_bring_a_wrong_one() {
             use_it(&share, &mut random, 100);
         }
         region.validate().ok();
-        undecodable += region.figures().undecodable;
-        rebuilt += region.figures().rebuilt;
+        undecodable += region.stats().undecodable;
+        rebuilt += region.stats().rebuilt;
     }
     assert!(
         undecodable > 100 && rebuilt > 100,
@@ -86,9 +86,9 @@ fn random_bytes_everywhere_are_survived() {
         }
         use_it(&share, &mut random, 60);
         region.validate().ok();
-        region.figures();
-        region.with_page(|page| page[0] += 1);
-        region.share(region.fresh_realm(), 3);
+        region.stats();
+        region.with_key_page(|page| page[0] += 1);
+        region.partition(region.fresh_id(), 3);
     }
 }
 
@@ -141,7 +141,7 @@ fn shard_that_made_no_sense_is_whole_afterwards() {
         }
         region.in_shard(0, |_| Err::<(), _>(crate::shm::shard::heap::Broken));
         region.validate().expect("whole again");
-        kept += region.figures().records;
+        kept += region.stats().records;
         for number in 0..100 {
             assert!(get(&share, number).is_none_or(|copy| is_of(number, &copy)));
             assert!(put(&share, number, &record(number, 2, 200)));

@@ -58,11 +58,11 @@ fn scribble(path: &std::path::Path, at: u64, bytes: &[u8]) {
 #[test]
 fn unrelated_processes_share_and_a_restart_keeps_the_records() {
     let folder = Folder::new("restart");
-    let realm = Realm::named(1234);
+    let realm = PartitionId::named(1234);
     let child = Child::of(|| {
         let region = Region::named(&folder.file(), SIZE).unwrap();
         i32::from(put(
-            &region.share(realm, 50).unwrap(),
+            &region.partition(realm, 50).unwrap(),
             1,
             &record(1, 1, 100),
         ))
@@ -73,7 +73,7 @@ fn unrelated_processes_share_and_a_restart_keeps_the_records() {
         0o600
     );
     let region = Region::named(&folder.file(), SIZE).unwrap();
-    let share = region.share(realm, 70).unwrap();
+    let share = region.partition(realm, 70).unwrap();
     assert_eq!(
         (get(&share, 1), share.capacity()),
         (Some(record(1, 1, 100)), 50)
@@ -81,20 +81,20 @@ fn unrelated_processes_share_and_a_restart_keeps_the_records() {
     // Of another size it is the file that counts.
     let again = Region::named(&folder.file(), 4 * SIZE).unwrap();
     assert_eq!(
-        get(&again.share(realm, 0).unwrap(), 1),
+        get(&again.partition(realm, 0).unwrap(), 1),
         Some(record(1, 1, 100))
     );
-    assert!(again.is_shared() && again.fresh_realm() != region.fresh_realm());
+    assert!(again.is_shared() && again.fresh_id() != region.fresh_id());
     again.validate().expect("whole");
 }
 
 #[test]
 fn lock_kept_over_a_restart_by_one_who_died_is_recovered() {
     let folder = Folder::new("died");
-    let realm = Realm::named(5);
+    let realm = PartitionId::named(5);
     let child = Child::of(|| {
         let region = Region::named(&folder.file(), 64 << 10).unwrap();
-        put(&region.share(realm, 0).unwrap(), 1, &record(1, 1, 100));
+        put(&region.partition(realm, 0).unwrap(), 1, &record(1, 1, 100));
         // SAFETY: ends this process while it holds the lock.
         region.in_shard(0, |_| Ok(unsafe { libc::raise(libc::SIGKILL) }));
         0
@@ -102,10 +102,10 @@ fn lock_kept_over_a_restart_by_one_who_died_is_recovered() {
     child.reap();
     std::mem::forget(child);
     let region = Region::named(&folder.file(), SIZE).unwrap();
-    let share = region.share(realm, 0).unwrap();
+    let share = region.partition(realm, 0).unwrap();
     assert!(put(&share, 2, b"record"));
     assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
-    assert_eq!(region.figures().recovered, 1);
+    assert_eq!(region.stats().recovered, 1);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn files_that_are_no_region_or_a_broken_one_are_refused_and_left_alone() {
     scribble(&path, 20, &0_u32.to_ne_bytes());
     let region = Region::named(&path, SIZE).unwrap();
     assert!(put(
-        &region.share(Realm::named(1), 0).unwrap(),
+        &region.partition(PartitionId::named(1), 0).unwrap(),
         1,
         b"record"
     ));
@@ -197,7 +197,7 @@ fn files_that_are_no_region_or_a_broken_one_are_refused_and_left_alone() {
 fn region_whose_file_is_truncated_while_it_is_used_is_off() {
     let folder = Folder::new("truncated");
     let region = Region::named(&folder.file(), SIZE).unwrap();
-    let share = region.share(Realm::named(1), 9).unwrap();
+    let share = region.partition(PartitionId::named(1), 9).unwrap();
     assert!(put(&share, 1, b"record"));
     OpenOptions::new()
         .write(true)
@@ -205,11 +205,11 @@ fn region_whose_file_is_truncated_while_it_is_used_is_off() {
         .unwrap()
         .set_len(4096)
         .unwrap();
-    let before = region.figures().off;
+    let before = region.stats().off;
     assert!(
         !put(&share, 2, b"record")
             && get(&share, 1).is_none()
-            && share.take(&key(1), None, 0, None).is_none()
+            && share.consume(&key(1), None, 0, None).is_none()
     );
     assert!(
         share.holds(&key(1), 1, 0).is_none()
@@ -217,32 +217,35 @@ fn region_whose_file_is_truncated_while_it_is_used_is_off() {
             && share.is_empty()
             && share.flush(None) == 0
     );
-    assert!(region.share(Realm::named(2), 0).is_none() && region.with_page(|_| ()).is_none());
-    assert!(region.validate().is_err() && region.figures().off > before);
+    assert!(
+        region.partition(PartitionId::named(2), 0).is_none()
+            && region.with_key_page(|_| ()).is_none()
+    );
+    assert!(region.validate().is_err() && region.stats().off > before);
     share.set_capacity(3);
     region.mark_shared();
     region.count_undecodable();
-    region.fresh_realm();
+    region.fresh_id();
 }
 
 #[test]
 fn region_that_is_made_anew_in_its_file_is_noticed_by_who_had_the_old_one() {
     let folder = Folder::new("anew");
     let old = Region::named(&folder.file(), SIZE).unwrap();
-    let realm = Realm::named(1);
-    let before = old.share(realm, 9).unwrap();
+    let realm = PartitionId::named(1);
+    let before = old.partition(realm, 9).unwrap();
     assert!(put(&before, 1, b"record"));
-    assert!(old.with_page(|page| page.fill(1)).is_some());
+    assert!(old.with_key_page(|page| page.fill(1)).is_some());
     let file = OpenOptions::new().write(true).open(folder.file()).unwrap();
     file.set_len(0).unwrap();
     let new = Region::named(&folder.file(), SIZE).unwrap();
-    let share = new.share(realm, 9).unwrap();
+    let share = new.partition(realm, 9).unwrap();
     assert!(put(&share, 2, b"record"));
-    assert!(new.with_page(|page| page.fill(2)).is_some());
+    assert!(new.with_key_page(|page| page.fill(2)).is_some());
     assert!(!put(&before, 3, b"record") && get(&before, 1).is_none() && !before.is_placed());
-    assert!(old.with_page(|page| page.fill(3)).is_none() && old.figures().off > 0);
+    assert!(old.with_key_page(|page| page.fill(3)).is_none() && old.stats().off > 0);
     assert!(get(&share, 2).is_some() && share.len() == 1);
-    assert_eq!(new.with_page(|page| page[0]), Some(2));
+    assert_eq!(new.with_key_page(|page| page[0]), Some(2));
     new.validate().expect("whole");
 }
 
@@ -271,7 +274,7 @@ fn region_goes_on_without_its_descriptor() {
     let folder = Folder::new("closed");
     let child = Child::of(|| {
         let region = Region::named(&folder.file(), SIZE).unwrap();
-        let share = region.share(Realm::named(1), 9).unwrap();
+        let share = region.partition(PartitionId::named(1), 9).unwrap();
         for file in 3..200 {
             // SAFETY: this process has nothing else open that it needs.
             unsafe { libc::close(file) };
@@ -303,7 +306,7 @@ fn processes_that_make_one_file_at_once_share_it() {
                 ));
                 let region = Region::named(&folder.join("region"), SIZE).unwrap();
                 i32::from(put(
-                    &region.share(Realm::named(3), 0).unwrap(),
+                    &region.partition(PartitionId::named(3), 0).unwrap(),
                     number,
                     &record(number, 0, 50),
                 ))
@@ -314,5 +317,5 @@ fn processes_that_make_one_file_at_once_share_it() {
         assert_eq!(child.wait(), 1);
     }
     let region = Region::named(&folder.file(), SIZE).unwrap();
-    assert_eq!(region.share(Realm::named(3), 0).unwrap().len(), 8);
+    assert_eq!(region.partition(PartitionId::named(3), 0).unwrap().len(), 8);
 }

@@ -4,7 +4,7 @@ use super::*;
 use core::cell::Cell;
 use core::sync::atomic::AtomicBool;
 
-fn filled(region: &Region, number: u64) -> Share<'_> {
+fn filled(region: &Region, number: u64) -> Partition<'_> {
     let share = share(region, 0);
     for number in 0..number {
         assert!(put(&share, number, &record(number, 1, 100)));
@@ -12,7 +12,7 @@ fn filled(region: &Region, number: u64) -> Share<'_> {
     share
 }
 
-fn found(share: &Share<'_>, number: u64) -> usize {
+fn found(share: &Partition<'_>, number: u64) -> usize {
     (0..number)
         .filter(|&number| get(share, number).is_some())
         .count()
@@ -70,14 +70,14 @@ fn flush_beside_newcomers_leaves_nobody_of_before() {
     for round in 0..50 {
         let old: Vec<u64> = (0..300).map(|number| round * 1_000_000 + number).collect();
         for &number in &old {
-            assert!(put_at(&share, number, Standing::Proven, 1_000, 0));
+            assert!(put_at(&share, number, ClientHistory::Proven, 1_000, 0));
         }
         let (stop, begun) = (AtomicBool::new(false), AtomicBool::new(false));
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let mut number = round * 1_000_000 + 500_000;
                 while !stop.load(Relaxed) {
-                    put_at(&share, number, Standing::New, 1_000, 0);
+                    put_at(&share, number, ClientHistory::New, 1_000, 0);
                     begun.store(true, Relaxed);
                     number += 1;
                 }
@@ -124,7 +124,7 @@ fn what_is_being_handed_over_while_all_is_flushed_does_not_come_back() {
     };
     let body = record(1, 1, 100);
     let what = (&key(1), 1, &body[..]);
-    assert!(!share.put_while(what, Expiry::at(1_000), Standing::New, &may, 0));
+    assert!(!share.put_while(what, Expiry::at(1_000), ClientHistory::New, &may, 0));
     assert_eq!((get(&share, 1), share.len()), (None, 0));
 }
 

@@ -3,11 +3,11 @@
 use super::*;
 
 /// A record of a session that came back with its client.
-fn put_proven(share: &Share<'_>, number: u64, len: usize) -> bool {
-    put_as(share, number, len, Standing::Proven)
+fn put_proven(share: &Partition<'_>, number: u64, len: usize) -> bool {
+    put_as(share, number, len, ClientHistory::Proven)
 }
 
-fn put_as(share: &Share<'_>, number: u64, len: usize, standing: Standing) -> bool {
+fn put_as(share: &Partition<'_>, number: u64, len: usize, standing: ClientHistory) -> bool {
     share.put(
         &key(number),
         number as u32,
@@ -19,9 +19,9 @@ fn put_as(share: &Share<'_>, number: u64, len: usize, standing: Standing) -> boo
 }
 
 /// Fills a region of one shard; how many records there are.
-fn fill(region: &Region, share: &Share<'_>, len: usize) -> u64 {
+fn fill(region: &Region, share: &Partition<'_>, len: usize) -> u64 {
     let mut number = 0;
-    while region.figures().evictions == 0 {
+    while region.stats().evictions == 0 {
         assert!(put_proven(share, number, len));
         number += 1;
     }
@@ -29,7 +29,7 @@ fn fill(region: &Region, share: &Share<'_>, len: usize) -> u64 {
 }
 
 /// How many of the records that there were come back, every so many.
-fn come_back(share: &Share<'_>, number: u64, step: usize) -> usize {
+fn come_back(share: &Partition<'_>, number: u64, step: usize) -> usize {
     (0..=number)
         .step_by(step)
         .filter(|&number| get(share, number).is_some())
@@ -50,9 +50,13 @@ fn long_record_evicts_few_or_is_refused_and_evicts_none() {
         (16_000, false),
         (60 << 10, false),
     ] {
-        let before = region.figures();
-        assert_eq!(put_as(&share, 1_000_000, len, Standing::New), fits, "{len}");
-        let after = region.figures();
+        let before = region.stats();
+        assert_eq!(
+            put_as(&share, 1_000_000, len, ClientHistory::New),
+            fits,
+            "{len}"
+        );
+        let after = region.stats();
         let evicted = after.evictions - before.evictions;
         assert!(
             evicted <= if fits { 33 } else { 0 },
@@ -67,11 +71,11 @@ fn long_record_evicts_few_or_is_refused_and_evicts_none() {
 fn record_that_is_too_long_is_refused_where_there_is_room() {
     let region = region(4 << 20);
     let share = share(&region, 0);
-    assert!(put_as(&share, 1, 16 << 10, Standing::New));
-    assert!(!put_as(&share, 2, (16 << 10) + 1, Standing::New));
+    assert!(put_as(&share, 1, 16 << 10, ClientHistory::New));
+    assert!(!put_as(&share, 2, (16 << 10) + 1, ClientHistory::New));
     // One that it was to take the place of is out of date all the same.
-    assert!(!put_as(&share, 1, 60 << 10, Standing::New) && share.is_empty());
-    assert_eq!(region.figures().refused, 2);
+    assert!(!put_as(&share, 1, 60 << 10, ClientHistory::New) && share.is_empty());
+    assert_eq!(region.stats().refused, 2);
 }
 
 /// Strangers with long certificates, that never come back, at one context; at another, clients that do.
@@ -83,7 +87,7 @@ fn long_records_of_one_realm_take_no_more_than_its_share_of_the_room() {
         let number = fill(&region, &shop, 200);
         let before = shop.len();
         for stranger in 0..1_000 {
-            put_as(&other, 1_000_000 + stranger, len, Standing::New);
+            put_as(&other, 1_000_000 + stranger, len, ClientHistory::New);
             if stranger % 20 == 0 {
                 come_back(&shop, number, 97);
             }
@@ -101,7 +105,7 @@ fn long_newcomers_do_not_push_out_those_that_come_back() {
     let number = fill(&region, &share, 200);
     let before = come_back(&share, number, 1);
     for stranger in 0..2_000 {
-        put_as(&share, 1_000_000 + stranger, 4_000, Standing::New);
+        put_as(&share, 1_000_000 + stranger, 4_000, ClientHistory::New);
         if stranger % 20 == 0 {
             come_back(&share, number, 7);
         }
@@ -117,9 +121,14 @@ fn realm_of_few_long_records_gives_up_what_is_beyond_its_share() {
     let region = region(4 << 20);
     let (long, short) = (share(&region, 0), share(&region, 0));
     let number = fill(&region, &long, 16_000);
-    let room = region.figures().bytes;
+    let room = region.stats().bytes;
     for newcomer in 0..40_000 {
-        assert!(put_as(&short, 1_000_000 + newcomer, 200, Standing::New));
+        assert!(put_as(
+            &short,
+            1_000_000 + newcomer,
+            200,
+            ClientHistory::New
+        ));
     }
     let kept = long.len() as u64 * 16_048;
     assert!(

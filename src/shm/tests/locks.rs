@@ -60,11 +60,11 @@ fn stopped_holder_is_waited_for_once_and_goes_on_afterwards() {
         later < Duration::from_millis(2),
         "each call waits: {later:?}"
     );
-    assert!(region.figures().time_outs >= 601);
+    assert!(region.stats().time_outs >= 601);
     holder.signal(libc::SIGCONT);
     assert_eq!(holder.wait(), 1);
     assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
-    assert_eq!(region.figures().recovered, 0);
+    assert_eq!(region.stats().recovered, 0);
     region.validate().expect("whole");
     println!("first wait {first:?}, then {later:?}");
 }
@@ -79,7 +79,7 @@ fn holder_killed_while_it_was_suspect_is_noticed() {
     assert!(holder.kill());
     until("somebody looks", || put(&share, 2, b"record"));
     assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
-    assert_eq!(region.figures().recovered, 1);
+    assert_eq!(region.stats().recovered, 1);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn holder_that_died_is_noticed_by_its_id_and_by_when_it_began() {
         ..own
     });
     assert!(put(&share, 1, b"record"));
-    assert_eq!(region.figures().recovered, 1);
+    assert_eq!(region.stats().recovered, 1);
     // Its id is somebody else's now: of one who began at another time.
     lock(&region).pretend(Identity {
         pid: 1,
@@ -105,7 +105,7 @@ fn holder_that_died_is_noticed_by_its_id_and_by_when_it_began() {
         ..own
     });
     assert!(put(&share, 1, b"record"));
-    assert_eq!(region.figures().recovered, 2);
+    assert_eq!(region.stats().recovered, 2);
     // In another namespace that id may be anybody's.
     lock(&region).pretend(Identity {
         pid,
@@ -113,7 +113,7 @@ fn holder_that_died_is_noticed_by_its_id_and_by_when_it_began() {
         namespace: own.namespace ^ 1,
     });
     assert!(!put(&share, 1, b"record"));
-    assert_eq!(region.figures().recovered, 2);
+    assert_eq!(region.stats().recovered, 2);
     // The same without /proc, where the beginning is not known.
     lock(&region).pretend(Identity {
         pid: 1,
@@ -121,7 +121,7 @@ fn holder_that_died_is_noticed_by_its_id_and_by_when_it_began() {
         ..own
     });
     assert!(!put(&share, 1, b"record"));
-    assert_eq!(region.figures().recovered, 2);
+    assert_eq!(region.stats().recovered, 2);
 }
 
 #[test]
@@ -132,14 +132,14 @@ fn suspect_that_keeps_a_lock_for_too_long_loses_it_and_does_not_believe_what_it_
     let holder = stopped_holder(&region);
     fence(&region, &share);
     assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
-    assert_eq!(region.figures().recovered, 1);
+    assert_eq!(region.stats().recovered, 1);
     holder.signal(libc::SIGCONT);
     assert_eq!(holder.wait(), 0, "it did not notice");
     assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
 }
 
 /// Takes the lock from who holds it, as if it had been suspect for long.
-fn fence(region: &Region, share: &Share<'_>) {
+fn fence(region: &Region, share: &Partition<'_>) {
     assert_eq!(share.contains(&key(1), 0), None);
     let since = region.memory.u64(region.layout.shard(0) + place::LOCK + 8);
     since.fetch_sub(
@@ -168,9 +168,9 @@ fn what_one_did_without_its_lock_is_mended_by_the_next_who_has_it() {
             Ok(untouched)
         });
         assert_eq!(untouched, Some(true));
-        assert_eq!(region.figures().recovered, 1);
+        assert_eq!(region.stats().recovered, 1);
         assert!(put(&share, 3, b"record"));
-        assert_eq!(region.figures().recovered, 2);
+        assert_eq!(region.stats().recovered, 2);
         region.validate().expect("whole");
     }
 }
@@ -181,7 +181,7 @@ fn lock_held_by_the_parent_over_a_fork_is_let_go_by_it() {
     let share = share(&region, 0);
     let child = region.in_shard(0, |_| Ok(Child::of(|| i32::from(get(&share, 1).is_none()))));
     assert_eq!(child.expect("the lock").wait(), 1);
-    assert!(put(&share, 1, b"record") && region.figures().recovered == 0);
+    assert!(put(&share, 1, b"record") && region.stats().recovered == 0);
 }
 
 #[test]
@@ -200,11 +200,14 @@ fn share_whose_place_is_not_had_in_time_has_it_with_a_later_put() {
 #[test]
 fn page_of_keys_is_seen_by_all_and_survives_who_dies_in_it() {
     let region = region(64 << 10);
-    let child = Child::of(|| i32::from(region.with_page(|page| page[3999] = 7).is_some()));
+    let child = Child::of(|| i32::from(region.with_key_page(|page| page[3999] = 7).is_some()));
     assert_eq!(child.wait(), 1);
-    assert_eq!(region.with_page(|page| (page[0], page[3999])), Some((0, 7)));
+    assert_eq!(
+        region.with_key_page(|page| (page[0], page[3999])),
+        Some((0, 7))
+    );
     let killed = Child::of(|| {
-        region.with_page(|page| {
+        region.with_key_page(|page| {
             page[3999] = 8;
             // SAFETY: ends this process while it holds the lock.
             unsafe { libc::raise(libc::SIGKILL) };
@@ -213,16 +216,19 @@ fn page_of_keys_is_seen_by_all_and_survives_who_dies_in_it() {
     });
     killed.reap();
     std::mem::forget(killed);
-    assert_eq!(region.with_page(|page| (page[0], page[3999])), Some((0, 7)));
+    assert_eq!(
+        region.with_key_page(|page| (page[0], page[3999])),
+        Some((0, 7))
+    );
     let stopped = Child::of(|| {
         // SAFETY: stops this process.
-        region.with_page(|_| unsafe { libc::raise(libc::SIGSTOP) });
+        region.with_key_page(|_| unsafe { libc::raise(libc::SIGSTOP) });
         0
     });
     let mut status = 0;
     // SAFETY: our child.
     unsafe { libc::waitpid(stopped.0, &mut status, libc::WUNTRACED) };
-    assert_eq!(region.with_page(|page| page[3999]), None);
+    assert_eq!(region.with_key_page(|page| page[3999]), None);
 }
 
 /// A panic leaves whatever it finds half changed: nobody may take that for whole.
@@ -239,7 +245,7 @@ fn shard_that_a_panic_left_half_changed_is_mended_by_the_next_who_has_its_lock()
     }));
     assert!(panicked.is_err());
     assert!(put(&share, 2, b"record"));
-    assert_eq!(region.figures().recovered, 1);
+    assert_eq!(region.stats().recovered, 1);
     assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
     region.validate().expect("whole");
 }

@@ -16,8 +16,8 @@ use core::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::region::memory::Memory;
-use super::{Realm, Region, Share};
-use crate::cache::{Expiry, Key, Standing};
+use super::{Partition, PartitionId, Region};
+use crate::cache::{ClientHistory, Expiry, Key};
 use crate::sys::random::Random;
 
 /// TLS1_3_VERSION
@@ -45,23 +45,29 @@ fn is_of(number: u64, bytes: &[u8]) -> bool {
     nonce.is_some_and(|nonce| record(number, nonce, bytes.len()) == bytes)
 }
 
-fn put(share: &Share<'_>, number: u64, body: &[u8]) -> bool {
+fn put(share: &Partition<'_>, number: u64, body: &[u8]) -> bool {
     share.put(
         &key(number),
         number as u32,
         body,
         Expiry::at(1_000),
-        Standing::New,
+        ClientHistory::New,
         0,
     )
 }
 
-fn put_at(share: &Share<'_>, number: u64, standing: Standing, expiry: i64, now: i64) -> bool {
+fn put_at(
+    share: &Partition<'_>,
+    number: u64,
+    standing: ClientHistory,
+    expiry: i64,
+    now: i64,
+) -> bool {
     let (record, expiry) = (record(number, 1, 100), Expiry::at(expiry));
     share.put(&key(number), number as u32, &record, expiry, standing, now)
 }
 
-fn get(share: &Share<'_>, number: u64) -> Option<Vec<u8>> {
+fn get(share: &Partition<'_>, number: u64) -> Option<Vec<u8>> {
     let mut copy = Vec::new();
     share.get(&key(number), 0, &mut copy).map(|_| copy)
 }
@@ -70,9 +76,9 @@ fn region(bytes: usize) -> Region {
     Region::anonymous(bytes).expect("memory")
 }
 
-fn share(region: &Region, capacity: usize) -> Share<'_> {
+fn share(region: &Region, capacity: usize) -> Partition<'_> {
     region
-        .share(region.fresh_realm(), capacity)
+        .partition(region.fresh_id(), capacity)
         .expect("a slot")
 }
 

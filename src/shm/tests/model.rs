@@ -14,7 +14,7 @@ struct Held {
 
 struct Model<'a> {
     region: &'a Region,
-    realms: Vec<(Realm, HashMap<u64, Held>)>,
+    realms: Vec<(PartitionId, HashMap<u64, Held>)>,
     evictions: u64,
     refused: u64,
     random: Random,
@@ -23,14 +23,16 @@ struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    fn share(&self, realm: usize) -> Share<'a> {
-        self.region.share(self.realms[realm].0, 0).expect("a slot")
+    fn share(&self, realm: usize) -> Partition<'a> {
+        self.region
+            .partition(self.realms[realm].0, 0)
+            .expect("a slot")
     }
 
     /// Forgets what the region has evicted, which must have been counted. The one that was replaced may have been evicted
     /// before it could be.
     fn reconcile(&mut self, replaced: bool) {
-        let evictions = self.region.figures().evictions;
+        let evictions = self.region.stats().evictions;
         let mut gone = 0;
         for number in 0..self.realms.len() {
             let share = self.share(number);
@@ -66,8 +68,11 @@ impl<'a> Model<'a> {
                     0 => Expiry::NEVER,
                     _ => Expiry::at(self.random.below(150) as i64),
                 };
-                let standing = [Standing::New, Standing::Returning, Standing::Proven]
-                    [self.random.below(3) as usize];
+                let standing = [
+                    ClientHistory::New,
+                    ClientHistory::Returning,
+                    ClientHistory::Proven,
+                ][self.random.below(3) as usize];
                 let put = share.put(&key(number), mark, &body, expiry, standing, now);
                 // One of the same key left first, and was not evicted.
                 let replaced = self.realms[realm].1.remove(&number).is_some();
@@ -97,7 +102,7 @@ impl<'a> Model<'a> {
             }
             13 | 14 => {
                 let wanted = (mark > 0).then_some(mark);
-                let found = share.take(&key(number), wanted, now, Some(&mut copy));
+                let found = share.consume(&key(number), wanted, now, Some(&mut copy));
                 self.check(realm, number, now, wanted, found, Some(&copy));
                 if found.is_some() {
                     self.realms[realm].1.remove(&number);
@@ -135,7 +140,7 @@ impl<'a> Model<'a> {
                 let capacity = [0, 1, 7, 40, 400][self.random.below(5) as usize];
                 share.set_capacity(capacity);
             }
-            _ => assert_ne!(share.standing_of(&key(number)), Standing::New),
+            _ => assert_ne!(share.history_of(&key(number)), ClientHistory::New),
         }
         assert_eq!(share.len(), self.realms[realm].1.len());
     }
@@ -175,8 +180,8 @@ impl<'a> Model<'a> {
 fn run(bytes: usize, realms: usize, numbers: u64, longest: u64, steps: u64, seed: u64) {
     let region = region(bytes);
     let realms = (0..realms).map(|_| {
-        let realm = region.fresh_realm();
-        region.share(realm, 0).expect("a slot");
+        let realm = region.fresh_id();
+        region.partition(realm, 0).expect("a slot");
         (realm, HashMap::new())
     });
     let realms = realms.collect();
@@ -198,7 +203,7 @@ fn run(bytes: usize, realms: usize, numbers: u64, longest: u64, steps: u64, seed
         }
     }
     region.validate().expect("whole");
-    let figures = region.figures();
+    let figures = region.stats();
     assert_eq!(
         (figures.rebuilt, figures.undecodable, figures.refused),
         (0, 0, model.refused)

@@ -12,7 +12,7 @@ const STOP: usize = 1;
 const WORK: usize = 2;
 const HITS: usize = 3;
 
-fn work(share: &Share<'_>, board: &Board, seed: u64) {
+fn work(share: &Partition<'_>, board: &Board, seed: u64) {
     let mut random = Random(seed);
     let mut copy = Vec::new();
     while board.read(STOP) == 0 {
@@ -25,7 +25,7 @@ fn work(share: &Share<'_>, board: &Board, seed: u64) {
                 None
             }
             4..6 => share.get(&key, 0, &mut copy),
-            6 => share.take(&key, None, 0, Some(&mut copy)),
+            6 => share.consume(&key, None, 0, Some(&mut copy)),
             _ => {
                 share.set_expiry(
                     &key,
@@ -104,7 +104,7 @@ fn killed_workers_neither_stop_the_others_nor_leave_a_wrong_record() {
         "wrong records, or more than there may be"
     );
     region.validate().expect("whole");
-    let figures = region.figures();
+    let figures = region.stats();
     assert!(
         figures.recovered > 50,
         "hardly any were killed under a lock: {figures:?}"

@@ -10,13 +10,13 @@ fn clock() -> i64 {
 }
 
 /// All 16 realms of a small region, each with a record that was put at this second and is good for a day.
-fn in_use(region: &Region, now: i64) -> Vec<Share<'_>> {
+fn in_use(region: &Region, now: i64) -> Vec<Partition<'_>> {
     let shares: Vec<_> = (0..16).map(|_| share(region, 4)).collect();
     for (number, share) in shares.iter().enumerate() {
         assert!(put_at(
             share,
             number as u64,
-            Standing::New,
+            ClientHistory::New,
             now + 86_400,
             now
         ));
@@ -25,10 +25,10 @@ fn in_use(region: &Region, now: i64) -> Vec<Share<'_>> {
 }
 
 /// A place that is free by now: a process that was turned away does not ask again at once.
-fn place(region: &Region) -> Share<'_> {
+fn place(region: &Region) -> Partition<'_> {
     let mut place = None;
     until("there is a place", || {
-        place = region.share(region.fresh_realm(), 4);
+        place = region.partition(region.fresh_id(), 4);
         place.is_some_and(|share| share.is_placed())
     });
     place.expect("a place")
@@ -38,15 +38,15 @@ fn place(region: &Region) -> Share<'_> {
 fn places_of_realms_whose_records_have_all_expired_are_had_again() {
     let region = region(64 << 20);
     for number in 0..1024 {
-        let share = region.share(region.fresh_realm(), 20480).expect("a place");
-        assert!(put_at(&share, number, Standing::New, 1_000, 0));
+        let share = region.partition(region.fresh_id(), 20480).expect("a place");
+        assert!(put_at(&share, number, ClientHistory::New, 1_000, 0));
     }
     for number in 0..1024 {
-        let share = region.share(region.fresh_realm(), 20480).expect("a place");
+        let share = region.partition(region.fresh_id(), 20480).expect("a place");
         assert!(share.is_placed() && share.is_empty() && !region.was_full());
-        assert!(put_at(&share, number, Standing::New, 1_000, 0) && share.len() == 1);
+        assert!(put_at(&share, number, ClientHistory::New, 1_000, 0) && share.len() == 1);
     }
-    assert_eq!(region.figures().records, 1024);
+    assert_eq!(region.stats().records, 1024);
     region.validate().expect("whole");
 }
 
@@ -55,16 +55,16 @@ fn places_of_realms_without_records_are_used_again_and_no_others() {
     let region = region(64 << 10);
     let now = clock();
     let shares = in_use(&region, now);
-    assert!(!region.was_full() && region.share(region.fresh_realm(), 4).is_none());
+    assert!(!region.was_full() && region.partition(region.fresh_id(), 4).is_none());
     assert!(region.was_full() && shares.iter().all(|share| share.len() == 1));
     assert_eq!(shares[3].remove(&key(3)), Some(true));
     let newcomer = place(&region);
-    assert!(put_at(&newcomer, 16, Standing::New, now + 9, now) && newcomer.len() == 1);
+    assert!(put_at(&newcomer, 16, ClientHistory::New, now + 9, now) && newcomer.len() == 1);
     // The one that had it finds no place now, and says so.
-    assert!(shares[3].is_empty() && !put_at(&shares[3], 3, Standing::New, now + 9, now));
+    assert!(shares[3].is_empty() && !put_at(&shares[3], 3, ClientHistory::New, now + 9, now));
     assert_eq!(newcomer.remove(&key(16)), Some(true));
     until("it has a place again", || {
-        put_at(&shares[3], 3, Standing::New, now + 9, now)
+        put_at(&shares[3], 3, ClientHistory::New, now + 9, now)
     });
     assert!(shares[3].capacity() == 4);
     region.validate().expect("whole");
@@ -88,8 +88,14 @@ fn realm_that_was_unused_longest_gives_up_its_place_and_its_records_to_nobody() 
     }
     region.validate().expect("whole");
     // The others are in use.
-    assert!(put_at(&newcomer, 99, Standing::New, now + 99, now + 60));
-    assert!(region.share(region.fresh_realm(), 4).is_none());
+    assert!(put_at(
+        &newcomer,
+        99,
+        ClientHistory::New,
+        now + 99,
+        now + 60
+    ));
+    assert!(region.partition(region.fresh_id(), 4).is_none());
 }
 
 #[test]
@@ -97,8 +103,8 @@ fn realm_that_its_process_is_done_with_gives_up_its_place_unless_another_one_use
     let region = region(64 << 10);
     let now = clock();
     let shares = in_use(&region, now);
-    shares[6].let_go();
-    shares[7].let_go();
+    shares[6].release();
+    shares[7].release();
     assert!(shares[6].get(&key(6), now, &mut Vec::new()).is_some());
     place(&region);
     assert_eq!([shares[6].len(), shares[7].len()], [1, 0]);
@@ -113,9 +119,9 @@ fn clock_that_is_set_back_keeps_no_places() {
     assert!(shares[0].get(&key(0), now, &mut Vec::new()).is_some());
     for number in 0..15 {
         let newcomer = place(&region);
-        assert!(put_at(&newcomer, number, Standing::New, now + 99, now));
+        assert!(put_at(&newcomer, number, ClientHistory::New, now + 99, now));
     }
-    assert_eq!((shares[0].len(), region.figures().records), (1, 16));
+    assert_eq!((shares[0].len(), region.stats().records), (1, 16));
 }
 
 #[test]
@@ -124,18 +130,24 @@ fn realm_of_many_records_gives_up_its_place_a_part_at_a_time() {
     let now = clock();
     let shares: Vec<_> = (0..16).map(|_| share(&region, 0)).collect();
     for number in 0..3000 {
-        assert!(put_at(&shares[0], number, Standing::New, now + 99, now));
+        assert!(put_at(
+            &shares[0],
+            number,
+            ClientHistory::New,
+            now + 99,
+            now
+        ));
     }
     for share in &shares[1..] {
-        assert!(put_at(share, 1, Standing::New, now + 99, now + 60));
+        assert!(put_at(share, 1, ClientHistory::New, now + 99, now + 60));
     }
-    let newcomer = region.fresh_realm();
-    let mut records = vec![region.figures().records];
+    let newcomer = region.fresh_id();
+    let mut records = vec![region.stats().records];
     let share = loop {
         let share = region
-            .share(newcomer, 0)
+            .partition(newcomer, 0)
             .expect("a place, or the prospect of one");
-        records.push(region.figures().records);
+        records.push(region.stats().records);
         if share.is_placed() {
             break share;
         }
@@ -143,7 +155,7 @@ fn realm_of_many_records_gives_up_its_place_a_part_at_a_time() {
         assert_eq!(shares[0].contains(&key(1), now), Some(false));
     };
     assert!(records.windows(2).all(|pair| pair[0] - pair[1] < 1100));
-    assert_eq!((share.len(), region.figures().records), (0, 15));
+    assert_eq!((share.len(), region.stats().records), (0, 15));
     region.validate().expect("whole");
 }
 
@@ -157,7 +169,7 @@ fn many_that_want_places_at_once_all_have_one() {
             assert!(put_at(
                 share,
                 1000 * number as u64 + record,
-                Standing::New,
+                ClientHistory::New,
                 9,
                 0
             ));
@@ -171,7 +183,7 @@ fn many_that_want_places_at_once_all_have_one() {
                 let share = place(region);
                 let stays = (0..4).all(|record| {
                     let number = 1000 * number + record;
-                    put_at(&share, number, Standing::New, now + 99, now)
+                    put_at(&share, number, ClientHistory::New, now + 99, now)
                         && share.contains(&key(number), now) == Some(true)
                 });
                 i32::from(stays && share.len() == 4)

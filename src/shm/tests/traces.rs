@@ -13,13 +13,13 @@ fn has(region: &Region, bytes: &[u8]) -> bool {
 
 #[test]
 fn bytes_of_a_record_that_left_are_overwritten() {
-    type Leave = fn(&Share<'_>);
+    type Leave = fn(&Partition<'_>);
     let ways: [(&str, Leave); 8] = [
         ("removed", |share| {
             assert_eq!(share.remove(&key(7)), Some(true))
         }),
         ("taken", |share| {
-            assert!(share.take(&key(7), None, 0, None).is_some())
+            assert!(share.consume(&key(7), None, 0, None).is_some())
         }),
         ("replaced", |share| assert!(put(share, 7, b"another"))),
         ("expired", |share| {
@@ -61,11 +61,11 @@ fn bytes_of_a_record_that_left_are_overwritten() {
 fn bytes_in_a_page_of_keys_that_changed_are_overwritten() {
     let region = region(64 << 10);
     region
-        .with_page(|page| page[800..816].copy_from_slice(b"the first secret"))
+        .with_key_page(|page| page[800..816].copy_from_slice(b"the first secret"))
         .unwrap();
     assert!(has(&region, b"the first secret"));
     region
-        .with_page(|page| page[800..816].copy_from_slice(b"another of those"))
+        .with_key_page(|page| page[800..816].copy_from_slice(b"another of those"))
         .unwrap();
     assert!(has(&region, b"another of those") && !has(&region, b"the first secret"));
 }
@@ -122,7 +122,7 @@ fn session_takes_at_most_64_bytes_more_than_its_record() {
         put_bytes += len;
     }
     let mean = put_bytes / 60_000;
-    let figures = region.figures();
+    let figures = region.stats();
     let each = (figures.size / figures.records) as usize;
     println!(
         "{} records of {mean} bytes: {each} bytes each, {} of them in blocks",
