@@ -24,13 +24,10 @@ STAGE := $(CARGO_TARGET_DIR)/stage
 soname = $(if $1,$(shell readelf -d $1 2>/dev/null | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p'))
 FRONT := $(or $(filter libssl.so.4,$(call soname,$(HOST_LIBSSL))),libssl.so.3)
 OUT   := $(STAGE)/lib/sslcache
-# Where the tests have their second host and what stands in front of it: libssl.so.3 and sslcache/.
+# The tests' second host and the library in front of it: libssl.so.3 and sslcache/.
 BSYMBOLIC := $(CARGO_TARGET_DIR)/bsymbolic
-export SSLCACHE_STAGE := $(STAGE)
-export SSLCACHE_BSYMBOLIC := $(BSYMBOLIC)
-# And their third one: OpenSSL 4.0, as host/include and host/lib, and sslcache/ in front of it.
+# Their third host: OpenSSL 4.0, as host/include and host/lib, and sslcache/ in front of it.
 OPENSSL4 := $(CARGO_TARGET_DIR)/openssl4
-export SSLCACHE_OPENSSL4 := $(OPENSSL4)
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 ARCHIVE := $(CARGO_TARGET_DIR)/release/libsslcache.a
@@ -155,36 +152,39 @@ openssl4: $(ARCHIVE)
 	    $(MAKE) --no-print-directory replacement HOST_LIBSSL=$(OPENSSL4)/host/lib/libssl.so.4 OUT=$(OPENSSL4)/sslcache; \
 	fi
 
-## header       writes include/sslcache.h anew from the declarations in src/ffi
+## header       generates include/sslcache.h from the declarations in src
 header:
 	tools/make-header
 
-## check        checks the finished libraries again (the build does it too)
+## check        checks the finished libraries again, as the build does
 check: all
 	@tools/check-libraries exports.map $(PRELOAD)
 	@tools/check-libraries exports.map $(OUT)/$(FRONT) $(host)
 
-## lint         formatting, clippy, and shellcheck if there is one
-component = { $(CARGO) $1 --version || rustup component add $2; } >/dev/null 2>&1
+## lint         rustfmt, clippy, and shellcheck where it is installed
+component = $(CARGO) $1 --version >/dev/null 2>&1 || \
+            { command -v rustup >/dev/null && echo "lint: installing $2: rustup component add $2" && \
+              rustup component add $2 >/dev/null 2>&1; }
 lint:
 	@if $(call component,fmt,rustfmt); then $(CARGO) fmt --check; else echo "lint: no rustfmt here"; fi
 	@if $(call component,clippy,clippy); then $(CARGO) clippy --locked --all-targets --features cli -- -D warnings; \
 	    else echo "lint: no clippy here"; fi
 	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); fi
 
+
 ## check-man    the manual pages, without a warning
 check-man:
 	mandoc -T lint -W warning $(MANUALS)
 
-## test         every test; installs what it needs where it may
-# Those of TESTS come from included files; the rest are cargo's.
+## test         every test, about 20 minutes on two cores; says what it installs, where it may, before it does
+# TESTS are the targets that are tests, here and in the included files; the rest are cargo's.
 test:
 	@tools/install-deps build test
 	@tools/unpack $(CARGO_TARGET_DIR)/apart vsftpd
 	@$(MAKE) all bsymbolic openssl4 lint check-man $(TESTS)
 	$(CARGO) test --locked --no-fail-fast
 
-## demo         nginx under sslcache: what was resumed, and by whose cache
+## demo         nginx under sslcache: which clients are resumed, and by whose cache; says what it installs
 demo:
 	@tools/install-deps build demo
 	@$(MAKE) all

@@ -2,7 +2,7 @@
 //! old, or missing. Each does under sslcache what it does without, and at most one line on stderr says why its
 //! cache is not ours.
 //!
-//! Like `ctests`, with its workshop: the forms come from `$SSLCACHE_STAGE`, without which nothing is tried.
+//! Like `ctests`, with its workshop: the forms are those that `make` has staged, without which nothing is tried.
 
 // What only the tests of `ctests` use is not used here.
 #[allow(dead_code)]
@@ -11,6 +11,7 @@ mod form;
 #[allow(dead_code)]
 #[path = "ctests/run.rs"]
 mod run;
+mod stage;
 #[allow(dead_code)]
 #[path = "ctests/workshop.rs"]
 mod workshop;
@@ -52,7 +53,7 @@ fn workshop() -> &'static Workshop {
 fn same_in_all_forms(name: &str, one_line: bool, scenario: impl Fn(&Place) -> Done<Printed>) {
     let workshop = workshop();
     if workshop.stage.is_none() {
-        eprintln!("other_libssls: SSLCACHE_STAGE is not set (make test sets it)");
+        eprintln!("other_libssls: {}", stage::advice().unwrap_or_default());
         return;
     }
     for host in Host::OF_OPENSSL_3 {

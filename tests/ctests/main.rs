@@ -4,8 +4,8 @@
 //! output is what the others must print, byte for byte, but for the lines `divergence NAME: value`,
 //! whose two values `ctests/divergences` lists. `cargo test --test ctests -- add_new` picks by name.
 //!
-//! The forms are taken from `$SSLCACHE_STAGE` as `make` lays them out; without it only the plain runs
-//! take place, and the others are shown as ignored.
+//! The forms are those that `make` has staged (`stage`); without them only the plain runs take place, and the others
+//! are shown as ignored.
 
 mod alike;
 mod compare;
@@ -14,6 +14,8 @@ mod loading;
 mod program;
 mod run;
 mod sanitizer;
+#[path = "../stage/mod.rs"]
+mod stage;
 mod valgrind;
 mod workshop;
 
@@ -51,15 +53,13 @@ fn main() -> ExitCode {
             eprintln!("ctests: {sanitizer} is left out: {reason}");
         }
     }
-    if bench.workshop.stage.is_none() {
-        eprintln!(
-            "ctests: SSLCACHE_STAGE is not set: only the plain host is tried (make test sets it)"
-        );
+    if let Some(advice) = stage::advice() {
+        eprintln!("ctests: {advice}");
     }
     let without_openssl4 = bench.workshop.openssl4.is_none();
     if without_openssl4 {
         eprintln!(
-            "ctests: openssl4 is left out: SSLCACHE_OPENSSL4 is not set, or make openssl4 could not build it"
+            "ctests: OpenSSL 4.0 is left out: run `make openssl4`, which builds it where it can"
         );
     }
     let mut trials = compare::trials();

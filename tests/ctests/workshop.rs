@@ -2,6 +2,7 @@
 
 use crate::form::{Form, Host};
 use crate::run;
+use crate::stage;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -50,10 +51,8 @@ impl Workshop {
             source: root.join("ctests"),
             root,
             out,
-            stage: env::var_os("SSLCACHE_STAGE").map(PathBuf::from),
-            openssl4: env::var_os("SSLCACHE_OPENSSL4")
-                .map(PathBuf::from)
-                .filter(|folder| folder.join("sslcache/libssl.so.4").exists()),
+            stage: stage::stage(),
+            openssl4: stage::openssl4(),
             bsymbolic: OnceLock::new(),
             replacement: OnceLock::new(),
         })
@@ -62,7 +61,7 @@ impl Workshop {
     pub fn stage(&self) -> Result<&Path, String> {
         self.stage
             .as_deref()
-            .ok_or("SSLCACHE_STAGE is not set".into())
+            .ok_or("no stage: run `make` first".into())
     }
 
     pub fn compiler() -> Command {
@@ -136,9 +135,11 @@ impl Workshop {
 
     fn bsymbolic(&self) -> Result<&Path, String> {
         let made = self.bsymbolic.get_or_init(|| {
-            let folder = self.out.join("bsymbolic");
-            let mut make = Command::new(self.root.join("tools/make-bsymbolic-host"));
-            run::silent(make.arg(&folder), LONG_LIMIT)?;
+            let folder = stage::target().join("bsymbolic");
+            if !folder.join("libssl.so.3").exists() {
+                let mut make = Command::new(self.root.join("tools/make-bsymbolic-host"));
+                run::silent(make.arg(&folder), LONG_LIMIT)?;
+            }
             Ok(folder)
         });
         made.as_deref().map_err(Clone::clone)
@@ -152,25 +153,14 @@ impl Workshop {
             Host::Openssl4 => return Ok(self.openssl4()?.join("sslcache")),
             Host::Bsymbolic => {}
         }
-        let host = self.bsymbolic()?.join("libssl.so.3");
         let made = self.replacement.get_or_init(|| {
-            let folder = self.out.join("bsymbolic-replacement");
-            let assign = |name: &str, value: &Path| {
-                let mut text = OsString::from(name);
-                text.push(value);
-                text
-            };
             let mut make = Command::new("make");
             make.current_dir(&self.root)
                 // An outer make's job server is not for this one.
                 .env_remove("MAKEFLAGS")
                 .env_remove("MAKELEVEL")
-                .arg("replacement")
-                .arg(assign("HOST_LIBSSL=", &host))
-                .arg(assign("OUT=", &folder));
-            if let Some(target) = stage.parent() {
-                make.env("CARGO_TARGET_DIR", target);
-            }
+                .env("CARGO_TARGET_DIR", stage::target())
+                .arg("bsymbolic");
             let done = make.output().map_err(|error| format!("make: {error}"))?;
             if !done.status.success() {
                 return Err(format!(
@@ -180,7 +170,7 @@ impl Workshop {
                     String::from_utf8_lossy(&done.stderr)
                 ));
             }
-            Ok(folder)
+            Ok(stage::target().join("bsymbolic/sslcache"))
         });
         made.clone()
     }

@@ -1,6 +1,7 @@
 //! What all runs share: the client, the probe, a certificate; and a folder for each run.
 
 use crate::form::{Form, Protocol};
+use crate::stage;
 use std::error::Error;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -26,10 +27,9 @@ impl Fixture {
         let path = env::var("PATH")?;
         // SAFETY: called before there is a second thread.
         unsafe { env::set_var("PATH", path + ":/usr/sbin") };
-        let stage = env::var_os("SSLCACHE_STAGE").map(PathBuf::from);
         let fixture = Self {
             folder: Folder::new()?,
-            stage,
+            stage: stage::stage(),
         };
         let openssl = ["-lssl", "-lcrypto"];
         for client in ["client", "returning", "crossing"] {

@@ -7,8 +7,8 @@
 //! Beside these, `workers` counts who is resumed by a server of several processes, in which the plain
 //! run and ours differ.
 //!
-//! The forms are taken from `$SSLCACHE_STAGE` as `make` lays them out; without it only the plain runs
-//! take place. `cargo test --test servers -- nginx` picks cases by name.
+//! The forms are those that `make` has staged (`stage`); without them only the plain runs take place.
+//! `cargo test --test servers -- nginx` picks cases by name.
 
 mod curl;
 mod eap;
@@ -21,6 +21,8 @@ mod openssl;
 mod own_client;
 mod python;
 mod server;
+#[path = "../stage/mod.rs"]
+mod stage;
 mod stunnel;
 mod workers;
 
@@ -146,6 +148,9 @@ fn trials(fixture: &Arc<Fixture>, case: Case) -> Vec<Trial> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::from_args();
+    if let Some(advice) = stage::advice() {
+        eprintln!("servers: {advice}");
+    }
     let fixture = Arc::new(Fixture::build()?);
     let cases = [
         nginx::cases(),

@@ -1,6 +1,6 @@
 //! The command-line tool, end to end: each subcommand on real programs and live servers, and what it prints.
 //!
-//! It is taken from `$SSLCACHE_STAGE` as `make` lays it out, with its libraries; without it nothing takes place.
+//! It is the one that `make` has staged (`stage`), with its libraries; without it nothing takes place.
 //! `cargo test --test tool -- doctor` picks cases by name.
 
 mod apart;
@@ -11,6 +11,8 @@ mod flush;
 mod generated;
 mod run;
 mod server;
+#[path = "../stage/mod.rs"]
+mod stage;
 mod stat;
 mod tool;
 mod top;
@@ -37,6 +39,9 @@ fn main() {
         eprintln!(
             "tool: flush --all is left out: other processes of this machine would be flushed, too"
         );
+    }
+    if let Some(advice) = stage::advice() {
+        eprintln!("tool: {advice}");
     }
     let tool = Tool::of_stage(alone);
     let is_missing = tool.is_none();

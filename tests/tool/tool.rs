@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
+use crate::stage;
+
 pub type Outcome = Result<(), Box<dyn Error>>;
 
 /// Where the tool and its libraries are.
@@ -27,7 +29,7 @@ pub struct Said {
 
 impl Tool {
     pub fn of_stage(alone: bool) -> Option<Self> {
-        let stage = PathBuf::from(env::var_os("SSLCACHE_STAGE")?);
+        let stage = stage::stage()?;
         stage
             .join("bin/sslcache")
             .exists()

@@ -1,0 +1,72 @@
+//! Where the libraries under test are, for every runner that needs them.
+//!
+//! `make` lays them out in cargo's target directory, and there they are looked for; a variable of the environment names
+//! another place. A runner that finds nothing runs what needs no library, and says what to make.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The installed layout, as `make` stages it: `$SSLCACHE_STAGE`, or `target/stage` where that has the library.
+pub fn stage() -> Option<PathBuf> {
+    found("SSLCACHE_STAGE", "stage", LIBRARY)
+}
+
+/// What `make openssl4` has made: `$SSLCACHE_OPENSSL4`, or `target/openssl4`. `None` where OpenSSL 4.0 could not be built.
+#[allow(dead_code)] // not every runner has this host
+pub fn openssl4() -> Option<PathBuf> {
+    let file = "sslcache/libssl.so.4";
+    found("SSLCACHE_OPENSSL4", "openssl4", file).filter(|folder| folder.join(file).exists())
+}
+
+/// What to tell the reader of a runner's output before its tests begin: that there is no stage, or an old one.
+pub fn advice() -> Option<String> {
+    let Some(stage) = stage() else {
+        let missing = target().join("stage").join(LIBRARY);
+        return Some(format!(
+            "no {}: what needs it is left out; run `make` first",
+            missing.display()
+        ));
+    };
+    let made = modified(&stage.join(LIBRARY))?;
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    (newest_in(&sources)? > made).then(|| {
+        format!(
+            "{} is older than the sources: run `make` to test them",
+            stage.display()
+        )
+    })
+}
+
+const LIBRARY: &str = "lib/libsslcache.so.0";
+
+fn found(variable: &str, folder: &str, file: &str) -> Option<PathBuf> {
+    if let Some(named) = env::var_os(variable) {
+        return Some(PathBuf::from(named));
+    }
+    let folder = target().join(folder);
+    folder.join(file).exists().then_some(folder)
+}
+
+/// Cargo's target directory, wherever CARGO_TARGET_DIR or a configuration has put it.
+pub fn target() -> &'static Path {
+    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    tmp.parent().unwrap_or(tmp)
+}
+
+fn newest_in(folder: &Path) -> Option<SystemTime> {
+    let entries = fs::read_dir(folder).ok()?.flatten();
+    let times = entries.filter_map(|entry| {
+        let path = entry.path();
+        match path.is_dir() {
+            true => newest_in(&path),
+            false => modified(&path),
+        }
+    });
+    times.max()
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).ok()?.modified().ok()
+}
