@@ -29,7 +29,7 @@ $(BENCH)/session-bench-4: $(BENCH_SOURCES) $(wildcard benches/capi/*.h) include/
 
 ## bench        libssl's own cache and sslcache compared, in under ten minutes: HOST=/path/libssl.so.4 ONLY=regex
 bench: all $(PROGRAM)
-	@$(COMPARE) --budget $(BENCH_SECONDS) --only '$(ONLY)' --results bench/results.json --docs docs
+	@$(COMPARE) --budget $(BENCH_SECONDS) --only '$(ONLY)' --results benches/results/caches.json --docs docs
 	@$(if $(ONLY),,$(MAKE) --no-print-directory bench-region)
 
 ## bench-region what the shared region costs: one process, eight, bytes a session
@@ -43,7 +43,7 @@ bench-region-smoke:
 resumption:
 	@tools/install-deps build demo
 	@$(MAKE) --no-print-directory all
-	@python3 -B benches/resumption.py $(STAGE) bench/resumption.json docs
+	@python3 -B benches/resumption.py $(STAGE) benches/results/resumption.json docs
 
 ## bench-smoke  every measurement for a moment: whether it works
 bench-smoke: $(PRELOAD) $(PROGRAM)
@@ -57,9 +57,8 @@ HIT_RATIO = $(CARGO) bench --locked --bench hit_ratio
 
 ## hit-ratio    who finds a session again, with this cache and with others: a simulation, in about a minute
 hit-ratio:
-	@mkdir -p bench
-	@$(HIT_RATIO) -- --json $(CURDIR)/bench/hit-ratio.json
-	@python3 -B benches/hit_ratio/draw.py bench/hit-ratio.json docs
+	@$(HIT_RATIO) -- --json $(CURDIR)/benches/results/hit-ratio.json
+	@python3 -B benches/hit_ratio/draw.py benches/results/hit-ratio.json docs
 
 hit-ratio-smoke:
 	@$(HIT_RATIO) --profile dev -- --smoke >/dev/null
