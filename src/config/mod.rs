@@ -33,7 +33,7 @@ use values::Refusal;
 /// What every variable of ours begins with.
 const PREFIX: &str = "SSLCACHE_";
 
-/// A setting, as the README and sslcache(7) describe it.
+/// A setting, as docs/SETTINGS.md and sslcache(7) describe it.
 pub struct Setting {
     /// Its key in the file; in upper case and after `SSLCACHE_`, the variable of the environment.
     pub name: &'static str,

@@ -477,8 +477,8 @@ impl Ticket<'_> {
 
     fn fresh_key(&self) -> Option<FreshKey> {
         let mut fresh = FreshKey {
-            name: [0; _],
-            secret: [0; _],
+            name: Default::default(),
+            secret: Default::default(),
         };
         let origin = &self.store.origin;
         self.tickets.fill(origin, &mut fresh.name)?;

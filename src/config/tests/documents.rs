@@ -1,4 +1,4 @@
-//! The README, sslcache(7) and the file of settings that packages install say what the table says.
+//! docs/SETTINGS.md, sslcache(7) and the settings file that packages install agree with the table.
 
 use std::fs;
 use std::path::Path;
@@ -11,9 +11,9 @@ fn document(name: &str) -> String {
 }
 
 #[test]
-fn readme_has_the_table() {
-    let readme = document("README.md");
-    let rows: Vec<_> = readme
+fn settings_page_has_the_table() {
+    let page = document("docs/SETTINGS.md");
+    let rows: Vec<_> = page
         .lines()
         .filter(|line| line.starts_with(&format!("| `{PREFIX}")))
         .collect();
