@@ -1,6 +1,6 @@
 /*
  * No cache call changes errno or OpenSSL's error queue, found or not found, first call or not.
- * DESIGN.md, "errno and OpenSSL's error queue are the caller's".
+ * DESIGN.md, "errno and OpenSSL's error queue belong to the program".
  */
 #include "common.h"
 

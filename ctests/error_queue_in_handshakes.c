@@ -1,7 +1,7 @@
 /*
  * A handshake that finds, misses or replaces cached sessions leaves no error behind, and nothing
  * that a callback of the application left in the queue is lost.
- * DESIGN.md, "errno and OpenSSL's error queue are the caller's".
+ * DESIGN.md, "errno and OpenSSL's error queue belong to the program".
  */
 #include "common.h"
 

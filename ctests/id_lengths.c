@@ -1,7 +1,6 @@
 /*
  * Ids of every length from 1 to 32 are ids of their own, also where one begins with the other, or
- * differs from it in the last byte only; 33 bytes are no id. LIBSSL.md section 5, and issue 2,
- * "an id of length 0 or of 33 and more".
+ * differs from it in the last byte only; 33 bytes are no id. LIBSSL.md section 5.
  */
 #include "common.h"
 

@@ -1,7 +1,7 @@
 /*
  * NULL for the context, the session or both. What the host survives must answer the same; where it
  * crashes (tried in a child) the call is here the documented failure value.
- * Issue 2, "Bad input"; LIBSSL.md section 5 (divergence).
+ * LIBSSL.md section 5 (divergence).
  */
 #include "common.h"
 

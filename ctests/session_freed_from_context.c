@@ -1,7 +1,6 @@
 /*
  * Sessions that have left the cache, by removal, flush, replacement or the end of the context, are
- * whole and usable by whoever still holds them. Issue 2, "a session already freed from its
- * context".
+ * whole and usable by whoever still holds them.
  */
 #include "common.h"
 

@@ -1,6 +1,6 @@
 /*
  * Sessions of before the fork: all of them are there afterwards, in each process; what one process removes is gone for
- * all, and one that comes and goes takes nothing along. DESIGN.md, "The shared tier".
+ * all, and one that comes and goes takes nothing along. DESIGN.md, "Shared memory".
  */
 #include "workers.h"
 

@@ -1,6 +1,6 @@
 /*
  * A worker that is stopped while it hands over what was cached before the fork: another one gives up waiting, and what
- * it then removes stays removed when the first goes on. DESIGN.md, "The shared tier".
+ * it then removes stays removed when the first goes on. DESIGN.md, "Shared memory".
  */
 #include "workers.h"
 

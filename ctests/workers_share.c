@@ -1,6 +1,6 @@
 /*
  * One cache for all worker processes: what one worker caches all resume, and what one removes is gone for all.
- * DESIGN.md, "The shared tier".
+ * DESIGN.md, "Shared memory".
  */
 #include "workers.h"
 

@@ -1,6 +1,6 @@
 /*
  * Linked with a library that uses the cache in its constructor: what it was answered there, and
- * that its context goes on working. Issue 2, "a call from another library's constructor".
+ * that its context goes on working.
  */
 #include "common.h"
 

@@ -1,6 +1,6 @@
 /*
  * A library whose constructor makes a context and caches a session before main runs, and whose
- * destructor frees it after main has returned. Issue 2, "a call from another library's constructor".
+ * destructor frees it after main has returned.
  */
 #include "common.h"
 

@@ -1,6 +1,6 @@
 /*
  * Eight threads add and remove, each its own sessions and all the same ones: every own removal
- * finds its session, and no reference is lost or doubled. Issue 2, "threads".
+ * finds its session, and no reference is lost or doubled.
  */
 #include "threads.h"
 

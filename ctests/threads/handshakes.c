@@ -1,6 +1,6 @@
 /*
  * Eight threads make full and resumed handshakes on one server context: each session is resumed
- * every time, nothing is lost. LIBSSL.md section 1; issue 2, "threads".
+ * every time, nothing is lost. LIBSSL.md section 1.
  */
 #include "visits.h"
 
