@@ -11,7 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::reading::{Reading, was_given_up};
-use crate::sys::mapping::uninterrupted;
+use crate::sys::files::uninterrupted;
 use crate::sys::privilege::is_privileged;
 
 /// What the name of each file ends in.

@@ -22,8 +22,9 @@ use super::folder::{Folder, remove};
 use super::layout::{
     self, BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
 };
+use crate::sys::files::check_file_limit;
 use crate::sys::lock::this_process;
-use crate::sys::mapping::{Mapping, carry, check_file_limit};
+use crate::sys::mapping::{Mapping, carry};
 
 /// What is said of the whole tree.
 pub struct About<'a> {

@@ -1,4 +1,4 @@
-//! Memory from the kernel, in whole pages, all zeros or a file's; how long a file may be; and calls that are cut short.
+//! Memory from the kernel, in whole pages: zeroed, or the contents of a file.
 
 use core::ptr::{self, NonNull};
 use std::io;
@@ -69,22 +69,6 @@ impl Mapping {
     }
 }
 
-/// Whether this process may make a file so long. Beyond its limit the kernel does not only refuse: it ends the process.
-pub fn check_file_limit(bytes: usize) -> io::Result<()> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: a place for the answer.
-    if unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    match limit.rlim_cur < bytes as u64 {
-        true => Err(io::ErrorKind::FileTooLarge.into()),
-        false => Ok(()),
-    }
-}
-
 /// Copies bytes by way of the kernel: where a place is gone, as in the mapping of a file that was truncated, that is an
 /// error, and no signal. Whether all were copied; errno is left as it was.
 ///
@@ -118,16 +102,6 @@ pub unsafe fn carry(to: NonNull<u8>, from: NonNull<u8>, len: usize) -> bool {
         copied
     };
     usize::try_from(copied) == Ok(len)
-}
-
-/// Makes a system call, again where a signal has interrupted it.
-pub fn uninterrupted(mut call: impl FnMut() -> isize) -> isize {
-    loop {
-        let answer = call();
-        if answer != -1 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-            return answer;
-        }
-    }
 }
 
 impl Drop for Mapping {

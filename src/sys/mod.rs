@@ -1,7 +1,9 @@
 //! What the platform gives: the C library, the kernel and the processor, as the other rooms use them.
 //!
 //! * [`lock`]: a mutex that survives a fork, and the number of this process along its line of forks.
-//! * `mapping`: memory from the kernel, the limit of file sizes, and interrupted calls.
+//! * `mapping`: memory from the kernel.
+//! * `files`: the limit of file sizes, interrupted calls, reading without allocating.
+//! * `entropy`: random numbers of the operating system.
 //! * `no_dump`: a value that core dumps leave out.
 //! * `side_table`: values that are kept beside objects of the host, by their addresses.
 //! * `prefetch`: hints to the processor.
@@ -11,6 +13,8 @@
 //!
 //! This room knows no other.
 
+pub(crate) mod entropy;
+pub(crate) mod files;
 pub mod lock;
 pub(crate) mod mapping;
 pub(crate) mod no_dump;

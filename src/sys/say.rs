@@ -4,7 +4,7 @@ use core::fmt;
 use core::mem;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use crate::sys::mapping::check_file_limit;
+use crate::sys::files::check_file_limit;
 use crate::sys::uncancelled::Uncancelled;
 
 /// What a line is about. Each is spoken of once, so that a server which meets the same trouble with every

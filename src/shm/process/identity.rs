@@ -9,9 +9,10 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use crate::shm::region::digest::mix;
+use crate::shm::mix::mix;
+use crate::shm::region::boot::boot;
+use crate::sys::files::read_beginning;
 use crate::sys::lock::this_process;
-use crate::sys::mapping::uninterrupted;
 
 /// Linux gives no id that is longer.
 const PID_BITS: u32 = 22;
@@ -135,25 +136,6 @@ fn digest_of(start: u64) -> u32 {
     digest.max(1)
 }
 
-/// The boot that this is: a digest of what the kernel calls it; `None` where that cannot be learnt.
-pub fn boot() -> Option<u64> {
-    static BOOT: AtomicU64 = AtomicU64::new(0);
-    let known = BOOT.load(Ordering::Relaxed);
-    if known != 0 {
-        return Some(known);
-    }
-    let mut text = [0; 64];
-    let len = read(c"/proc/sys/kernel/random/boot_id", &mut text);
-    let (words, _) = text.as_chunks::<8>();
-    let digest = words
-        .iter()
-        .fold(1, |sum, word| mix(sum ^ u64::from_ne_bytes(*word)));
-    (len > 0).then(|| {
-        BOOT.store(digest, Ordering::Relaxed);
-        digest
-    })
-}
-
 fn namespace() -> u16 {
     // Where it cannot be read any more, it is what it was: a fork stays in its parent's.
     static KNOWN: AtomicU32 = AtomicU32::new(0);
@@ -177,7 +159,7 @@ struct Stat {
 impl Stat {
     fn read(path: &CStr) -> Option<Stat> {
         let mut text = [0; 1024];
-        let len = read(path, &mut text);
+        let len = read_beginning(path, &mut text);
         Stat::parse(&text[..len])
     }
 
@@ -200,21 +182,6 @@ impl Stat {
     fn is_corpse(&self) -> bool {
         matches!(self.state, b'Z' | b'X') && self.threads <= 1
     }
-}
-
-/// Reads the beginning of a file; how much.
-fn read(path: &CStr, into: &mut [u8]) -> usize {
-    // SAFETY: a path and flags.
-    let open = || unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) } as isize;
-    let file = uninterrupted(open) as i32;
-    if file < 0 {
-        return 0;
-    }
-    // SAFETY: our descriptor, and a buffer of that length.
-    let len = uninterrupted(|| unsafe { libc::read(file, into.as_mut_ptr().cast(), into.len()) });
-    // SAFETY: our descriptor, used no more.
-    unsafe { libc::close(file) };
-    usize::try_from(len).unwrap_or(0)
 }
 
 #[cfg(test)]

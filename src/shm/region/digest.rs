@@ -1,21 +1,23 @@
 //! The fingerprint of a key, by which it is found, and the checksum of a record, by which it is believed.
 //!
 //! Both depend on random numbers that never leave the region. The fingerprint is two independent hashes of the kind that
-//! the cache uses (vector multiply-shift; `cache/hash.rs` says why it can be trusted) over the whole key and its term:
-//! for any two different ones, whoever chose them, all 128 bits agree with a probability of 2^-128. No session id is
-//! kept in the region beside the record itself.
+//! the cache uses (vector multiply-shift; `cache/hash.rs` says why it can be trusted) over the whole key and its term.
+//! Any two different inputs, even chosen by an attacker, agree in all 128 bits with a probability of 2^-128. The region
+//! keeps no session id outside the record itself.
 //!
-//! The checksum finds what a crash or a stray write left, not what somebody made up who can read the region.
+//! The checksum detects what a crash or a stray write left. It does not detect a forgery by a process that can read the
+//! region.
 
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::cache::{Expiry, Key};
+use crate::shm::mix::mix;
+use crate::shm::region::id::Term;
 use crate::shm::region::layout::header;
 use crate::shm::region::memory::Memory;
-use crate::shm::region::partitions::Term;
-use crate::sys::mapping::uninterrupted;
+use crate::sys::entropy;
 
-/// Words of a key, its realm, and the realm's place and generation.
+/// Words of a key, of its partition's id, and of the partition's entry and generation.
 const WORDS: usize = 8;
 const FACTORS: usize = 2 * (WORDS + 1);
 /// Words of the region that hold the random numbers.
@@ -47,11 +49,11 @@ impl Fingerprint {
     }
 }
 
-/// What a checksum covers beside the body.
+/// The fields that a checksum covers beside the body.
 pub struct Covered {
     pub fingerprint: Fingerprint,
     pub mark: u32,
-    pub realm: u32,
+    pub entry: u32,
     pub len: usize,
 }
 
@@ -59,7 +61,7 @@ impl Digests {
     /// Draws the random numbers of a new region; false if the system has none to give.
     pub fn draw(memory: &Memory) -> bool {
         let mut bytes = [0; RANDOM * 8];
-        if !draw(&mut bytes) {
+        if !entropy::fill(&mut bytes) {
             return false;
         }
         memory.write(header::DIGEST_KEYS, &bytes);
@@ -94,7 +96,7 @@ impl Digests {
         Fingerprint { first, second }
     }
 
-    /// Begins the checksum of a body, which goes on with `Sum::add`.
+    /// Begins the checksum of a body, which is then given to `Sum::add`.
     pub fn sum(&self) -> Sum {
         Sum {
             state: self.start,
@@ -106,17 +108,6 @@ impl Digests {
     pub fn expiry(&self, expiry: Expiry) -> u32 {
         (mix(expiry.secs() as u64 ^ self.expiry) >> 32) as u32
     }
-}
-
-/// Fills a buffer with random bytes; false if the system has none to give.
-pub fn draw(into: &mut [u8]) -> bool {
-    // No request of up to 256 bytes is cut short.
-    into.chunks_mut(256).all(|part| {
-        let (buffer, len) = (part.as_mut_ptr(), part.len());
-        // SAFETY: a buffer of that length.
-        let drawn = uninterrupted(|| unsafe { libc::getrandom(buffer.cast(), len, 0) });
-        drawn == len as isize
-    })
 }
 
 /// A checksum in the making, fed with words.
@@ -131,7 +122,7 @@ impl Sum {
         self.state = (product as u64 ^ (product >> 64) as u64).wrapping_add(self.multiplier);
     }
 
-    /// Adds bytes, the last word filled up with zeros: the length is covered by itself.
+    /// Adds bytes; the last word is filled up with zeros, as `finish` adds the length.
     pub fn add_bytes(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         words
@@ -147,7 +138,7 @@ impl Sum {
     pub fn finish(mut self, covered: &Covered) -> u32 {
         self.add(covered.fingerprint.first);
         self.add(covered.fingerprint.second);
-        self.add(u64::from(covered.mark) << 32 | u64::from(covered.realm));
+        self.add(u64::from(covered.mark) << 32 | u64::from(covered.entry));
         self.add(covered.len as u64);
         (mix(self.state) >> 32) as u32
     }
@@ -156,11 +147,4 @@ impl Sum {
     pub fn whole(self) -> u64 {
         mix(self.state)
     }
-}
-
-/// MurmurHash3's finisher: a permutation in which every bit depends on every other.
-pub fn mix(mut word: u64) -> u64 {
-    word = (word ^ (word >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    word = (word ^ (word >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    word ^ (word >> 33)
 }

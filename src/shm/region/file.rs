@@ -25,11 +25,11 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use crate::shm::operations::whole::{initialise, is_ready};
-use crate::shm::process::identity::boot;
-use crate::shm::region::layout::{LEAST_BYTES, Layout, MAGIC, PAGE, REALMS, VERSION, header};
+use crate::shm::region::boot::boot;
+use crate::shm::region::header::{initialise, is_ready};
+use crate::shm::region::layout::{LEAST_BYTES, Layout, MAGIC, PAGE, PARTITIONS, VERSION, header};
 use crate::shm::region::memory::{Memory, NOWHERE};
-use crate::sys::mapping::{check_file_limit, uninterrupted};
+use crate::sys::files::{check_file_limit, uninterrupted};
 
 /// How often, and how far apart, the file's lock is tried: 2 s in all, as whoever makes the file has to have all its
 /// blocks. It is the time of starting, and of no handshake.
@@ -291,7 +291,7 @@ fn is_unused(head: &Memory, magic: u64) -> bool {
         MAGIC => PAGE,
         _ => return false,
     };
-    (first..REALMS)
+    (first..PARTITIONS)
         .step_by(8)
         .all(|at| head.u64(at).load(Relaxed) == 0)
 }
@@ -345,11 +345,19 @@ mod tests {
         let (small, large) = (Layout::new(SIZE).unwrap(), Layout::new(2 * SIZE).unwrap());
         let ours = boot().expect("this test needs /proc");
         let secret = |memory: &Memory, layout: Layout| {
-            let places = [PAGE + 64, REALMS + 640, layout.shard(0) + layout.heap + 800];
+            let places = [
+                PAGE + 64,
+                PARTITIONS + 640,
+                layout.shard(0) + layout.heap + 800,
+            ];
             places.map(|at| memory.u64(at).load(Relaxed))
         };
         let (memory, layout) = make(file, small).unwrap();
-        for at in [PAGE + 64, REALMS + 640, layout.shard(0) + layout.heap + 800] {
+        for at in [
+            PAGE + 64,
+            PARTITIONS + 640,
+            layout.shard(0) + layout.heap + 800,
+        ] {
             memory.u64(at).store(7, Relaxed);
         }
         let size = SIZE as u64;

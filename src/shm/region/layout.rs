@@ -3,8 +3,8 @@
 //! ```text
 //! 0        header: what region this is, the random numbers of its digests, flags
 //! 4096     the page of keys: a lock, and two copies
-//! 12288    realms: 64 bytes each
-//! ...      shards, each: head (lock, sums, lists of free blocks), queues (64 bytes a realm), buckets (6 bytes each),
+//! 12288    partitions: 64 bytes each
+//! ...      shards, each: head (lock, sums, lists of free blocks), queues (64 bytes a partition), buckets (6 bytes each),
 //!          heap
 //! ```
 
@@ -19,12 +19,11 @@ pub mod header {
     /// 1: everything before has been written.
     pub const READY: usize = 20;
     pub const SIZE: usize = 24;
-    /// The next fresh realm.
-    pub const NEXT_REALM: usize = 32;
-    /// What the fresh realms of this region have in common.
-    pub const REALM_SALT: usize = 40;
-    pub const SHARED: usize = 48;
-    /// A process died while it held a seat, perhaps: they must be counted anew.
+    /// The next fresh partition.
+    pub const NEXT_ID: usize = 32;
+    /// What the fresh partitions of this region have in common.
+    pub const SALT: usize = 40;
+    /// A process died while it held a slot, perhaps: they must be counted anew.
     pub const RECOUNT: usize = 52;
     /// The tenth of a second in which somebody last tried to.
     pub const RECOUNT_TRIED: usize = 56;
@@ -34,22 +33,25 @@ pub mod header {
     pub const TIME_OUTS: usize = 80;
     /// The boot of the machine in which the region was made; 0: not known.
     pub const BOOT: usize = 120;
-    /// The lock of the realms.
-    pub const REALMS_LOCK: usize = 128;
+    /// The lock of the partitions.
+    pub const PARTITIONS_LOCK: usize = 128;
     pub const DIGEST_KEYS: usize = 256;
 }
 
 pub const PAGE: usize = 4096;
-pub const REALMS: usize = 12288;
-pub const REALM_BYTES: usize = 64;
-pub const MOST_REALMS: usize = 1024;
+pub const PARTITIONS: usize = 12288;
+pub const PARTITION_BYTES: usize = 64;
+pub const MOST_PARTITIONS: usize = 1024;
 
 /// Smaller is of no use, larger does not fit the numbers in a shard.
 pub const LEAST_BYTES: usize = 64 << 10;
 pub const MOST_BYTES: usize = 4 << 30;
-const BYTES_A_REALM: usize = 64 << 10;
+const BYTES_A_PARTITION: usize = 64 << 10;
 const BYTES_A_SHARD: usize = 4 << 20;
 const MOST_SHARDS: usize = 64;
+
+/// The first granule of a heap that a block may have, so that 0 can mean no block.
+pub const FIRST_GRANULE: u32 = 2;
 
 /// Places in a shard.
 pub mod shard {
@@ -60,22 +62,22 @@ pub mod shard {
     pub const RECORDS: usize = 72;
     /// Granules of the records.
     pub const GRANULES: usize = 76;
-    /// The bucket in which the next to give up room is looked for.
+    /// The bucket in which the search for a partition that gives up room goes on.
     pub const HAND: usize = 80;
     /// Partitions that have a record here.
-    pub const REALMS: usize = 84;
-    /// How many removals were put off, and how many there were when they were last made up for.
-    pub const PUT_OFF: usize = 88;
-    pub const MADE_UP_FOR: usize = 92;
+    pub const PARTITIONS: usize = 84;
+    /// How many removals were deferred, and how many of these had been when they were last carried out.
+    pub const DEFERRED: usize = 88;
+    pub const CARRIED_OUT: usize = 92;
     pub const COUNTERS: usize = 128;
     /// A bit for each class of free blocks that is not empty.
     pub const FREE_BITS: usize = 256;
     pub const FREE: usize = 320;
-    /// The removals that are put off.
+    /// The removals that are deferred.
     pub const REMOVALS: usize = 1408;
     pub const QUEUES: usize = REMOVALS + 8 * super::MOST_REMOVALS;
 }
-/// Removals that a shard can put off.
+/// Removals that a shard can defer.
 pub const MOST_REMOVALS: usize = 64;
 pub const QUEUES_BYTES: usize = 64;
 
@@ -88,7 +90,7 @@ const LEFT_BYTES: usize = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     pub size: usize,
-    pub realms: usize,
+    pub partitions: usize,
     pub shards: usize,
     first_shard: usize,
     shard_bytes: usize,
@@ -108,18 +110,18 @@ impl Layout {
             return None;
         }
         let size = bytes & !4095;
-        let realms = (size / BYTES_A_REALM).clamp(16, MOST_REALMS);
+        let partitions = (size / BYTES_A_PARTITION).clamp(16, MOST_PARTITIONS);
         let shards = 1 << (size / BYTES_A_SHARD).clamp(1, MOST_SHARDS).ilog2();
-        let first_shard = (REALMS + realms * REALM_BYTES).next_multiple_of(64);
+        let first_shard = (PARTITIONS + partitions * PARTITION_BYTES).next_multiple_of(64);
         let shard_bytes = ((size - first_shard) / shards) & !63;
-        let buckets = (shard::QUEUES + realms * QUEUES_BYTES).next_multiple_of(64);
+        let buckets = (shard::QUEUES + partitions * QUEUES_BYTES).next_multiple_of(64);
         let rest = shard_bytes - buckets;
         let most_buckets = rest / (BYTES_A_BUCKET + BUCKET_BYTES + LEFT_BYTES);
         let left = buckets + most_buckets * BUCKET_BYTES;
         let heap = (left + most_buckets * LEFT_BYTES).next_multiple_of(64);
         Some(Layout {
             size,
-            realms,
+            partitions,
             shards,
             first_shard,
             shard_bytes,
@@ -154,7 +156,7 @@ mod tests {
         ] {
             let layout = Layout::new(bytes).unwrap();
             assert!(layout.size <= bytes && layout.shards.is_power_of_two());
-            assert!(layout.first_shard >= REALMS + layout.realms * REALM_BYTES);
+            assert!(layout.first_shard >= PARTITIONS + layout.partitions * PARTITION_BYTES);
             assert!(layout.shard(layout.shards - 1) + layout.shard_bytes <= layout.size);
             assert!(layout.buckets + layout.most_buckets as usize * 4 <= layout.left);
             assert!(layout.left + layout.most_buckets as usize * 2 <= layout.heap);

@@ -1,118 +1,38 @@
-//! The realms of a region: who they are, how many records each has, and how many it may have.
+//! The table of partitions: which entry belongs to which partition, when it was last used, and over how many shards its
+//! records are spread.
 //!
-//! One number for all shards, so that N means N in all processes together. A seat is taken before its record is
-//! published and given back after its record is gone, both under the lock of the record's shard: whoever is killed in
-//! between leaves a seat without a record, never a record without a seat. Such a seat is found again by counting, with all
-//! locks held (`Region::recount`).
+//! The table is open-addressed and is only searched and filled; an entry that is given to another partition keeps its
+//! place in the search order. An entry changes hands only while none of its slots is taken, and nobody can take one
+//! meanwhile. Where all entries have records, one whose records have all expired, or that was not used for [`IDLE`]
+//! seconds, is retired: it belongs to no partition, its records are removed, and then it can be claimed.
 //!
-//! Slots are an open-addressed table that is only searched and filled; a slot that is given to another realm keeps its
-//! place. A slot changes hands only while it has no seat, and nobody can take one meanwhile. Where all slots have
-//! records, one whose realm has only expired ones, or was not used for [`IDLE`] seconds, is retired: it becomes nobody's,
-//! its records are removed (`Region::drain`), and then it is to be had.
-//!
-//! Each slot has a generation, which is part of the fingerprint of every record. A flush begins the next one: what was
-//! put before is not found from then on, whether or not it could be removed already.
+//! Each entry has a generation, which is part of the fingerprint of every record. A flush begins the next generation:
+//! what was put before is not found from then on, whether or not it could be removed already.
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use crate::cache::Expiry;
-use crate::shm::region::digest::mix;
-use crate::shm::region::layout::{Layout, REALM_BYTES, REALMS, header};
+use crate::shm::region::capacity::Slots;
+use crate::shm::region::id::{NEVER_USED, PartitionId, RETIRED, Term, tag};
+use crate::shm::region::layout::{Layout, PARTITION_BYTES, PARTITIONS, header};
 use crate::shm::region::memory::Memory;
-use crate::shm::shard::record::TAG_BITS;
 
-/// Those contexts that share sessions.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct PartitionId(u128);
-
-/// Nobody's, and never was anybody's: here a search ends.
-const NOBODY: u128 = 0;
-/// Nobody's any more.
-const FORMER: u128 = u128::MAX;
-
-/// A realm that was used within so many seconds keeps its records, whoever wants its slot: contexts that are all in use
-/// would otherwise take it from each other in turn, and none would have anything.
+/// A partition that was used within so many seconds keeps its entry. Contexts that are all in use would otherwise take
+/// entries from each other in turn, and none would keep its records.
 const IDLE: i64 = 60;
 
-impl PartitionId {
-    /// The realm of a group, by a digest of what its members have in common.
-    pub const fn named(digest: u128) -> PartitionId {
-        match digest {
-            NOBODY => PartitionId(1),
-            FORMER => PartitionId(FORMER - 1),
-            digest => PartitionId(digest),
-        }
-    }
+/// Records for which a partition uses another shard: a choice of who leaves is the better the more there are to choose
+/// from.
+const RECORDS_A_SHARD: usize = 512;
 
-    /// Its number, lower half first.
-    pub fn words(self) -> (u64, u64) {
-        (self.0 as u64, (self.0 >> 64) as u64)
-    }
-
-    fn hash(self) -> u64 {
-        let (low, high) = self.words();
-        mix(low ^ mix(high))
-    }
-}
-
-/// What a record is put for: a realm in its slot, between two flushes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Term {
-    pub realm: PartitionId,
-    pub slot: u32,
-    generation: u64,
-}
-
-impl Term {
-    /// What becomes part of a fingerprint. The slot is in it because each slot counts its generations on its own.
-    pub fn words(self) -> [u64; 3] {
-        let (low, high) = self.realm.words();
-        [low, high, self.generation << 10 | u64::from(self.slot)]
-    }
-
-    /// What a record keeps of its generation: by it those of earlier ones are told apart when they are swept up. One of
-    /// eight generations ago passes for a new one, is not found either, and leaves when it expires.
-    pub fn tag(self) -> u32 {
-        tag(self.generation)
-    }
-}
-
-fn tag(generation: u64) -> u32 {
-    generation as u32 & ((1 << TAG_BITS) - 1)
-}
-
-/// What became of asking for a slot for a realm that has none.
-pub enum Claimed {
-    Had(u32),
-    /// This one is nobody's, and to be had when its records are removed.
-    Retired(u32),
-    /// All realms are in use.
-    Full,
-}
-
-/// What became of asking for a seat.
-#[derive(PartialEq, Eq, Debug)]
-pub enum Seat {
-    /// The caller has one, and fills it or gives it back under the same lock.
-    Taken,
-    /// Exactly as many are taken as there are: one may be handed on.
-    Full,
-    /// More are taken than there are, because the capacity was lowered.
-    Excess,
-    /// The slot is changing hands.
-    Closed,
-}
-
-const CLOSED: u64 = 1 << 63;
-
-// Places in a slot.
+// Places in an entry.
 const LOW: usize = 0;
 const HIGH: usize = 8;
-const SEATS: usize = 16;
+const SLOTS: usize = 16;
 const CAPACITY: usize = 24;
 const LAST_USE: usize = 32;
-/// How many shards the realm spreads over, less one.
+/// How many shards the partition spreads over, less one.
 const SPREAD: usize = 40;
 /// The shard that was last asked to make room for others.
 const LAST_ASKED: usize = 44;
@@ -120,8 +40,14 @@ const GENERATION: usize = 48;
 /// No record expires after this second.
 const LATEST_EXPIRY: usize = 56;
 
-/// Records for which a realm uses another shard: a choice of who leaves is the better the more there are to choose from.
-const RECORDS_A_SHARD: usize = 512;
+/// The answer to a claim of an entry for a partition that has none.
+pub enum Claimed {
+    Had(u32),
+    /// This entry belongs to no partition and can be claimed when its records are removed.
+    Retired(u32),
+    /// All partitions are in use.
+    Full,
+}
 
 #[derive(Clone, Copy)]
 pub struct Partitions<'a> {
@@ -130,155 +56,170 @@ pub struct Partitions<'a> {
 }
 
 impl<'a> Partitions<'a> {
-    fn at(&self, slot: u32, byte: usize) -> usize {
-        let slot = slot as usize % self.layout.realms;
-        REALMS + slot * REALM_BYTES + byte
+    fn at(&self, entry: u32, byte: usize) -> usize {
+        let entry = entry as usize % self.layout.partitions;
+        PARTITIONS + entry * PARTITION_BYTES + byte
     }
 
-    fn word(&self, slot: u32, byte: usize) -> &'a AtomicU64 {
-        self.memory.u64(self.at(slot, byte))
+    fn word(&self, entry: u32, byte: usize) -> &'a AtomicU64 {
+        self.memory.u64(self.at(entry, byte))
     }
 
-    fn id(&self, slot: u32) -> u128 {
-        // Acquire: pairs with the Release in `name`.
-        let low = self.word(slot, LOW).load(Acquire);
-        u128::from(self.word(slot, HIGH).load(Relaxed)) << 64 | u128::from(low)
+    /// The numbers of all entries.
+    pub fn entries(&self) -> impl Iterator<Item = u32> + use<> {
+        0..self.layout.partitions as u32
     }
 
-    /// A reader that meets a name half changed takes it for another realm's, and finds nothing there: the whole name is
-    /// part of every fingerprint.
-    fn name(&self, slot: u32, id: u128) {
-        self.word(slot, HIGH).store((id >> 64) as u64, Relaxed);
-        // Release: publishes what was written of the slot before.
-        self.word(slot, LOW).store(id as u64, Release);
+    pub fn slots(&self, entry: u32) -> Slots<'a> {
+        Slots {
+            taken: self.word(entry, SLOTS),
+            capacity: self.word(entry, CAPACITY),
+        }
     }
 
-    pub fn is_of(&self, slot: u32, realm: PartitionId) -> bool {
-        self.id(slot) == realm.0 && self.word(slot, SEATS).load(Relaxed) & CLOSED == 0
+    fn name(&self, entry: u32) -> u128 {
+        // Acquire: pairs with the Release in `set_name`.
+        let low = self.word(entry, LOW).load(Acquire);
+        u128::from(self.word(entry, HIGH).load(Relaxed)) << 64 | u128::from(low)
     }
 
-    /// A realm that nobody else has.
-    pub fn fresh(&self) -> PartitionId {
-        let number = self.memory.u64(header::NEXT_REALM).fetch_add(1, Relaxed);
-        let salt = self.memory.u64(header::REALM_SALT).load(Relaxed);
+    /// A reader that meets a half-changed name takes it for another partition's and finds nothing there: the whole name
+    /// is part of every fingerprint.
+    fn set_name(&self, entry: u32, name: u128) {
+        self.word(entry, HIGH).store((name >> 64) as u64, Relaxed);
+        // Release: publishes what was written to the entry before.
+        self.word(entry, LOW).store(name as u64, Release);
+    }
+
+    pub fn is_of(&self, entry: u32, id: PartitionId) -> bool {
+        self.name(entry) == id.number() && !self.slots(entry).is_closed()
+    }
+
+    /// An id that no other partition has.
+    pub fn fresh_id(&self) -> PartitionId {
+        let number = self.memory.u64(header::NEXT_ID).fetch_add(1, Relaxed);
+        let salt = self.memory.u64(header::SALT).load(Relaxed);
         PartitionId::named(u128::from(salt) << 64 | u128::from(number))
     }
 
-    fn probes(&self, realm: PartitionId) -> impl Iterator<Item = u32> + use<> {
-        let realms = self.layout.realms as u64;
-        let first = realm.hash() % realms;
-        (0..realms).map(move |step| ((first + step) % realms) as u32)
+    fn probes(&self, id: PartitionId) -> impl Iterator<Item = u32> + use<> {
+        let partitions = self.layout.partitions as u64;
+        let first = id.digest() % partitions;
+        (0..partitions).map(move |step| ((first + step) % partitions) as u32)
     }
 
-    pub fn find(&self, realm: PartitionId) -> Option<u32> {
-        for slot in self.probes(realm) {
-            match self.id(slot) {
-                NOBODY => return None,
-                id if id == realm.0 => return Some(slot),
+    pub fn find(&self, id: PartitionId) -> Option<u32> {
+        for entry in self.probes(id) {
+            match self.name(entry) {
+                NEVER_USED => return None,
+                name if name == id.number() => return Some(entry),
                 _ => {}
             }
         }
         None
     }
 
-    /// A slot for a realm that has none. Under the lock of the realms. `clock` is the system's, which counts where it is
-    /// later than what was last told: nobody may have told anything for long.
-    pub fn claim(&self, realm: PartitionId, capacity: usize, clock: i64) -> Claimed {
-        if let Some(found) = self.find(realm) {
+    /// Claims an entry for a partition that has none; called under the lock of the table. `clock` is the system's time,
+    /// which counts where it is later than the time that callers last told: no caller may have told a time for long.
+    pub fn claim(&self, id: PartitionId, capacity: usize, clock: i64) -> Claimed {
+        if let Some(found) = self.find(id) {
             return Claimed::Had(found);
         }
         let told = self.memory.u64(header::LATEST).load(Relaxed) as i64;
         let now = told.max(clock);
-        let is_useless = |slot| {
-            self.taken(slot) == 0 || now > self.word(slot, LATEST_EXPIRY).load(Relaxed) as i64
+        let is_useless = |entry| {
+            self.slots(entry).taken() == 0
+                || now > self.word(entry, LATEST_EXPIRY).load(Relaxed) as i64
         };
-        let is_idle = |slot| self.last_use(slot, now).saturating_add(IDLE) <= now;
+        let is_idle = |entry| self.last_use(entry, now).saturating_add(IDLE) <= now;
         let unused = self
-            .probes(realm)
-            .find(|&slot| self.is_nobodys(slot) && self.taken(slot) == 0);
+            .probes(id)
+            .find(|&entry| self.is_unowned(entry) && self.slots(entry).taken() == 0);
         let found = unused
             .or_else(|| self.longest_unused(now, is_useless))
             .or_else(|| self.longest_unused(now, is_idle));
-        let Some(slot) = found else {
+        let Some(entry) = found else {
             return Claimed::Full;
         };
-        if !self.close(slot) {
-            return Claimed::Retired(self.retire(slot));
+        if !self.slots(entry).close() {
+            return Claimed::Retired(self.retire(entry));
         }
-        self.begin_generation(slot);
-        self.word(slot, CAPACITY).store(capacity as u64, Relaxed);
-        // Later than what those of before have, also where nobody has told the time for long.
-        self.word(slot, LAST_USE).store(now as u64, Relaxed);
-        self.word(slot, LATEST_EXPIRY)
+        self.begin_generation(entry);
+        self.set_capacity(entry, capacity);
+        // Later than what earlier partitions have, also where no caller has told the time for long.
+        self.word(entry, LAST_USE).store(now as u64, Relaxed);
+        self.word(entry, LATEST_EXPIRY)
             .store(i64::MIN as u64, Relaxed);
-        self.set_spread(slot, capacity);
-        self.name(slot, realm.0);
-        self.open(slot);
-        Claimed::Had(slot)
+        self.set_spread(entry, capacity);
+        self.set_name(entry, id.number());
+        self.slots(entry).open();
+        Claimed::Had(entry)
     }
 
-    /// Makes a slot nobody's; which one: if there is one already that is not empty yet, that is enough.
-    fn retire(&self, slot: u32) -> u32 {
-        let mut slots = 0..self.layout.realms as u32;
-        if let Some(slot) = slots.find(|&slot| self.is_nobodys(slot)) {
-            return slot;
+    /// Takes an entry from its partition and returns its number. If another entry is retired and not empty yet, that one
+    /// is enough.
+    fn retire(&self, entry: u32) -> u32 {
+        if let Some(entry) = self.entries().find(|&entry| self.is_unowned(entry)) {
+            return entry;
         }
-        self.name(slot, FORMER);
-        // After the name: whoever puts a record now finds that the slot is not its realm's, or has taken its seat before.
-        self.begin_generation(slot);
-        slot
+        self.set_name(entry, RETIRED);
+        // After the name: a process that puts a record now finds that the entry is not its partition's, or has taken its
+        // slot before.
+        self.begin_generation(entry);
+        entry
     }
 
-    /// Of those slots that `may` be taken, the one whose realm was last used longest ago.
+    /// The entry that `may` be taken and whose partition was last used longest ago.
     fn longest_unused(&self, now: i64, may: impl Fn(u32) -> bool) -> Option<u32> {
-        (0..self.layout.realms as u32)
-            .filter(|&slot| may(slot))
-            .min_by_key(|&slot| self.last_use(slot, now))
+        self.entries()
+            .filter(|&entry| may(entry))
+            .min_by_key(|&entry| self.last_use(entry, now))
     }
 
-    /// When the realm was last used; a time to come was told before the clock was set back, and nobody came since.
-    fn last_use(&self, slot: u32, now: i64) -> i64 {
-        let last = self.word(slot, LAST_USE).load(Relaxed) as i64;
+    /// When the partition was last used. A time in the future was told before the clock was set back, and the partition
+    /// was not used since.
+    fn last_use(&self, entry: u32, now: i64) -> i64 {
+        let last = self.word(entry, LAST_USE).load(Relaxed) as i64;
         if last > now { i64::MIN } else { last }
     }
 
-    fn is_nobodys(&self, slot: u32) -> bool {
-        [NOBODY, FORMER].contains(&self.id(slot))
+    fn is_unowned(&self, entry: u32) -> bool {
+        [NEVER_USED, RETIRED].contains(&self.name(entry))
     }
 
-    /// Whether a slot was retired, and is not had by another realm yet.
-    pub fn is_retired(&self, slot: u32) -> bool {
-        self.id(slot) == FORMER
+    /// True if an entry was retired and not claimed since.
+    pub fn is_retired(&self, entry: u32) -> bool {
+        self.name(entry) == RETIRED
     }
 
-    /// Says that a process is done with the realm: if none of the others uses it from now on, its slot may be had.
-    pub fn release(&self, slot: u32) {
-        self.word(slot, LAST_USE).store(i64::MIN as u64, Relaxed);
+    /// Notes that a process has finished with the partition. If no process uses it from now on, its entry can be claimed.
+    pub fn release(&self, entry: u32) {
+        self.word(entry, LAST_USE).store(i64::MIN as u64, Relaxed);
     }
 
-    pub fn term(&self, slot: u32, realm: PartitionId) -> Term {
-        // Acquire: whoever sees a new generation sees what its flush had done before.
-        let generation = self.word(slot, GENERATION).load(Acquire);
+    pub fn term(&self, entry: u32, id: PartitionId) -> Term {
+        // Acquire: a process that sees a new generation sees what its flush had done before.
+        let generation = self.word(entry, GENERATION).load(Acquire);
         Term {
-            realm,
-            slot: slot % self.layout.realms as u32,
+            id,
+            entry: entry % self.layout.partitions as u32,
             generation,
         }
     }
 
-    /// What records of the present generation keep of it.
-    pub fn tag(&self, slot: u32) -> u32 {
-        tag(self.word(slot, GENERATION).load(Relaxed))
+    /// The part of the present generation that its records keep.
+    pub fn tag(&self, entry: u32) -> u32 {
+        tag(self.word(entry, GENERATION).load(Relaxed))
     }
 
-    /// From here on no record that is there is found any more.
-    pub fn begin_generation(&self, slot: u32) {
+    /// Makes every record that the entry has impossible to find.
+    pub fn begin_generation(&self, entry: u32) {
         // AcqRel: pairs with the Acquire in `term`.
-        self.word(slot, GENERATION).fetch_add(1, AcqRel);
+        self.word(entry, GENERATION).fetch_add(1, AcqRel);
     }
 
-    pub fn note_expiry(&self, slot: u32, expiry: Expiry) {
-        let latest = self.word(slot, LATEST_EXPIRY);
+    pub fn note_expiry(&self, entry: u32, expiry: Expiry) {
+        let latest = self.word(entry, LATEST_EXPIRY);
         let mut seen = latest.load(Relaxed);
         while (seen as i64) < expiry.secs() {
             match latest.compare_exchange(seen, expiry.secs() as u64, Relaxed, Relaxed) {
@@ -288,35 +229,20 @@ impl<'a> Partitions<'a> {
         }
     }
 
-    /// Keeps everyone from taking a seat; false if there is one taken.
-    fn close(&self, slot: u32) -> bool {
-        self.word(slot, SEATS)
-            .compare_exchange(0, CLOSED, Acquire, Relaxed)
-            .is_ok()
-    }
-
-    fn open(&self, slot: u32) {
-        // Release: publishes whose it is now. Not if somebody else has opened it since.
-        let _ = self
-            .word(slot, SEATS)
-            .compare_exchange(CLOSED, 0, Release, Relaxed);
-    }
-
-    /// What one who died while it held the lock of the realms may have left.
-    pub fn mend(&self) {
-        for slot in 0..self.layout.realms as u32 {
-            if self.word(slot, SEATS).load(Relaxed) & CLOSED != 0 {
-                self.name(slot, FORMER);
-                self.word(slot, SEATS).store(CLOSED, Relaxed); // as `close` leaves it
-                self.open(slot);
+    /// Repairs what a process may have left that died while it held the lock of the table.
+    pub fn repair(&self) {
+        for entry in self.entries() {
+            if self.slots(entry).is_closed() {
+                self.set_name(entry, RETIRED);
+                self.slots(entry).reopen();
             }
         }
     }
 
-    /// The shards a realm spreads over: from this one on, so many.
-    pub fn spread(&self, slot: u32, realm: PartitionId) -> (usize, usize) {
-        let first = (realm.hash() >> 32) as usize & (self.layout.shards - 1);
-        let mask = self.memory.u32(self.at(slot, SPREAD)).load(Relaxed) as usize
+    /// The shards that a partition spreads over: the first one, and how many.
+    pub fn spread(&self, entry: u32, id: PartitionId) -> (usize, usize) {
+        let first = (id.digest() >> 32) as usize & (self.layout.shards - 1);
+        let mask = self.memory.u32(self.at(entry, SPREAD)).load(Relaxed) as usize
             & (self.layout.shards - 1);
         (first, mask + 1)
     }
@@ -328,92 +254,46 @@ impl<'a> Partitions<'a> {
         }
     }
 
-    fn set_spread(&self, slot: u32, capacity: usize) {
+    fn set_spread(&self, entry: u32, capacity: usize) {
         let mask = (1 << self.spread_for(capacity).ilog2()) - 1;
-        self.memory.u32(self.at(slot, SPREAD)).store(mask, Relaxed);
+        self.memory.u32(self.at(entry, SPREAD)).store(mask, Relaxed);
     }
 
-    /// Spreads a realm as its capacity wants it, if it has no record; under the lock of the realms.
-    pub fn spread_anew(&self, slot: u32) {
-        if self.close(slot) {
-            self.set_spread(slot, self.capacity(slot));
-            self.open(slot);
+    /// Spreads a partition as its capacity wants, if it has no record; called under the lock of the table.
+    pub fn spread_anew(&self, entry: u32) {
+        if self.slots(entry).close() {
+            self.set_spread(entry, self.capacity(entry));
+            self.slots(entry).open();
         }
     }
 
-    /// Whether the realm could use more shards than it does.
-    pub fn is_cramped(&self, slot: u32) -> bool {
-        let spread = self.memory.u32(self.at(slot, SPREAD)).load(Relaxed) as usize + 1;
-        self.spread_for(self.capacity(slot)) >= 2 * spread
+    /// True if the partition could use at least twice as many shards as it does.
+    pub fn is_cramped(&self, entry: u32) -> bool {
+        let spread = self.memory.u32(self.at(entry, SPREAD)).load(Relaxed) as usize + 1;
+        self.spread_for(self.capacity(entry)) >= 2 * spread
     }
 
-    pub fn capacity(&self, slot: u32) -> usize {
-        self.word(slot, CAPACITY).load(Relaxed) as usize
+    pub fn capacity(&self, entry: u32) -> usize {
+        self.word(entry, CAPACITY).load(Relaxed) as usize
     }
 
-    pub fn set_capacity(&self, slot: u32, capacity: usize) {
-        self.word(slot, CAPACITY).store(capacity as u64, Relaxed);
+    pub fn set_capacity(&self, entry: u32, capacity: usize) {
+        self.word(entry, CAPACITY).store(capacity as u64, Relaxed);
     }
 
-    /// Notes when the realm was used.
-    pub fn note_use(&self, slot: u32, now: i64) {
-        for word in [self.word(slot, LAST_USE), self.memory.u64(header::LATEST)] {
+    /// Notes when the partition was used.
+    pub fn note_use(&self, entry: u32, now: i64) {
+        for word in [self.word(entry, LAST_USE), self.memory.u64(header::LATEST)] {
             if word.load(Relaxed) != now as u64 {
                 word.store(now as u64, Relaxed);
             }
         }
     }
 
-    /// The shard, of the realm's own, that is asked next to make room.
-    pub fn next_asked(&self, slot: u32) -> usize {
+    /// The shard, of the partition's own, that is asked next to make room.
+    pub fn next_asked(&self, entry: u32) -> usize {
         self.memory
-            .u32(self.at(slot, LAST_ASKED))
+            .u32(self.at(entry, LAST_ASKED))
             .fetch_add(1, Relaxed) as usize
-    }
-
-    fn limit(&self, slot: u32) -> u64 {
-        match self.capacity(slot) as u64 {
-            0 => CLOSED - 1,
-            capacity => capacity.min(CLOSED - 1),
-        }
-    }
-
-    pub fn taken(&self, slot: u32) -> usize {
-        (self.word(slot, SEATS).load(Relaxed) & !CLOSED) as usize
-    }
-
-    pub fn take_seat(&self, slot: u32) -> Seat {
-        let limit = self.limit(slot);
-        // Acquire: after it the slot's name and spread are what they are while the seat is held.
-        let taken = self
-            .word(slot, SEATS)
-            .fetch_update(Acquire, Relaxed, |taken| (taken < limit).then(|| taken + 1));
-        match taken {
-            Ok(_) => Seat::Taken,
-            Err(taken) if taken & CLOSED != 0 => Seat::Closed,
-            Err(taken) if taken == limit => Seat::Full,
-            Err(_) => Seat::Excess,
-        }
-    }
-
-    pub fn give_back_seat(&self, slot: u32) {
-        // Nobody closes a slot that has one; a number that makes no sense is left for the next count.
-        let one_less = |taken: u64| (taken & CLOSED == 0).then(|| taken.saturating_sub(1));
-        // Release: what was removed is gone before.
-        let _ = self
-            .word(slot, SEATS)
-            .fetch_update(Release, Relaxed, one_less);
-    }
-
-    /// How many have to leave before `wanted` seats are free; with 0, before no more are taken than there are.
-    pub fn over(&self, slot: u32, wanted: usize) -> usize {
-        let most = self.limit(slot).saturating_sub(wanted as u64);
-        (self.taken(slot) as u64).saturating_sub(most) as usize
-    }
-
-    /// Sets how many seats are taken, after a count.
-    pub fn set_taken(&self, slot: u32, taken: u64) {
-        let open = |seats: u64| (seats & CLOSED == 0).then_some(taken);
-        let _ = self.word(slot, SEATS).fetch_update(Relaxed, Relaxed, open);
     }
 }

@@ -1,8 +1,8 @@
-//! Removals of a shard that are put off, because its lock is not had.
+//! Removals that a process has to defer because it does not get the shard's lock.
 //!
-//! Half of a fingerprint is noted in one of few words, by one atomic step and without the lock. From then on nobody
-//! finds the record: a look without the lock passes over what is noted, and whoever has the lock next removes it before
-//! anything else. So a removal is final when its call returns, whatever becomes of the process that asked for it.
+//! Half of a fingerprint is noted in one of a few words, by one atomic step and without the lock. From then on no process
+//! finds the record: a look without the lock skips what is noted, and the next holder of the lock removes it before
+//! anything else. So a removal is final when its call returns, whatever happens to the process that asked for it.
 
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -13,15 +13,15 @@ use crate::shm::shard::index::Index;
 use crate::shm::shard::view::Shard;
 
 #[derive(Clone, Copy)]
-pub struct Removals<'a>(pub Shard<'a>);
+pub struct Deferred<'a>(pub Shard<'a>);
 
-impl Removals<'_> {
+impl Deferred<'_> {
     fn at(&self, number: usize) -> usize {
         self.0.base + place::REMOVALS + 8 * number
     }
 
     /// Notes a removal, without the lock; false if there is no room for it.
-    pub fn put_off(&self, wanted: Fingerprint) -> bool {
+    pub fn note(&self, wanted: Fingerprint) -> bool {
         let noted = wanted.first != 0
             && (0..MOST_REMOVALS).any(|number| {
                 let word = self.0.memory.u64(self.at(number));
@@ -31,36 +31,36 @@ impl Removals<'_> {
                 }
             });
         if noted {
-            // Release: publishes the note. It is made first, so that one that is not counted, as its process was killed
-            // in between, is met with the next one that is.
-            let put_off = self.0.base + place::PUT_OFF;
-            self.0.memory.u32(put_off).fetch_add(1, Release);
+            // Release: publishes the note. The note comes first, so that one that is not counted, as its process was
+            // killed in between, is carried out with the next one that is.
+            let deferred = self.0.base + place::DEFERRED;
+            self.0.memory.u32(deferred).fetch_add(1, Release);
         }
         noted
     }
 
     fn are_any(&self) -> bool {
         let count = |byte| self.0.memory.u32(self.0.base + byte).load(Acquire);
-        // Acquire, and this one first: if all are made up for, the records are seen to be gone.
-        count(place::MADE_UP_FOR) != count(place::PUT_OFF)
+        // Acquire, and this one first: if all are carried out, the records are seen to be gone.
+        count(place::CARRIED_OUT) != count(place::DEFERRED)
     }
 
-    /// Whether the record of this key is to be removed; for those who look without the lock.
-    pub fn cover(&self, wanted: Fingerprint) -> bool {
+    /// True if the record of this key is to be removed; asked without the lock.
+    pub fn covers(&self, wanted: Fingerprint) -> bool {
         self.are_any()
             && (0..MOST_REMOVALS)
                 .any(|number| self.0.memory.u64(self.at(number)).load(Relaxed) == wanted.first)
     }
 
-    /// Makes up for what was put off; under the lock.
-    pub fn make_up(&self) -> Result<(), Broken> {
+    /// Carries out the removals that were noted; called under the lock.
+    pub fn carry_out(&self) -> Result<(), Broken> {
         if !self.are_any() {
             return Ok(());
         }
         let counted = self
             .0
             .memory
-            .u32(self.0.base + place::PUT_OFF)
+            .u32(self.0.base + place::DEFERRED)
             .load(Acquire);
         for number in 0..MOST_REMOVALS {
             let word = self.0.memory.u64(self.at(number));
@@ -71,13 +71,13 @@ impl Removals<'_> {
             if let Some(record) = Index(self.0).find_by_half(first)? {
                 self.0.remove(&record)?;
             }
-            // After the record: whoever is killed before leaves the note to the next.
+            // After the record: a process that is killed before leaves the note to the next.
             let _ = word.compare_exchange(first, 0, AcqRel, Relaxed);
         }
-        // What was noted meanwhile is counted again. Release: the records are gone before.
+        // Notes that were made meanwhile are counted again. Release: the records are gone before.
         self.0
             .memory
-            .u32(self.0.base + place::MADE_UP_FOR)
+            .u32(self.0.base + place::CARRIED_OUT)
             .store(counted, Release);
         Ok(())
     }

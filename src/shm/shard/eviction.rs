@@ -1,9 +1,10 @@
-//! Which record of a realm leaves: the policy of the cache (`cache/queues.rs` gives its reasons), for each realm and
-//! shard, with its lists in the region.
+//! Which record of a partition leaves: the policy of the cache (`cache/queues.rs` gives its reasons), for each partition
+//! in each shard, with its lists in the region.
 //!
-//! Newcomers wait in a small queue and the others leave first; those that are used there move on to the main queue, where
-//! each use is worth another round. A choice looks at a bounded number of records. The share of the small queue is one of
-//! the room, as records have many lengths: by number a few long newcomers would push out all that come back.
+//! New records wait in a small queue and are the first to leave; records that are used there move on to the main queue,
+//! where each use is worth another round. A choice looks at a bounded number of records. The small queue's share is
+//! measured in bytes, as records have many lengths: measured in records, a few long new ones would push out all those that
+//! are used.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -26,33 +27,35 @@ const MOMENTS_A_TURNOVER: u32 = 16;
 
 const MAIN: u32 = 0b100;
 
-// Places in a realm's queues: head, tail and length of each, then the count of time.
+// Places in a partition's queues: head, tail and length of each, then the count of time.
 const QUEUE_BYTES: usize = 12;
 const ARRIVALS: usize = 24;
 const NOW: usize = 28;
 /// No record here expires before this second.
 const EARLIEST: usize = 32;
-/// The earliest expiry noted since a scan last began: what a scan that ends may have missed.
+/// The earliest expiry noted since a scan last began, which a scan that ends may have missed.
 const ADDED_SINCE: usize = 40;
 /// The number of that scan.
 const SCAN: usize = 48;
 /// The granules of each queue's records.
 const GRANULES: usize = 52;
-/// A generation's tag: nothing of earlier ones is here.
+/// A generation's tag: no record of an earlier generation is here.
 const SWEPT: usize = 60;
 
-/// The two queues of a realm in a shard.
+/// The two queues of a partition in a shard.
 #[derive(Clone, Copy)]
 pub struct Queues<'a> {
     shard: Shard<'a>,
-    realm: u32,
+    entry: u32,
     base: usize,
 }
 
 impl<'a> Queues<'a> {
-    pub fn of(shard: Shard<'a>, realm: u32) -> Queues<'a> {
-        let base = shard.base + place::QUEUES + realm as usize * QUEUES_BYTES;
-        Queues { shard, realm, base }
+    /// The queues of the partition with this entry.
+    pub fn of(shard: Shard<'a>, entry: u32) -> Queues<'a> {
+        let entry = entry % shard.layout.partitions as u32;
+        let base = shard.base + place::QUEUES + entry as usize * QUEUES_BYTES;
+        Queues { shard, entry, base }
     }
 
     fn word(&self, byte: usize) -> u32 {
@@ -99,7 +102,7 @@ impl<'a> Queues<'a> {
         self.set_word(GRANULES + usize::from(main) * 4, granules);
     }
 
-    /// The room that the realm's records here take.
+    /// The room that the partition's records here take.
     pub fn granules(&self) -> u64 {
         u64::from(self.granules_of(false)) + u64::from(self.granules_of(true))
     }
@@ -137,7 +140,7 @@ impl<'a> Queues<'a> {
         self.set_second(EARLIEST, self.earliest().min(expiry.secs()));
     }
 
-    /// Begins a scan of all the realm's records here; its number.
+    /// Begins a scan of all the partition's records here; its number.
     pub fn begin_scan(&self) -> u32 {
         let scan = self.word(SCAN).wrapping_add(1);
         self.set_word(SCAN, scan);
@@ -145,7 +148,7 @@ impl<'a> Queues<'a> {
         scan
     }
 
-    /// Ends a scan that saw no earlier expiry than this. Where another one began meanwhile, the bound stays as it is.
+    /// Ends a scan that saw no earlier expiry than this. If another one began meanwhile, the bound stays as it is.
     pub fn end_scan(&self, scan: u32, seen: i64) {
         if self.word(SCAN) == scan {
             let added = self.shard.memory.u64(self.base + ADDED_SINCE).load(Relaxed) as i64;
@@ -153,31 +156,31 @@ impl<'a> Queues<'a> {
         }
     }
 
-    /// Whether nothing of earlier generations is here.
+    /// True if no record of an earlier generation is here.
     pub fn is_swept(&self) -> bool {
-        self.len() == 0 || self.word(SWEPT) == self.shard.present_tag(self.realm)
+        self.len() == 0 || self.word(SWEPT) == self.shard.partitions().tag(self.entry)
     }
 
-    /// Notes that nothing is here of generations before the one with this tag.
+    /// Notes that no record is here of a generation before the one with this tag.
     pub fn set_swept(&self, tag: u32) {
         self.set_word(SWEPT, tag);
     }
 
-    /// Whether nobody finds the record any more.
+    /// True if no look-up finds the record any more.
     fn is_over(&self, record: &Record<'_>, now: i64) -> bool {
         record.expiry().has_passed(now) || self.shard.is_flushed(record)
     }
 
-    /// A record of the realm.
+    /// A record of the partition.
     fn record(&self, at: u32) -> Result<Record<'a>, Broken> {
         let record = self.shard.record(at)?;
-        (record.realm() == self.realm)
+        (record.entry() == self.entry)
             .then_some(record)
             .ok_or(Broken)
     }
 
     /// Admits a new record.
-    pub fn admit(&self, record: &Record<'_>, standing: ClientHistory) -> Result<(), Broken> {
+    pub fn admit(&self, record: &Record<'_>, history: ClientHistory) -> Result<(), Broken> {
         let arrivals = self.word(ARRIVALS).wrapping_add(1);
         if arrivals > self.len() / MOMENTS_A_TURNOVER {
             self.set_word(ARRIVALS, 0);
@@ -185,7 +188,7 @@ impl<'a> Queues<'a> {
         } else {
             self.set_word(ARRIVALS, arrivals);
         }
-        let main = match standing {
+        let main = match history {
             ClientHistory::New => false,
             ClientHistory::Returning => self.main_has_room(),
             ClientHistory::Proven => true,
@@ -195,7 +198,7 @@ impl<'a> Queues<'a> {
         self.push(record, main)
     }
 
-    /// Admits a record that was there before, as it was.
+    /// Admits a record that was there before a rebuild, with its rank.
     pub fn readmit(&self, record: &Record<'_>) -> Result<(), Broken> {
         self.note_expiry(record.expiry());
         let rank = record.rank();
@@ -206,7 +209,7 @@ impl<'a> Queues<'a> {
 
     fn push(&self, record: &Record<'_>, main: bool) -> Result<(), Broken> {
         if self.len() == 0 {
-            self.shard.count_realms(1);
+            self.shard.change(place::PARTITIONS, 1);
         }
         record.set_rank(if main { MAIN } else { 0 });
         let last = self.tail(main);
@@ -256,7 +259,7 @@ impl<'a> Queues<'a> {
         let granules = self.granules_of(main).checked_sub(record.tag.granules());
         self.set_granules(main, granules.ok_or(Broken)?);
         if self.len() == 0 {
-            self.shard.count_realms(-1);
+            self.shard.change(place::PARTITIONS, -1);
         }
         Ok(())
     }
@@ -268,8 +271,8 @@ impl<'a> Queues<'a> {
         });
     }
 
-    /// Whether one who was last here at that moment, and has come back, deserves a place in the main queue more than the
-    /// oldest who is there.
+    /// True if the client of a record that was last used at that moment, and that comes back, deserves a place in the main
+    /// queue more than the oldest record there.
     pub fn outranks_oldest(&self, used: u8) -> Result<bool, Broken> {
         if self.main_has_room() {
             return Ok(true);
@@ -289,7 +292,7 @@ impl<'a> Queues<'a> {
         Ok(false)
     }
 
-    /// The first of the realm's records here, of the small queue if it has any.
+    /// The first of the partition's records here, of the small queue if it has any.
     pub fn first(&self) -> Result<Option<Record<'a>>, Broken> {
         let first = match self.head(false) {
             NIL => self.head(true),
@@ -302,9 +305,9 @@ impl<'a> Queues<'a> {
         }
     }
 
-    /// The record that should leave; it stays where it is. None if there is none.
+    /// The record that should leave; it is not removed. `None` if there is no record.
     pub fn victim(&self, now: i64) -> Result<Option<Record<'a>>, Broken> {
-        // While newcomers supply the victims nothing else looks into the main queue; its expired must not outlive them.
+        // While new records supply the victims nothing else looks into the main queue; its expired records must leave first.
         if self.head(true) != NIL {
             let oldest = self.record(self.head(true))?;
             if self.is_over(&oldest, now) {
@@ -325,17 +328,17 @@ impl<'a> Queues<'a> {
             }
             self.pass_over(&candidate)?;
         }
-        // All of these have come back. A newcomer has not, if there are more of them than their share.
+        // All of these were used. A new record was not, if the small queue has more than its share.
         if self.small_is_over(1) && self.tail(false) != NIL {
-            let newcomer = self.record(self.tail(false))?;
-            if newcomer.rank() & USES_MOST == 0 {
-                return Ok(Some(newcomer));
+            let newest = self.record(self.tail(false))?;
+            if newest.rank() & USES_MOST == 0 {
+                return Ok(Some(newest));
             }
         }
         Ok(least_used.map(|(_, record)| record))
     }
 
-    /// Whether the small queue has more than its share, so many times.
+    /// True if the small queue has more than its share, so many times.
     fn small_is_over(&self, times: u32) -> bool {
         let least = SMALL_LEAST.min(self.len() / 2);
         let room = u64::from(self.granules_of(false)) * u64::from(SMALL_SHARE);
@@ -343,7 +346,7 @@ impl<'a> Queues<'a> {
             && room > self.granules().saturating_mul(times.into())
     }
 
-    /// Whether the small queue is so long that the main one cannot have claimed its share.
+    /// True if the small queue is so long that the main one cannot have claimed its share.
     fn main_has_room(&self) -> bool {
         self.small_is_over(2)
     }
@@ -367,7 +370,8 @@ impl<'a> Queues<'a> {
         Ok(())
     }
 
-    /// Goes along both queues.
+    /// Follows both queues.
+    #[cfg(any(test, fuzzing))]
     pub fn validate(&self) -> Result<(), String> {
         for main in [false, true] {
             let (mut before, mut at, mut met) = (NIL, self.head(main), 0);
@@ -375,28 +379,28 @@ impl<'a> Queues<'a> {
             while at != NIL {
                 let record = self
                     .record(at)
-                    .map_err(|_| format!("queue of realm {} at {at}", self.realm))?;
+                    .map_err(|_| format!("queue of entry {} at {at}", self.entry))?;
                 met += 1;
                 granules += record.tag.granules();
                 if met > self.len_of(main)
                     || record.word(BEFORE) != before
                     || (record.rank() & MAIN != 0) != main
                 {
-                    return Err(format!("a link of realm {}'s queue at {at}", self.realm));
+                    return Err(format!("a link of entry {}'s queue at {at}", self.entry));
                 }
                 if record.expiry().secs() < self.earliest() {
                     return Err(format!(
-                        "realm {} has one that expires earlier than the earliest",
-                        self.realm
+                        "entry {} has one that expires earlier than the earliest",
+                        self.entry
                     ));
                 }
                 (before, at) = (at, record.word(AFTER));
             }
             if met != self.len_of(main) || self.tail(main) != before {
-                return Err(format!("the length or end of realm {}'s queue", self.realm));
+                return Err(format!("the length or end of entry {}'s queue", self.entry));
             }
             if granules != self.granules_of(main) {
-                return Err(format!("the room that realm {}'s queue takes", self.realm));
+                return Err(format!("the room that entry {}'s queue takes", self.entry));
             }
         }
         Ok(())

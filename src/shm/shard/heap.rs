@@ -3,12 +3,12 @@
 //! A block is a number of granules of 8 bytes. Its first four bytes are its tag: its length, whether a record lives in
 //! it, and whether the block before it is free. From the heap's beginning to its top blocks follow each other without a
 //! gap; above it nothing was ever stored, or it has been wiped. Free blocks hang on lists by their length, each of its own
-//! up to 128 granules and by eighths of a power of two above; neighbours that are free are one block. What is free ends
-//! with its length, by which it is found from behind.
+//! up to 128 granules and by eighths of a power of two above; neighbours that are free are one block. A free block ends
+//! with its length, by which its successor finds its beginning.
 //!
-//! Whoever dies in here leaves a heap that can be walked from tag to tag: each split and each union is one store to one
-//! tag, made when the tags behind it are already there. Lists, lengths at ends and marks of free neighbours may then be
-//! wrong; they are made anew from the tags.
+//! A process that dies in here leaves a heap that can be walked from tag to tag: each split and each union is one store to
+//! one tag, made when the tags behind it are already there. Lists, lengths at ends and marks of free neighbours may then
+//! be wrong; a rebuild derives them from the tags.
 //!
 //! A log, with records moved from its head to its tail, would be simpler to walk. But it needs a part of the memory free to
 //! be cheap: with 85 % used, each put moves six times its own bytes, and a session costs 40 bytes more.
@@ -16,17 +16,15 @@
 use core::sync::atomic::Ordering::{Relaxed, Release};
 use core::sync::atomic::fence;
 
-use crate::shm::region::layout::shard as place;
+use crate::shm::region::layout::{FIRST_GRANULE, shard as place};
 use crate::shm::region::memory::Memory;
 
-/// Something in the memory makes no sense.
+/// The contents of the memory contradict themselves.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Broken;
 
 /// No block: the heap begins above it.
 pub const NIL: u32 = 0;
-/// The first block.
-pub const FIRST: u32 = 2;
 /// The shortest block: tag, two links, length.
 pub const SHORTEST: u32 = 2;
 
@@ -59,7 +57,7 @@ impl Tag {
         Tag(granules & LEN_MASK)
     }
 
-    /// Of a record, `slack` bytes of whose block are not used.
+    /// The tag of a record that leaves `slack` bytes of its block unused.
     fn live(granules: u32, slack: u32) -> Tag {
         Tag(granules & LEN_MASK | (slack & 15) << SLACK_SHIFT | LIVE)
     }
@@ -81,7 +79,7 @@ impl Tag {
     }
 }
 
-/// A run of free granules; or none, where it became part of what is above the top.
+/// A run of granules.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Run {
     pub at: u32,
@@ -116,7 +114,7 @@ impl Heap<'_> {
     /// The granule above the last block.
     pub fn top(&self) -> Result<u32, Broken> {
         let top = self.memory.u32(self.base + place::TOP).load(Relaxed);
-        (FIRST..=self.end)
+        (FIRST_GRANULE..=self.end)
             .contains(&top)
             .then_some(top)
             .ok_or(Broken)
@@ -128,10 +126,10 @@ impl Heap<'_> {
         self.memory.u32(self.base + place::TOP).store(top, Release);
     }
 
-    /// The tag of a block that may be there: within the heap, with its whole length.
+    /// The tag at `at`, if a block can be there: one that lies within the heap with its whole length.
     pub fn tag(&self, at: u32) -> Result<Tag, Broken> {
         let top = self.top()?;
-        if at < FIRST || at >= top {
+        if at < FIRST_GRANULE || at >= top {
             return Err(Broken);
         }
         let tag = Tag(self.word(at, 0));
@@ -146,8 +144,8 @@ impl Heap<'_> {
         self.memory.u32(self.byte(at, 0)).store(tag.0, Release);
     }
 
-    /// A block of so many granules, or one more; it is on no list, and its tag says free until `publish`. None: there
-    /// is none so long.
+    /// Allocates a block of so many granules, or of one more. The block is on no list, and its tag says free until
+    /// `publish`. `None` if no block is so long.
     pub fn allocate(&self, granules: u32) -> Result<Option<Run>, Broken> {
         if let Some(at) = self.find_free(granules)? {
             let tag = self.tag(at)?;
@@ -161,7 +159,7 @@ impl Heap<'_> {
         if granules > self.end - top {
             return Ok(None);
         }
-        // What is below the top is a record, or would have become part of what is above.
+        // The block below the top is a record: a free one would have been united with what is above.
         self.set_tag(top, Tag::free(granules));
         self.set_top(top + granules);
         Ok(Some(Run { at: top, granules }))
@@ -186,16 +184,16 @@ impl Heap<'_> {
         Ok(Run { at, granules })
     }
 
-    /// Makes a block that was allocated, and written, a record.
+    /// Makes a block that was allocated and written a record.
     pub fn publish(&self, run: Run, slack: u32) {
         self.set_tag(run.at, Tag::live(run.granules, slack));
     }
 
-    /// Frees a record: from the first store on it is one no more. All it held is overwritten. Where it is now, with its
-    /// free neighbours.
+    /// Frees a record, which stops being one with the first store, and overwrites its contents. Returns the free run that
+    /// it became part of.
     pub fn free(&self, at: u32, tag: Tag) -> Result<Run, Broken> {
         self.set_tag(at, Tag(tag.0 & (LEN_MASK | AFTER_FREE)));
-        // Release: who reads without the lock, and meets a byte that is wiped, meets this tag, too.
+        // Release: a reader without the lock that sees a wiped byte also sees this tag.
         fence(Release);
         self.wipe(at, tag.granules());
         self.unite(at, tag)
@@ -208,12 +206,12 @@ impl Heap<'_> {
             .wipe(self.byte(at, 8), self.byte(at + granules, 0));
     }
 
-    /// Makes a run that is free one block, on no list.
+    /// Makes a free run one block, on no list.
     pub fn set_free(&self, run: Run) {
         self.set_tag(run.at, Tag::free(run.granules));
     }
 
-    /// Makes a free block one with its free neighbours, and lists it.
+    /// Unites a free block with its free neighbours and lists the result.
     pub fn unite(&self, at: u32, tag: Tag) -> Result<Run, Broken> {
         let mut run = Run {
             at,
@@ -247,7 +245,7 @@ impl Heap<'_> {
         Ok(run)
     }
 
-    /// Puts a free block on its list; what is behind it learns of it.
+    /// Puts a free block on its list and marks the block behind it.
     pub fn list(&self, run: Run) -> Result<(), Broken> {
         let class = class(run.granules);
         let head = self.list_head(class);
@@ -291,7 +289,7 @@ impl Heap<'_> {
         Ok(())
     }
 
-    /// A free block that is long enough: of the wanted length, or else of the shortest class above.
+    /// A free block that is long enough: of the wanted class, or else of the shortest class above it.
     fn find_free(&self, granules: u32) -> Result<Option<u32>, Broken> {
         let first = class(granules);
         let head = self.memory.u32(self.list_head(first)).load(Relaxed);
@@ -308,7 +306,7 @@ impl Heap<'_> {
             if bits != 0 {
                 let class = (number * 64 + bits.trailing_zeros()).min(CLASSES - 1);
                 let head = self.memory.u32(self.list_head(class)).load(Relaxed);
-                return Ok(Some(head)); // `tag` refuses what is no block
+                return Ok(Some(head)); // `tag` refuses a number that is no block
             }
         }
         Ok(None)
@@ -329,7 +327,7 @@ impl Heap<'_> {
         bits.store(if filled { others | bit } else { others }, Relaxed);
     }
 
-    /// Tells a block, if there is one, whether the one before it is free.
+    /// Marks a block, if there is one at `at`, by whether the block before it is free.
     pub fn mark_after_free(&self, at: u32, free: bool) -> Result<(), Broken> {
         if at == self.top()? {
             return Ok(());
@@ -351,13 +349,14 @@ impl Heap<'_> {
     }
 
     /// Walks from tag to tag and along the lists; hands each record to `visit`.
+    #[cfg(any(test, fuzzing))]
     pub fn validate(
         &self,
         mut visit: impl FnMut(u32, Tag) -> Result<(), String>,
     ) -> Result<(), String> {
         let broken = |what: &str, at: u32| format!("{what} at granule {at}");
         let top = self.top().map_err(|_| "top".to_owned())?;
-        let (mut at, mut after_free, mut free) = (FIRST, false, 0_u32);
+        let (mut at, mut after_free, mut free) = (FIRST_GRANULE, false, 0_u32);
         while at < top {
             let tag = self.tag(at).map_err(|_| broken("a tag", at))?;
             if tag.is_after_free() != after_free {

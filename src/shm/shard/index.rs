@@ -1,7 +1,7 @@
-//! From a fingerprint to its record: a table that grows by one bucket at a time, as the cache's does (linear hashing;
-//! `cache/index.rs`). It does not shrink: a bucket is 6 bytes.
+//! The index of a shard, from fingerprints to records: a table that grows by one bucket at a time, as the cache's does
+//! (linear hashing; `cache/index.rs`). It does not shrink: a bucket is 6 bytes.
 //!
-//! A bucket also remembers, in two bytes, the record that left it last: a little of its hash, and when it was used.
+//! A bucket also remembers, in two bytes, the record that last left it: 8 bits of its hash, and when it was used.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -11,11 +11,11 @@ use crate::shm::shard::heap::{Broken, NIL};
 use crate::shm::shard::record::{CHAIN, Record};
 use crate::shm::shard::view::Shard;
 
-/// The buckets of a shard.
+/// The index of a shard.
 #[derive(Clone, Copy)]
 pub struct Index<'a>(pub Shard<'a>);
 
-/// The part of a hash that is remembered: the bits that choose a bucket last.
+/// The part of a hash that a bucket remembers: the bits that are the last to choose a bucket.
 fn remembered(hash: u32) -> u8 {
     (hash >> 24) as u8
 }
@@ -76,7 +76,7 @@ impl<'a> Index<'a> {
             }
             at = record.word(CHAIN);
         }
-        Err(Broken) // a chain in a circle
+        Err(Broken) // the chain is a circle
     }
 
     /// Links a record that `find` does not find; it is counted already.
@@ -91,11 +91,11 @@ impl<'a> Index<'a> {
         Ok(())
     }
 
-    /// Adds bucket number `last`, and moves to it what belongs there.
+    /// Adds bucket number `last` and moves to it the records that belong there.
     fn split(&self, last: u32) -> Result<(), Broken> {
         let sibling = last ^ (1 << last.ilog2());
         let mut at = self.head(sibling);
-        // Both keep the memory: to which of them it belongs now, it does not say.
+        // Both keep what was remembered, as it does not say to which of them it belongs now.
         let left = self.0.memory.u16(self.left(sibling)).load(Relaxed);
         self.0.memory.u16(self.left(last)).store(left, Relaxed);
         self.set_head(last, NIL);
@@ -115,7 +115,7 @@ impl<'a> Index<'a> {
         Err(Broken)
     }
 
-    /// Takes a record out, and remembers it.
+    /// Takes a record out and remembers it.
     pub fn unlink(&self, record: &Record<'_>) -> Result<(), Broken> {
         let hash = record.fingerprint().hash();
         let bucket = self.bucket(hash);
@@ -154,7 +154,8 @@ impl<'a> Index<'a> {
         self.set_head(0, NIL);
     }
 
-    /// Follows every chain; how many records there are.
+    /// Follows every chain; returns how many records there are.
+    #[cfg(any(test, fuzzing))]
     pub fn validate(&self) -> Result<u32, String> {
         let mut met = 0;
         for bucket in 0..self.buckets() {

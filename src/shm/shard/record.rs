@@ -1,13 +1,15 @@
 //! A record: 48 bytes of header, then the body.
 //!
-//! What never changes while the record lives (fingerprint, mark, realm, length, body) and its expiry are under the
-//! checksum; the links are not, as each is checked against its neighbour when it is followed, nor are the uses.
+//! The checksum covers the expiry and everything that does not change while the record lives: fingerprint, mark, entry,
+//! length and body. It does not cover the links, each of which is checked against its neighbour when it is followed, nor
+//! the uses.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::fence;
 
 use crate::cache::Expiry;
 use crate::shm::region::digest::{Covered, Digests, Fingerprint};
+use crate::shm::region::id::TAG_BITS;
 use crate::shm::shard::heap::{Broken, Heap, Run, Tag};
 
 /// Bytes of a record before its body.
@@ -24,15 +26,14 @@ const CHECK: usize = 36;
 const STATE: usize = 40;
 const EXPIRY: usize = 44;
 
-// The bits of the state: realm, rank, generation, last use, and the upper bits of the expiry.
-const REALM_BITS: u32 = 10;
+// The bits of the state: entry of the partition, rank, generation, last use, and the upper bits of the expiry.
+const ENTRY_BITS: u32 = 10;
 const RANK_BITS: u32 = 3;
-const TAG_SHIFT: u32 = REALM_BITS + RANK_BITS;
-pub const TAG_BITS: u32 = 3;
+const TAG_SHIFT: u32 = ENTRY_BITS + RANK_BITS;
 const USED_SHIFT: u32 = 16;
 const EXPIRY_SHIFT: u32 = 24;
 
-/// A record that was found in its place.
+/// A record in its block.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
     heap: Heap<'a>,
@@ -40,12 +41,13 @@ pub struct Record<'a> {
     pub tag: Tag,
 }
 
-/// What a new record consists of.
+/// The parts of a new record.
 pub struct Contents<'a> {
     pub fingerprint: Fingerprint,
     pub mark: u32,
-    pub realm: u32,
-    /// Of its generation (`realms::Term`); it is under no checksum.
+    /// The number of its partition in the table.
+    pub entry: u32,
+    /// Of its generation (`Term::tag`); not covered by the checksum.
     pub tag: u32,
     pub expiry: Expiry,
     pub body: &'a [u8],
@@ -62,7 +64,7 @@ impl Contents<'_> {
         let covered = Covered {
             fingerprint: self.fingerprint,
             mark: self.mark,
-            realm: self.realm,
+            entry: self.entry,
             len: self.body.len(),
         };
         let mut sum = digests.sum();
@@ -78,7 +80,7 @@ impl Contents<'_> {
             .store(self.fingerprint.second, Relaxed);
         memory.u32(byte(MARK)).store(self.mark, Relaxed);
         memory.u32(byte(CHECK)).store(check, Relaxed);
-        let state = self.realm | self.tag << TAG_SHIFT | u32::from(upper as u8) << EXPIRY_SHIFT;
+        let state = self.entry | self.tag << TAG_SHIFT | u32::from(upper as u8) << EXPIRY_SHIFT;
         memory.u32(byte(STATE)).store(state, Relaxed);
         memory.u32(byte(EXPIRY)).store(lower, Relaxed);
         memory.write(byte(HEADER), self.body);
@@ -87,7 +89,7 @@ impl Contents<'_> {
 }
 
 impl<'a> Record<'a> {
-    /// The record at `at`, if there can be one.
+    /// The record at `at`, if a record can be there.
     pub fn at(heap: Heap<'a>, at: u32) -> Result<Record<'a>, Broken> {
         let tag = heap.tag(at)?;
         let used = tag.granules() as usize * 8 - tag.slack() as usize;
@@ -132,17 +134,17 @@ impl<'a> Record<'a> {
         self.word(MARK)
     }
 
-    pub fn realm(&self) -> u32 {
-        self.word(STATE) & ((1 << REALM_BITS) - 1)
+    pub fn entry(&self) -> u32 {
+        self.word(STATE) & ((1 << ENTRY_BITS) - 1)
     }
 
     pub fn generation_tag(&self) -> u32 {
         self.word(STATE) >> TAG_SHIFT & ((1 << TAG_BITS) - 1)
     }
 
-    /// As `queues` packs it.
+    /// The rank, as `eviction` packs it.
     pub fn rank(&self) -> u32 {
-        self.word(STATE) >> REALM_BITS & ((1 << RANK_BITS) - 1)
+        self.word(STATE) >> ENTRY_BITS & ((1 << RANK_BITS) - 1)
     }
 
     pub fn used(&self) -> u8 {
@@ -150,8 +152,8 @@ impl<'a> Record<'a> {
     }
 
     pub fn set_rank(&self, rank: u32) {
-        let mask = ((1 << RANK_BITS) - 1) << REALM_BITS;
-        self.set_word(STATE, self.word(STATE) & !mask | rank << REALM_BITS & mask);
+        let mask = ((1 << RANK_BITS) - 1) << ENTRY_BITS;
+        self.set_word(STATE, self.word(STATE) & !mask | rank << ENTRY_BITS & mask);
     }
 
     pub fn set_used(&self, used: u8) {
@@ -166,20 +168,8 @@ impl<'a> Record<'a> {
         Expiry::unpacked(((self.word(STATE) >> EXPIRY_SHIFT) as i8, self.word(EXPIRY)))
     }
 
-    pub fn set_expiry(&self, expiry: Expiry, digests: &Digests) {
-        let (upper, lower) = expiry.packed();
-        let change = digests.expiry(self.expiry()) ^ digests.expiry(expiry);
-        let mask = 0xff << EXPIRY_SHIFT;
-        self.set_word(CHECK, self.word(CHECK) ^ change);
-        self.set_word(
-            STATE,
-            self.word(STATE) & !mask | u32::from(upper as u8) << EXPIRY_SHIFT,
-        );
-        self.set_word(EXPIRY, lower);
-    }
-
-    /// Goes through the body once, handing on the bytes if they are wanted. Mark and expiry, if the checksum agrees with all
-    /// of it as a record of this key.
+    /// Reads the body once, and copies it if a copy is wanted. Returns mark and expiry if the checksum agrees with all of it
+    /// as a record of this key.
     pub fn read(
         &self,
         fingerprint: Fingerprint,
@@ -201,22 +191,21 @@ impl<'a> Record<'a> {
             }
             left = left.saturating_sub(8);
         }
-        // Each is loaded once: what is returned is what the checksum agrees with.
-        let (mark, realm, expiry) = (self.mark(), self.realm(), self.expiry());
+        // Each is loaded once, so that the checksum was computed over the values that are returned.
+        let (mark, entry, expiry) = (self.mark(), self.entry(), self.expiry());
         let covered = Covered {
             fingerprint,
             mark,
-            realm,
+            entry,
             len,
         };
         let check = sum.finish(&covered) ^ digests.expiry(expiry);
         (check == self.word(CHECK)).then_some((mark, expiry))
     }
 
-    /// Whether the record is still here, for one who has looked at it without the lock.
+    /// True if the record is still here, for a look without the lock.
     pub fn is_still(&self, fingerprint: Fingerprint) -> bool {
-        // Acquire: what was loaded of the record before was there before the tag that is loaded now. It pairs with the
-        // fence in `Heap::free`.
+        // Acquire: orders the loads of the record before the load of the tag. Pairs with the fence in `Heap::free`.
         fence(Acquire);
         let now = self.heap.tag(self.at);
         now.is_ok_and(|now| {
@@ -226,15 +215,15 @@ impl<'a> Record<'a> {
         }) && self.fingerprint() == fingerprint
     }
 
-    /// Counts a use without the lock. All is taken from one look at the word, so that a record that has changed its queue
-    /// meanwhile keeps its rank. Should it have left, and its place have become a part of another that has the very same
-    /// word there, that one is spoiled: a checksum shows it, or a tag that makes no sense, and the shard is made anew.
+    /// Counts a use without the lock. The new word is derived from a single load, so a record that changed its queue
+    /// meanwhile keeps its rank. If the record has left, and another one has the very same word at this place, that record
+    /// is damaged: its checksum or an impossible tag shows it, and the shard is rebuilt.
     pub fn count_use(&self, used: u8, rank: impl FnOnce(u32) -> u32) {
         let state = self.word(STATE);
-        let rank_mask = ((1 << RANK_BITS) - 1) << REALM_BITS;
-        let rank = rank(state >> REALM_BITS & ((1 << RANK_BITS) - 1));
+        let rank_mask = ((1 << RANK_BITS) - 1) << ENTRY_BITS;
+        let rank = rank(state >> ENTRY_BITS & ((1 << RANK_BITS) - 1));
         let others = state & !(rank_mask | 0xff << USED_SHIFT);
-        let wanted = others | rank << REALM_BITS & rank_mask | u32::from(used) << USED_SHIFT;
+        let wanted = others | rank << ENTRY_BITS & rank_mask | u32::from(used) << USED_SHIFT;
         if wanted != state {
             let word = self.heap.memory.u32(self.heap.byte(self.at, STATE));
             let _ = word.compare_exchange(state, wanted, Relaxed, Relaxed);

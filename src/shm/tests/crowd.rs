@@ -34,7 +34,11 @@ fn mixed_work(share: &Partition<'_>, board: &Board, seed: u64, rounds: u64) {
                 share.remove(&key);
             }
             14 => {
-                share.set_expiry(&key, number as u32, Expiry::at(random.below(2_000) as i64));
+                let (record, expiry) = (
+                    record(number, random.0, 100),
+                    Expiry::at(random.below(2_000) as i64),
+                );
+                share.put_over(&key, number as u32, &record, expiry, 0);
             }
             _ if round % 97 == 0 => {
                 share.flush(Some(random.below(500) as i64));
@@ -193,7 +197,7 @@ fn flush_ends_while_others_keep_putting() {
 }
 
 #[test]
-fn realm_is_the_same_in_a_child_and_no_other_realm_sees_its_records() {
+fn partition_is_the_same_in_a_child_and_no_other_partition_sees_its_records() {
     let region = region(1 << 20);
     let (ours, others) = (share(&region, 10), share(&region, 10));
     let child = Child::of(|| i32::from(put(&ours, 1, &record(1, 2, 300))));

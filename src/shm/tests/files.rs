@@ -58,11 +58,11 @@ fn scribble(path: &std::path::Path, at: u64, bytes: &[u8]) {
 #[test]
 fn unrelated_processes_share_and_a_restart_keeps_the_records() {
     let folder = Folder::new("restart");
-    let realm = PartitionId::named(1234);
+    let partition = PartitionId::named(1234);
     let child = Child::of(|| {
         let region = Region::named(&folder.file(), SIZE).unwrap();
         i32::from(put(
-            &region.partition(realm, 50).unwrap(),
+            &region.partition(partition, 50).unwrap(),
             1,
             &record(1, 1, 100),
         ))
@@ -73,7 +73,7 @@ fn unrelated_processes_share_and_a_restart_keeps_the_records() {
         0o600
     );
     let region = Region::named(&folder.file(), SIZE).unwrap();
-    let share = region.partition(realm, 70).unwrap();
+    let share = region.partition(partition, 70).unwrap();
     assert_eq!(
         (get(&share, 1), share.capacity()),
         (Some(record(1, 1, 100)), 50)
@@ -81,20 +81,24 @@ fn unrelated_processes_share_and_a_restart_keeps_the_records() {
     // Of another size it is the file that counts.
     let again = Region::named(&folder.file(), 4 * SIZE).unwrap();
     assert_eq!(
-        get(&again.partition(realm, 0).unwrap(), 1),
+        get(&again.partition(partition, 0).unwrap(), 1),
         Some(record(1, 1, 100))
     );
-    assert!(again.is_shared() && again.fresh_id() != region.fresh_id());
+    assert!(again.fresh_id() != region.fresh_id());
     again.validate().expect("whole");
 }
 
 #[test]
 fn lock_kept_over_a_restart_by_one_who_died_is_recovered() {
     let folder = Folder::new("died");
-    let realm = PartitionId::named(5);
+    let partition = PartitionId::named(5);
     let child = Child::of(|| {
         let region = Region::named(&folder.file(), 64 << 10).unwrap();
-        put(&region.partition(realm, 0).unwrap(), 1, &record(1, 1, 100));
+        put(
+            &region.partition(partition, 0).unwrap(),
+            1,
+            &record(1, 1, 100),
+        );
         // SAFETY: ends this process while it holds the lock.
         region.in_shard(0, |_| Ok(unsafe { libc::raise(libc::SIGKILL) }));
         0
@@ -102,7 +106,7 @@ fn lock_kept_over_a_restart_by_one_who_died_is_recovered() {
     child.reap();
     std::mem::forget(child);
     let region = Region::named(&folder.file(), SIZE).unwrap();
-    let share = region.partition(realm, 0).unwrap();
+    let share = region.partition(partition, 0).unwrap();
     assert!(put(&share, 2, b"record"));
     assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
     assert_eq!(region.stats().recovered, 1);
@@ -223,7 +227,6 @@ fn region_whose_file_is_truncated_while_it_is_used_is_off() {
     );
     assert!(region.validate().is_err() && region.stats().off > before);
     share.set_capacity(3);
-    region.mark_shared();
     region.count_undecodable();
     region.fresh_id();
 }
@@ -232,14 +235,14 @@ fn region_whose_file_is_truncated_while_it_is_used_is_off() {
 fn region_that_is_made_anew_in_its_file_is_noticed_by_who_had_the_old_one() {
     let folder = Folder::new("anew");
     let old = Region::named(&folder.file(), SIZE).unwrap();
-    let realm = PartitionId::named(1);
-    let before = old.partition(realm, 9).unwrap();
+    let partition = PartitionId::named(1);
+    let before = old.partition(partition, 9).unwrap();
     assert!(put(&before, 1, b"record"));
     assert!(old.with_key_page(|page| page.fill(1)).is_some());
     let file = OpenOptions::new().write(true).open(folder.file()).unwrap();
     file.set_len(0).unwrap();
     let new = Region::named(&folder.file(), SIZE).unwrap();
-    let share = new.partition(realm, 9).unwrap();
+    let share = new.partition(partition, 9).unwrap();
     assert!(put(&share, 2, b"record"));
     assert!(new.with_key_page(|page| page.fill(2)).is_some());
     assert!(!put(&before, 3, b"record") && get(&before, 1).is_none() && !before.is_placed());

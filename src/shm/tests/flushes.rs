@@ -24,7 +24,7 @@ fn flush_while_a_lock_is_not_had_leaves_nothing_to_be_found() {
     for before in [None, Some(1_001)] {
         let region = region(64 << 10);
         let share = filled(&region, 50);
-        assert_eq!(share.while_locked(&key(1), || share.flush(before)), Some(0));
+        assert_eq!(while_locked(&share, 1, || share.flush(before)), Some(0));
         assert_eq!(found(&share, 50), 0);
         // What is left gives way to others, or is cleared away.
         assert!(put(&share, 7, &record(7, 2, 100)));
@@ -42,7 +42,7 @@ fn clearing_while_a_lock_is_not_had_takes_nothing_that_is_good() {
     let region = region(64 << 10);
     let share = filled(&region, 50);
     assert_eq!(
-        share.while_locked(&key(1), || share.clear_expired(999)),
+        while_locked(&share, 1, || share.clear_expired(999)),
         Some(0)
     );
     assert_eq!(found(&share, 50), 50);
@@ -56,7 +56,7 @@ fn what_was_flushed_leaves_before_what_is_good() {
         assert!(put(&share, number, &record(number, 1, 100)));
         assert!(get(&share, number).is_some());
     }
-    share.while_locked(&key(1), || share.flush(None));
+    while_locked(&share, 1, || share.flush(None));
     for number in 100..120 {
         assert!(put(&share, number, &record(number, 1, 100)) && share.len() == 20);
     }
@@ -100,10 +100,10 @@ fn flush_beside_newcomers_leaves_nobody_of_before() {
 fn scan_that_a_rebuild_comes_between_passes_nothing_by() {
     let region = region(256 << 10);
     let share = filled(&region, 400);
-    let slot = region.realms().find(share.realm()).expect("its place");
-    let scan = region.in_shard(0, |shard| Ok(shard.begin_scan(slot, 1_001)));
+    let entry = region.partitions().find(share.id).expect("its place");
+    let scan = region.in_shard(0, |shard| Ok(shard.begin_scan(entry, 1_001)));
     let mut scan = scan.flatten().expect("there is something");
-    let step = |scan: &mut _| region.in_shard(0, |shard| shard.scan_step(slot, 1_001, scan));
+    let step = |scan: &mut _| region.in_shard(0, |shard| shard.scan_step(entry, 1_001, scan));
     assert!(step(&mut scan).is_some_and(|(_, more)| more));
     region.in_shard(0, |_| Err::<(), _>(crate::shm::shard::heap::Broken));
     while step(&mut scan).is_some_and(|(_, more)| more) {}
@@ -132,7 +132,7 @@ fn what_is_being_handed_over_while_all_is_flushed_does_not_come_back() {
 fn removal_that_is_put_off_is_done_by_whoever_has_the_lock_next() {
     let region = region(64 << 10);
     let share = filled(&region, 50);
-    let after = share.while_locked(&key(1), || {
+    let after = while_locked(&share, 1, || {
         // By a process that has ended when the lock is had again.
         let remover = Child::of(|| i32::from(share.remove(&key(7)).is_none()));
         assert_eq!(remover.wait(), 1);
@@ -152,7 +152,7 @@ fn removals_beyond_those_that_can_be_put_off_are_done_all_the_same() {
     let region = region(64 << 10);
     let share = filled(&region, 100);
     let other = filled(&region, 10);
-    share.while_locked(&key(1), || {
+    while_locked(&share, 1, || {
         for number in 0..66 {
             assert_eq!(share.remove(&key(number)), None);
             assert_eq!(get(&share, number), None);

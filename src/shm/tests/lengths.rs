@@ -80,7 +80,7 @@ fn record_that_is_too_long_is_refused_where_there_is_room() {
 
 /// Strangers with long certificates, that never come back, at one context; at another, clients that do.
 #[test]
-fn long_records_of_one_realm_take_no_more_than_its_share_of_the_room() {
+fn long_records_of_one_partition_take_no_more_than_its_share_of_the_room() {
     for len in [4_000, 16_000, 60 << 10] {
         let region = region(4 << 20);
         let (shop, other) = (share(&region, 0), share(&region, 0));
@@ -117,7 +117,7 @@ fn long_newcomers_do_not_push_out_those_that_come_back() {
 
 /// Who came first with few long records gives way, although they are few.
 #[test]
-fn realm_of_few_long_records_gives_up_what_is_beyond_its_share() {
+fn partition_of_few_long_records_gives_up_what_is_beyond_its_share() {
     let region = region(4 << 20);
     let (long, short) = (share(&region, 0), share(&region, 0));
     let number = fill(&region, &long, 16_000);

@@ -187,7 +187,7 @@ fn lock_held_by_the_parent_over_a_fork_is_let_go_by_it() {
 #[test]
 fn share_whose_place_is_not_had_in_time_has_it_with_a_later_put() {
     let region = region(64 << 10);
-    let Wait::Had(held) = Lock::at(&region.memory, header::REALMS_LOCK).lock() else {
+    let Wait::Had(held) = Lock::at(&region.memory, header::PARTITIONS_LOCK).lock() else {
         panic!("nobody holds it");
     };
     let share = share(&region, 0);

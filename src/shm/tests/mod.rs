@@ -79,7 +79,12 @@ fn region(bytes: usize) -> Region {
 fn share(region: &Region, capacity: usize) -> Partition<'_> {
     region
         .partition(region.fresh_id(), capacity)
-        .expect("a slot")
+        .expect("an entry")
+}
+
+/// Runs `act` while the lock that this key needs is held.
+fn while_locked<R>(partition: &Partition<'_>, number: u64, act: impl FnOnce() -> R) -> Option<R> {
+    partition.at_home(&key(number), |_, _, _| Ok(act()))
 }
 
 /// Numbers that parent and children share.

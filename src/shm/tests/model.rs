@@ -14,7 +14,7 @@ struct Held {
 
 struct Model<'a> {
     region: &'a Region,
-    realms: Vec<(PartitionId, HashMap<u64, Held>)>,
+    partitions: Vec<(PartitionId, HashMap<u64, Held>)>,
     evictions: u64,
     refused: u64,
     random: Random,
@@ -23,10 +23,10 @@ struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    fn share(&self, realm: usize) -> Partition<'a> {
+    fn share(&self, partition: usize) -> Partition<'a> {
         self.region
-            .partition(self.realms[realm].0, 0)
-            .expect("a slot")
+            .partition(self.partitions[partition].0, 0)
+            .expect("an entry")
     }
 
     /// Forgets what the region has evicted, which must have been counted. The one that was replaced may have been evicted
@@ -34,9 +34,9 @@ impl<'a> Model<'a> {
     fn reconcile(&mut self, replaced: bool) {
         let evictions = self.region.stats().evictions;
         let mut gone = 0;
-        for number in 0..self.realms.len() {
+        for number in 0..self.partitions.len() {
             let share = self.share(number);
-            let held = &mut self.realms[number].1;
+            let held = &mut self.partitions[number].1;
             let before = held.len();
             held.retain(|&number, _| share.contains(&key(number), i64::MIN) == Some(true));
             gone += (before - held.len()) as u64;
@@ -50,8 +50,8 @@ impl<'a> Model<'a> {
     }
 
     fn step(&mut self) {
-        let realm = self.random.below(self.realms.len() as u64) as usize;
-        let share = self.share(realm);
+        let partition = self.random.below(self.partitions.len() as u64) as usize;
+        let share = self.share(partition);
         let number = self.random.below(self.numbers);
         let now = self.random.below(100) as i64;
         let mark = self.random.below(3) as u32;
@@ -75,11 +75,11 @@ impl<'a> Model<'a> {
                 ][self.random.below(3) as usize];
                 let put = share.put(&key(number), mark, &body, expiry, standing, now);
                 // One of the same key left first, and was not evicted.
-                let replaced = self.realms[realm].1.remove(&number).is_some();
+                let replaced = self.partitions[partition].1.remove(&number).is_some();
                 self.reconcile(replaced);
                 if put {
                     let held = Held { mark, expiry, body };
-                    self.realms[realm].1.insert(number, held);
+                    self.partitions[partition].1.insert(number, held);
                 } else {
                     // Too long, or more than a few would have to leave for it.
                     assert!(len > 1_000, "{len} bytes are refused");
@@ -90,35 +90,37 @@ impl<'a> Model<'a> {
             }
             8..12 => {
                 let found = share.get(&key(number), now, &mut copy);
-                self.check(realm, number, now, None, found, Some(&copy));
+                self.check(partition, number, now, None, found, Some(&copy));
             }
             12 => {
-                let held = &self.realms[realm].1;
+                let held = &self.partitions[partition].1;
                 let found = (share.holds(&key(number), mark, now) == Some(true)).then(|| Found {
                     mark,
                     expiry: held[&number].expiry,
                 });
-                self.check(realm, number, now, Some(mark), found, None);
+                self.check(partition, number, now, Some(mark), found, None);
             }
             13 | 14 => {
                 let wanted = (mark > 0).then_some(mark);
                 let found = share.consume(&key(number), wanted, now, Some(&mut copy));
-                self.check(realm, number, now, wanted, found, Some(&copy));
+                self.check(partition, number, now, wanted, found, Some(&copy));
                 if found.is_some() {
-                    self.realms[realm].1.remove(&number);
+                    self.partitions[partition].1.remove(&number);
                 }
             }
             15 => assert_eq!(
                 share.remove(&key(number)),
-                Some(self.realms[realm].1.remove(&number).is_some())
+                Some(self.partitions[partition].1.remove(&number).is_some())
             ),
             16 => {
                 let expiry = Expiry::at(self.random.below(150) as i64);
-                let held = self.realms[realm]
-                    .1
-                    .get_mut(&number)
-                    .filter(|held| held.mark == mark);
-                assert_eq!(share.set_expiry(&key(number), mark, expiry), held.is_some());
+                let held = self.partitions[partition].1.get(&number);
+                let body = held.map_or(Vec::new(), |held| held.body.clone());
+                let put = share.put_over(&key(number), mark, &body, expiry, now);
+                self.reconcile(false);
+                let held = self.partitions[partition].1.get_mut(&number);
+                let held = held.filter(|held| held.mark == mark);
+                assert_eq!(put, held.is_some());
                 if let Some(held) = held {
                     held.expiry = expiry;
                 }
@@ -126,10 +128,10 @@ impl<'a> Model<'a> {
             17 => match self.random.below(20) {
                 0 => assert_eq!(
                     share.flush(None),
-                    std::mem::take(&mut self.realms[realm].1).len()
+                    std::mem::take(&mut self.partitions[partition].1).len()
                 ),
                 1..6 => {
-                    let held = &mut self.realms[realm].1;
+                    let held = &mut self.partitions[partition].1;
                     let before = held.len();
                     held.retain(|_, held| !held.expiry.has_passed(now));
                     assert_eq!(share.flush(Some(now)), before - held.len());
@@ -142,19 +144,19 @@ impl<'a> Model<'a> {
             }
             _ => assert_ne!(share.history_of(&key(number)), ClientHistory::New),
         }
-        assert_eq!(share.len(), self.realms[realm].1.len());
+        assert_eq!(share.len(), self.partitions[partition].1.len());
     }
 
     fn check(
         &mut self,
-        realm: usize,
+        partition: usize,
         number: u64,
         now: i64,
         mark: Option<u32>,
         found: Option<Found>,
         copy: Option<&[u8]>,
     ) {
-        let held = &mut self.realms[realm].1;
+        let held = &mut self.partitions[partition].1;
         let expired = held
             .get(&number)
             .is_some_and(|held| held.expiry.has_passed(now));
@@ -177,17 +179,17 @@ impl<'a> Model<'a> {
     }
 }
 
-fn run(bytes: usize, realms: usize, numbers: u64, longest: u64, steps: u64, seed: u64) {
+fn run(bytes: usize, partitions: usize, numbers: u64, longest: u64, steps: u64, seed: u64) {
     let region = region(bytes);
-    let realms = (0..realms).map(|_| {
-        let realm = region.fresh_id();
-        region.partition(realm, 0).expect("a slot");
-        (realm, HashMap::new())
+    let partitions = (0..partitions).map(|_| {
+        let partition = region.fresh_id();
+        region.partition(partition, 0).expect("an entry");
+        (partition, HashMap::new())
     });
-    let realms = realms.collect();
+    let partitions = partitions.collect();
     let mut model = Model {
         region: &region,
-        realms,
+        partitions,
         evictions: 0,
         refused: 0,
         random: Random(seed),
@@ -218,7 +220,7 @@ fn small_region_under_pressure_agrees_with_a_naive_one() {
 }
 
 #[test]
-fn region_of_one_realm_agrees_with_a_naive_one() {
+fn region_of_one_partition_agrees_with_a_naive_one() {
     run(128 << 10, 1, 2_000, 3_000, 4_000, 11);
 }
 

@@ -27,11 +27,11 @@ fn work(share: &Partition<'_>, board: &Board, seed: u64) {
             4..6 => share.get(&key, 0, &mut copy),
             6 => share.consume(&key, None, 0, Some(&mut copy)),
             _ => {
-                share.set_expiry(
-                    &key,
-                    number as u32,
+                let (record, expiry) = (
+                    record(number, random.0, 100),
                     Expiry::at(1_000 + random.below(10) as i64),
                 );
+                share.put_over(&key, number as u32, &record, expiry, 0);
                 None
             }
         };

@@ -1,4 +1,4 @@
-//! Who has a place in a region that is full of realms.
+//! Who has a place in a region that is full of partitions.
 
 use super::*;
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ fn clock() -> i64 {
     since.expect("after 1970").as_secs() as i64
 }
 
-/// All 16 realms of a small region, each with a record that was put at this second and is good for a day.
+/// All 16 partitions of a small region, each with a record that was put at this second and is good for a day.
 fn in_use(region: &Region, now: i64) -> Vec<Partition<'_>> {
     let shares: Vec<_> = (0..16).map(|_| share(region, 4)).collect();
     for (number, share) in shares.iter().enumerate() {
@@ -35,7 +35,7 @@ fn place(region: &Region) -> Partition<'_> {
 }
 
 #[test]
-fn places_of_realms_whose_records_have_all_expired_are_had_again() {
+fn places_of_partitions_whose_records_have_all_expired_are_had_again() {
     let region = region(64 << 20);
     for number in 0..1024 {
         let share = region.partition(region.fresh_id(), 20480).expect("a place");
@@ -51,7 +51,7 @@ fn places_of_realms_whose_records_have_all_expired_are_had_again() {
 }
 
 #[test]
-fn places_of_realms_without_records_are_used_again_and_no_others() {
+fn places_of_partitions_without_records_are_used_again_and_no_others() {
     let region = region(64 << 10);
     let now = clock();
     let shares = in_use(&region, now);
@@ -71,7 +71,7 @@ fn places_of_realms_without_records_are_used_again_and_no_others() {
 }
 
 #[test]
-fn realm_that_was_unused_longest_gives_up_its_place_and_its_records_to_nobody() {
+fn partition_that_was_unused_longest_gives_up_its_place_and_its_records_to_nobody() {
     let region = region(64 << 10);
     let now = clock();
     let shares = in_use(&region, now);
@@ -99,7 +99,7 @@ fn realm_that_was_unused_longest_gives_up_its_place_and_its_records_to_nobody() 
 }
 
 #[test]
-fn realm_that_its_process_is_done_with_gives_up_its_place_unless_another_one_uses_it() {
+fn partition_that_its_process_is_done_with_gives_up_its_place_unless_another_one_uses_it() {
     let region = region(64 << 10);
     let now = clock();
     let shares = in_use(&region, now);
@@ -125,7 +125,7 @@ fn clock_that_is_set_back_keeps_no_places() {
 }
 
 #[test]
-fn realm_of_many_records_gives_up_its_place_a_part_at_a_time() {
+fn partition_of_many_records_gives_up_its_place_a_part_at_a_time() {
     let region = region(1 << 20);
     let now = clock();
     let shares: Vec<_> = (0..16).map(|_| share(&region, 0)).collect();
