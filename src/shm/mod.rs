@@ -40,10 +40,9 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+pub use keys::codec::KEY_PAGE_BYTES;
 pub use keys::page::PAGE_BYTES;
-pub use keys::schedule::{
-    FreshKey, KEY_PAGE_BYTES, KeyName, LONGEST_LIFETIME, TicketKey, TicketKeys,
-};
+pub use keys::schedule::{FreshKey, KeyName, LONGEST_LIFETIME, TicketKey, TicketKeys};
 pub use operations::look::Found;
 pub use operations::partition::Partition;
 pub use operations::whole::Region;

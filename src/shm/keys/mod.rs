@@ -1,4 +1,10 @@
-//! The secrets of stateless tickets' keys, in a page that all processes have.
+//! The secrets of stateless tickets' keys, in a page that all processes map.
 
 pub mod page;
+
 pub mod schedule;
+
+pub mod codec;
+
+#[cfg(test)]
+mod tests;
