@@ -1,20 +1,20 @@
-//! What has happened in a region so far.
+//! Statistics of a region: what its shards count, and their sums.
 
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::shm::region::layout::shard as place;
 use crate::shm::region::memory::Memory;
 
-/// Sums since the region was made, of all processes.
+/// Sums over all processes since the region was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Calls of `get`, `holds` and `take`.
+    /// Calls of `get`, `holds` and `consume`.
     pub gets: u64,
-    /// Of these, how many found the record.
+    /// Calls of these that found the record.
     pub hits: u64,
-    /// Of these, how many found none of the key (or, for `holds` and `take`, of the mark).
+    /// Calls of these that found no record of the key (or, for `holds` and `consume`, of the mark).
     pub absent: u64,
-    /// Of these, how many found one that had expired.
+    /// Calls of these that found an expired record.
     pub expired: u64,
     /// Records that were not whole, or that the caller could not decode.
     pub undecodable: u64,
@@ -24,25 +24,25 @@ pub struct Stats {
     pub refused: u64,
     /// Records that left to make room.
     pub evictions: u64,
-    /// Records taken.
+    /// Records consumed.
     pub takes: u64,
-    /// Calls that did nothing because a lock was not had in time.
+    /// Calls that did nothing because they did not get a lock in time.
     pub time_outs: u64,
-    /// Locks that were taken from a process that had died, or kept one for too long.
+    /// Locks that were taken from a process that had died or had kept a lock for too long.
     pub recovered: u64,
-    /// How often something in a shard made no sense, and it was made anew from what its records are.
+    /// How often a shard contradicted itself and was rebuilt from its records.
     pub rebuilt: u64,
-    /// Calls of this process that did nothing because the region's file is shorter than it was, or was made anew.
+    /// Calls of this process that did nothing because the region's file was truncated or made anew.
     pub off: u64,
-    /// Records there are.
+    /// Records in the region.
     pub records: u64,
-    /// Bytes that they take, of those that there are for them.
+    /// Bytes that these records take.
     pub bytes: u64,
-    /// The size of the region.
+    /// The size of the region, in bytes.
     pub size: u64,
 }
 
-/// What a shard counts.
+/// The events that a shard counts.
 #[derive(Clone, Copy)]
 pub enum Event {
     Hit,
@@ -51,12 +51,12 @@ pub enum Event {
     Undecodable,
     Put,
     Evicted,
-    Taken,
+    Consumed,
     Recovered,
     Rebuilt,
-    /// A hit without the lock. From here on events are counted also by those who do not hold it.
+    /// A hit without the lock. This event and those below are also counted without the lock.
     Glimpse,
-    /// A get that learned nothing.
+    /// A get that could not look.
     GetInVain,
     Refused,
     TimeOut,
@@ -68,12 +68,12 @@ pub fn count(memory: &Memory, base: usize, event: Event) {
     if event as usize >= Event::Glimpse as usize {
         counter.fetch_add(1, Relaxed);
     } else {
-        // Under the lock nobody else adds: a plain store is cheaper.
+        // Under the lock no other process adds: a plain store is cheaper.
         counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
     }
 }
 
-/// How often an event was counted in the shard at `base`.
+/// How often the shard at `base` has counted an event.
 pub fn counted(memory: &Memory, base: usize, event: Event) -> u64 {
     memory
         .u64(base + place::COUNTERS + 8 * event as usize)
@@ -81,7 +81,7 @@ pub fn counted(memory: &Memory, base: usize, event: Event) -> u64 {
 }
 
 impl Stats {
-    /// Adds what the shard at `base` has counted.
+    /// Adds the counts of the shard at `base`.
     pub fn add(&mut self, memory: &Memory, base: usize) {
         let now = |byte: usize| u64::from(memory.u32(base + byte).load(Relaxed));
         let add = |to: &mut u64, events: &[Event]| {
@@ -107,7 +107,7 @@ impl Stats {
         add(&mut self.puts, &[Event::Put]);
         add(&mut self.refused, &[Event::Refused]);
         add(&mut self.evictions, &[Event::Evicted]);
-        add(&mut self.takes, &[Event::Taken]);
+        add(&mut self.takes, &[Event::Consumed]);
         add(&mut self.time_outs, &[Event::TimeOut]);
         add(&mut self.recovered, &[Event::Recovered]);
         add(&mut self.rebuilt, &[Event::Rebuilt]);

@@ -1,7 +1,8 @@
-//! A page for keys that all processes use: for the tickets of TLS, whose keys must be the same in all of them.
+//! The key page: the keys of TLS tickets, which must be the same in all processes.
 //!
-//! It is shown as a copy, under a lock of its own, and kept twice: a change is written to the copy that is not valid,
-//! which one store then makes the valid one. Whoever is killed meanwhile leaves the page as it was, or as it is to be.
+//! Callers see a private copy, under a lock of the page's own. The region keeps the page twice: a change is written to the
+//! copy that is not valid, which one store then makes the valid one. A process that is killed meanwhile leaves the page
+//! unchanged or completely changed.
 
 use core::sync::atomic::Ordering::{Relaxed, Release};
 
@@ -9,7 +10,7 @@ use crate::shm::operations::whole::Region;
 use crate::shm::process::lock::{Lock, Wait};
 use crate::shm::region::layout::{PAGE, header};
 
-/// Bytes of the page.
+/// Bytes of the key page.
 pub const PAGE_BYTES: usize = 4000;
 
 /// Which of the two copies is valid.
@@ -20,8 +21,8 @@ const COPY_BYTES: usize = 4032;
 const CHECK: usize = PAGE_BYTES;
 
 impl Region {
-    /// Shows the page for keys to `act`, and keeps what it changed. It is all zeros at first, or where it is found
-    /// damaged. None if its lock is not had in time; then nothing was kept.
+    /// Shows the key page to `act` and stores its changes. The page is all zeros at first, and where it is found damaged.
+    /// `None` if its lock is not had in time or lost meanwhile; the changes are then not to be relied on.
     pub fn with_key_page<R>(&self, act: impl FnOnce(&mut [u8; PAGE_BYTES]) -> R) -> Option<R> {
         if !self.is_on() {
             self.count_off();
@@ -31,7 +32,7 @@ impl Region {
         let valid = self.memory.u32(VALID).load(Relaxed) as usize & 1;
         let held = match wait {
             Wait::Had(held) => held,
-            // One who died in here may have left keys in the copy that is not valid.
+            // A process that died in here may have left keys in the copy that is not valid.
             Wait::TakenOver(held) => {
                 self.wipe_copy(1 - valid);
                 held
@@ -47,7 +48,7 @@ impl Region {
         let answer = act(&mut page.0);
         if self.check(&page) != check {
             self.write_copy(1 - valid, &page);
-            // Release: the copy is whole before.
+            // Release: publishes the copy.
             self.memory.u32(VALID).store(1 - valid as u32, Release);
             self.wipe_copy(valid);
         }
@@ -88,7 +89,8 @@ struct Page([u8; PAGE_BYTES]);
 impl Page {
     fn wipe(&mut self) {
         for byte in &mut self.0 {
-            // SAFETY: a byte of our own. Volatile, because nobody reads it any more.
+            // SAFETY: `byte` is a live, writable byte of the array. Volatile, so that the compiler keeps a store whose
+            // result is not read.
             unsafe { core::ptr::write_volatile(byte, 0) };
         }
     }

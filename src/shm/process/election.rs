@@ -1,4 +1,4 @@
-//! Which process of a tree does what only one of them may do.
+//! Elections: which process of a tree does a task that only one of them may do.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::io;
@@ -6,46 +6,46 @@ use std::io;
 use crate::sys::lock::{Lock, this_process};
 use crate::sys::mapping::Mapping;
 
-/// Numbered lots in memory that all descendants of a process share; of each, one process draws the winner.
+/// Numbered elections in memory that all descendants of a process share. In each, one process wins.
 pub struct Elections {
     words: Mapping,
-    /// The numbers that were given back, in the process with this number.
+    /// The numbers that were released, in the process with this number.
     free: Lock<(u32, Vec<u32>)>,
 }
 
-/// The first word counts how many were given out.
+/// The first word counts how many numbers were given out.
 const WORDS: usize = 16384;
 
-/// The state of a lot: its two lowest bits.
+/// The state of an election: its two lowest bits.
 const OPEN: u32 = 0;
 const BEGUN: u32 = 1;
 const DONE: u32 = 2;
 const STATE: u32 = 0b011;
-/// Whether a process looks on that nobody else may know of.
-const WATCHED: u32 = 0b100;
-/// The rest tells a lot from one that had its number before.
+/// Set if there is a process that the others may not know of.
+const OBSERVED: u32 = 0b100;
+/// The other bits tell an election from an earlier one of the same number.
 const GENERATION: u32 = 0b1000;
 
-/// One matter to be decided.
+/// One election.
 #[derive(Clone, Copy)]
 pub struct Election {
     number: u32,
     generation: u32,
 }
 
-/// Whose turn it is to decide a matter.
+/// The state of an election, as one process sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Turn {
-    /// This process's, now; it says so when it is done.
+    /// This process has won and does the task; it ends the election afterwards.
     Ours,
-    /// Another process is at it.
+    /// Another process does the task.
     Theirs,
-    /// It is decided.
+    /// The election has ended.
     Over,
 }
 
 impl Elections {
-    /// Memory for this process and those that will be forked from it.
+    /// Maps memory for this process and those that are forked from it.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             words: Mapping::shared(WORDS * size_of::<AtomicU32>())?,
@@ -55,11 +55,12 @@ impl Elections {
 
     fn word(&self, number: u32) -> &AtomicU32 {
         assert!((number as usize) < WORDS);
-        // SAFETY: inside the mapping, which is aligned to a page, all zeros at first, and reached by atomics only.
+        // SAFETY: `number` lies inside the mapping by the check above. The mapping is aligned to a page, zeroed at first, and
+        // every process accesses it through atomics only.
         unsafe { self.words.base().cast().add(number as usize).as_ref() }
     }
 
-    /// A lot that is open; `None` when there are no more.
+    /// Opens an election; `None` when no number is left.
     pub fn open(&self) -> Option<Election> {
         let again = self.free.lock().and_then(|mut free| {
             let ours = free.0 == this_process();
@@ -67,9 +68,9 @@ impl Elections {
         });
         if let Some(number) = again {
             let word = self.word(number);
-            // Whoever still has the lot that had this number finds it decided.
+            // A process that still has the earlier election of this number finds it ended.
             let generation =
-                (word.load(Ordering::Relaxed) & !(STATE | WATCHED)).wrapping_add(GENERATION);
+                (word.load(Ordering::Relaxed) & !(STATE | OBSERVED)).wrapping_add(GENERATION);
             word.store(generation | OPEN, Ordering::SeqCst);
             return Some(Election { number, generation });
         }
@@ -85,24 +86,24 @@ impl Elections {
         })
     }
 
-    /// Gives a lot back, in the process that asked for it. What its descendants have of it is decided.
-    pub fn release(&self, lot: Election) {
+    /// Releases an election, in the process that opened it. Descendants that still have it find it ended.
+    pub fn release(&self, election: Election) {
         if let Some(mut free) = self.free.lock()
             && free.0 == this_process()
             && free.1.try_reserve(1).is_ok()
         {
-            let word = self.word(lot.number);
-            word.store(lot.generation | DONE, Ordering::SeqCst);
-            free.1.push(lot.number);
+            let word = self.word(election.number);
+            word.store(election.generation | DONE, Ordering::SeqCst);
+            free.1.push(election.number);
         }
     }
 
-    /// Asks whose turn it is; to one process, once, it answers `Ours`.
-    pub fn begin(&self, lot: Election) -> Turn {
-        let word = self.word(lot.number);
+    /// Takes part in an election. One process, once, gets the answer `Ours`.
+    pub fn begin(&self, election: Election) -> Turn {
+        let word = self.word(election.number);
         let mut seen = word.load(Ordering::SeqCst);
         loop {
-            if seen & !(STATE | WATCHED) != lot.generation {
+            if seen & !(STATE | OBSERVED) != election.generation {
                 return Turn::Over;
             }
             match seen & STATE {
@@ -118,32 +119,33 @@ impl Elections {
         }
     }
 
-    /// Whether whose turn it was is at it still.
-    pub fn is_under_way(&self, lot: Election) -> bool {
-        let seen = self.word(lot.number).load(Ordering::SeqCst);
-        seen & !WATCHED == lot.generation | BEGUN
+    /// True if the winner has not ended the election.
+    pub fn is_under_way(&self, election: Election) -> bool {
+        let seen = self.word(election.number).load(Ordering::SeqCst);
+        seen & !OBSERVED == election.generation | BEGUN
     }
 
-    /// Says that the matter is decided: by whose turn it was, or by one who has waited for that one for too long.
-    pub fn end(&self, lot: Election) {
+    /// Ends an election. Called by the winner, or by a process that has waited for the winner for too long.
+    pub fn end(&self, election: Election) {
         let decide = |seen: u32| {
-            let ours = seen & !(STATE | WATCHED) == lot.generation;
+            let ours = seen & !(STATE | OBSERVED) == election.generation;
             (ours && seen & STATE != DONE).then_some(seen & !STATE | DONE)
         };
         let _ = self
-            .word(lot.number)
+            .word(election.number)
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, decide);
     }
 
-    /// Notes a process that nobody was told of.
-    pub fn note_observer(&self, lot: Election) {
-        self.word(lot.number).fetch_or(WATCHED, Ordering::SeqCst);
+    /// Notes that this process knows the election without taking part.
+    pub fn note_observer(&self, election: Election) {
+        self.word(election.number)
+            .fetch_or(OBSERVED, Ordering::SeqCst);
     }
 
-    /// Whether another process has asked, or looks on.
-    pub fn is_known_elsewhere(&self, lot: Election) -> bool {
-        // SeqCst: what was taken out before this answer no is seen by whoever asks later.
-        self.word(lot.number).load(Ordering::SeqCst) & (STATE | WATCHED) != 0
+    /// True if another process has taken part, or was noted as an observer.
+    pub fn is_known_elsewhere(&self, election: Election) -> bool {
+        // SeqCst: if this answers false, a process that takes part later sees what was taken out before.
+        self.word(election.number).load(Ordering::SeqCst) & (STATE | OBSERVED) != 0
     }
 }
 
@@ -151,13 +153,13 @@ impl Elections {
 mod tests {
     use super::*;
 
-    /// What the exit codes of four children sum up to.
+    /// The sum of the exit codes of four children.
     fn of_four_children(answer: impl Fn() -> usize) -> usize {
         let children: Vec<_> = (0..4)
             .map(|_| {
-                // SAFETY: the child touches the shared memory alone, and leaves at once.
+                // SAFETY: the child only touches the shared memory, and exits at once.
                 match unsafe { libc::fork() } {
-                    // SAFETY: ends the child.
+                    // SAFETY: ends only the child.
                     0 => unsafe { libc::_exit(answer() as i32) },
                     child => child,
                 }
@@ -165,7 +167,7 @@ mod tests {
             .collect();
         let ended = children.into_iter().map(|child| {
             let mut status = 0;
-            // SAFETY: our child.
+            // SAFETY: `child` was forked above and not yet waited for; `status` is a place for the answer.
             unsafe { libc::waitpid(child, &mut status, 0) };
             libc::WEXITSTATUS(status) as usize
         });
@@ -173,38 +175,44 @@ mod tests {
     }
 
     #[test]
-    fn one_process_of_a_tree_draws_a_lot() {
-        let ballot = Elections::new().unwrap();
-        let lots: Vec<_> = (0..60).map(|_| ballot.open().unwrap()).collect();
+    fn one_process_of_a_tree_wins_an_election() {
+        let table = Elections::new().unwrap();
+        let elections: Vec<_> = (0..60).map(|_| table.open().unwrap()).collect();
         let won = of_four_children(|| {
-            let ours = lots.iter().filter(|lot| ballot.begin(**lot) == Turn::Ours);
-            ours.map(|lot| ballot.end(*lot)).count()
+            let ours = elections
+                .iter()
+                .filter(|election| table.begin(**election) == Turn::Ours);
+            ours.map(|election| table.end(*election)).count()
         });
-        assert_eq!(won, lots.len());
-        assert!(lots.iter().all(|lot| ballot.begin(*lot) == Turn::Over));
+        assert_eq!(won, elections.len());
+        assert!(
+            elections
+                .iter()
+                .all(|election| table.begin(*election) == Turn::Over)
+        );
     }
 
     #[test]
-    fn a_lot_under_way_is_theirs_until_it_is_over() {
-        let ballot = Elections::new().unwrap();
-        let lot = ballot.open().unwrap();
-        assert!(!ballot.is_known_elsewhere(lot));
-        assert_eq!(ballot.begin(lot), Turn::Ours);
-        assert!(ballot.is_known_elsewhere(lot));
-        assert_eq!(ballot.begin(lot), Turn::Theirs);
-        ballot.end(lot);
-        assert_eq!(ballot.begin(lot), Turn::Over);
+    fn election_under_way_is_theirs_until_it_is_over() {
+        let table = Elections::new().unwrap();
+        let election = table.open().unwrap();
+        assert!(!table.is_known_elsewhere(election));
+        assert_eq!(table.begin(election), Turn::Ours);
+        assert!(table.is_known_elsewhere(election));
+        assert_eq!(table.begin(election), Turn::Theirs);
+        table.end(election);
+        assert_eq!(table.begin(election), Turn::Over);
     }
 
     #[test]
-    fn lots_that_were_given_back_are_given_out_again_and_are_others() {
-        let ballot = Elections::new().unwrap();
+    fn numbers_that_were_released_are_given_out_again_for_other_elections() {
+        let table = Elections::new().unwrap();
         for _ in 0..3 * WORDS {
-            let lot = ballot.open().unwrap();
-            assert_eq!(ballot.begin(lot), Turn::Ours);
-            ballot.release(lot);
-            assert_eq!(ballot.begin(lot), Turn::Over);
+            let election = table.open().unwrap();
+            assert_eq!(table.begin(election), Turn::Ours);
+            table.release(election);
+            assert_eq!(table.begin(election), Turn::Over);
         }
-        assert_eq!(std::iter::from_fn(|| ballot.open()).count(), WORDS - 1);
+        assert_eq!(std::iter::from_fn(|| table.open()).count(), WORDS - 1);
     }
 }

@@ -1,10 +1,10 @@
-//! Who a process is, in a word that another one can judge by: whether it still lives.
+//! The identity of a process in one word, from which another process can tell whether it still lives.
 //!
-//! A process id alone is given to somebody else one day, so the word also has 16 bits of when the process began (and
-//! in which boot of the machine), and of its namespace of process ids, in which alone the id means anything. The rest
-//! is a lock's: two flags in the lower half, and the epoch.
+//! The kernel reuses process ids, so the word also has 16 bits of the time at which the process began (and of the boot of
+//! the machine), and 16 bits of its pid namespace, in which alone the id is meaningful. The remaining bits belong to the
+//! lock: two flags in the lower half, and the epoch.
 //!
-//! Nothing here waits or allocates. Without `/proc`, as after a chroot, a process is known by its id alone.
+//! Nothing here waits or allocates. Without `/proc`, as after a chroot, a process is identified by its id alone.
 
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -14,27 +14,27 @@ use crate::shm::region::boot::boot;
 use crate::sys::files::read_beginning;
 use crate::sys::lock::this_process;
 
-/// Linux gives no id that is longer.
+/// Linux gives out no longer id.
 const PID_BITS: u32 = 22;
 const PID_MASK: u64 = (1 << PID_BITS) - 1;
-/// Of the beginning, these bits are in the lower half of the word...
+/// So many bits of the beginning are in the lower half of the word...
 const LOW_START_BITS: u32 = 8;
-/// ...and these in the upper one.
+/// ...and so many in the upper one.
 const HIGH_START_BITS: u32 = 8;
 const START_BITS: u32 = LOW_START_BITS + HIGH_START_BITS;
-/// The bits of the word that are not the identity's: flags in the lower half...
+/// The bits of the word that do not belong to the identity: flags in the lower half...
 pub const FLAGS: u64 = 0b11 << (PID_BITS + LOW_START_BITS);
 /// ...and an epoch in the upper one.
 pub const EPOCH_SHIFT: u32 = 32 + HIGH_START_BITS;
 pub const EPOCH_BITS: u32 = 8;
 
-/// What a word of identity says.
+/// The identity that a word holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Identity {
     pub pid: u32,
-    /// Digest of the beginning; 0: not known.
+    /// A digest of the time at which the process began; 0: not known.
     pub start: u32,
-    /// The last bits of the namespace's inode number, which are given out in turn; 0: not known.
+    /// The last bits of the namespace's inode number, which the kernel gives out in turn; 0: not known.
     pub namespace: u16,
 }
 
@@ -57,12 +57,12 @@ impl Identity {
         }
     }
 
-    /// This process.
+    /// The identity of this process.
     pub fn own() -> Identity {
         static WORD: AtomicU64 = AtomicU64::new(0);
         static OF: AtomicU32 = AtomicU32::new(0);
         let process = this_process();
-        // Acquire: pairs with the Release below, so that the word is this process's.
+        // Acquire: pairs with the Release below, so that the word read is the one of this process.
         if OF.load(Ordering::Acquire) == process {
             return Identity::of_word(WORD.load(Ordering::Relaxed));
         }
@@ -74,7 +74,7 @@ impl Identity {
 
     #[cold]
     fn find_out() -> Identity {
-        // SAFETY: no arguments.
+        // SAFETY: getpid has no preconditions.
         let pid = unsafe { libc::getpid() } as u32;
         let start = match Stat::read(c"/proc/self/stat") {
             Some(stat) if stat.pid == pid => digest_of(stat.start),
@@ -87,7 +87,7 @@ impl Identity {
         }
     }
 
-    /// Whether the process of this identity has certainly ended. Only its own namespace can tell.
+    /// True if the process of this identity has certainly ended. Only a process of the same namespace can tell.
     pub fn has_ended(self, judge: Identity) -> bool {
         if self.namespace == 0 || self.namespace != judge.namespace || self.pid == 0 {
             return false;
@@ -95,12 +95,12 @@ impl Identity {
         if self.pid == judge.pid {
             return self.start != 0 && judge.start != 0 && self.start != judge.start;
         }
-        // SAFETY: signal 0 asks and sends nothing.
+        // SAFETY: signal 0 only asks whether the process exists.
         let there = unsafe { libc::kill(self.pid as i32, 0) } == 0;
         if !there && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH) {
             return true;
         }
-        // A process without a known beginning has no /proc, or another namespace's: it could not judge by it.
+        // A process that does not know its own beginning has no /proc, or the one of another namespace.
         if self.start == 0 || judge.start == 0 {
             return false;
         }
@@ -110,7 +110,7 @@ impl Identity {
         path[6..6 + digits.len()].copy_from_slice(digits);
         path[6 + digits.len()..][..5].copy_from_slice(b"/stat");
         let Some(stat) = CStr::from_bytes_until_nul(&path).ok().and_then(Stat::read) else {
-            return false; // hidden from us, perhaps
+            return false; // it may be hidden from this process
         };
         let start = digest_of(stat.start);
         stat.pid == self.pid && (stat.is_corpse() || start != 0 && start != self.start)
@@ -127,7 +127,7 @@ fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
     &digits[first..]
 }
 
-/// The beginning of a process, in clock ticks of this boot of this machine; 0 where the boot is not known.
+/// A digest of a process's beginning, given in clock ticks since boot; 0 if the boot is not known.
 fn digest_of(start: u64) -> u32 {
     let Some(boot) = boot() else {
         return 0;
@@ -137,18 +137,18 @@ fn digest_of(start: u64) -> u32 {
 }
 
 fn namespace() -> u16 {
-    // Where it cannot be read any more, it is what it was: a fork stays in its parent's.
+    // If it cannot be read any more, it is still what it was: a fork stays in its parent's namespace.
     static KNOWN: AtomicU32 = AtomicU32::new(0);
-    // SAFETY: all zeros is a value of it.
+    // SAFETY: `stat` has only integers, for which all zeros is a valid value.
     let mut status: libc::stat = unsafe { core::mem::zeroed() };
-    // SAFETY: a path and a place for the answer.
+    // SAFETY: the path is a C string, and `status` a place for the answer.
     if unsafe { libc::stat(c"/proc/self/ns/pid".as_ptr(), &mut status) } == 0 {
         KNOWN.store((status.st_ino as u32 & 0xffff).max(1), Ordering::Relaxed);
     }
     KNOWN.load(Ordering::Relaxed) as u16
 }
 
-/// What `/proc/PID/stat` says.
+/// The fields of `/proc/PID/stat` that are used here.
 struct Stat {
     pid: u32,
     state: u8,
@@ -164,7 +164,7 @@ impl Stat {
     }
 
     fn parse(text: &[u8]) -> Option<Stat> {
-        // The name, in parentheses, may have anything in it, also parentheses.
+        // The name, in parentheses, may contain any byte, also parentheses.
         let before = text.iter().position(|&byte| byte == b' ')?;
         let after = text.iter().rposition(|&byte| byte == b')')?;
         let number = |bytes: &[u8]| core::str::from_utf8(bytes).ok()?.trim().parse::<u64>().ok();
@@ -177,7 +177,7 @@ impl Stat {
         })
     }
 
-    /// Whether all that is left of it is what its parent has not asked for. The first thread of a program may have ended
+    /// True if the process has ended and its parent has not waited for it. The first thread of a program may have ended
     /// before the others.
     fn is_corpse(&self) -> bool {
         matches!(self.state, b'Z' | b'X') && self.threads <= 1

@@ -1,40 +1,40 @@
 //! A lock in shared memory that no process can keep for ever.
 //!
-//! It is one word, taken and let go by one atomic step, and waited for with a futex on its lower half. A pthread mutex
-//! would not do: a robust one keeps pointers in the shared memory, which whoever writes there could turn against us.
+//! The lock is one word, taken and released by one atomic step, and waited for with a futex on its lower half. A robust
+//! pthread mutex would not do: it keeps pointers in the shared memory, which an attacker who writes there could forge.
 //!
-//! Nobody waits longer than [`LIMIT`]. After a first part of it the waiter looks whether the holder still lives. If
-//! not, it takes the lock over, and has to mend what the lock protects. If the holder lives and the time is over, the
-//! waiter flags it as suspect and gives up; while the flag is there others give up at once, unless the holder has died
-//! meanwhile. The holder takes the flag away by letting go.
+//! No process waits longer than [`LIMIT`]. After a first part of that time a waiter checks whether the holder still lives.
+//! If not, it takes the lock over and has to repair what the lock protects. If the holder lives and the time is over, the
+//! waiter flags it as suspect and gives up. While the flag is set other waiters give up at once, unless the holder has died
+//! meanwhile. Releasing the lock clears the flag.
 //!
-//! A holder cannot always be judged: it may be in another namespace of process ids, or may have replaced its program
-//! (exec) while another of its threads held the lock. So one that has been suspect for [`FENCED_AFTER`] loses the lock
-//! even though it seems to live. It notices when it lets go, by the epoch, and does not believe what it did; whoever has
-//! the lock next is told to mend, as after a death. So is the next one after a holder that unwound: only
-//! [`Held::release`] says that what the lock protects is whole.
+//! A waiter cannot always judge a holder: it may be in another pid namespace, or may have replaced its program (exec)
+//! while another of its threads held the lock. So a holder that has been suspect for [`FENCED_AFTER`] loses the lock even
+//! though it seems to live. It notices by the epoch when it releases the lock, and then discards its result; the next
+//! holder is told to repair, as after a death. The same happens after a holder that unwound: only [`Held::release`]
+//! states that what the lock protects is whole.
 //!
 //! # The protocol
 //!
-//! `word` is the holder's [`Identity`] (no process id: free), two flags, and the epoch: how often the lock was taken from
-//! a holder. The epoch is part of the word also while the lock is free. So whatever step a holder that lost the lock
-//! takes, it compares the word with one of an earlier epoch, and fails: also where the lock is now held by another
-//! thread of its own process, whose identity is the same.
+//! `word` is the holder's [`Identity`] (no process id: free), two flags, and the epoch, which counts how often the lock was
+//! taken from a holder. A free lock keeps its epoch. So every step of a holder that lost the lock compares the word with
+//! one of an earlier epoch and fails, even where another thread of its own process, with the same identity, now holds the
+//! lock.
 //!
-//! | step | who | `word` | order | pairs with |
+//! | step | by | `word` | order | pairs with |
 //! |---|---|---|---|---|
-//! | take | anyone | free, e → own, e | Acquire | let go: what was changed under the lock is seen |
-//! | flag a waiter | a waiter | w → w + WAITERS | Relaxed | nothing: the one who lets go reads the flag in the same step |
-//! | flag a suspect | a waiter, after [`LIMIT`] | w → w + SUSPECT | Release | the look of who gives up: `since` is seen with the flag |
-//! | take over | a waiter, of one that is dead or fenced | w, e → own + WAITERS, e + 1 | Acquire | let go |
-//! | let go | the holder | own, e, any flags → free, e | Release | take, take over |
+//! | take | any process | free, e → own, e | Acquire | release: changes made under the lock are seen |
+//! | flag a waiter | a waiter | w → w + WAITERS | Relaxed | nothing: release reads the flag in the same step |
+//! | flag a suspect | a waiter, after [`LIMIT`] | w → w + SUSPECT | Release | the load of a waiter that gives up: `since` is seen with the flag |
+//! | take over | a waiter, from a dead or fenced holder | w, e → own + WAITERS, e + 1 | Acquire | release |
+//! | release | the holder | own, e, any flags → free, e | Release | take, take over |
 //!
-//! `since`, the time of the latest suspicion, is raised before the flag is set, and never lowered: a waiter that is kept
-//! from running between its look at the clock and its store cannot make another one's suspicion older. It may make one
+//! `since`, the time of the latest suspicion, is raised before the flag is set, and never lowered. So a waiter that is
+//! suspended between reading the clock and its store cannot make the suspicion of another holder older. It may make one
 //! younger, which postpones the fencing.
 //!
-//! `disturbed` is set (Release) by a holder that finds its epoch to be over, as what it did since was done without the
-//! lock, and by one that unwinds, before it lets go. Whoever takes the lock next clears it (Acquire), and mends.
+//! `disturbed` is set (Release) by a holder that finds its epoch over, because its last changes were made without the
+//! lock, and by a holder that unwinds, before it releases. The next holder clears it (Acquire) and repairs.
 
 use core::hint;
 use core::ptr;
@@ -45,24 +45,24 @@ use core::time::Duration;
 use crate::shm::process::identity::{EPOCH_BITS, EPOCH_SHIFT, FLAGS, Identity};
 use crate::shm::region::memory::Memory;
 
-/// How long a lock is waited for.
+/// The longest wait for a lock.
 const LIMIT: Duration = Duration::from_millis(5);
-/// After so long the waiter looks whether the holder lives: longer than any call holds a lock.
+/// After so long a waiter checks whether the holder lives: longer than any call holds a lock.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 /// How long a suspect may hold a lock.
 pub const FENCED_AFTER: Duration = Duration::from_secs(30);
-/// Looks at the word before sleeping. A call holds a lock for less than a microsecond.
+/// How often a waiter reads the word before it sleeps. A call holds a lock for less than a microsecond.
 const SPINS: u32 = 64;
 
-/// Somebody sleeps, and has to be woken.
+/// A waiter sleeps and has to be woken.
 const WAITERS: u64 = 1 << 31;
-/// The holder has kept somebody waiting for too long.
+/// The holder has kept a waiter for too long.
 const SUSPECT: u64 = 1 << 30;
 const _: () = assert!(FLAGS == WAITERS | SUSPECT);
 
 const EPOCH: u64 = ((1 << EPOCH_BITS) - 1) << EPOCH_SHIFT;
 
-/// Whether a word is of nobody.
+/// True if no process holds the lock.
 fn is_free(word: u64) -> bool {
     word & !EPOCH == 0
 }
@@ -77,25 +77,25 @@ pub struct Lock<'a> {
     word: &'a AtomicU64,
     /// When a holder last became suspect, in nanoseconds of the monotonic clock.
     since: &'a AtomicU64,
-    /// Whether what the lock protects was left half changed, or changed without the lock.
+    /// Not 0 if what the lock protects was left half changed, or was changed without the lock.
     disturbed: &'a AtomicU32,
 }
 
-/// The lock, held. Dropped without [`release`](Held::release), as by a panic, it leaves the next holder to mend.
+/// The lock, held. If it is dropped without [`release`](Held::release), as by a panic, the next holder has to repair.
 #[must_use]
 pub struct Held<'a> {
     lock: Lock<'a>,
-    /// As it was taken.
+    /// The word as it was when the lock was taken.
     word: u64,
 }
 
-/// What became of waiting.
+/// The result of waiting.
 pub enum Wait<'a> {
-    /// The lock is had.
+    /// The lock is held.
     Had(Held<'a>),
-    /// It is had, and was taken from one who may have been in the middle of a change, or went on with it.
+    /// The lock is held, and was taken from a holder that may have been in the middle of a change, or went on with it.
     TakenOver(Held<'a>),
-    /// It is not had.
+    /// The lock is not held.
     InVain,
 }
 
@@ -123,14 +123,14 @@ impl<'a> Lock<'a> {
                 return None;
             }
             let word = own | seen & EPOCH;
-            // Acquire: pairs with the Release of who let go, whose changes are then seen.
+            // Acquire: pairs with the Release of the last holder, whose changes are then seen.
             match self.word.compare_exchange(seen, word, Acquire, Relaxed) {
                 Ok(_) => break word,
                 Err(other) => seen = other,
             }
         };
         let held = Held { lock: self, word };
-        // Acquire: what was changed without the lock is seen by who mends it.
+        // Acquire: the process that repairs sees what was changed without the lock.
         let disturbed = self.disturbed.load(Relaxed) != 0 && self.disturbed.swap(0, Acquire) != 0;
         Some(match disturbed {
             true => Wait::TakenOver(held),
@@ -158,11 +158,11 @@ impl<'a> Lock<'a> {
         let begun = now();
         let mut looked = false;
         loop {
-            // Acquire: pairs with the Release in `suspect`, so that with the flag its time is seen.
+            // Acquire: pairs with the Release in `suspect`, so that the time is seen with the flag.
             let seen = self.word.load(Acquire);
             let waited = now().saturating_sub(begun);
             if is_free(seen) {
-                // Others may sleep, too: whoever has slept wakes the next one.
+                // Others may sleep, too: a waiter that has slept wakes the next one.
                 match self.try_take(own.word() | WAITERS) {
                     Some(had) => return had,
                     None if waited >= LIMIT => return Wait::InVain,
@@ -187,7 +187,7 @@ impl<'a> Lock<'a> {
                 self.suspect(seen, now());
                 return Wait::InVain;
             }
-            // Relaxed: whoever lets go reads the flag by the same step that frees the word.
+            // Relaxed: the holder reads the flag by the same step that frees the word.
             let flagged = self
                 .word
                 .compare_exchange(seen, seen | WAITERS, Relaxed, Relaxed);
@@ -202,9 +202,9 @@ impl<'a> Lock<'a> {
         }
     }
 
-    /// Flags the holder as suspect from this moment on, if the word is still as it was seen.
+    /// Flags the holder as suspect from `moment` on, if the word is still as it was seen.
     fn suspect(self, seen: u64, moment: Duration) {
-        // Before the flag, so that nobody finds the flag and an older time; and never lowered.
+        // Before the flag, so that no process finds the flag with an older time; and never lowered.
         self.since.fetch_max(moment.as_nanos() as u64, Relaxed);
         // Release: publishes the time.
         let _ = self
@@ -212,11 +212,11 @@ impl<'a> Lock<'a> {
             .compare_exchange(seen, seen | SUSPECT, Release, Relaxed);
     }
 
-    /// Whether the holder, seen as suspect, has been so for too long.
+    /// True if the holder has been suspect for too long.
     fn is_fenced(self) -> bool {
         let (since, now) = (self.since.load(Relaxed), now().as_nanos() as u64);
         if since > now {
-            // Of no clock that we know: the time begins anew.
+            // A time in the future is of another clock: the wait begins anew.
             let _ = self.since.compare_exchange(since, now, Relaxed, Relaxed);
             return false;
         }
@@ -225,15 +225,15 @@ impl<'a> Lock<'a> {
 
     fn take_over(self, seen: u64, own: u64) -> Option<Held<'a>> {
         let word = own | WAITERS | next_epoch(seen);
-        // Acquire: of a holder that let go and of no other, what it changed is sure to be seen. Whoever mends believes
-        // nothing but what agrees with its checksum.
+        // Acquire: only the changes of a holder that released are sure to be seen. A repair believes nothing but what
+        // agrees with its checksum.
         self.word
             .compare_exchange(seen, word, Acquire, Relaxed)
             .ok()?;
         Some(Held { lock: self, word })
     }
 
-    /// For tests: puts somebody else there as the holder.
+    /// For tests: makes another process the holder.
     #[cfg(test)]
     pub fn pretend(self, holder: Identity) {
         self.word.store(holder.word(), Release);
@@ -241,14 +241,14 @@ impl<'a> Lock<'a> {
 }
 
 impl Held<'_> {
-    /// Lets go, and says that what the lock protects is whole; whether the lock had been held all the time.
+    /// Releases the lock and states that what it protects is whole. Returns whether the lock was held all the time.
     pub fn release(self) -> bool {
         let kept = self.unlock();
         core::mem::forget(self);
         kept
     }
 
-    /// Whether the lock is held still.
+    /// True if the lock is still held.
     pub fn is_kept(&self) -> bool {
         self.is_kept_as(self.lock.word.load(Relaxed))
     }
@@ -287,7 +287,7 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Whether a suspect may be looked after: once in a millisecond in each process, because it takes system calls.
+/// True once in a millisecond in each process: to check a suspect takes system calls.
 fn is_time_to_look() -> bool {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let present = now().as_millis() as u64;
@@ -300,25 +300,26 @@ pub fn now() -> Duration {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: a place for the answer.
+    // SAFETY: `time` is a place for the answer.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// The half of the word that has the flags.
+/// The half of the word that contains the flags.
 fn lower_half(word: &AtomicU64) -> *mut u32 {
     let half = if cfg!(target_endian = "big") { 1 } else { 0 };
-    // SAFETY: a word has two halves.
+    // SAFETY: a word of 64 bits has two halves of 32, so the result points into it.
     unsafe { word.as_ptr().cast::<u32>().add(half) }
 }
 
-/// Sleeps while the word's lower half is `seen`, until somebody wakes one, for so long at most.
+/// Sleeps while the word's lower half is `seen`, until another process wakes this one or `most` has passed.
 fn sleep(word: &AtomicU64, seen: u32, most: Duration) {
     let time = libc::timespec {
         tv_sec: 0,
         tv_nsec: most.subsec_nanos() as libc::c_long,
     };
-    // SAFETY: an address in mapped memory and a time. Not FUTEX_PRIVATE: the word is shared by processes.
+    // SAFETY: the address lies in memory that stays mapped while `word` is borrowed, and `time` lives until the call
+    // returns. Not FUTEX_PRIVATE: processes share the word.
     unsafe {
         libc::syscall(
             libc::SYS_futex,
@@ -332,7 +333,7 @@ fn sleep(word: &AtomicU64, seen: u32, most: Duration) {
 
 fn wake_one(word: &AtomicU64) {
     let nothing = ptr::null::<libc::timespec>();
-    // SAFETY: an address in mapped memory.
+    // SAFETY: the address lies in memory that stays mapped while `word` is borrowed.
     unsafe {
         libc::syscall(
             libc::SYS_futex,
@@ -355,7 +356,7 @@ mod tests {
         }
     }
 
-    fn had_to_mend(lock: Lock<'_>) -> Held<'_> {
+    fn had_to_repair(lock: Lock<'_>) -> Held<'_> {
         match lock.lock() {
             Wait::TakenOver(held) => held,
             _ => panic!("the lock is free and disturbed"),
@@ -381,9 +382,9 @@ mod tests {
         assert!(!fenced.release(), "it believes to have kept the lock");
         assert_eq!(lock.word.load(Relaxed), word, "the taker's lock is free");
         assert!(taker.release());
-        // It is free, in its epoch, and what the fenced one did has to be mended.
+        // It is free, in its epoch, and what the fenced holder did has to be repaired.
         assert!(is_free(lock.word.load(Relaxed)));
-        assert!(had_to_mend(lock).release());
+        assert!(had_to_repair(lock).release());
         assert!(had(lock).release());
     }
 
@@ -425,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn holder_that_panics_leaves_the_next_one_to_mend() {
+    fn holder_that_panics_leaves_the_next_one_to_repair() {
         let memory = memory();
         let lock = Lock::at(&memory, 0);
         let panicked = std::panic::catch_unwind(|| {
@@ -433,7 +434,7 @@ mod tests {
             std::panic::resume_unwind(Box::new(()));
         });
         assert!(panicked.is_err());
-        assert!(had_to_mend(lock).release());
+        assert!(had_to_repair(lock).release());
         assert!(had(lock).release());
     }
 }

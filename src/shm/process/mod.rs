@@ -1,5 +1,7 @@
-//! The processes that use a region: how they are known, how they wait for each other, and which of them acts.
+//! The processes that use a region: their identity, the lock at which they wait for each other, and elections.
+
+pub mod identity;
+
+pub mod lock;
 
 pub mod election;
-pub mod identity;
-pub mod lock;

@@ -1,17 +1,17 @@
 //! A region in a file, for processes that have no common parent.
 //!
-//! The file is ours alone: a regular one with one name, of our own user, that nobody else may read. It is checked, and
-//! made where there is none, under a `flock` that nobody needs later. All its blocks are had at once: a page that the
-//! file system had no room for would otherwise end the process that touches it.
+//! The file must be a regular one with one name, belong to the process's user, and be inaccessible to others. It is
+//! checked, and made if it is missing, under a `flock` that is released afterwards. All its blocks are allocated at once:
+//! otherwise a page for which the file system has no room would end the process that touches it.
 //!
-//! So would a file that is truncated while it is mapped. The descriptor is kept, and the size looked at before each
-//! use, which leaves the moment in between. Servers that close all descriptors lose that check and nothing else. The
-//! moment cannot be closed: only a memfd can be sealed against being truncated, and it has no name by which unrelated
-//! processes find it; a lease (F_SETLEASE) is had by one process alone; a handler for SIGBUS is the program's to set.
-//! Who may write the file is its user, though, who may stop the process as well.
+//! A file that is truncated while it is mapped would end the process as well. So the descriptor is kept and the size
+//! checked before each use, which leaves the moment in between. In a server that closes all descriptors only that check is
+//! lost. The moment cannot be closed: only a memfd can be sealed against truncation, and it has no name by which unrelated
+//! processes could find it; only one process can have a lease (F_SETLEASE); the handler for SIGBUS belongs to the program.
+//! But only the file's user can truncate it, and that user can stop the process as well.
 //!
-//! What a disk has kept over a loss of power may be older than what was there: a session that was used up would be there
-//! again. So a region begins anew with each boot, unless its file system has none that is older.
+//! After a loss of power a disk may hold an older state, in which a consumed session exists again. So a region on a disk
+//! begins anew with each boot.
 
 use core::ffi::CStr;
 use core::fmt;
@@ -31,14 +31,14 @@ use crate::shm::region::layout::{LEAST_BYTES, Layout, MAGIC, PAGE, PARTITIONS, V
 use crate::shm::region::memory::{Memory, NOWHERE};
 use crate::sys::files::{check_file_limit, uninterrupted};
 
-/// How often, and how far apart, the file's lock is tried: 2 s in all, as whoever makes the file has to have all its
-/// blocks. It is the time of starting, and of no handshake.
+/// How often, and how far apart, the file's lock is tried: 2 s in all, as the process that makes the file has to allocate
+/// all its blocks. This happens at startup, not during a handshake.
 const TRIES: u32 = 1000;
 const PAUSE: Duration = Duration::from_millis(2);
-/// Bytes of a file whose blocks are asked for at once: so few that a timer whose signal comes again and again, and begins
-/// the call anew, leaves time for them.
+/// Bytes of a file that are allocated by one call: so few that the call ends between two signals of a profiler's timer,
+/// each of which makes it begin anew.
 const STEP: usize = 256 << 10;
-/// From here on descriptors are looked for: servers expect some of the low ones for themselves.
+/// The lowest descriptor that is used: some servers expect low ones to be free.
 const LEAST_DESCRIPTOR: RawFd = 100;
 
 /// Why a named region is not used: one line.
@@ -58,13 +58,13 @@ pub struct Watch {
     file: RawFd,
     device: libc::dev_t,
     inode: libc::ino_t,
-    /// Found to be shorter once: off for good, in this process.
+    /// Set when the file was found truncated; it stays set in this process.
     off: AtomicBool,
     times_off: AtomicU64,
 }
 
 impl Watch {
-    /// Whether the file is still as long as what is mapped of it; yes, where its descriptor is not ours any more.
+    /// True if the file is still as long as the mapping, or if its descriptor is no longer ours.
     pub fn is_whole(&self, size: usize) -> bool {
         if self.off.load(Relaxed) {
             return false;
@@ -78,13 +78,13 @@ impl Watch {
         }
     }
 
-    /// The file's status, unless the descriptor was closed, and perhaps given to another file, by the program.
+    /// The file's status, unless the program has closed the descriptor and perhaps reused its number.
     fn status(&self) -> Option<libc::stat> {
         let status = status(self.file).ok()?;
         (status.st_dev == self.device && status.st_ino == self.inode).then_some(status)
     }
 
-    /// Counts a call that did nothing; not in the region, which may be what is gone.
+    /// Counts a call that did nothing. The count is not in the region, whose memory may be gone.
     pub fn count_off(&self) {
         self.times_off.fetch_add(1, Relaxed);
     }
@@ -97,7 +97,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         if self.status().is_some() {
-            // SAFETY: still our descriptor.
+            // SAFETY: `status` has found that the descriptor is still the one that `open` made.
             unsafe { libc::close(self.file) };
         }
     }
@@ -128,7 +128,7 @@ fn open_checked(path: &Path, bytes: usize) -> Result<(Memory, Layout, Watch), St
         _ => attach(file.as_raw_fd(), size, wanted, boot)?,
     };
     drop(locked);
-    // SAFETY: a descriptor of ours.
+    // SAFETY: `file` is open; the call only makes another descriptor.
     let kept = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, LEAST_DESCRIPTOR) };
     let watch = Watch {
         file: kept,
@@ -141,40 +141,40 @@ fn open_checked(path: &Path, bytes: usize) -> Result<(Memory, Layout, Watch), St
 }
 
 fn open_file(name: &CStr) -> io::Result<OwnedFd> {
-    // Not to wait for the other end of a FIFO.
+    // O_NONBLOCK: the file may be a FIFO without another end.
     let flags = libc::O_RDWR
         | libc::O_CREAT
         | libc::O_NOFOLLOW
         | libc::O_CLOEXEC
         | libc::O_NONBLOCK
         | libc::O_NOCTTY;
-    // SAFETY: a path, flags and a mode.
+    // SAFETY: `name` is a C string, and O_CREAT has its mode.
     let open = || unsafe { libc::open(name.as_ptr(), flags, 0o600) } as isize;
     let file = uninterrupted(open);
     if file < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: just opened, and nobody else's.
+    // SAFETY: `file` was opened above and has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(file as RawFd) })
 }
 
 fn status(file: RawFd) -> io::Result<libc::stat> {
-    // SAFETY: all zeros is a value of it.
+    // SAFETY: `stat` has only integers, for which all zeros is a valid value.
     let mut status: libc::stat = unsafe { core::mem::zeroed() };
-    // SAFETY: a place for the answer; a descriptor that is none is an error.
+    // SAFETY: `status` is a place for the answer; a number that is no descriptor is an error.
     match unsafe { libc::fstat(file, &mut status) } {
         0 => Ok(status),
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-/// The rules for the file.
+/// Checks that the file is a regular one with one name that only this user can access.
 fn check(file: RawFd) -> Result<libc::stat, String> {
     let status = status(file).map_err(|error| error.to_string())?;
     if status.st_mode & libc::S_IFMT != libc::S_IFREG {
         return Err("is not a regular file".to_owned());
     }
-    // SAFETY: no arguments.
+    // SAFETY: geteuid has no preconditions.
     if status.st_uid != unsafe { libc::geteuid() } {
         return Err(format!("belongs to user {}", status.st_uid));
     }
@@ -190,18 +190,19 @@ fn check(file: RawFd) -> Result<libc::stat, String> {
     Ok(status)
 }
 
-/// Whether the file lies in memory, so that nothing in it is of an earlier boot.
+/// True if the file lies in memory, so that it cannot be of an earlier boot.
 fn is_volatile(file: RawFd) -> bool {
-    // SAFETY: all zeros is a value of it.
+    // SAFETY: `statfs` has only integers, for which all zeros is a valid value.
     let mut about: libc::statfs = unsafe { core::mem::zeroed() };
-    // SAFETY: a place for the answer, and a descriptor of ours.
+    // SAFETY: `file` is open, and `about` a place for the answer.
     let asked = uninterrupted(|| unsafe { libc::fstatfs(file, &mut about) } as isize);
     /// RAMFS_MAGIC
     const RAMFS: i64 = 0x8584_58f6;
     asked == 0 && [libc::TMPFS_MAGIC, RAMFS].contains(&about.f_type)
 }
 
-/// Has all blocks of so many bytes, by `ask` for those from one byte on; or the number of an error.
+/// Allocates all blocks of a file of `size` bytes, in steps for which `ask` is given the first byte and the length; fails
+/// with an error number.
 fn allocate(size: usize, mut ask: impl FnMut(usize, usize) -> i32) -> Result<(), i32> {
     (0..size).step_by(STEP).try_for_each(|at| {
         let mut tries = (0..TRIES).map(|_| ask(at, STEP.min(size - at)));
@@ -212,17 +213,17 @@ fn allocate(size: usize, mut ask: impl FnMut(usize, usize) -> i32) -> Result<(),
     })
 }
 
-/// Makes a file that is all zeros, but for a header that was begun, a region.
+/// Makes a region in a file that has only zeros, apart from a header that may have been begun.
 fn make(file: RawFd, layout: Layout) -> Result<(Memory, Layout), String> {
     check_file_limit(layout.size)
         .map_err(|_| format!("this process may not write {} bytes", layout.size))?;
     let ask = |at, len| {
-        // SAFETY: a descriptor of ours.
+        // SAFETY: `file` is open.
         unsafe { libc::posix_fallocate(file, at as libc::off_t, len as libc::off_t) }
     };
     if let Err(error) = allocate(layout.size, ask) {
-        // Nothing, rather than a part: another attempt then begins anew.
-        // SAFETY: a descriptor of ours.
+        // An empty file rather than a partial one: the next attempt then begins anew.
+        // SAFETY: `file` is open, and nothing of it is mapped yet.
         uninterrupted(|| unsafe { libc::ftruncate(file, 0) } as isize);
         return Err(format!(
             "no room for {} bytes: {}",
@@ -237,7 +238,7 @@ fn make(file: RawFd, layout: Layout) -> Result<(Memory, Layout), String> {
     }
 }
 
-/// Uses the region in a file, where it is of this boot, if there is one to be told; or makes one there.
+/// Uses the region in a file if it is of this `boot`, where that matters, or makes a new one there.
 fn attach(
     file: RawFd,
     size: u64,
@@ -251,7 +252,7 @@ fn attach(
     let word = |at: usize| head.u64(at).load(Relaxed);
     let magic = word(header::MAGIC);
     if !is_ready(&head) && is_unused(&head, magic) {
-        // Whoever made it was killed before it was there.
+        // The process that made the file was killed before it had finished.
         return make(file, wanted);
     }
     if magic != MAGIC {
@@ -274,7 +275,7 @@ fn attach(
             if boot.is_none_or(|boot| boot == word(header::BOOT)) {
                 return Ok((memory, layout));
             }
-            // The header last: whoever is killed before leaves a region of another boot, or one that was just begun.
+            // The header last: a process that is killed before leaves a region of another boot, or an unfinished one.
             memory.wipe(PAGE, layout.size);
             memory.wipe(NOWHERE, PAGE);
             make(file, wanted)
@@ -284,7 +285,7 @@ fn attach(
     }
 }
 
-/// Whether nothing was written yet, or only the header.
+/// True if nothing but a header was written yet.
 fn is_unused(head: &Memory, magic: u64) -> bool {
     let first = match magic {
         0 => 0,
@@ -300,25 +301,25 @@ fn map(file: RawFd, size: usize) -> Result<Memory, String> {
     Memory::of_file(file, size).map_err(|error| format!("cannot be mapped: {error}"))
 }
 
-/// The file's lock, let go when dropped.
+/// The file's lock, released on drop.
 struct FileLock(RawFd);
 
 impl FileLock {
     fn of(file: RawFd) -> Result<FileLock, String> {
         for _ in 0..TRIES {
-            // SAFETY: a descriptor of ours.
+            // SAFETY: `file` is open.
             if unsafe { libc::flock(file, libc::LOCK_EX | libc::LOCK_NB) } == 0 {
                 return Ok(FileLock(file));
             }
             thread::sleep(PAUSE);
         }
-        Err("somebody keeps it locked".to_owned())
+        Err("another process keeps it locked".to_owned())
     }
 }
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // SAFETY: a descriptor of ours.
+        // SAFETY: the descriptor outlives the lock in `open_checked`.
         unsafe { libc::flock(self.0, libc::LOCK_UN) };
     }
 }
@@ -330,14 +331,14 @@ mod tests {
     const SIZE: usize = 256 << 10;
 
     fn file(name: &CStr) -> OwnedFd {
-        // SAFETY: a name and no flags.
+        // SAFETY: `name` is a C string.
         let file = unsafe { libc::memfd_create(name.as_ptr(), 0) };
         assert!(file >= 0);
-        // SAFETY: just opened, and nobody else's.
+        // SAFETY: `file` was opened above and has no other owner.
         unsafe { OwnedFd::from_raw_fd(file) }
     }
 
-    /// After a loss of power the disk may have what was used up long since.
+    /// After a loss of power the disk may hold sessions that were consumed long before.
     #[test]
     fn region_of_another_boot_begins_anew_and_one_of_this_boot_goes_on() {
         let file = file(c"boot");
@@ -370,7 +371,7 @@ mod tests {
         assert!(is_ready(&memory) && memory.u64(header::BOOT).load(Relaxed) == ours);
     }
 
-    /// As of a profiler's timer; kernels differ in when a signal makes the call begin anew.
+    /// Signals as of a profiler's timer; kernels differ in when a signal makes the call begin anew.
     #[test]
     fn signals_do_not_pass_for_a_lack_of_room() {
         let (mut calls, mut had) = (0, 0);

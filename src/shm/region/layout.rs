@@ -1,14 +1,14 @@
-//! Where everything is. It follows from the size alone: no place is ever read from the memory itself.
+//! The layout of a region. It follows from the size alone: no address is ever read from the memory itself.
 //!
 //! ```text
 //! 0        header: what region this is, the random numbers of its digests, flags
-//! 4096     the page of keys: a lock, and two copies
+//! 4096     the key page: a lock, and two copies
 //! 12288    partitions: 64 bytes each
 //! ...      shards, each: head (lock, sums, lists of free blocks), queues (64 bytes a partition), buckets (6 bytes each),
 //!          heap
 //! ```
 
-/// Changes with every change of what is where, or of what it means.
+/// Changes with every change of the layout or of its meaning.
 pub const VERSION: u32 = 2;
 pub const MAGIC: u64 = u64::from_be_bytes(*b"sslcache");
 
@@ -19,21 +19,21 @@ pub mod header {
     /// 1: everything before has been written.
     pub const READY: usize = 20;
     pub const SIZE: usize = 24;
-    /// The next fresh partition.
+    /// The number of the next fresh partition.
     pub const NEXT_ID: usize = 32;
-    /// What the fresh partitions of this region have in common.
+    /// A random number that is part of the id of each fresh partition of this region.
     pub const SALT: usize = 40;
-    /// A process died while it held a slot, perhaps: they must be counted anew.
+    /// Not 0 if a process may have died while it held a slot: the slots must be recounted.
     pub const RECOUNT: usize = 52;
-    /// The tenth of a second in which somebody last tried to.
+    /// The tenth of a second in which a process last tried to recount.
     pub const RECOUNT_TRIED: usize = 56;
-    /// The latest second that anybody has told.
+    /// The latest second that a caller has told.
     pub const LATEST: usize = 64;
     pub const UNDECODABLE: usize = 72;
     pub const TIME_OUTS: usize = 80;
     /// The boot of the machine in which the region was made; 0: not known.
     pub const BOOT: usize = 120;
-    /// The lock of the partitions.
+    /// The lock of the table of partitions.
     pub const PARTITIONS_LOCK: usize = 128;
     pub const DIGEST_KEYS: usize = 256;
 }
@@ -43,7 +43,7 @@ pub const PARTITIONS: usize = 12288;
 pub const PARTITION_BYTES: usize = 64;
 pub const MOST_PARTITIONS: usize = 1024;
 
-/// Smaller is of no use, larger does not fit the numbers in a shard.
+/// A smaller region is of no use, and a larger one does not fit the numbers in a shard.
 pub const LEAST_BYTES: usize = 64 << 10;
 pub const MOST_BYTES: usize = 4 << 30;
 const BYTES_A_PARTITION: usize = 64 << 10;
@@ -70,7 +70,7 @@ pub mod shard {
     pub const DEFERRED: usize = 88;
     pub const CARRIED_OUT: usize = 92;
     pub const COUNTERS: usize = 128;
-    /// A bit for each class of free blocks that is not empty.
+    /// A bit for each class of free blocks, set if there is one.
     pub const FREE_BITS: usize = 256;
     pub const FREE: usize = 320;
     /// The removals that are deferred.
@@ -81,12 +81,12 @@ pub mod shard {
 pub const MOST_REMOVALS: usize = 64;
 pub const QUEUES_BYTES: usize = 64;
 
-/// A bucket for so many bytes of heap: a record of a short session.
+/// There is a bucket for so many bytes of heap, which is a record of a short session.
 const BYTES_A_BUCKET: usize = 160;
 const BUCKET_BYTES: usize = 4;
 const LEFT_BYTES: usize = 2;
 
-/// What follows from the size.
+/// The places and numbers that follow from the size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     pub size: usize,
@@ -104,7 +104,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout of a region of so many bytes, in whole pages; None if there are too few or too many.
+    /// The layout of a region of so many bytes, rounded down to whole pages; `None` if they are too few or too many.
     pub fn new(bytes: usize) -> Option<Layout> {
         if !(LEAST_BYTES..=MOST_BYTES).contains(&bytes) {
             return None;
@@ -133,7 +133,7 @@ impl Layout {
         })
     }
 
-    /// Where a shard begins.
+    /// The place at which a shard begins.
     pub fn shard(&self, number: usize) -> usize {
         self.first_shard + (number & (self.shards - 1)) * self.shard_bytes
     }

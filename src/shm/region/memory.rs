@@ -1,8 +1,8 @@
-//! The mapped bytes, seen through atomics only.
+//! The mapped bytes of a region, accessed through atomics only.
 //!
-//! Another process may write any of these bytes at any moment, and a hostile one may write anything. So no Rust
-//! reference to them exists but to atomics, and every place is checked against the length: an access that would lie
-//! outside meets a word set aside for that, which means nothing.
+//! Another process may write any of these bytes at any moment, and a hostile one may write anything. So the only Rust
+//! references to them are references to atomics, and every place is checked against the length: an access outside the
+//! mapping goes to a word that is set aside for this and has no meaning.
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -20,42 +20,45 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Fresh memory, all zeros, that children inherit; pages are had as they are first used.
+    /// Maps zeroed memory that children inherit; pages are allocated when they are first used.
     pub fn anonymous(len: usize) -> io::Result<Memory> {
-        Memory::undumped(Mapping::shared(len)?, len)
+        Memory::no_dump(Mapping::shared(len)?, len)
     }
 
-    /// The first `len` bytes of a file that is at least so long.
+    /// Maps the first `len` bytes of a file, which must be at least so long.
     pub fn of_file(file: RawFd, len: usize) -> io::Result<Memory> {
-        Memory::undumped(Mapping::of_file(file, len)?, len)
+        Memory::no_dump(Mapping::of_file(file, len)?, len)
     }
 
-    fn undumped(mapping: Mapping, len: usize) -> io::Result<Memory> {
+    fn no_dump(mapping: Mapping, len: usize) -> io::Result<Memory> {
         mapping.advise(libc::MADV_DONTDUMP)?;
         Ok(Memory { mapping, len })
     }
 
-    /// Where `size` aligned bytes at `at` are.
+    /// The address of `size` aligned bytes at `at`.
     fn place(&self, at: usize, size: usize) -> NonNull<u8> {
         let inside = at.is_multiple_of(size) && at <= self.len - size;
         debug_assert!(inside, "{size} bytes at {at} of {}", self.len);
         let at = if inside { at } else { NOWHERE };
-        // SAFETY: inside the mapping.
+        // SAFETY: `at + size` is at most `len`, the length of the mapping; the word at `NOWHERE` lies in every region.
         unsafe { self.mapping.base().add(at) }
     }
 
     pub fn u16(&self, at: usize) -> &AtomicU16 {
-        // SAFETY: `place` is aligned and inside, the mapping lives as long as `self`, and everyone uses atomics.
+        // SAFETY: `place` returns an aligned address inside the mapping, which lives as long as `self`; every process
+        // accesses these bytes through atomics only.
         unsafe { self.place(at, 2).cast().as_ref() }
     }
 
     pub fn u32(&self, at: usize) -> &AtomicU32 {
-        // SAFETY: as in `u16`.
+        // SAFETY: `place` returns an aligned address inside the mapping, which lives as long as `self`; every process
+        // accesses these bytes through atomics only.
         unsafe { self.place(at, 4).cast().as_ref() }
     }
 
     pub fn u64(&self, at: usize) -> &AtomicU64 {
-        // SAFETY: as in `u16`.
+        // SAFETY: `place` returns an aligned address inside the mapping, which lives as long as `self`; every process
+        // accesses these bytes through atomics only.
         unsafe { self.place(at, 8).cast().as_ref() }
     }
 
@@ -74,7 +77,8 @@ impl Memory {
         }
     }
 
-    /// Overwrites whole words with zeros. These are atomic stores to memory that others see: no compiler drops them.
+    /// Overwrites whole words with zeros. The compiler does not drop these stores, as they are atomic and go to memory that
+    /// other processes see.
     pub fn wipe(&self, from: usize, to: usize) {
         for at in (from..to).step_by(8) {
             self.u64(at).store(0, Relaxed);

@@ -153,7 +153,7 @@ impl<'a> Shard<'a> {
             let look = self.read(record, copy);
             if matches!(look, Look::Good { .. }) {
                 self.remove(record)?;
-                self.count(Event::Taken);
+                self.count(Event::Consumed);
             }
             Ok(look)
         })
