@@ -27,7 +27,7 @@ typedef struct {
     unsigned char der[8192];
 } Ticket;
 
-enum { END, VISIT, VISIT_EARLY, VISIT_AND_BREAK, REMOVE_LAST, FLUSH, NUMBER, SET_SIZE, SET_TIMEOUT, OWN_DATA, LATE_DATA,
+enum { END, VISIT, VISIT_EARLY, VISIT_AND_BREAK, REMOVE_LAST, FLUSH, NUMBER, SET_SIZE, SET_TIMEOUT, OWN_DATA, LATE_DATA, CHANGE_LAST,
        FREE_CONTEXT, OPEN_TICKET_SHOP };
 
 /* Without padding: it is written as it is. */
@@ -45,6 +45,8 @@ typedef struct {
 static SSL_CTX *server, *client;
 /* The server's side of the last handshake. */
 static SSL_SESSION *last;
+/* What CHANGE_LAST does to it; set before the workers start. */
+static int (*change_last)(SSL_SESSION *session, long how);
 
 static void whole(ssize_t done, size_t wanted)
 {
@@ -130,6 +132,9 @@ static Answer obey(const Order *order)
         NEED(SSL_SESSION_set_ex_data(last, data_index, &data_index));
         if (order->what == OWN_DATA)
             answer.result = SSL_CTX_add_session(server, last);
+        break;
+    case CHANGE_LAST:
+        NEED(change_last != NULL && change_last(last, order->argument));
         break;
     case OPEN_TICKET_SHOP:
         open_ticket_shop((int)order->argument);

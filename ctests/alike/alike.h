@@ -13,16 +13,18 @@
 
 /* The ways of sharing in which a variant of an attribute keeps even equals apart, and which an attribute is tried in. */
 enum {
-    WAY_FORK = 1,        /* one context, over a fork */
+    WAY_FORK = 1,        /* one context, over a fork, which each process sets up for itself */
     WAY_GROUP = 2,       /* a group of contexts with one certificate, or a region: no name */
     WAY_NAMED = 4,       /* a group with a name */
     WAY_FORCED = 8,      /* caches of programs that have switched them off */
     WAY_TICKETS = 16,    /* shared ticket keys, without a name */
     WAY_NAMED_TICKETS = 32,
     WAY_EXTERNAL = 64,   /* an application's own callbacks that hand everything to everybody: no way of ours */
+    WAY_INHERITED = 128, /* one context, which is set up before the fork */
     ONLY_WITH_NAME = WAY_GROUP | WAY_FORCED | WAY_TICKETS,
     NOT_FORKED = WAY_GROUP | WAY_NAMED | WAY_FORCED | WAY_TICKETS | WAY_NAMED_TICKETS,
-    NOWHERE = WAY_FORK | WAY_GROUP | WAY_NAMED | WAY_FORCED | WAY_TICKETS | WAY_NAMED_TICKETS,
+    ONLY_INHERITED = NOT_FORKED | WAY_FORK,
+    NOWHERE = ONLY_INHERITED | WAY_INHERITED,
     /* A name or an e-mail address that a certificate has to have: OpenSSL 4.0 does not tell how long a connection's is. */
     NEEDS_A_NAME = OPENSSL_VERSION_MAJOR >= 4 ? NOWHERE : 0
 };

@@ -160,6 +160,13 @@ static void protocol_bounds(SSL *server, int variant)
     NEED(SSL_set_max_proto_version(server, variant ? TLS1_3_VERSION : version));
 }
 
+/* The connection has been made, and keeps the purpose of before. */
+static void purpose_of_context(SSL *server, int variant)
+{
+    if (variant)
+        NEED(SSL_CTX_set_purpose(SSL_get_SSL_CTX(server), X509_PURPOSE_ANY));
+}
+
 const Attribute connection_attributes[] = {
     { "verify mode/of a connection, asks", OF_CONNECTIONS, .context = trusts, .connection = asks,
       .apart = { 0, ONLY_WITH_NAME }, .why = "client certificates" },
@@ -174,6 +181,8 @@ const Attribute connection_attributes[] = {
       .apart = { 0, NEEDS_A_NAME }, .why = "4.0 does not tell its length" },
     { "verification parameters/of a connection, purpose", ASKS | OF_CONNECTIONS, .connection = purpose,
       .apart = { 0, NOWHERE }, .why = "it has no getter" },
+    { "verification parameters/purpose, after the connection was made", ASKS, .connection = purpose_of_context,
+      .apart = { 0, NOWHERE }, .why = "which connections have it is not told" },
     { "verification parameters/of a connection, trust", ASKS | OF_CONNECTIONS, .connection = trust,
       .apart = { 0, NOWHERE }, .why = "it has no getter" },
     { "verification parameters/of a connection, flags", ASKS | OF_CONNECTIONS, .connection = flags },

@@ -35,6 +35,13 @@ static void use(SSL_CTX *ctx, X509 *certificate)
     X509_free(certificate);
 }
 
+static void security_data(SSL_CTX *ctx, int variant)
+{
+    static char data;
+    if (variant)
+        SSL_CTX_set0_security_ex_data(ctx, &data);
+}
+
 static void certificate(SSL_CTX *ctx, int variant)
 {
     use(ctx, certificate_like(ctx, 100 + variant));
@@ -191,6 +198,7 @@ const Attribute own_attributes[] = {
     { "security level/number", .context = security_level },
     { "security level/callback, none", .context = security_callback },
     { "security level/callback, another", .context = other_security_callback },
+    { "security level/data", .context = security_data, .apart = { 0, ONLY_INHERITED }, .why = "what lies there is not seen" },
     { "certificates/another", .context = certificate },
     { "certificates/replaced twice", .context = certificate_twice },
     { "certificates/one more", .context = one_more_certificate },

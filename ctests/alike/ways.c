@@ -11,7 +11,7 @@ time_t began;
 const Way ways[] = {
     { "external", WAY_EXTERNAL, ONE_PROCESS, 0, 0, { NULL } },
     { "fork", WAY_FORK, OVER_A_FORK, 0, 0, { NULL } },
-    { "fork_again", WAY_FORK, AGAIN_AFTER_FORK, 0, 0, { NULL } },
+    { "fork_again", WAY_INHERITED, AGAIN_AFTER_FORK, 0, 0, { NULL } },
     { "certificate", WAY_GROUP, ONE_PROCESS, 0, 0, { "SSLCACHE_GROUP=certificate" } },
     { "certificate_processes", WAY_GROUP, PROCESSES, 0, 0, { "SSLCACHE_GROUP=certificate" } },
     { "name", WAY_NAMED, ONE_PROCESS, 0, 0, { "SSLCACHE_GROUP=shop" } },

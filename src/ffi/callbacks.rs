@@ -79,7 +79,9 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
                 if new_callback.is_some() {
                     store.follow_change(reach, session);
                 }
-                store.keep_back(ctx, reach, session);
+                if session.has_application_data() {
+                    store.keep_back(ctx, reach, session);
+                }
             });
         }
         store.auto_clear(ctx, is_server);

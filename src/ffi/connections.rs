@@ -158,7 +158,21 @@ pub fn is_apart(ssl: *const SSL) -> bool {
             .is_some_and(|connection| connection.is_apart.load(Ordering::Relaxed))
 }
 
-/// Forgets a connection that is freed, or that begins at the address of one whose end was not told.
+/// How many connections this process has begun, or was forked with.
+static BEGUN: AtomicU64 = AtomicU64::new(0);
+
+/// Notes that one begins.
+pub fn begin(ssl: *const SSL) {
+    forget(ssl); // of one whose end was not told
+    BEGUN.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How many have begun.
+pub fn begun() -> u64 {
+    BEGUN.load(Ordering::Relaxed)
+}
+
+/// Forgets a connection that is freed.
 pub fn forget(ssl: *const SSL) {
     CONNECTIONS.remove(ssl.addr(), |connection| {
         connection

@@ -134,7 +134,7 @@ unsafe extern "C-unwind" fn connection_begins(
     host: *mut c_void,
 ) {
     guard((), || {
-        connections::forget(ssl.cast());
+        connections::begin(ssl.cast());
         // SAFETY: the host that registered this function.
         owners::note(unsafe { told(host) }?, ssl);
         Some(())

@@ -1,6 +1,6 @@
-//! Single sessions: adding, removing, and the times that decide when they expire.
+//! Single sessions: adding, removing, the times that decide when they expire, and what else of them may change.
 
-use core::ffi::{c_int, c_long, c_void};
+use core::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_void};
 
 use libc::time_t;
 
@@ -12,7 +12,7 @@ use super::sharing::{self, Way};
 use crate::cache::ClientHistory;
 use crate::host::abi::SSL_SESS_CACHE_SERVER;
 use crate::host::types::*;
-use crate::host::{SessionRef, owners};
+use crate::host::{Host, SessionRef, owners};
 
 /// SSL_CTX_add_session(3). 1 where the session was added; 0 where this very object was cached already.
 ///
@@ -185,17 +185,72 @@ pub unsafe extern "C-unwind" fn SSL_SESSION_set_ex_data(
         let host = owners::host_of(session.cast())?;
         // SAFETY: the caller's contract.
         let result = unsafe { host.passthrough.SSL_SESSION_set_ex_data?(session, index, data) };
-        if result == 1
-            && !data.is_null()
-            && sharing::any_is_shared()
-            && let Ok(libssl) = &host.libssl
+        if result == 1 && !data.is_null() {
             // SAFETY: the caller's contract.
-            && let Some(session) = unsafe { SessionRef::acquire(libssl, session) }
-        {
-            quietly(|| registry::keep_back(&session));
+            unsafe { keep_back(host, session) };
         }
         Some(result)
     })
+}
+
+/// Withdraws a session from what other processes have, and keeps it in this one from now on.
+///
+/// # Safety
+/// * `session` is null or a live session of `host`.
+unsafe fn keep_back(host: &'static Host, session: *mut SSL_SESSION) {
+    if sharing::any_is_shared()
+        && let Ok(libssl) = &host.libssl
+        // SAFETY: the session is alive during the call.
+        && let Some(session) = unsafe { SessionRef::acquire(libssl, session) }
+    {
+        quietly(|| registry::keep_back(&session));
+    }
+}
+
+/// Exports a setter of what a session consists of. What other processes have is the session as it was, so it is
+/// withdrawn from them first.
+macro_rules! changes {
+    ($($(#[$doc:meta])* $name:ident ($($argument:ident: $type:ty),*);)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// * `session` is null or a live session, and the other arguments are what the manual says.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C-unwind" fn $name(
+            session: *mut SSL_SESSION,
+            $($argument: $type),*
+        ) -> c_int {
+            passage(0, || {
+                let host = owners::host_of(session.cast())?;
+                // SAFETY: the session is alive during the call, and the host's.
+                unsafe {
+                    keep_back(host, session);
+                    Some(host.passthrough.$name?(session, $($argument),*))
+                }
+            })
+        }
+    )*};
+}
+
+changes! {
+    /// SSL_SESSION_set1_id(3).
+    SSL_SESSION_set1_id(id: *const c_uchar, len: c_uint);
+    /// SSL_SESSION_set1_id_context(3).
+    SSL_SESSION_set1_id_context(context: *const c_uchar, len: c_uint);
+    /// SSL_SESSION_set1_hostname(3).
+    SSL_SESSION_set1_hostname(name: *const c_char);
+    /// SSL_SESSION_set1_alpn_selected(3).
+    SSL_SESSION_set1_alpn_selected(protocol: *const c_uchar, len: usize);
+    /// SSL_SESSION_set1_ticket_appdata(3).
+    SSL_SESSION_set1_ticket_appdata(data: *const c_void, len: usize);
+    /// SSL_SESSION_set1_master_key(3).
+    SSL_SESSION_set1_master_key(key: *const c_uchar, len: usize);
+    /// SSL_SESSION_set_cipher(3).
+    SSL_SESSION_set_cipher(cipher: *const SSL_CIPHER);
+    /// SSL_SESSION_set_protocol_version(3).
+    SSL_SESSION_set_protocol_version(version: c_int);
+    /// SSL_SESSION_set_max_early_data(3).
+    SSL_SESSION_set_max_early_data(bytes: u32);
 }
 
 /// # Safety

@@ -238,6 +238,47 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_cert_verify_callback(
     });
 }
 
+/// SSL_CTX_set0_security_ex_data(3).
+///
+/// # Safety
+/// * `ctx` is a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_CTX_set0_security_ex_data(
+    ctx: *mut SSL_CTX,
+    data: *mut c_void,
+) {
+    passage((), || {
+        let set = host_of(ctx)?.passthrough.SSL_CTX_set0_security_ex_data?;
+        // SAFETY: the context is alive during the call.
+        unsafe {
+            note(ctx, Learned::note_address);
+            set(ctx, data);
+        }
+        Some(())
+    });
+}
+
+/// SSL_set0_security_ex_data(3). What lies there cannot be compared.
+///
+/// # Safety
+/// * `ssl` is a live connection.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_set0_security_ex_data(ssl: *mut SSL, data: *mut c_void) {
+    passage((), || {
+        let set = owners::host_of(ssl.cast())?
+            .passthrough
+            .SSL_set0_security_ex_data?;
+        // SAFETY: the connection is alive during the call.
+        unsafe {
+            if !data.is_null() {
+                note_apart(ssl);
+            }
+            set(ssl, data);
+        }
+        Some(())
+    });
+}
+
 /// Exports a setter by which clients may do without a certificate, for a context and for a connection.
 macro_rules! secrets {
     ($($(#[$doc:meta])* $of_context:ident $of_connection:ident ($value:ty) $(-> $answer:ty)?;)*) => {$(
@@ -368,12 +409,12 @@ macro_rules! parameters {
 
 parameters! {
     /// SSL_CTX_set_purpose: the purpose that certificates of clients are checked for.
-    SSL_CTX_set_purpose SSL_set_purpose (c_int) |learned, purpose| learned.purpose.store(purpose, Relaxed);
+    SSL_CTX_set_purpose SSL_set_purpose (c_int) Learned::set_purpose;
     /// SSL_CTX_set_trust: the trust setting that they are checked by.
-    SSL_CTX_set_trust SSL_set_trust (c_int) |learned, trust| learned.trust.store(trust, Relaxed);
+    SSL_CTX_set_trust SSL_set_trust (c_int) Learned::set_trust;
     /// SSL_CTX_set1_param(3): all verification parameters at once.
     SSL_CTX_set1_param SSL_set1_param (*mut X509_VERIFY_PARAM)
-        |learned, _| learned.param_replaced.store(true, Relaxed);
+        |learned, _| learned.param_untold.store(true, Relaxed);
 }
 
 /// SSL_ctrl(3). The groups and signature algorithms of a connection have no getter.
@@ -441,7 +482,7 @@ unsafe fn note_place(ctx: *mut SSL_CTX, number: c_int, place: *const c_char) {
     // SAFETY: the caller's contract.
     unsafe {
         let place = CStr::from_ptr(place).to_bytes();
-        note(ctx, |learned| learned.places.add(number, place));
+        note(ctx, |learned| learned.add_place(number, place));
     }
 }
 
@@ -554,7 +595,7 @@ pub unsafe extern "C-unwind" fn X509_VERIFY_PARAM_set_purpose(
     purpose: c_int,
 ) -> c_int {
     passage(0, || {
-        note_parameter(param, |learned| learned.purpose.store(purpose, Relaxed));
+        note_parameter(param, |learned| learned.set_purpose(purpose));
         libcrypto!(c"X509_VERIFY_PARAM_set_purpose" (param, purpose):
             unsafe extern "C-unwind" fn(*mut X509_VERIFY_PARAM, c_int) -> c_int)
     })
@@ -570,7 +611,7 @@ pub unsafe extern "C-unwind" fn X509_VERIFY_PARAM_set_trust(
     trust: c_int,
 ) -> c_int {
     passage(0, || {
-        note_parameter(param, |learned| learned.trust.store(trust, Relaxed));
+        note_parameter(param, |learned| learned.set_trust(trust));
         libcrypto!(c"X509_VERIFY_PARAM_set_trust" (param, trust):
             unsafe extern "C-unwind" fn(*mut X509_VERIFY_PARAM, c_int) -> c_int)
     })

@@ -5,12 +5,10 @@
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{self, NonNull};
-use std::env;
-use std::ffi::{CString, OsString};
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::ffi::CString;
 
 use once_cell::race::OnceBox;
+use smallvec::SmallVec;
 
 /// A mapped file: the addresses from its first to its last segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,8 +61,13 @@ impl Located {
     }
 }
 
-/// Visits every image until `visit` says that it has seen enough. Nothing may be allocated meanwhile.
+/// Visits every image, with its name, until `visit` says that it has seen enough. Nothing may be allocated meanwhile.
 fn each_image(visit: &mut dyn FnMut(Image, *const c_char) -> bool) {
+    each_loaded(&mut |image, info| visit(image, info.dlpi_name));
+}
+
+/// The same, with the loader's whole record.
+fn each_loaded(visit: &mut dyn FnMut(Image, &libc::dl_phdr_info) -> bool) {
     unsafe extern "C" fn step(
         info: *mut libc::dl_phdr_info,
         _: libc::size_t,
@@ -72,14 +75,11 @@ fn each_image(visit: &mut dyn FnMut(Image, *const c_char) -> bool) {
     ) -> c_int {
         // SAFETY: dl_iterate_phdr passes a valid record.
         let info = unsafe { &*info };
-        // SAFETY: the record says how many program headers there are.
-        let headers =
-            unsafe { core::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
         let mut image = Image {
             start: usize::MAX,
             end: 0,
         };
-        for header in headers
+        for header in headers_of(info)
             .iter()
             .filter(|header| header.p_type == libc::PT_LOAD)
         {
@@ -87,13 +87,19 @@ fn each_image(visit: &mut dyn FnMut(Image, *const c_char) -> bool) {
             image.start = image.start.min(start);
             image.end = image.end.max(start.wrapping_add(header.p_memsz as usize));
         }
-        // SAFETY: what `each_image` passed.
-        let visit = unsafe { &mut *visit.cast::<&mut dyn FnMut(Image, *const c_char) -> bool>() };
-        c_int::from(visit(image, info.dlpi_name))
+        // SAFETY: what `each_loaded` passed.
+        let visit =
+            unsafe { &mut *visit.cast::<&mut dyn FnMut(Image, &libc::dl_phdr_info) -> bool>() };
+        c_int::from(visit(image, info))
     }
     let mut visit = visit;
     // SAFETY: `step` treats its last argument as the closure it is.
     unsafe { libc::dl_iterate_phdr(Some(step), (&raw mut visit).cast()) };
+}
+
+fn headers_of(info: &libc::dl_phdr_info) -> &[libc::Elf64_Phdr] {
+    // SAFETY: the record says how many program headers there are; they are mapped while the file is.
+    unsafe { core::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) }
 }
 
 /// Paths of the loaded files that are named like a libssl: `libssl.so.3`, and the renamed copies that
@@ -241,13 +247,114 @@ pub(super) fn nearest(is_it: &mut dyn FnMut(*const c_void) -> bool) -> Option<*c
     search.found
 }
 
-/// The file that a function lies in, and where in it; `None` for one that was made at run time.
-pub fn place_of(function: *const c_void) -> Option<(PathBuf, usize)> {
-    let located = Located::of(function)?;
-    let offset = (function as usize).wrapping_sub(located.image.start);
-    let file = match located.path.is_empty() {
-        true => env::current_exe().ok()?, // the loader has no name for the main program
-        false => OsString::from_vec(located.path.into_bytes()).into(),
+/// Where a function is, told so that all processes that have the same code there tell the same.
+pub struct Place {
+    /// What the linker has given the file as its identity: another version of it has another one.
+    pub build: BuildId,
+    /// Where in the file's image it lies.
+    pub offset: usize,
+}
+
+/// The place of a function; `None` for one that was made at run time, or lies in a file that was linked without a build id.
+pub fn place_of(function: *const c_void) -> Option<Place> {
+    let mut place = None;
+    each_loaded(&mut |image, info| {
+        let is_there = image.contains(function);
+        if is_there {
+            let offset = (function as usize).wrapping_sub(image.start);
+            place = build_of(image, info).map(|build| Place { build, offset });
+        }
+        is_there
+    });
+    place
+}
+
+/// A file's build id, of whatever length the linker was told to give it.
+pub type BuildId = SmallVec<[u8; 64]>;
+
+/// The build id in the notes of a loaded file, as elf(5) has them.
+fn build_of(image: Image, info: &libc::dl_phdr_info) -> Option<BuildId> {
+    const PT_NOTE: u32 = 4;
+    headers_of(info).iter().find_map(|header| {
+        if header.p_type != PT_NOTE {
+            return None;
+        }
+        let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
+        let len = header.p_memsz as usize;
+        let end = start.checked_add(len)?;
+        if start < image.start || end > image.end {
+            return None;
+        }
+        // SAFETY: the loader has mapped the file's notes, which lie within its segments.
+        let notes = unsafe { core::slice::from_raw_parts(start as *const u8, len) };
+        build_in(notes, header.p_align as usize)
+    })
+}
+
+fn build_in(mut notes: &[u8], align: usize) -> Option<BuildId> {
+    const NT_GNU_BUILD_ID: u32 = 3;
+    let align = if align == 8 { 8 } else { 4 };
+    let word = |from: &[u8], at: usize| {
+        let bytes = from.get(at..at + 4)?;
+        Some(u32::from_ne_bytes(*bytes.first_chunk()?))
     };
-    Some((file, offset))
+    loop {
+        let (name_len, len) = (word(notes, 0)? as usize, word(notes, 4)? as usize);
+        let kind = word(notes, 8)?;
+        let name = notes.get(12..12 + name_len)?;
+        let begin = (12 + name_len).next_multiple_of(align);
+        let text = notes.get(begin..begin + len)?;
+        if kind == NT_GNU_BUILD_ID && name == b"GNU\0" {
+            // No longer than what needs no allocation.
+            return (1..=BuildId::new().inline_size())
+                .contains(&text.len())
+                .then(|| text.into());
+        }
+        notes = notes.get((begin + len).next_multiple_of(align)..)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn build_id_is_found_among_other_notes() {
+        let note = |kind: u32, name: &[u8], text: &[u8], align: usize| {
+            let mut note = Vec::new();
+            note.extend((name.len() as u32).to_ne_bytes());
+            note.extend((text.len() as u32).to_ne_bytes());
+            note.extend(kind.to_ne_bytes());
+            note.extend(name);
+            note.resize(note.len().next_multiple_of(align), 0);
+            note.extend(text);
+            note.resize(note.len().next_multiple_of(align), 0);
+            note
+        };
+        for align in [4, 8] {
+            let mut notes = note(5, b"GNU\0", b"property", align);
+            notes.extend(note(3, b"Go\0\0", b"other", align));
+            notes.extend(note(3, b"GNU\0", b"twenty bytes of a sum", align));
+            let found = build_in(&notes, align);
+            assert_eq!(found.as_deref(), Some(&b"twenty bytes of a sum"[..]));
+            for len in 0..notes.len() - align {
+                assert_eq!(build_in(&notes[..len], align), None, "{len}");
+            }
+        }
+        assert_eq!(build_in(&note(3, b"GNU\0", &[1; 65], 4), 4), None);
+        assert_eq!(build_in(&[0xff; 64], 4), None);
+    }
+
+    #[test]
+    fn place_of_a_function_is_its_offset_in_a_build() {
+        let here = place_of(place_of as *const c_void);
+        let there = place_of(file_of as *const c_void);
+        // Without a build id in this test's executable both are nowhere.
+        if let (Some(here), Some(there)) = (here, there) {
+            assert_eq!(here.build, there.build);
+            assert_ne!(here.offset, there.offset);
+        }
+        let made_at_run_time = Box::new(0_u64);
+        assert!(place_of((&raw const *made_at_run_time).cast()).is_none());
+    }
 }

@@ -126,6 +126,15 @@ functions! {
         SSL_SESSION_set_time_ex(*mut SSL_SESSION, time_t) -> time_t;
         SSL_SESSION_set_timeout(*mut SSL_SESSION, c_long) -> c_long;
         SSL_SESSION_set_ex_data(*mut SSL_SESSION, c_int, *mut c_void) -> c_int;
+        SSL_SESSION_set1_id(*mut SSL_SESSION, *const c_uchar, c_uint) -> c_int;
+        SSL_SESSION_set1_id_context(*mut SSL_SESSION, *const c_uchar, c_uint) -> c_int;
+        SSL_SESSION_set1_hostname(*mut SSL_SESSION, *const c_char) -> c_int;
+        SSL_SESSION_set1_alpn_selected(*mut SSL_SESSION, *const c_uchar, usize) -> c_int;
+        SSL_SESSION_set1_ticket_appdata(*mut SSL_SESSION, *const c_void, usize) -> c_int;
+        SSL_SESSION_set1_master_key(*mut SSL_SESSION, *const c_uchar, usize) -> c_int;
+        SSL_SESSION_set_cipher(*mut SSL_SESSION, *const SSL_CIPHER) -> c_int;
+        SSL_SESSION_set_protocol_version(*mut SSL_SESSION, c_int) -> c_int;
+        SSL_SESSION_set_max_early_data(*mut SSL_SESSION, u32) -> c_int;
         SSL_set_SSL_CTX(*mut SSL, *mut SSL_CTX) -> *mut SSL_CTX;
         SSL_has_matching_session_id(*const SSL, *const c_uchar, c_uint) -> c_int;
         SSL_CTX_set_session_id_context(*mut SSL_CTX, *const c_uchar, c_uint) -> c_int;
@@ -154,6 +163,8 @@ functions! {
         SSL_CTX_set_purpose(*mut SSL_CTX, c_int) -> c_int;
         SSL_CTX_set_trust(*mut SSL_CTX, c_int) -> c_int;
         SSL_CTX_set1_param(*mut SSL_CTX, *mut X509_VERIFY_PARAM) -> c_int;
+        SSL_CTX_set0_security_ex_data(*mut SSL_CTX, *mut c_void);
+        SSL_set0_security_ex_data(*mut SSL, *mut c_void);
         SSL_set_cert_cb(*mut SSL, Option<AnyCallback>, *mut c_void);
         SSL_set_psk_server_callback(*mut SSL, Option<AnyCallback>);
         SSL_set_psk_find_session_callback(*mut SSL, Option<AnyCallback>);

@@ -125,11 +125,13 @@ fn verify_mode(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
 fn verify_callbacks(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     sink.function(subject.verify_callback()?)?;
     // libssl asks the context that the connection has now.
-    let (function, argument) = subject.learned_of_current().cert_verify();
+    let learned = subject.learned_of_current();
+    let (function, argument) = learned.cert_verify();
     sink.function(function)?;
     if !argument.is_null() {
         // What lies there cannot be compared: equal only in processes that were forked with it.
         sink.address(argument);
+        sink.number(learned.told_of_address.load(Relaxed));
     }
     Some(())
 }
@@ -142,7 +144,7 @@ fn parameters(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     for learned in subject.learned() {
         sink.number(learned.purpose.load(Relaxed) as u64);
         sink.number(learned.trust.load(Relaxed) as u64);
-        if is_asked && learned.param_replaced.load(Relaxed) {
+        if is_asked && learned.param_untold.load(Relaxed) {
             return None;
         }
     }
@@ -229,6 +231,7 @@ fn trusted_store(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
         // SAFETY: the subject owns the store.
         sink.function(unsafe { get?(store) })?;
     }
+    let mut has_any_place = false;
     for learned in subject.learned() {
         let mut has_places = false;
         learned.places.each(|kind, place| {
@@ -236,15 +239,23 @@ fn trusted_store(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
             sink.number(kind as u64);
             sink.bytes(place);
         })?;
+        has_any_place |= has_places;
         if has_places && is_asked {
             // What is there is not seen: it is the same for processes that were forked with the context.
             sink.address(ptr::without_provenance(1));
+            sink.number(learned.told_of_address.load(Relaxed));
         }
     }
-    match is_asked {
-        true => sink.trusted(subject, store),
-        false => Some(()), // nobody is verified by it
+    if !is_asked {
+        return Some(()); // nobody is verified by it
     }
+    // SAFETY: the subject owns the store, which keeps its list.
+    let number = unsafe { traits.OPENSSL_sk_num?(traits.X509_STORE_get0_objects?(store)) };
+    let verifies_itself = !subject.learned_of_current().cert_verify().0.is_null();
+    if number == 0 && !has_any_place && !verifies_itself {
+        return None; // by what its clients are verified is added by functions of libcrypto's that nobody sees
+    }
+    sink.trusted(subject, store)
 }
 
 fn named_authorities(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
@@ -343,6 +354,9 @@ fn security(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     let data = subject.security_data()?;
     if !data.is_null() {
         sink.address(data);
+        for learned in subject.learned() {
+            sink.number(learned.told_of_address.load(Relaxed));
+        }
     }
     let callback = subject.security_callback()?;
     // A context that was never told otherwise has libssl's own.

@@ -3,9 +3,14 @@
 //! A program that finds the host's own setter by dlsym is not seen; it finds the rest of libssl there, too.
 
 use core::ffi::{c_int, c_void};
+use core::hash::{Hash, Hasher};
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering::Relaxed};
+use std::hash::DefaultHasher;
+use std::process;
+use std::time::Instant;
 
+use crate::ffi::connections;
 use crate::sys::lock::Lock;
 
 /// Whether some code of this process has set the purpose, the trust or the policies of verification parameters itself.
@@ -52,8 +57,9 @@ pub struct Learned {
     pub purpose: AtomicI32,
     /// The trust setting, likewise.
     pub trust: AtomicI32,
-    /// Whether a whole set of verification parameters was taken over.
-    pub param_replaced: AtomicBool,
+    /// Whether the parameters of its connections cannot be told: a whole set was taken over, or some were changed when
+    /// connections may have been made with those of before.
+    pub param_untold: AtomicBool,
     /// Whether a servername callback is set, which may give a connection another context or other rules.
     pub has_servername_callback: AtomicBool,
     /// Whether a certificate callback is set, of the context or of a connection made from it: it may do the same.
@@ -62,6 +68,19 @@ pub struct Learned {
     pub lists: Lists,
     /// Directories and stores in which authorities are looked for when a certificate is verified.
     pub places: Lists,
+    /// When, and in which process, the context was last told of something that can only be compared by its address: what
+    /// two processes have put at one address since they were forked has nothing in common.
+    pub told_of_address: AtomicU64,
+    begun_before: BegunBefore,
+}
+
+/// How many connections of this process had begun when the context was first seen.
+struct BegunBefore(u64);
+
+impl Default for BegunBefore {
+    fn default() -> Self {
+        Self(connections::begun())
+    }
 }
 
 impl Learned {
@@ -69,6 +88,41 @@ impl Learned {
     pub fn set_cert_verify(&self, function: *const c_void, argument: *mut c_void) {
         self.cert_verify.store(function.cast_mut(), Relaxed);
         self.cert_verify_argument.store(argument, Relaxed);
+        if !argument.is_null() {
+            self.note_address();
+        }
+    }
+
+    /// Notes that the context is told of something that can only be compared by its address.
+    pub fn note_address(&self) {
+        let mut hasher = DefaultHasher::new();
+        (process::id(), Instant::now()).hash(&mut hasher);
+        self.told_of_address.store(hasher.finish(), Relaxed);
+    }
+
+    /// Notes a place in which authorities are looked for.
+    pub fn add_place(&self, kind: c_int, place: &[u8]) {
+        self.places.add(kind, place);
+        self.note_address();
+    }
+
+    /// Notes the purpose that certificates of clients are checked for.
+    pub fn set_purpose(&self, purpose: c_int) {
+        self.purpose.store(purpose, Relaxed);
+        self.note_param_changed();
+    }
+
+    /// Notes the trust setting.
+    pub fn set_trust(&self, trust: c_int) {
+        self.trust.store(trust, Relaxed);
+        self.note_param_changed();
+    }
+
+    /// A connection has the parameters that its context had when it was made.
+    fn note_param_changed(&self) {
+        if connections::begun() != self.begun_before.0 {
+            self.param_untold.store(true, Relaxed);
+        }
     }
 
     /// Notes a callback or hint by which clients may do without a certificate.

@@ -3,11 +3,10 @@
 //! The cheap look writes down what the getters answer: numbers and names by value, and certificates by address. Of those
 //! the last thorough looks hold references, so an address that is found again is the same certificate, and not another
 //! one that lies where the first one lay. The thorough look puts the SHA-256 digests of certificates in the place of
-//! addresses, and of functions the file that they are in: what it makes is the same in every process and on every host.
+//! addresses, and of functions the build that they are in: what it makes is the same in every process and on every host.
 
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr;
-use std::os::unix::ffi::OsStrExt;
 
 use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;
@@ -245,11 +244,11 @@ impl Sink for Thorough {
             return Some(());
         }
         match images::place_of(function) {
-            Some((file, offset)) => {
-                self.add(b'f', file.as_os_str().as_bytes());
-                self.add(b'o', &(offset as u64).to_be_bytes());
+            Some(place) => {
+                self.add(b'f', &place.build);
+                self.add(b'o', &(place.offset as u64).to_be_bytes());
             }
-            // Made at run time: no other process has it but by fork.
+            // Made at run time, or of a build that nobody can tell from another: only a fork gives it to another process.
             None => self.address(function),
         }
         Some(())

@@ -158,20 +158,20 @@ impl Store {
         (own, found)
     }
 
-    /// Moves a session that the application has just given data of its own to those that stay, if nobody else has
-    /// used it yet.
+    /// Moves a session to those that stay, if nobody else has used it yet: the application has just changed it, or given
+    /// it data of its own.
     pub fn keep_back(&self, ctx: *mut SSL_CTX, reach: Reach, session: &SessionRef) {
         let Some(share) = reach.share() else {
             return;
         };
-        let Some(key) = key_of(session).filter(|_| session.has_application_data()) else {
+        let Some(key) = key_of(session) else {
             return;
         };
         let mark = session.digest();
         if attempt(|| share.consume(&key, Some(mark), now(), None)).is_some() {
             self.make_private(ctx, session, &self.cache, self.own_private(ctx));
         } else {
-            // Others would have it without the data.
+            // Others would have it as it was.
             self.remove_shared(share, &key);
         }
     }
