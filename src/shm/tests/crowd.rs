@@ -5,7 +5,7 @@ use super::*;
 const PROCESSES: u64 = 8;
 
 /// Everything a process can do, at random; each hit is compared with what can have been put.
-fn mixed_work(share: &Partition<'_>, board: &Board, seed: u64, rounds: u64) {
+fn mixed_work(partition: &Partition<'_>, board: &Board, seed: u64, rounds: u64) {
     let mut random = Random(seed);
     let mut copy = Vec::new();
     for round in 0..rounds {
@@ -14,37 +14,38 @@ fn mixed_work(share: &Partition<'_>, board: &Board, seed: u64, rounds: u64) {
         match random.below(16) {
             0..7 => {
                 put(
-                    share,
+                    partition,
                     number,
                     &record(number, random.0, 16 + random.below(500) as usize),
                 );
             }
             7..12 => {
-                if share.get(&key, 0, &mut copy).is_some() && !is_of(number, &copy) {
+                if partition.get(&key, 0, &mut copy).is_some() && !is_of(number, &copy) {
                     board.add(0);
                 }
             }
             12 => {
-                if share.consume(&key, None, 0, Some(&mut copy)).is_some() && !is_of(number, &copy)
+                if partition.consume(&key, None, 0, Some(&mut copy)).is_some()
+                    && !is_of(number, &copy)
                 {
                     board.add(0);
                 }
             }
             13 => {
-                share.remove(&key);
+                partition.remove(&key);
             }
             14 => {
                 let (record, expiry) = (
                     record(number, random.0, 100),
                     Expiry::at(random.below(2_000) as i64),
                 );
-                share.put_over(&key, number as u32, &record, expiry, 0);
+                partition.put_over(&key, number as u32, &record, expiry, 0);
             }
             _ if round % 97 == 0 => {
-                share.flush(Some(random.below(500) as i64));
+                partition.flush(Some(random.below(500) as i64));
             }
             _ => {
-                share.holds(&key, number as u32, 0);
+                partition.holds(&key, number as u32, 0);
             }
         }
     }
@@ -60,19 +61,19 @@ fn bound_holds_in_all_processes_together() {
         (1 << 20, 50),
     ] {
         let region = region(bytes);
-        let share = share(&region, capacity);
+        let partition = partition(&region, capacity);
         let board = Board::new();
         let workers: Vec<_> = (0..PROCESSES)
             .map(|process| {
                 Child::of(|| {
-                    mixed_work(&share, &board, process + 1, 4_000);
+                    mixed_work(&partition, &board, process + 1, 4_000);
                     0
                 })
             })
             .collect();
         let sampler = Child::of(|| {
             while board.read(1) == 0 {
-                if share.len() > capacity {
+                if partition.len() > capacity {
                     board.add(0);
                 }
             }
@@ -92,7 +93,7 @@ fn bound_holds_in_all_processes_together() {
     }
 }
 
-/// After each round the parent looks whether anything is left: so a round in which nobody had the lock in time is told
+/// After each round the parent looks whether anything is left: so a round in which no process had the lock in time is told
 /// from one in which the record was lost. Rounds come by the twenty, because to wait for each other takes far longer than
 /// to take a record.
 #[test]
@@ -102,10 +103,10 @@ fn one_record_offered_to_eight_processes_goes_to_exactly_one() {
     const BEGUN: usize = 0;
     const DONE: usize = 1;
     const WRONG: usize = 2;
-    /// From here on, how often each of those at once was taken.
+    /// From here on, how often each of the records at once was consumed.
     const TAKEN: usize = 8;
     let region = region(1 << 20);
-    let share = share(&region, 100);
+    let partition = partition(&region, 100);
     let board = Board::new();
     let workers: Vec<_> = (0..PROCESSES)
         .map(|_| {
@@ -114,7 +115,7 @@ fn one_record_offered_to_eight_processes_goes_to_exactly_one() {
                 for first in (0..ROUNDS).step_by(AT_ONCE as usize) {
                     until("the next round", || board.read(BEGUN) > first);
                     for number in first..first + AT_ONCE {
-                        if share
+                        if partition
                             .consume(&key(number), Some(number as u32), 0, Some(&mut copy))
                             .is_some()
                         {
@@ -136,14 +137,14 @@ fn one_record_offered_to_eight_processes_goes_to_exactly_one() {
             board
                 .at(TAKEN + (number % AT_ONCE) as usize)
                 .store(0, Relaxed);
-            assert!(put(&share, number, &record(number, 0, 200)));
+            assert!(put(&partition, number, &record(number, 0, 200)));
         }
         board.at(BEGUN).store(first + 1, Relaxed);
         until("the takers", || {
             board.read(DONE) == (first / AT_ONCE + 1) * PROCESSES
         });
         for number in first..first + AT_ONCE {
-            let remains = u64::from(share.consume(&key(number), None, 0, None).is_some());
+            let remains = u64::from(partition.consume(&key(number), None, 0, None).is_some());
             assert_eq!(
                 board.read(TAKEN + (number % AT_ONCE) as usize) + remains,
                 1,
@@ -170,14 +171,14 @@ fn one_record_offered_to_eight_processes_goes_to_exactly_one() {
 #[test]
 fn flush_ends_while_others_keep_putting() {
     let region = region(8 << 20);
-    let share = share(&region, 0);
+    let partition = partition(&region, 0);
     let board = Board::new();
     let workers: Vec<_> = (1..4_u64)
         .map(|process| {
             Child::of(|| {
                 let mut number = process << 32;
                 while board.read(0) == 0 {
-                    put(&share, number, &record(number, 0, 150));
+                    put(&partition, number, &record(number, 0, 150));
                     number += 1;
                 }
                 0
@@ -185,9 +186,9 @@ fn flush_ends_while_others_keep_putting() {
         })
         .collect();
     for round in 0..50 {
-        share.set_capacity([0, 5_000, 50, 0, 1][round % 5]);
-        share.flush(None);
-        share.flush(Some(i64::MAX));
+        partition.set_capacity([0, 5_000, 50, 0, 1][round % 5]);
+        partition.flush(None);
+        partition.flush(Some(i64::MAX));
     }
     board.add(0);
     for worker in workers {
@@ -199,7 +200,7 @@ fn flush_ends_while_others_keep_putting() {
 #[test]
 fn partition_is_the_same_in_a_child_and_no_other_partition_sees_its_records() {
     let region = region(1 << 20);
-    let (ours, others) = (share(&region, 10), share(&region, 10));
+    let (ours, others) = (partition(&region, 10), partition(&region, 10));
     let child = Child::of(|| i32::from(put(&ours, 1, &record(1, 2, 300))));
     assert_eq!(child.wait(), 1);
     assert_eq!(get(&ours, 1), Some(record(1, 2, 300)));

@@ -1,4 +1,4 @@
-//! Bytes that somebody else changed.
+//! Bytes that another process changed.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn flip(region: &Region, random: &mut Random, times: u64) {
     }
 }
 
-fn use_it(share: &Partition<'_>, random: &mut Random, calls: u64) {
+fn use_it(partition: &Partition<'_>, random: &mut Random, calls: u64) {
     let mut copy = Vec::new();
     for _ in 0..calls {
         let number = random.below(300);
@@ -21,20 +21,20 @@ fn use_it(share: &Partition<'_>, random: &mut Random, calls: u64) {
         let found = match random.below(10) {
             0..4 => {
                 put(
-                    share,
+                    partition,
                     number,
                     &record(number, random.0, 16 + random.below(600) as usize),
                 );
                 None
             }
-            4..7 => share.get(&key, 0, &mut copy),
-            7 => share.consume(&key, None, 0, Some(&mut copy)),
+            4..7 => partition.get(&key, 0, &mut copy),
+            7 => partition.consume(&key, None, 0, Some(&mut copy)),
             8 => {
-                share.remove(&key);
+                partition.remove(&key);
                 None
             }
             _ => {
-                share.flush(Some(random.below(900) as i64));
+                partition.flush(Some(random.below(900) as i64));
                 None
             }
         };
@@ -48,18 +48,18 @@ fn flipped_bits_cost_records_and_never_bring_a_wrong_one() {
     let (mut undecodable, mut rebuilt) = (0, 0);
     for round in 0..300 {
         let region = region([64 << 10, 200 << 10][round % 2]);
-        let share = share(&region, [0, 100][round / 2 % 2]);
-        use_it(&share, &mut random, 300);
+        let partition = partition(&region, [0, 100][round / 2 % 2]);
+        use_it(&partition, &mut random, 300);
         for _ in 0..10 {
             flip(&region, &mut random, 200);
-            // The locks too may be held by nobody now: they cost time, which is not what this is about.
+            // The locks too may now be held by no process: that costs time, which is not what this test is about.
             for number in 0..region.layout.shards {
                 region
                     .memory
                     .u64(region.layout.shard(number))
                     .store(0, Relaxed);
             }
-            use_it(&share, &mut random, 100);
+            use_it(&partition, &mut random, 100);
         }
         region.validate().ok();
         undecodable += region.stats().undecodable;
@@ -76,7 +76,7 @@ fn random_bytes_everywhere_are_survived() {
     let mut random = Random(6);
     for round in 0..60 {
         let region = region(64 << 10);
-        let share = share(&region, 0);
+        let partition = partition(&region, 0);
         let keep = [0, 12288][round % 2];
         for at in (keep..region.layout.size).step_by(8) {
             region.memory.u64(at).store(random.below(u64::MAX), Relaxed);
@@ -84,7 +84,7 @@ fn random_bytes_everywhere_are_survived() {
         if round % 3 == 0 {
             region.memory.u64(region.layout.shard(0)).store(0, Relaxed);
         }
-        use_it(&share, &mut random, 60);
+        use_it(&partition, &mut random, 60);
         region.validate().ok();
         region.stats();
         region.with_key_page(|page| page[0] += 1);
@@ -95,14 +95,14 @@ fn random_bytes_everywhere_are_survived() {
 #[test]
 fn bits_flipped_while_others_work_are_survived() {
     let region = region(64 << 10);
-    let share = share(&region, 0);
+    let partition = partition(&region, 0);
     let stop = Board::new();
     let workers: Vec<_> = (1..5)
         .map(|seed| {
             Child::of(|| {
                 let mut random = Random(seed);
                 while stop.read(0) == 0 {
-                    use_it(&share, &mut random, 50);
+                    use_it(&partition, &mut random, 50);
                 }
                 0
             })
@@ -127,9 +127,9 @@ fn shard_that_made_no_sense_is_whole_afterwards() {
     let mut kept = 0;
     for _ in 0..200 {
         let region = region(64 << 10);
-        let share = share(&region, 0);
+        let partition = partition(&region, 0);
         for number in 0..100 {
-            assert!(put(&share, number, &record(number, 1, 200)));
+            assert!(put(&partition, number, &record(number, 1, 200)));
         }
         let heap = region.layout.shard(0) + region.layout.heap;
         for _ in 0..5 {
@@ -143,8 +143,8 @@ fn shard_that_made_no_sense_is_whole_afterwards() {
         region.validate().expect("whole again");
         kept += region.stats().records;
         for number in 0..100 {
-            assert!(get(&share, number).is_none_or(|copy| is_of(number, &copy)));
-            assert!(put(&share, number, &record(number, 2, 200)));
+            assert!(get(&partition, number).is_none_or(|copy| is_of(number, &copy)));
+            assert!(put(&partition, number, &record(number, 2, 200)));
         }
         region.validate().expect("whole");
     }

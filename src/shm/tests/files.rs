@@ -1,4 +1,4 @@
-//! Named regions: which files are taken, and which are refused.
+//! Named regions: which files are accepted, and which are refused.
 
 use std::ffi::CString;
 use std::fs::{self, OpenOptions};
@@ -58,11 +58,11 @@ fn scribble(path: &std::path::Path, at: u64, bytes: &[u8]) {
 #[test]
 fn unrelated_processes_share_and_a_restart_keeps_the_records() {
     let folder = Folder::new("restart");
-    let partition = PartitionId::named(1234);
+    let id = PartitionId::named(1234);
     let child = Child::of(|| {
         let region = Region::named(&folder.file(), SIZE).unwrap();
         i32::from(put(
-            &region.partition(partition, 50).unwrap(),
+            &region.partition(id, 50).unwrap(),
             1,
             &record(1, 1, 100),
         ))
@@ -73,15 +73,15 @@ fn unrelated_processes_share_and_a_restart_keeps_the_records() {
         0o600
     );
     let region = Region::named(&folder.file(), SIZE).unwrap();
-    let share = region.partition(partition, 70).unwrap();
+    let partition = region.partition(id, 70).unwrap();
     assert_eq!(
-        (get(&share, 1), share.capacity()),
+        (get(&partition, 1), partition.capacity()),
         (Some(record(1, 1, 100)), 50)
     );
     // Of another size it is the file that counts.
     let again = Region::named(&folder.file(), 4 * SIZE).unwrap();
     assert_eq!(
-        get(&again.partition(partition, 0).unwrap(), 1),
+        get(&again.partition(id, 0).unwrap(), 1),
         Some(record(1, 1, 100))
     );
     assert!(again.fresh_id() != region.fresh_id());
@@ -91,14 +91,10 @@ fn unrelated_processes_share_and_a_restart_keeps_the_records() {
 #[test]
 fn lock_kept_over_a_restart_by_one_who_died_is_recovered() {
     let folder = Folder::new("died");
-    let partition = PartitionId::named(5);
+    let id = PartitionId::named(5);
     let child = Child::of(|| {
         let region = Region::named(&folder.file(), 64 << 10).unwrap();
-        put(
-            &region.partition(partition, 0).unwrap(),
-            1,
-            &record(1, 1, 100),
-        );
+        put(&region.partition(id, 0).unwrap(), 1, &record(1, 1, 100));
         // SAFETY: ends this process while it holds the lock.
         region.in_shard(0, |_| Ok(unsafe { libc::raise(libc::SIGKILL) }));
         0
@@ -106,9 +102,9 @@ fn lock_kept_over_a_restart_by_one_who_died_is_recovered() {
     child.reap();
     std::mem::forget(child);
     let region = Region::named(&folder.file(), SIZE).unwrap();
-    let share = region.partition(partition, 0).unwrap();
-    assert!(put(&share, 2, b"record"));
-    assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
+    let partition = region.partition(id, 0).unwrap();
+    assert!(put(&partition, 2, b"record"));
+    assert_eq!(get(&partition, 1), Some(record(1, 1, 100)));
     assert_eq!(region.stats().recovered, 1);
 }
 
@@ -201,8 +197,8 @@ fn files_that_are_no_region_or_a_broken_one_are_refused_and_left_alone() {
 fn region_whose_file_is_truncated_while_it_is_used_is_off() {
     let folder = Folder::new("truncated");
     let region = Region::named(&folder.file(), SIZE).unwrap();
-    let share = region.partition(PartitionId::named(1), 9).unwrap();
-    assert!(put(&share, 1, b"record"));
+    let partition = region.partition(PartitionId::named(1), 9).unwrap();
+    assert!(put(&partition, 1, b"record"));
     OpenOptions::new()
         .write(true)
         .open(folder.file())
@@ -211,22 +207,22 @@ fn region_whose_file_is_truncated_while_it_is_used_is_off() {
         .unwrap();
     let before = region.stats().off;
     assert!(
-        !put(&share, 2, b"record")
-            && get(&share, 1).is_none()
-            && share.consume(&key(1), None, 0, None).is_none()
+        !put(&partition, 2, b"record")
+            && get(&partition, 1).is_none()
+            && partition.consume(&key(1), None, 0, None).is_none()
     );
     assert!(
-        share.holds(&key(1), 1, 0).is_none()
-            && share.remove(&key(1)).is_none()
-            && share.is_empty()
-            && share.flush(None) == 0
+        partition.holds(&key(1), 1, 0).is_none()
+            && partition.remove(&key(1)).is_none()
+            && partition.is_empty()
+            && partition.flush(None) == 0
     );
     assert!(
         region.partition(PartitionId::named(2), 0).is_none()
             && region.with_key_page(|_| ()).is_none()
     );
     assert!(region.validate().is_err() && region.stats().off > before);
-    share.set_capacity(3);
+    partition.set_capacity(3);
     region.count_undecodable();
     region.fresh_id();
 }
@@ -235,19 +231,19 @@ fn region_whose_file_is_truncated_while_it_is_used_is_off() {
 fn region_that_is_made_anew_in_its_file_is_noticed_by_who_had_the_old_one() {
     let folder = Folder::new("anew");
     let old = Region::named(&folder.file(), SIZE).unwrap();
-    let partition = PartitionId::named(1);
-    let before = old.partition(partition, 9).unwrap();
+    let id = PartitionId::named(1);
+    let before = old.partition(id, 9).unwrap();
     assert!(put(&before, 1, b"record"));
     assert!(old.with_key_page(|page| page.fill(1)).is_some());
     let file = OpenOptions::new().write(true).open(folder.file()).unwrap();
     file.set_len(0).unwrap();
     let new = Region::named(&folder.file(), SIZE).unwrap();
-    let share = new.partition(partition, 9).unwrap();
-    assert!(put(&share, 2, b"record"));
+    let partition = new.partition(id, 9).unwrap();
+    assert!(put(&partition, 2, b"record"));
     assert!(new.with_key_page(|page| page.fill(2)).is_some());
     assert!(!put(&before, 3, b"record") && get(&before, 1).is_none() && !before.is_placed());
     assert!(old.with_key_page(|page| page.fill(3)).is_none() && old.stats().off > 0);
-    assert!(get(&share, 2).is_some() && share.len() == 1);
+    assert!(get(&partition, 2).is_some() && partition.len() == 1);
     assert_eq!(new.with_key_page(|page| page[0]), Some(2));
     new.validate().expect("whole");
 }
@@ -277,18 +273,18 @@ fn region_goes_on_without_its_descriptor() {
     let folder = Folder::new("closed");
     let child = Child::of(|| {
         let region = Region::named(&folder.file(), SIZE).unwrap();
-        let share = region.partition(PartitionId::named(1), 9).unwrap();
+        let partition = region.partition(PartitionId::named(1), 9).unwrap();
         for file in 3..200 {
             // SAFETY: this process has nothing else open that it needs.
             unsafe { libc::close(file) };
         }
-        assert!(put(&share, 1, &record(1, 1, 90)));
+        assert!(put(&partition, 1, &record(1, 1, 90)));
         let zero = fs::File::open("/dev/zero").unwrap();
         for file in 3..200 {
             // SAFETY: as above.
             unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&zero), file) };
         }
-        assert_eq!(get(&share, 1), Some(record(1, 1, 90)));
+        assert_eq!(get(&partition, 1), Some(record(1, 1, 90)));
         drop(region);
         // SAFETY: only asks.
         i32::from((4..200).all(|file| unsafe { libc::fcntl(file, libc::F_GETFD) } >= 0))

@@ -3,12 +3,12 @@
 use super::*;
 
 /// A record of a session that came back with its client.
-fn put_proven(share: &Partition<'_>, number: u64, len: usize) -> bool {
-    put_as(share, number, len, ClientHistory::Proven)
+fn put_proven(partition: &Partition<'_>, number: u64, len: usize) -> bool {
+    put_as(partition, number, len, ClientHistory::Proven)
 }
 
-fn put_as(share: &Partition<'_>, number: u64, len: usize, standing: ClientHistory) -> bool {
-    share.put(
+fn put_as(partition: &Partition<'_>, number: u64, len: usize, standing: ClientHistory) -> bool {
+    partition.put(
         &key(number),
         number as u32,
         &record(number, 1, len),
@@ -19,30 +19,30 @@ fn put_as(share: &Partition<'_>, number: u64, len: usize, standing: ClientHistor
 }
 
 /// Fills a region of one shard; how many records there are.
-fn fill(region: &Region, share: &Partition<'_>, len: usize) -> u64 {
+fn fill(region: &Region, partition: &Partition<'_>, len: usize) -> u64 {
     let mut number = 0;
     while region.stats().evictions == 0 {
-        assert!(put_proven(share, number, len));
+        assert!(put_proven(partition, number, len));
         number += 1;
     }
     number - 1
 }
 
 /// How many of the records that there were come back, every so many.
-fn come_back(share: &Partition<'_>, number: u64, step: usize) -> usize {
+fn come_back(partition: &Partition<'_>, number: u64, step: usize) -> usize {
     (0..=number)
         .step_by(step)
-        .filter(|&number| get(share, number).is_some())
+        .filter(|&number| get(partition, number).is_some())
         .count()
 }
 
 #[test]
 fn long_record_evicts_few_or_is_refused_and_evicts_none() {
     let region = region(4 << 20);
-    let share = share(&region, 0);
-    let number = fill(&region, &share, 80);
+    let partition = partition(&region, 0);
+    let number = fill(&region, &partition, 80);
     for _ in 0..3 {
-        come_back(&share, number, 1);
+        come_back(&partition, number, 1);
     }
     for (len, fits) in [
         (2_000, true),
@@ -52,7 +52,7 @@ fn long_record_evicts_few_or_is_refused_and_evicts_none() {
     ] {
         let before = region.stats();
         assert_eq!(
-            put_as(&share, 1_000_000, len, ClientHistory::New),
+            put_as(&partition, 1_000_000, len, ClientHistory::New),
             fits,
             "{len}"
         );
@@ -70,11 +70,11 @@ fn long_record_evicts_few_or_is_refused_and_evicts_none() {
 #[test]
 fn record_that_is_too_long_is_refused_where_there_is_room() {
     let region = region(4 << 20);
-    let share = share(&region, 0);
-    assert!(put_as(&share, 1, 16 << 10, ClientHistory::New));
-    assert!(!put_as(&share, 2, (16 << 10) + 1, ClientHistory::New));
+    let partition = partition(&region, 0);
+    assert!(put_as(&partition, 1, 16 << 10, ClientHistory::New));
+    assert!(!put_as(&partition, 2, (16 << 10) + 1, ClientHistory::New));
     // One that it was to take the place of is out of date all the same.
-    assert!(!put_as(&share, 1, 60 << 10, ClientHistory::New) && share.is_empty());
+    assert!(!put_as(&partition, 1, 60 << 10, ClientHistory::New) && partition.is_empty());
     assert_eq!(region.stats().refused, 2);
 }
 
@@ -83,7 +83,7 @@ fn record_that_is_too_long_is_refused_where_there_is_room() {
 fn long_records_of_one_partition_take_no_more_than_its_share_of_the_room() {
     for len in [4_000, 16_000, 60 << 10] {
         let region = region(4 << 20);
-        let (shop, other) = (share(&region, 0), share(&region, 0));
+        let (shop, other) = (partition(&region, 0), partition(&region, 0));
         let number = fill(&region, &shop, 200);
         let before = shop.len();
         for stranger in 0..1_000 {
@@ -101,16 +101,16 @@ fn long_records_of_one_partition_take_no_more_than_its_share_of_the_room() {
 #[test]
 fn long_newcomers_do_not_push_out_those_that_come_back() {
     let region = region(4 << 20);
-    let share = share(&region, 0);
-    let number = fill(&region, &share, 200);
-    let before = come_back(&share, number, 1);
+    let partition = partition(&region, 0);
+    let number = fill(&region, &partition, 200);
+    let before = come_back(&partition, number, 1);
     for stranger in 0..2_000 {
-        put_as(&share, 1_000_000 + stranger, 4_000, ClientHistory::New);
+        put_as(&partition, 1_000_000 + stranger, 4_000, ClientHistory::New);
         if stranger % 20 == 0 {
-            come_back(&share, number, 7);
+            come_back(&partition, number, 7);
         }
     }
-    let after = come_back(&share, number, 1);
+    let after = come_back(&partition, number, 1);
     assert!(after * 10 > before * 8, "{after} of {before}");
     region.validate().expect("whole");
 }
@@ -119,7 +119,7 @@ fn long_newcomers_do_not_push_out_those_that_come_back() {
 #[test]
 fn partition_of_few_long_records_gives_up_what_is_beyond_its_share() {
     let region = region(4 << 20);
-    let (long, short) = (share(&region, 0), share(&region, 0));
+    let (long, short) = (partition(&region, 0), partition(&region, 0));
     let number = fill(&region, &long, 16_000);
     let room = region.stats().bytes;
     for newcomer in 0..40_000 {

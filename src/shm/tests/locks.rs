@@ -36,22 +36,25 @@ fn holder_that_stops(region: &Region, end: Result<(), Broken>) -> Child {
 #[test]
 fn stopped_holder_is_waited_for_once_and_goes_on_afterwards() {
     let region = region(64 << 10);
-    let share = share(&region, 0);
-    assert!(put(&share, 1, &record(1, 1, 100)));
+    let partition = partition(&region, 0);
+    assert!(put(&partition, 1, &record(1, 1, 100)));
     let holder = stopped_holder(&region);
     let begun = Instant::now();
-    assert_eq!(get(&share, 2), None);
+    assert_eq!(get(&partition, 2), None);
     let first = begun.elapsed();
     assert!(first >= Duration::from_millis(4), "did not wait: {first:?}");
-    // From now on nobody waits. The mean, because something else may run in between.
+    // From now on no process waits. The mean, because something else may run in between.
     let begun = Instant::now();
     for _ in 0..200 {
-        assert_eq!(get(&share, 2), None);
-        assert!(!put(&share, 2, b"record"));
+        assert_eq!(get(&partition, 2), None);
+        assert!(!put(&partition, 2, b"record"));
         // What is there is found all the same.
-        assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
+        assert_eq!(get(&partition, 1), Some(record(1, 1, 100)));
         assert_eq!(
-            [share.holds(&key(1), 1, 0), share.holds(&key(1), 2, 0)],
+            [
+                partition.holds(&key(1), 1, 0),
+                partition.holds(&key(1), 2, 0)
+            ],
             [Some(true), None]
         );
     }
@@ -63,7 +66,7 @@ fn stopped_holder_is_waited_for_once_and_goes_on_afterwards() {
     assert!(region.stats().time_outs >= 601);
     holder.signal(libc::SIGCONT);
     assert_eq!(holder.wait(), 1);
-    assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
+    assert_eq!(get(&partition, 1), Some(record(1, 1, 100)));
     assert_eq!(region.stats().recovered, 0);
     region.validate().expect("whole");
     println!("first wait {first:?}, then {later:?}");
@@ -72,39 +75,39 @@ fn stopped_holder_is_waited_for_once_and_goes_on_afterwards() {
 #[test]
 fn holder_killed_while_it_was_suspect_is_noticed() {
     let region = region(64 << 10);
-    let share = share(&region, 0);
-    assert!(put(&share, 1, &record(1, 1, 100)));
+    let partition = partition(&region, 0);
+    assert!(put(&partition, 1, &record(1, 1, 100)));
     let holder = stopped_holder(&region);
-    assert_eq!(share.contains(&key(1), 0), None);
+    assert_eq!(partition.contains(&key(1), 0), None);
     assert!(holder.kill());
-    until("somebody looks", || put(&share, 2, b"record"));
-    assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
+    until("somebody looks", || put(&partition, 2, b"record"));
+    assert_eq!(get(&partition, 1), Some(record(1, 1, 100)));
     assert_eq!(region.stats().recovered, 1);
 }
 
 #[test]
 fn holder_that_died_is_noticed_by_its_id_and_by_when_it_began() {
     let region = region(64 << 10);
-    let share = share(&region, 0);
+    let partition = partition(&region, 0);
     let own = Identity::own();
     let dead = Child::of(|| 0);
     let pid = dead.0 as u32;
     assert_eq!(dead.wait(), 0);
-    // Its id is nobody's.
+    // Its id belongs to no process.
     lock(&region).pretend(Identity {
         pid,
         start: 5,
         ..own
     });
-    assert!(put(&share, 1, b"record"));
+    assert!(put(&partition, 1, b"record"));
     assert_eq!(region.stats().recovered, 1);
-    // Its id is somebody else's now: of one who began at another time.
+    // Its id belongs to another process now, which began at another time.
     lock(&region).pretend(Identity {
         pid: 1,
         start: 5,
         ..own
     });
-    assert!(put(&share, 1, b"record"));
+    assert!(put(&partition, 1, b"record"));
     assert_eq!(region.stats().recovered, 2);
     // In another namespace that id may be anybody's.
     lock(&region).pretend(Identity {
@@ -112,7 +115,7 @@ fn holder_that_died_is_noticed_by_its_id_and_by_when_it_began() {
         start: 5,
         namespace: own.namespace ^ 1,
     });
-    assert!(!put(&share, 1, b"record"));
+    assert!(!put(&partition, 1, b"record"));
     assert_eq!(region.stats().recovered, 2);
     // The same without /proc, where the beginning is not known.
     lock(&region).pretend(Identity {
@@ -120,44 +123,44 @@ fn holder_that_died_is_noticed_by_its_id_and_by_when_it_began() {
         start: 0,
         ..own
     });
-    assert!(!put(&share, 1, b"record"));
+    assert!(!put(&partition, 1, b"record"));
     assert_eq!(region.stats().recovered, 2);
 }
 
 #[test]
 fn suspect_that_keeps_a_lock_for_too_long_loses_it_and_does_not_believe_what_it_did() {
     let region = region(64 << 10);
-    let share = share(&region, 0);
-    assert!(put(&share, 1, &record(1, 1, 100)));
+    let partition = partition(&region, 0);
+    assert!(put(&partition, 1, &record(1, 1, 100)));
     let holder = stopped_holder(&region);
-    fence(&region, &share);
-    assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
+    fence(&region, &partition);
+    assert_eq!(get(&partition, 1), Some(record(1, 1, 100)));
     assert_eq!(region.stats().recovered, 1);
     holder.signal(libc::SIGCONT);
     assert_eq!(holder.wait(), 0, "it did not notice");
-    assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
+    assert_eq!(get(&partition, 1), Some(record(1, 1, 100)));
 }
 
 /// Takes the lock from who holds it, as if it had been suspect for long.
-fn fence(region: &Region, share: &Partition<'_>) {
-    assert_eq!(share.contains(&key(1), 0), None);
+fn fence(region: &Region, partition: &Partition<'_>) {
+    assert_eq!(partition.contains(&key(1), 0), None);
     let since = region.memory.u64(region.layout.shard(0) + place::LOCK + 8);
     since.fetch_sub(
         crate::shm::process::lock::FENCED_AFTER.as_nanos() as u64,
         Relaxed,
     );
-    until("somebody looks", || put(share, 2, b"record"));
+    until("somebody looks", || put(partition, 2, b"record"));
 }
 
 #[test]
 fn what_one_did_without_its_lock_is_mended_by_the_next_who_has_it() {
     for end in [Ok(()), Err(Broken)] {
         let region = region(64 << 10);
-        let share = share(&region, 0);
-        assert!(put(&share, 1, &record(1, 1, 100)));
+        let partition = partition(&region, 0);
+        assert!(put(&partition, 1, &record(1, 1, 100)));
         let holder = holder_that_stops(&region, end);
-        fence(&region, &share);
-        // In the middle of a change nobody else touches the shard.
+        fence(&region, &partition);
+        // In the middle of a change no other process touches the shard.
         let untouched = region.in_shard(0, |shard| {
             let records = shard.word(place::RECORDS);
             shard.set_word(place::RECORDS, 77);
@@ -169,7 +172,7 @@ fn what_one_did_without_its_lock_is_mended_by_the_next_who_has_it() {
         });
         assert_eq!(untouched, Some(true));
         assert_eq!(region.stats().recovered, 1);
-        assert!(put(&share, 3, b"record"));
+        assert!(put(&partition, 3, b"record"));
         assert_eq!(region.stats().recovered, 2);
         region.validate().expect("whole");
     }
@@ -178,10 +181,12 @@ fn what_one_did_without_its_lock_is_mended_by_the_next_who_has_it() {
 #[test]
 fn lock_held_by_the_parent_over_a_fork_is_let_go_by_it() {
     let region = region(64 << 10);
-    let share = share(&region, 0);
-    let child = region.in_shard(0, |_| Ok(Child::of(|| i32::from(get(&share, 1).is_none()))));
+    let partition = partition(&region, 0);
+    let child = region.in_shard(0, |_| {
+        Ok(Child::of(|| i32::from(get(&partition, 1).is_none())))
+    });
     assert_eq!(child.expect("the lock").wait(), 1);
-    assert!(put(&share, 1, b"record") && region.stats().recovered == 0);
+    assert!(put(&partition, 1, b"record") && region.stats().recovered == 0);
 }
 
 #[test]
@@ -190,11 +195,11 @@ fn share_whose_place_is_not_had_in_time_has_it_with_a_later_put() {
     let Wait::Had(held) = Lock::at(&region.memory, header::PARTITIONS_LOCK).lock() else {
         panic!("nobody holds it");
     };
-    let share = share(&region, 0);
-    assert!(!put(&share, 1, b"record") && !share.is_placed());
-    assert_eq!(share.remove(&key(1)), Some(false));
+    let partition = partition(&region, 0);
+    assert!(!put(&partition, 1, b"record") && !partition.is_placed());
+    assert_eq!(partition.remove(&key(1)), Some(false));
     assert!(held.release());
-    assert!(put(&share, 1, b"record") && share.is_placed());
+    assert!(put(&partition, 1, b"record") && partition.is_placed());
 }
 
 #[test]
@@ -231,12 +236,12 @@ fn page_of_keys_is_seen_by_all_and_survives_who_dies_in_it() {
     assert_eq!(region.with_key_page(|page| page[3999]), None);
 }
 
-/// A panic leaves whatever it finds half changed: nobody may take that for whole.
+/// A panic leaves a change half done: no process may take the result for whole.
 #[test]
 fn shard_that_a_panic_left_half_changed_is_mended_by_the_next_who_has_its_lock() {
     let region = region(64 << 10);
-    let share = share(&region, 0);
-    assert!(put(&share, 1, &record(1, 1, 100)));
+    let partition = partition(&region, 0);
+    assert!(put(&partition, 1, &record(1, 1, 100)));
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         region.in_shard(0, |shard| -> Result<(), Broken> {
             shard.set_word(place::RECORDS, 77);
@@ -244,8 +249,8 @@ fn shard_that_a_panic_left_half_changed_is_mended_by_the_next_who_has_its_lock()
         })
     }));
     assert!(panicked.is_err());
-    assert!(put(&share, 2, b"record"));
+    assert!(put(&partition, 2, b"record"));
     assert_eq!(region.stats().recovered, 1);
-    assert_eq!(get(&share, 1), Some(record(1, 1, 100)));
+    assert_eq!(get(&partition, 1), Some(record(1, 1, 100)));
     region.validate().expect("whole");
 }

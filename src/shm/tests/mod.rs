@@ -45,8 +45,8 @@ fn is_of(number: u64, bytes: &[u8]) -> bool {
     nonce.is_some_and(|nonce| record(number, nonce, bytes.len()) == bytes)
 }
 
-fn put(share: &Partition<'_>, number: u64, body: &[u8]) -> bool {
-    share.put(
+fn put(partition: &Partition<'_>, number: u64, body: &[u8]) -> bool {
+    partition.put(
         &key(number),
         number as u32,
         body,
@@ -57,26 +57,26 @@ fn put(share: &Partition<'_>, number: u64, body: &[u8]) -> bool {
 }
 
 fn put_at(
-    share: &Partition<'_>,
+    partition: &Partition<'_>,
     number: u64,
     standing: ClientHistory,
     expiry: i64,
     now: i64,
 ) -> bool {
     let (record, expiry) = (record(number, 1, 100), Expiry::at(expiry));
-    share.put(&key(number), number as u32, &record, expiry, standing, now)
+    partition.put(&key(number), number as u32, &record, expiry, standing, now)
 }
 
-fn get(share: &Partition<'_>, number: u64) -> Option<Vec<u8>> {
+fn get(partition: &Partition<'_>, number: u64) -> Option<Vec<u8>> {
     let mut copy = Vec::new();
-    share.get(&key(number), 0, &mut copy).map(|_| copy)
+    partition.get(&key(number), 0, &mut copy).map(|_| copy)
 }
 
 fn region(bytes: usize) -> Region {
     Region::anonymous(bytes).expect("memory")
 }
 
-fn share(region: &Region, capacity: usize) -> Partition<'_> {
+fn partition(region: &Region, capacity: usize) -> Partition<'_> {
     region
         .partition(region.fresh_id(), capacity)
         .expect("an entry")

@@ -23,9 +23,9 @@ struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    fn share(&self, partition: usize) -> Partition<'a> {
+    fn partition(&self, number: usize) -> Partition<'a> {
         self.region
-            .partition(self.partitions[partition].0, 0)
+            .partition(self.partitions[number].0, 0)
             .expect("an entry")
     }
 
@@ -35,7 +35,7 @@ impl<'a> Model<'a> {
         let evictions = self.region.stats().evictions;
         let mut gone = 0;
         for number in 0..self.partitions.len() {
-            let share = self.share(number);
+            let share = self.partition(number);
             let held = &mut self.partitions[number].1;
             let before = held.len();
             held.retain(|&number, _| share.contains(&key(number), i64::MIN) == Some(true));
@@ -51,7 +51,7 @@ impl<'a> Model<'a> {
 
     fn step(&mut self) {
         let partition = self.random.below(self.partitions.len() as u64) as usize;
-        let share = self.share(partition);
+        let share = self.partition(partition);
         let number = self.random.below(self.numbers);
         let now = self.random.below(100) as i64;
         let mark = self.random.below(3) as u32;

@@ -12,7 +12,7 @@ const STOP: usize = 1;
 const WORK: usize = 2;
 const HITS: usize = 3;
 
-fn work(share: &Partition<'_>, board: &Board, seed: u64) {
+fn work(partition: &Partition<'_>, board: &Board, seed: u64) {
     let mut random = Random(seed);
     let mut copy = Vec::new();
     while board.read(STOP) == 0 {
@@ -21,17 +21,17 @@ fn work(share: &Partition<'_>, board: &Board, seed: u64) {
         let found = match random.below(8) {
             0..4 => {
                 let len = 16 + random.below(500) as usize;
-                put(share, number, &record(number, random.0, len));
+                put(partition, number, &record(number, random.0, len));
                 None
             }
-            4..6 => share.get(&key, 0, &mut copy),
-            6 => share.consume(&key, None, 0, Some(&mut copy)),
+            4..6 => partition.get(&key, 0, &mut copy),
+            6 => partition.consume(&key, None, 0, Some(&mut copy)),
             _ => {
                 let (record, expiry) = (
                     record(number, random.0, 100),
                     Expiry::at(1_000 + random.below(10) as i64),
                 );
-                share.put_over(&key, number as u32, &record, expiry, 0);
+                partition.put_over(&key, number as u32, &record, expiry, 0);
                 None
             }
         };
@@ -46,7 +46,7 @@ fn work(share: &Partition<'_>, board: &Board, seed: u64) {
         if board.read(WORK).is_multiple_of(16) {
             std::thread::sleep(Duration::from_micros(random.below(100)));
         }
-        if share.len() > share.capacity() {
+        if partition.len() > partition.capacity() {
             board.add(WRONG);
         }
     }
@@ -56,12 +56,12 @@ fn work(share: &Partition<'_>, board: &Board, seed: u64) {
 fn killed_workers_neither_stop_the_others_nor_leave_a_wrong_record() {
     // One shard, so that all meet; room for half of the records, so that they also evict.
     let region = region(96 << 10);
-    let share = share(&region, 150);
+    let partition = partition(&region, 150);
     let board = Board::new();
     let survivors: Vec<_> = (0..2_u64)
         .map(|number| {
             Child::of(|| {
-                work(&share, &board, 1 + number);
+                work(&partition, &board, 1 + number);
                 0
             })
         })
@@ -73,7 +73,7 @@ fn killed_workers_neither_stop_the_others_nor_leave_a_wrong_record() {
         while alive.len() < ALIVE {
             born += 1;
             alive.push(Child::of(|| {
-                work(&share, &board, 1000 + born);
+                work(&partition, &board, 1000 + born);
                 0
             }));
         }

@@ -11,17 +11,17 @@ fn clock() -> i64 {
 
 /// All 16 partitions of a small region, each with a record that was put at this second and is good for a day.
 fn in_use(region: &Region, now: i64) -> Vec<Partition<'_>> {
-    let shares: Vec<_> = (0..16).map(|_| share(region, 4)).collect();
-    for (number, share) in shares.iter().enumerate() {
+    let partitions: Vec<_> = (0..16).map(|_| partition(region, 4)).collect();
+    for (number, partition) in partitions.iter().enumerate() {
         assert!(put_at(
-            share,
+            partition,
             number as u64,
             ClientHistory::New,
             now + 86_400,
             now
         ));
     }
-    shares
+    partitions
 }
 
 /// A place that is free by now: a process that was turned away does not ask again at once.
@@ -29,7 +29,7 @@ fn place(region: &Region) -> Partition<'_> {
     let mut place = None;
     until("there is a place", || {
         place = region.partition(region.fresh_id(), 4);
-        place.is_some_and(|share| share.is_placed())
+        place.is_some_and(|partition| partition.is_placed())
     });
     place.expect("a place")
 }
@@ -38,13 +38,13 @@ fn place(region: &Region) -> Partition<'_> {
 fn places_of_partitions_whose_records_have_all_expired_are_had_again() {
     let region = region(64 << 20);
     for number in 0..1024 {
-        let share = region.partition(region.fresh_id(), 20480).expect("a place");
-        assert!(put_at(&share, number, ClientHistory::New, 1_000, 0));
+        let partition = region.partition(region.fresh_id(), 20480).expect("a place");
+        assert!(put_at(&partition, number, ClientHistory::New, 1_000, 0));
     }
     for number in 0..1024 {
-        let share = region.partition(region.fresh_id(), 20480).expect("a place");
-        assert!(share.is_placed() && share.is_empty() && !region.was_full());
-        assert!(put_at(&share, number, ClientHistory::New, 1_000, 0) && share.len() == 1);
+        let partition = region.partition(region.fresh_id(), 20480).expect("a place");
+        assert!(partition.is_placed() && partition.is_empty() && !region.was_full());
+        assert!(put_at(&partition, number, ClientHistory::New, 1_000, 0) && partition.len() == 1);
     }
     assert_eq!(region.stats().records, 1024);
     region.validate().expect("whole");
@@ -54,19 +54,21 @@ fn places_of_partitions_whose_records_have_all_expired_are_had_again() {
 fn places_of_partitions_without_records_are_used_again_and_no_others() {
     let region = region(64 << 10);
     let now = clock();
-    let shares = in_use(&region, now);
+    let partitions = in_use(&region, now);
     assert!(!region.was_full() && region.partition(region.fresh_id(), 4).is_none());
-    assert!(region.was_full() && shares.iter().all(|share| share.len() == 1));
-    assert_eq!(shares[3].remove(&key(3)), Some(true));
+    assert!(region.was_full() && partitions.iter().all(|partition| partition.len() == 1));
+    assert_eq!(partitions[3].remove(&key(3)), Some(true));
     let newcomer = place(&region);
     assert!(put_at(&newcomer, 16, ClientHistory::New, now + 9, now) && newcomer.len() == 1);
     // The one that had it finds no place now, and says so.
-    assert!(shares[3].is_empty() && !put_at(&shares[3], 3, ClientHistory::New, now + 9, now));
+    assert!(
+        partitions[3].is_empty() && !put_at(&partitions[3], 3, ClientHistory::New, now + 9, now)
+    );
     assert_eq!(newcomer.remove(&key(16)), Some(true));
     until("it has a place again", || {
-        put_at(&shares[3], 3, ClientHistory::New, now + 9, now)
+        put_at(&partitions[3], 3, ClientHistory::New, now + 9, now)
     });
-    assert!(shares[3].capacity() == 4);
+    assert!(partitions[3].capacity() == 4);
     region.validate().expect("whole");
 }
 
@@ -74,16 +76,20 @@ fn places_of_partitions_without_records_are_used_again_and_no_others() {
 fn partition_that_was_unused_longest_gives_up_its_place_and_its_records_to_nobody() {
     let region = region(64 << 10);
     let now = clock();
-    let shares = in_use(&region, now);
-    for (number, share) in shares.iter().enumerate().filter(|(number, _)| *number != 5) {
-        let found = share.get(&key(number as u64), now + 60, &mut Vec::new());
+    let partitions = in_use(&region, now);
+    for (number, partition) in partitions
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| *number != 5)
+    {
+        let found = partition.get(&key(number as u64), now + 60, &mut Vec::new());
         assert!(found.is_some());
     }
     let newcomer = place(&region);
-    assert!(newcomer.is_empty() && shares[5].is_empty());
-    for (number, share) in shares.iter().enumerate() {
+    assert!(newcomer.is_empty() && partitions[5].is_empty());
+    for (number, partition) in partitions.iter().enumerate() {
         let number = number as u64;
-        assert_eq!(share.contains(&key(number), now), Some(number != 5));
+        assert_eq!(partition.contains(&key(number), now), Some(number != 5));
         assert_eq!(newcomer.contains(&key(number), now), Some(false));
     }
     region.validate().expect("whole");
@@ -102,60 +108,60 @@ fn partition_that_was_unused_longest_gives_up_its_place_and_its_records_to_nobod
 fn partition_that_its_process_is_done_with_gives_up_its_place_unless_another_one_uses_it() {
     let region = region(64 << 10);
     let now = clock();
-    let shares = in_use(&region, now);
-    shares[6].release();
-    shares[7].release();
-    assert!(shares[6].get(&key(6), now, &mut Vec::new()).is_some());
+    let partitions = in_use(&region, now);
+    partitions[6].release();
+    partitions[7].release();
+    assert!(partitions[6].get(&key(6), now, &mut Vec::new()).is_some());
     place(&region);
-    assert_eq!([shares[6].len(), shares[7].len()], [1, 0]);
+    assert_eq!([partitions[6].len(), partitions[7].len()], [1, 0]);
 }
 
 #[test]
 fn clock_that_is_set_back_keeps_no_places() {
     let region = region(64 << 10);
     let now = clock();
-    let shares = in_use(&region, now + 365 * 86_400);
-    // The right time is told by somebody who stays.
-    assert!(shares[0].get(&key(0), now, &mut Vec::new()).is_some());
+    let partitions = in_use(&region, now + 365 * 86_400);
+    // A process that stays tells the right time.
+    assert!(partitions[0].get(&key(0), now, &mut Vec::new()).is_some());
     for number in 0..15 {
         let newcomer = place(&region);
         assert!(put_at(&newcomer, number, ClientHistory::New, now + 99, now));
     }
-    assert_eq!((shares[0].len(), region.stats().records), (1, 16));
+    assert_eq!((partitions[0].len(), region.stats().records), (1, 16));
 }
 
 #[test]
 fn partition_of_many_records_gives_up_its_place_a_part_at_a_time() {
     let region = region(1 << 20);
     let now = clock();
-    let shares: Vec<_> = (0..16).map(|_| share(&region, 0)).collect();
+    let partitions: Vec<_> = (0..16).map(|_| partition(&region, 0)).collect();
     for number in 0..3000 {
         assert!(put_at(
-            &shares[0],
+            &partitions[0],
             number,
             ClientHistory::New,
             now + 99,
             now
         ));
     }
-    for share in &shares[1..] {
-        assert!(put_at(share, 1, ClientHistory::New, now + 99, now + 60));
+    for partition in &partitions[1..] {
+        assert!(put_at(partition, 1, ClientHistory::New, now + 99, now + 60));
     }
     let newcomer = region.fresh_id();
     let mut records = vec![region.stats().records];
-    let share = loop {
-        let share = region
+    let partition = loop {
+        let partition = region
             .partition(newcomer, 0)
             .expect("a place, or the prospect of one");
         records.push(region.stats().records);
-        if share.is_placed() {
-            break share;
+        if partition.is_placed() {
+            break partition;
         }
-        assert_eq!((share.len(), shares[0].len()), (0, 0));
-        assert_eq!(shares[0].contains(&key(1), now), Some(false));
+        assert_eq!((partition.len(), partitions[0].len()), (0, 0));
+        assert_eq!(partitions[0].contains(&key(1), now), Some(false));
     };
     assert!(records.windows(2).all(|pair| pair[0] - pair[1] < 1100));
-    assert_eq!((share.len(), region.stats().records), (0, 15));
+    assert_eq!((partition.len(), region.stats().records), (0, 15));
     region.validate().expect("whole");
 }
 
@@ -163,11 +169,11 @@ fn partition_of_many_records_gives_up_its_place_a_part_at_a_time() {
 #[test]
 fn many_that_want_places_at_once_all_have_one() {
     let region = region(1 << 20);
-    let shares: Vec<_> = (0..16).map(|_| share(&region, 0)).collect();
-    for (number, share) in shares.iter().enumerate() {
+    let partitions: Vec<_> = (0..16).map(|_| partition(&region, 0)).collect();
+    for (number, partition) in partitions.iter().enumerate() {
         for record in 0..50 {
             assert!(put_at(
-                share,
+                partition,
                 1000 * number as u64 + record,
                 ClientHistory::New,
                 9,
@@ -180,13 +186,13 @@ fn many_that_want_places_at_once_all_have_one() {
         .map(|number| {
             let region = &region;
             Child::of(move || {
-                let share = place(region);
+                let partition = place(region);
                 let stays = (0..4).all(|record| {
                     let number = 1000 * number + record;
-                    put_at(&share, number, ClientHistory::New, now + 99, now)
-                        && share.contains(&key(number), now) == Some(true)
+                    put_at(&partition, number, ClientHistory::New, now + 99, now)
+                        && partition.contains(&key(number), now) == Some(true)
                 });
-                i32::from(stays && share.len() == 4)
+                i32::from(stays && partition.len() == 4)
             })
         })
         .collect();

@@ -15,41 +15,43 @@ fn has(region: &Region, bytes: &[u8]) -> bool {
 fn bytes_of_a_record_that_left_are_overwritten() {
     type Leave = fn(&Partition<'_>);
     let ways: [(&str, Leave); 8] = [
-        ("removed", |share| {
-            assert_eq!(share.remove(&key(7)), Some(true))
+        ("removed", |partition| {
+            assert_eq!(partition.remove(&key(7)), Some(true))
         }),
-        ("taken", |share| {
-            assert!(share.consume(&key(7), None, 0, None).is_some())
+        ("taken", |partition| {
+            assert!(partition.consume(&key(7), None, 0, None).is_some())
         }),
-        ("replaced", |share| assert!(put(share, 7, b"another"))),
-        ("expired", |share| {
-            assert!(share.get(&key(7), 1_001, &mut Vec::new()).is_none())
+        ("replaced", |partition| {
+            assert!(put(partition, 7, b"another"))
         }),
-        ("flushed", |share| assert_eq!(share.flush(None), 3)),
-        ("flushed as expired", |share| {
-            assert_eq!(share.flush(Some(1_001)), 3)
+        ("expired", |partition| {
+            assert!(partition.get(&key(7), 1_001, &mut Vec::new()).is_none())
         }),
-        ("evicted", |share| {
-            share.set_capacity(1);
-            assert!(put(share, 1, b"another"));
-            assert!(put(share, 2, b"another"));
+        ("flushed", |partition| assert_eq!(partition.flush(None), 3)),
+        ("flushed as expired", |partition| {
+            assert_eq!(partition.flush(Some(1_001)), 3)
         }),
-        ("evicted for room", |share| {
+        ("evicted", |partition| {
+            partition.set_capacity(1);
+            assert!(put(partition, 1, b"another"));
+            assert!(put(partition, 2, b"another"));
+        }),
+        ("evicted for room", |partition| {
             for number in 100..2_000 {
-                assert!(put(share, number, &[0; 300]));
+                assert!(put(partition, number, &[0; 300]));
             }
         }),
     ];
     for (name, leave) in ways {
         let region = region(64 << 10);
-        let share = share(&region, 0);
+        let partition = partition(&region, 0);
         let secret = record(7, 77, 203);
         for number in [6, 7, 8] {
-            assert!(put(&share, number, &record(number, 77, 203)));
+            assert!(put(&partition, number, &record(number, 77, 203)));
         }
         // Nor is the id kept beside the record.
         assert!(has(&region, &secret[150..]) && !has(&region, &[0x5a; 8]));
-        leave(&share);
+        leave(&partition);
         for part in secret[16..].chunks_exact(8) {
             assert!(!has(&region, part), "{name}");
         }
@@ -91,9 +93,9 @@ fn smaps_of(address: usize) -> Vec<String> {
 #[test]
 fn region_is_not_dumped_and_takes_only_what_is_used_of_it() {
     let region = region(64 << 20);
-    let share = share(&region, 0);
+    let partition = partition(&region, 0);
     for number in 0..100 {
-        assert!(put(&share, number, &record(number, 0, 200)));
+        assert!(put(&partition, number, &record(number, 0, 200)));
     }
     let lines = smaps_of(region.memory.u64(0).as_ptr() as usize);
     let flags = lines
@@ -112,13 +114,13 @@ fn region_is_not_dumped_and_takes_only_what_is_used_of_it() {
 #[test]
 fn session_takes_at_most_64_bytes_more_than_its_record() {
     let region = region(4 << 20);
-    let share = share(&region, 0);
+    let partition = partition(&region, 0);
     // Far more than fit: what counts is how many do.
     let mut random = Random(3);
     let mut put_bytes = 0;
     for number in 0..60_000 {
         let len = 150 + random.below(60) as usize;
-        assert!(put(&share, number, &record(number, 0, len)));
+        assert!(put(&partition, number, &record(number, 0, len)));
         put_bytes += len;
     }
     let mean = put_bytes / 60_000;
