@@ -1,14 +1,13 @@
-//! A mutex for a library inside somebody else's process: a fork never leaves it locked for ever.
+//! A mutex for a library inside a program that it does not know: a fork never leaves it locked for ever.
 //!
-//! Only the thread that forks exists in the child; a mutex that another one held stays held there. Taking all
-//! locks before each fork would be no cure: a program's own fork handlers may then wait for a thread that
-//! waits for one of ours. So nothing is done before a fork. In the child each lock is tried when it is first
-//! used; one that no living thread can be holding, because it is not let go within a few milliseconds, is lost: what it
-//! protects was perhaps half changed, and is not used any more.
+//! Only the thread that forks exists in the child, and a mutex that another thread held stays locked there. To take all
+//! locks before each fork would be no cure: a program's own fork handlers may then wait for a thread that waits for one of
+//! these locks. So nothing is done before a fork. The child tries each lock when it is first used; a lock that is not
+//! released within a few milliseconds has no living holder and is lost: the value may be half changed, and is not used any
+//! more.
 //!
-//! The mutex inside is std's, one word on Linux. parking_lot's is not fit for this: its waiters stand in a table
-//! of the whole process, which a fork may catch half changed, and it may hand itself to a waiter that does not
-//! exist in the child.
+//! The mutex inside is std's, one word on Linux. parking_lot's is unfit: it keeps its waiters in a table of the whole
+//! process, which a fork may catch half changed, and it may hand itself to a waiter that does not exist in the child.
 
 use core::mem::ManuallyDrop;
 use core::ptr;
@@ -20,19 +19,19 @@ use std::time::Duration;
 use crate::sys::mapping::Mapping;
 use crate::sys::uncancelled::Uncancelled;
 
-/// What protects a `T`. Where the lock is lost, or a thread panicked while it held it, there is no `T` any more.
+/// A mutex around a `T`. If the lock is lost, or a thread panicked while it held it, the `T` is not accessible any more.
 pub struct Lock<T> {
-    /// The process, counted by forks, in which the lock was last found whole; or [`LOST`].
+    /// The number of the process in which the lock was last found usable; or [`LOST`].
     whole_in: AtomicU32,
     mutex: Mutex<T>,
 }
 
 const LOST: u32 = 0;
-/// The number of a process that has not been forked by one that watched.
+/// The number of a process that was not forked from one that watches forks.
 pub const FIRST: u32 = 1;
 
-/// How often, and how far apart, a lock is tried before it is given up in a new process: 5 ms in all. Living
-/// threads hold locks for less than that, unless they are kept from running; then a cache is lost for nothing.
+/// How often, and how far apart, a lock is tried before it is given up in a new process: 5 ms in all. Living threads hold
+/// locks for less than that; if one is suspended for longer, a cache is lost without need.
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_micros(50);
 
@@ -43,7 +42,7 @@ impl<T: Default> Default for Lock<T> {
 }
 
 impl<T> Lock<T> {
-    /// An open lock.
+    /// Makes an unlocked mutex.
     pub const fn new(value: T) -> Self {
         Self {
             whole_in: AtomicU32::new(FIRST),
@@ -51,10 +50,10 @@ impl<T> Lock<T> {
         }
     }
 
-    /// Waits for the lock; `None` where what it protects is lost.
+    /// Waits for the lock; `None` if the value is lost.
     #[inline]
     pub fn lock(&self) -> Option<MutexGuard<'_, T>> {
-        // Relaxed, here and below: what the lock protects is ordered by the mutex.
+        // Relaxed, here and below: the mutex orders the accesses to the value.
         if self.whole_in.load(Ordering::Relaxed) == this_process() {
             if let Ok(guard) = self.mutex.try_lock() {
                 return Some(guard);
@@ -87,7 +86,7 @@ impl<T> Lock<T> {
                 Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
             }
         }
-        // Not where another thread of this process has had it meanwhile.
+        // Not if another thread of this process has had the lock meanwhile.
         let (relaxed, lost) = (Ordering::Relaxed, LOST);
         match self
             .whole_in
@@ -99,18 +98,17 @@ impl<T> Lock<T> {
     }
 }
 
-/// How often a thread had to wait for a lock, of whatever subject.
 static WAITS: AtomicU64 = AtomicU64::new(0);
 
-/// How often a thread of this process, or of those that it was forked from, had to wait for a lock.
+/// How often threads of this process, and of those that it was forked from, had to wait for a lock.
 pub fn lock_waits() -> u64 {
     WAITS.load(Ordering::Relaxed)
 }
 
-/// How many processes there were, counted along the line of forks that led here.
+/// The number of processes along the line of forks that led to this one.
 static PROCESSES: AtomicU32 = AtomicU32::new(FIRST);
 
-/// The number of this process, in a page that a fork leaves empty; null before [`watch_forks`].
+/// The number of this process, in a page that a fork zeroes in the child; null before [`watch_forks`].
 static THIS_PROCESS: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
 
 /// The number of this process along its line of forks.
@@ -118,7 +116,7 @@ static THIS_PROCESS: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
 pub fn this_process() -> u32 {
     // Acquire: pairs with the Release in `watch_forks`.
     let page = THIS_PROCESS.load(Ordering::Acquire);
-    // SAFETY: null, or the page that `watch_forks` has mapped for good.
+    // SAFETY: the pointer is null, or points to a page that `watch_forks` has mapped and that is never unmapped.
     match unsafe { page.as_ref() } {
         None => PROCESSES.load(Ordering::Relaxed),
         Some(number) => match number.load(Ordering::Relaxed) {
@@ -133,18 +131,18 @@ fn number_new_process(number: &AtomicU32) -> u32 {
     let next = PROCESSES.fetch_add(1, Ordering::Relaxed) + 1;
     match number.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => next,
-        Err(theirs) => theirs, // another thread of the same new process
+        Err(theirs) => theirs, // by another thread of the same new process
     }
 }
 
 /// Begins to notice forks. Called before the first lock is taken; further calls do nothing.
 ///
-/// Of threads that arrive together each makes a page, and one is kept: nothing is begun that a fork by another thread
-/// would leave undone in the child.
+/// If several threads call it at once, each makes a page and one page is kept: a fork by another thread cannot leave the
+/// work half done in the child.
 pub fn watch_forks() {
-    /// Whether it is done by a fork handler.
+    /// True if a fork handler counts the processes.
     static HANDLED: AtomicBool = AtomicBool::new(false);
-    // Relaxed: a thread that goes on before the page is there counts by `PROCESSES`, as the page does at first.
+    // Relaxed: a thread that does not see the page yet reads `PROCESSES`, which the page starts from.
     let (order, page) = (Ordering::Relaxed, THIS_PROCESS.load(Ordering::Relaxed));
     if !page.is_null() || HANDLED.load(order) {
         return;
@@ -155,23 +153,23 @@ pub fn watch_forks() {
         Mapping::private(size).and_then(|page| page.advise(libc::MADV_WIPEONFORK).map(|()| page));
     if let Ok(page) = page {
         let number = page.base().cast::<AtomicU32>();
-        // SAFETY: the mapping is aligned, large enough and ours.
+        // SAFETY: the mapping is aligned to a page, larger than the number, zeroed, and not shared yet.
         unsafe { number.as_ref() }.store(PROCESSES.load(order), order);
         let (none, number) = (ptr::null_mut(), number.as_ptr());
         // Release: publishes the number.
         let kept = THIS_PROCESS.compare_exchange(none, number, Ordering::Release, order);
         if kept.is_ok() {
-            let _ = ManuallyDrop::new(page); // looked at for as long as there is a process
+            let _ = ManuallyDrop::new(page); // read for as long as the process lives
         }
         return;
     }
-    // By two threads that arrive together it is done twice: then a child is counted as two, which does no harm.
-    // SAFETY: the handler is a function of this library, which is never unloaded.
+    // Two threads may both register the handler: a child is then counted twice, which does no harm.
+    // SAFETY: `count_child` belongs to this library, which is never unloaded.
     unsafe { libc::pthread_atfork(None, None, Some(count_child)) };
     HANDLED.store(true, order);
 }
 
-/// For kernels that cannot wipe a page: a child's handlers run before the fork returns.
+/// For kernels without MADV_WIPEONFORK: runs in the child before fork returns.
 unsafe extern "C" fn count_child() {
     PROCESSES.fetch_add(1, Ordering::Relaxed);
 }
@@ -180,16 +178,15 @@ unsafe extern "C" fn count_child() {
 mod tests {
     use super::*;
 
-    /// What the child of a fork answers, as its exit code.
+    /// Forks, and returns the answer of the child, which is its exit code.
     fn in_child(answer: impl FnOnce() -> i32) -> i32 {
-        // SAFETY: the child calls `answer`, which takes no lock of the parent but the one under test, and
-        // leaves at once.
+        // SAFETY: the child calls `answer`, which takes no lock of the parent but the ones under test, and exits at once.
         match unsafe { libc::fork() } {
-            // SAFETY: ends the child.
+            // SAFETY: ends only the child.
             0 => unsafe { libc::_exit(answer()) },
             child => {
                 let mut status = 0;
-                // SAFETY: our child.
+                // SAFETY: `child` was forked above, and `status` is a place for the answer.
                 unsafe { libc::waitpid(child, &mut status, 0) };
                 libc::WEXITSTATUS(status)
             }

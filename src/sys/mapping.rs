@@ -4,24 +4,24 @@ use core::ptr::{self, NonNull};
 use std::io;
 use std::os::fd::RawFd;
 
-/// A mapping that can be read and written, until this is dropped.
+/// A mapping that can be read and written. Dropping it unmaps the memory.
 pub struct Mapping {
     base: NonNull<u8>,
     len: usize,
 }
 
-// SAFETY: memory like any other; who hands out references into it answers for them.
+// SAFETY: a mapping belongs to the process, not to a thread, and this type gives out an address but no reference.
 unsafe impl Send for Mapping {}
-// SAFETY: as above.
+// SAFETY: through `&Mapping` only the address can be read, and the kernel advised.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Of this process; a child has a copy.
+    /// Maps zeroed memory of this process; a child gets a copy.
     pub fn private(len: usize) -> io::Result<Self> {
         Self::map(len, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
     }
 
-    /// Of this process and those that will be forked from it. Pages are had as they are first used.
+    /// Maps zeroed memory that this process shares with those forked from it. Pages are allocated when they are first used.
     pub fn shared(len: usize) -> io::Result<Self> {
         Self::map(
             len,
@@ -30,13 +30,13 @@ impl Mapping {
         )
     }
 
-    /// The first `len` bytes of a file that is at least so long, with all who map it.
+    /// Maps the first `len` bytes of a file, which must be at least so long, shared with every process that maps it.
     pub fn of_file(file: RawFd, len: usize) -> io::Result<Self> {
         Self::map(len, libc::MAP_SHARED, file)
     }
 
     fn map(len: usize, flags: i32, file: RawFd) -> io::Result<Self> {
-        // SAFETY: a new mapping, where the kernel likes.
+        // SAFETY: the kernel chooses the address, so no existing mapping changes.
         let base = unsafe {
             libc::mmap(
                 ptr::null_mut(),
@@ -54,36 +54,38 @@ impl Mapping {
         Ok(Self { base, len })
     }
 
-    /// Tells the kernel how all of it is to be treated: one of `MADV_*`, none that drops what is in it.
+    /// Advises the kernel about the mapping: one of `MADV_*`, but none that drops its contents.
     pub fn advise(&self, advice: i32) -> io::Result<()> {
-        // SAFETY: our own mapping.
+        // SAFETY: the range is exactly this mapping, and the advice keeps its contents.
         match unsafe { libc::madvise(self.base.as_ptr().cast(), self.len, advice) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
     }
 
-    /// Where it begins: aligned to a page, and so long as was asked for.
+    /// The address of the first byte, aligned to a page; the mapping is as long as was asked for.
     pub fn base(&self) -> NonNull<u8> {
         self.base
     }
 }
 
-/// Copies bytes by way of the kernel: where a place is gone, as in the mapping of a file that was truncated, that is an
-/// error, and no signal. Whether all were copied; errno is left as it was.
+/// Copies bytes through the kernel, so that memory that is gone, as in the mapping of a truncated file, is an error and not
+/// a signal. Returns whether all bytes were copied; leaves errno unchanged.
 ///
 /// # Safety
-/// * Both places are mapped, or were, for so many bytes; nobody has a Rust reference into `to`, but to atomics.
+/// * `from` and `to` are, or were, mapped for `len` bytes.
+/// * There is no Rust reference into `to` other than to atomics.
 pub unsafe fn carry(to: NonNull<u8>, from: NonNull<u8>, len: usize) -> bool {
     let part = |base: NonNull<u8>| libc::iovec {
         iov_base: base.as_ptr().cast(),
         iov_len: len,
     };
     let (to, from) = (part(to), part(from));
-    // The thread's number, as the process's first thread, whose number the process has, may have ended. The call is made
-    // by its number, as ThreadSanitizer takes libc's function for a plain access: threads may copy into the same words at
-    // once, and a reader believes nothing that it finds there.
-    // SAFETY: no arguments; then our own memory, by the caller's word, and a number of ours.
+    // The call gets the thread's id, because the first thread, whose id is the process's, may have ended. It is made through
+    // syscall(2), as ThreadSanitizer takes libc's function for a plain access: threads may copy into the same words at
+    // once, and a reader checks everything that it finds there.
+    // SAFETY: errno's address is valid in this thread. The two descriptions live until the call returns, and the kernel
+    // checks the addresses in them; by the contract of this function only atomics refer to the bytes that it writes.
     let copied = unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
@@ -106,7 +108,7 @@ pub unsafe fn carry(to: NonNull<u8>, from: NonNull<u8>, len: usize) -> bool {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: made by `map`, and its owner has no reference into it any more.
+        // SAFETY: `map` made the mapping with this address and length; borrows from it have ended, as it is dropped.
         unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
     }
 }

@@ -1,4 +1,4 @@
-//! A value that core dumps leave out.
+//! A value that the kernel leaves out of core dumps.
 
 use core::marker::PhantomData;
 use core::mem;
@@ -15,12 +15,12 @@ pub struct NoDump<T> {
 }
 
 impl<T> NoDump<T> {
-    /// A mapping with this value, which should hold no secret yet: moving it here has left a copy.
+    /// Moves `value` into a mapping. It should hold no secret yet, as moving it leaves a copy behind.
     pub fn new(value: T) -> io::Result<Self> {
         const { assert!(mem::align_of::<T>() <= 4096 && mem::size_of::<T>() > 0) };
         let mapping = Mapping::private(mem::size_of::<T>())?;
         mapping.advise(libc::MADV_DONTDUMP)?;
-        // SAFETY: writable, large enough, and aligned to a page.
+        // SAFETY: the mapping is writable, as large as a `T`, and aligned to a page, which suffices by the assertion.
         unsafe { mapping.base().cast::<T>().write(value) };
         Ok(Self {
             mapping,
@@ -36,21 +36,21 @@ impl<T> NoDump<T> {
 impl<T> Deref for NoDump<T> {
     type Target = T;
     fn deref(&self) -> &T {
-        // SAFETY: written by `new`, and ours.
+        // SAFETY: `new` has written a `T` there, and `&self` keeps it from being changed or dropped.
         unsafe { self.place().as_ref() }
     }
 }
 
 impl<T> DerefMut for NoDump<T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`.
+        // SAFETY: `new` has written a `T` there, and `&mut self` is the only access to it.
         unsafe { self.place().as_mut() }
     }
 }
 
 impl<T> Drop for NoDump<T> {
     fn drop(&mut self) {
-        // SAFETY: written by `new`; nobody has it after this.
+        // SAFETY: `new` has written a `T` there, which is not accessible after this drop.
         unsafe { self.place().drop_in_place() };
     }
 }

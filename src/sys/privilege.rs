@@ -1,7 +1,7 @@
-//! Whether the environment of this process is to be believed.
+//! Whether the environment of this process can be trusted.
 
-/// Whether the program has rights that whoever started it may lack: set-user-ID, set-group-ID, or capabilities.
+/// True if the program may have more rights than the user who started it: set-user-ID, set-group-ID, or capabilities.
 pub fn is_privileged() -> bool {
-    // SAFETY: a question to the C library.
+    // SAFETY: getauxval has no preconditions.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }

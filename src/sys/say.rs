@@ -1,4 +1,4 @@
-//! What we say on stderr: one line on each of few topics, in the life of a process.
+//! The messages on stderr: at most one line on each of a few topics in the life of a process.
 
 use core::fmt;
 use core::mem;
@@ -7,33 +7,33 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use crate::sys::files::check_file_limit;
 use crate::sys::uncancelled::Uncancelled;
 
-/// What a line is about. Each is spoken of once, so that a server which meets the same trouble with every
-/// connection does not fill its log with it; a forked process goes on where its parent was.
+/// The topic of a line. There is one line on each, so that a server with the same trouble on every connection does not fill
+/// its log. A forked process does not repeat what its parent has said.
 #[derive(Clone, Copy)]
 pub enum Topic {
-    /// The libssl behind us.
+    /// The host's libssl.
     Host,
-    /// What the settings have that is not understood.
+    /// Settings that are not understood.
     Settings,
-    /// That we are at work.
+    /// That sslcache is active.
     Active,
-    /// The memory that processes share.
+    /// The shared region.
     Region,
-    /// That there is no place in it for another context.
+    /// That the region has no entry for another context.
     Places,
 }
 
-/// Says `what` after our name, unless something was said on the topic.
+/// Writes `what` after the name of the library, unless a line was written on the topic.
 pub fn once(topic: Topic, what: fmt::Arguments<'_>) {
     line_once(topic, format_args!("sslcache: {what}"));
 }
 
-/// Says a line that names us itself, unless something was said on the topic. Not where stderr was closed and its
-/// number now belongs to a connection, nor where nobody reads it any more or it is a file of the length that this process
-/// may write, which would end the process.
+/// Writes a line that already has the name of the library, unless a line was written on the topic. Does nothing if stderr
+/// was closed and its number now belongs to a connection, if its reader is gone, or if it is a file that has reached the
+/// process's limit: to write to these would harm the program or end it.
 pub fn line_once(topic: Topic, line: fmt::Arguments<'_>) {
     static SAID: [AtomicBool; 5] = [const { AtomicBool::new(false) }; 5];
-    // Relaxed: only whether it was said counts.
+    // Relaxed: the flag orders nothing else.
     if SAID[topic as usize].swap(true, Ordering::Relaxed) {
         return;
     }
@@ -42,7 +42,7 @@ pub fn line_once(topic: Topic, line: fmt::Arguments<'_>) {
     if !is_fit_for(&line, libc::STDERR_FILENO) {
         return;
     }
-    // SAFETY: the bytes of a string. What cannot be written is not said.
+    // SAFETY: the pointer and the length are those of `line`. An error has no remedy and is ignored.
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }
 
@@ -52,11 +52,11 @@ fn is_fit_for(line: &str, fd: libc::c_int) -> bool {
         events: libc::POLLOUT,
         revents: 0,
     };
-    // SAFETY: one record; no waiting.
+    // SAFETY: `asked` is one pollfd, as the count says; a timeout of 0 does not wait.
     let ready = unsafe { libc::poll(&mut asked, 1, 0) } == 1 && asked.revents == libc::POLLOUT;
-    // SAFETY: all zeroes is a valid stat.
+    // SAFETY: `stat` has only integers, for which all zeros is a valid value.
     let mut stat: libc::stat = unsafe { mem::zeroed() };
-    // SAFETY: a place for the answer.
+    // SAFETY: `stat` is a place for the answer.
     let known = unsafe { libc::fstat(fd, &mut stat) } == 0;
     ready
         && known
@@ -67,12 +67,12 @@ fn is_fit_for(line: &str, fd: libc::c_int) -> bool {
         }
 }
 
-/// A socket of this machine, as a journal's is.
+/// True for a Unix socket, such as the journal's.
 fn is_local_socket(fd: libc::c_int) -> bool {
-    // SAFETY: all zeroes is a valid address.
+    // SAFETY: `sockaddr_storage` has only integers, for which all zeros is a valid value.
     let mut address: libc::sockaddr_storage = unsafe { mem::zeroed() };
     let mut size = mem::size_of_val(&address) as libc::socklen_t;
-    // SAFETY: a place for the answer, of the size that is said.
+    // SAFETY: `address` is a place for the answer, and `size` its size.
     let asked = unsafe { libc::getsockname(fd, (&raw mut address).cast(), &mut size) };
     asked == 0 && libc::c_int::from(address.ss_family) == libc::AF_UNIX
 }

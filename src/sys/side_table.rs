@@ -1,37 +1,37 @@
-//! What is kept beside objects of the host, by their addresses, instead of in their ex_data.
+//! Values kept beside objects of the host, by their addresses, instead of in their ex_data.
 //!
-//! ex_data is the program's: some write it under numbers that they never registered, and a pointer that is read from
-//! there may be anybody's. So nothing of ours lies in it. Only its free functions are used: they tell when an object
-//! ends, and with it what is kept here.
+//! ex_data belongs to the program: some programs write it under numbers that they never registered, so a pointer that is
+//! read from there may be of any origin. So sslcache stores nothing in it, and uses only its free functions, which tell when
+//! an object ends.
 //!
-//! No lock is taken, so a fork finds the table whole: a thread that it cuts off leaves at most one place that is not used
-//! again. Places are linked to the bucket of their address, are used again when their object is gone, and are never
-//! given back: a table takes as much as it needed at its fullest.
+//! No lock is taken, so a fork finds the table whole: a thread that the fork cuts off leaves at most one place that is not
+//! reused. Places are linked to the bucket of their address, are reused when their object is gone, and are never freed: a
+//! table keeps the memory that it needed at its fullest.
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// No object is there.
+/// The address in a place without an object.
 const EMPTY: usize = 0;
-/// A thread fills the place. No object has this address.
+/// The address in a place that a thread is filling. No object has it.
 const FILLING: usize = 1;
 
-/// A table of `T` by address. A `T` is made of atomics, as threads that know the same object read it at any time.
+/// A table of `T` by address. A `T` consists of atomics, as threads that use the same object access it at any time.
 pub struct SideTable<T: 'static, const BUCKETS: usize> {
     buckets: [AtomicPtr<Place<T>>; BUCKETS],
-    /// How many places are in use.
+    /// The number of places in use.
     len: AtomicUsize,
 }
 
 struct Place<T> {
     address: AtomicUsize,
     beside: T,
-    /// Set before the place is shown, and not changed.
+    /// Set before the place is published, and not changed afterwards.
     next: *mut Place<T>,
 }
 
 impl<T: Default + Sync, const BUCKETS: usize> SideTable<T, BUCKETS> {
-    /// An empty table.
+    /// Makes an empty table.
     pub const fn new() -> Self {
         assert!(BUCKETS.is_power_of_two());
         Self {
@@ -40,15 +40,15 @@ impl<T: Default + Sync, const BUCKETS: usize> SideTable<T, BUCKETS> {
         }
     }
 
-    /// Whether nothing is kept. Of a living object the thread that has entered something sees it.
+    /// True if the table has no entry. A thread that has entered a living object sees its own entry.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        // Relaxed: whoever knows an object that was entered by another thread has synchronised with it.
+        // Relaxed: a thread that got an object from another one, which had entered it, has synchronised with that one.
         self.len.load(Ordering::Relaxed) == 0
     }
 
     fn bucket(&self, address: usize) -> &AtomicPtr<Place<T>> {
-        // Multiplied, because objects are allocated, and their addresses differ in the middle.
+        // Multiplied, because addresses of allocated objects differ mostly in their middle bits.
         let spread = (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         &self.buckets[(spread >> 32) as usize & (BUCKETS - 1)]
     }
@@ -58,31 +58,31 @@ impl<T: Default + Sync, const BUCKETS: usize> SideTable<T, BUCKETS> {
         // Acquire: pairs with the Release in `enter`.
         let mut next = self.bucket(address).load(Ordering::Acquire);
         core::iter::from_fn(move || {
-            // SAFETY: null, or a place, which is never freed.
+            // SAFETY: the pointer is null, or points to a place that `enter` has published; places are never freed.
             let place: &'static Place<T> = unsafe { next.as_ref() }?;
             next = place.next;
             Some(place)
         })
     }
 
-    /// What is kept beside a living object.
+    /// The value beside a living object, if there is one.
     #[inline]
     pub fn find(&self, address: usize) -> Option<&'static T> {
-        // Acquire: pairs with the Release that shows a filled place.
+        // Acquire: pairs with the Release that publishes a filled place.
         self.places(address)
             .find(|place| place.address.load(Ordering::Acquire) == address)
             .map(|place| &place.beside)
     }
 
-    /// Makes a place beside a living object and has it filled before it is found. Where there is one already, that is
-    /// filled.
+    /// Makes a place for a living object and calls `fill` before other threads can find it. If the object has a place
+    /// already, `fill` gets that one.
     pub fn enter(&self, address: usize, fill: impl FnOnce(&T)) {
         if let Some(known) = self.find(address) {
             return fill(known);
         }
         self.len.fetch_add(1, Ordering::Relaxed);
         let (acquire, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
-        // Acquire: pairs with the Release of the object that had the place before.
+        // Acquire: pairs with the Release in `remove`, by which the last object left the place.
         let claimed = self.places(address).find(|place| {
             place.address.load(relaxed) == EMPTY
                 && place
@@ -92,7 +92,7 @@ impl<T: Default + Sync, const BUCKETS: usize> SideTable<T, BUCKETS> {
         });
         if let Some(place) = claimed {
             fill(&place.beside);
-            // Release: whoever finds the object finds what is beside it.
+            // Release: a thread that finds the address finds the value as `fill` left it.
             place.address.store(address, Ordering::Release);
             return;
         }
@@ -105,25 +105,25 @@ impl<T: Default + Sync, const BUCKETS: usize> SideTable<T, BUCKETS> {
             beside,
             next: first,
         }));
-        // Release: shows the place as it was made, its successors with it.
+        // Release: publishes the place and the link to its successors.
         while let Err(other) = bucket.compare_exchange(first, place, Ordering::AcqRel, acquire) {
             first = other;
-            // SAFETY: made above, and not yet shown.
+            // SAFETY: `place` was allocated above and is not yet published.
             unsafe { (*place).next = first };
         }
     }
 
-    /// Empties the place of an object that ends; `clear` takes out what was there.
+    /// Empties the place of an object that ends; `clear` takes the value out.
     pub fn remove<R>(&self, address: usize, clear: impl Fn(&T) -> R) -> Option<R> {
         if self.is_empty() {
             return None;
         }
         let mut cleared = None;
-        // All, as two threads may have entered the object at once.
+        // All places, as two threads may have entered the object at once.
         for place in self.places(address) {
             if place.address.load(Ordering::Acquire) == address {
                 cleared = Some(clear(&place.beside));
-                // Release: the next object finds the place cleared.
+                // Release: the next object finds the value cleared.
                 place.address.store(EMPTY, Ordering::Release);
                 self.len.fetch_sub(1, Ordering::Relaxed);
             }

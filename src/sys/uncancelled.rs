@@ -1,5 +1,5 @@
-//! pthread_cancel, kept waiting: work of ours that opens files or sleeps has points at which the C library would unwind
-//! the thread, through frames that cannot be unwound.
+//! Protection from pthread_cancel: work that opens files or sleeps has cancellation points, at which the C library would
+//! unwind the thread through frames that cannot be unwound.
 
 use core::ffi::c_int;
 use core::ptr;
@@ -11,14 +11,14 @@ unsafe extern "C" {
 /// PTHREAD_CANCEL_DISABLE, where 0 is PTHREAD_CANCEL_ENABLE, in the C libraries of Linux.
 const DISABLE: c_int = 1;
 
-/// While there is one, this thread is not cancelled.
+/// While one exists, this thread is not cancelled.
 pub struct Uncancelled(c_int);
 
 impl Uncancelled {
-    /// From now on.
+    /// Disables cancellation until the value is dropped.
     pub fn new() -> Self {
         let mut before = DISABLE;
-        // SAFETY: a state of the C library, and a place for the one before.
+        // SAFETY: `DISABLE` is a valid state, and `before` a place for the previous one.
         unsafe { pthread_setcancelstate(DISABLE, &mut before) };
         Self(before)
     }
@@ -26,7 +26,7 @@ impl Uncancelled {
 
 impl Drop for Uncancelled {
     fn drop(&mut self) {
-        // SAFETY: the state that the C library has told; it may be asked for no answer.
+        // SAFETY: the state is the one that the C library returned; a null pointer asks for no answer.
         unsafe { pthread_setcancelstate(self.0, ptr::null_mut()) };
     }
 }
