@@ -1,9 +1,9 @@
-//! What was wrong with the settings, in one line: each with the thing, the reason and the remedy.
+//! The complaint about settings that were not understood, in one line: for each its name, the reason and the remedy.
 
 use std::ffi::OsStr;
 use std::fmt;
 
-/// With more than this many the line would be cut, or split by what others write.
+/// With more of them the line would be cut, or split by the output of other processes.
 const SAID: usize = 6;
 
 /// Complaints in the order in which they arose.
@@ -11,12 +11,12 @@ const SAID: usize = 6;
 pub struct Complaints(Vec<String>);
 
 impl Complaints {
-    /// One more.
+    /// Adds a complaint.
     pub fn add(&mut self, complaint: String) {
         self.0.push(complaint);
     }
 
-    /// All of them; `None` where there is none.
+    /// All complaints as one line; `None` if there is none.
     pub fn line(&self) -> Option<String> {
         let mut line = self.0.get(..SAID).unwrap_or(&self.0).join("; ");
         if self.0.len() > SAID {
@@ -26,7 +26,7 @@ impl Complaints {
     }
 }
 
-/// What somebody wrote, fit for a terminal: without what controls it, and no more than tells it from others.
+/// Text from outside, fit for a terminal: without control characters, and cut to what identifies it.
 pub struct Shown<'a>(pub &'a OsStr);
 
 impl fmt::Display for Shown<'_> {

@@ -1,4 +1,4 @@
-//! The file of the settings: whether it may be believed, and its text.
+//! The settings file: whether it is trusted, and its text.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -7,10 +7,10 @@ use std::path::Path;
 
 use super::toml::{self, Entry, Mistake};
 
-/// A file of settings is a few lines; what is longer is something else.
+/// A settings file has a few lines; a longer file is something else.
 const LONGEST: u64 = 64 << 10;
 
-/// Why the file is not used, after its name, and what to do.
+/// Why the file is not used, as the words after its name, and what to do.
 pub struct Unusable {
     pub reason: String,
     pub remedy: &'static str,
@@ -23,7 +23,7 @@ impl Unusable {
     }
 }
 
-/// All keys of the file at `path`, with their values. `Ok(None)`: there is no such file.
+/// All keys of the file at `path`, with their values; `Ok(None)` if there is no such file.
 pub fn load(path: &Path, user: libc::uid_t) -> Result<Option<Vec<Entry>>, Unusable> {
     let Some(text) = read(path, user)? else {
         return Ok(None);
@@ -39,7 +39,7 @@ pub fn load(path: &Path, user: libc::uid_t) -> Result<Option<Vec<Entry>>, Unusab
 }
 
 fn read(path: &Path, user: libc::uid_t) -> Result<Option<String>, Unusable> {
-    // Not to wait for a writer of what turns out to be a pipe, nor to gain a terminal.
+    // Neither waits for a writer if this is a pipe, nor makes a terminal the controlling one.
     let opened = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
@@ -65,7 +65,7 @@ fn cannot_be_read(error: &io::Error) -> Unusable {
     )
 }
 
-/// Whoever may write the file decides whose sessions are shared: that is the administrator, or the user.
+/// A user who may write the file decides whose sessions are shared: only root and the program's own user may.
 fn believe(about: &Metadata, user: libc::uid_t) -> Result<(), Unusable> {
     if !about.is_file() {
         return Err(Unusable::because(

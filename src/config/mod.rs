@@ -1,15 +1,13 @@
-//! What the administrator asked for: every setting in one table, read once, handed down as values.
+//! The settings: all of them in one table, read once, handed down as values.
 //!
-//! Settings come from the environment and from a TOML file; the environment wins. They are read in the first
-//! process that makes a context, because servers empty the environment of their workers, and never again: what
-//! is forked from it has them, too. A name or value that is not understood is complained of in one line on
-//! stderr, and the default is used. A set-user-ID program is given the defaults and no word is said: who
-//! starts it is not who answers for it.
+//! Settings come from the environment and from a TOML file; the environment takes precedence. They are read in the
+//! first process that makes a context, because servers empty the environment of their workers, and never again: the
+//! processes that it forks have them, too. One line on stderr names each name or value that is not understood, and the
+//! default is used. A set-user-ID program runs with the defaults, and silently: the user who starts it is not the one
+//! who is responsible for it.
 //!
-//! * [`read`] goes from the sources to the values, [`file`] and [`toml`] are the file, [`values`] knows what may be written.
-//! * [`nearest`] finds what was meant, [`complaints`] says what was wrong.
-//!
-//! It knows no other layer.
+//! * [`read`] decides which source counts, [`file`] and [`toml`] read the file, [`values`] reads and writes each value.
+//! * [`nearest`] finds what was meant, [`complaints`] makes the line.
 
 mod complaints;
 mod file;
@@ -30,31 +28,31 @@ use crate::sys::say::{self, Topic};
 use crate::sys::uncancelled::Uncancelled;
 use values::Refusal;
 
-/// What every variable of ours begins with.
+/// The prefix of our variables.
 const PREFIX: &str = "SSLCACHE_";
 
 /// A setting, as docs/SETTINGS.md and sslcache(7) describe it.
 pub struct Setting {
     /// Its key in the file; in upper case and after `SSLCACHE_`, the variable of the environment.
     pub name: &'static str,
-    /// What holds where nothing is said, written as one would write it.
+    /// The value that holds if none is given, as it would be written.
     pub default: &'static str,
-    /// What may be written.
+    /// The values that may be written.
     pub unit: &'static str,
-    /// What it does.
+    /// What the setting does.
     pub meaning: &'static str,
-    /// `None`: of the environment alone.
+    /// How its value is read and written; `None` if only the environment can give it.
     takes: Option<Takes>,
 }
 
-/// What the file may write without quotes, and where a text goes.
+/// How the value of a setting is read and written.
 struct Takes {
     bare: Bare,
     set: fn(&mut Settings, &OsStr) -> Result<(), Refusal>,
     get: fn(&Settings) -> String,
 }
 
-/// A value of the file that needs no quotes.
+/// The kind of value that needs no quotes in the file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bare {
     Nothing,
@@ -63,18 +61,18 @@ enum Bare {
 }
 
 impl Setting {
-    /// The variable of the environment.
+    /// The name of its variable.
     pub fn variable(&self) -> String {
         format!("{PREFIX}{}", self.name.to_ascii_uppercase())
     }
 
-    /// Whether it is on or off.
+    /// Whether its value is on or off.
     pub fn is_switch(&self) -> bool {
         let takes = self.takes.as_ref();
         takes.is_some_and(|takes| takes.bare == Bare::Switch)
     }
 
-    /// Whether `text` may be written for it; otherwise what it is instead, and what to write.
+    /// Checks that `text` may be written for it. The error says what `text` is instead, and what to write.
     pub fn check(&self, text: &OsStr) -> Result<(), (&'static str, String)> {
         let mut ignored = Settings::default();
         let taken = self
@@ -86,13 +84,13 @@ impl Setting {
             .map_err(|Refusal { reason, remedy }| (reason, remedy))
     }
 
-    /// What it is in `settings`, written as one would write it; `None`: of the environment alone.
+    /// Its value in `settings`, as it would be written; `None` if only the environment can give it.
     pub fn value_in(&self, settings: &Settings) -> Option<String> {
         self.takes.as_ref().map(|takes| (takes.get)(settings))
     }
 }
 
-/// What may be written for a switch.
+/// The values that may be written for a switch.
 const SWITCH: &str = "0 or 1, no or yes, off or on, false or true";
 
 /// Every setting.

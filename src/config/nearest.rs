@@ -1,6 +1,6 @@
-//! What was meant by a mistyped word.
+//! Finds the word that was probably meant by a mistyped one.
 
-/// The word that takes the fewest mistakes to become `written`; `None` where even that has little in common with it.
+/// The word that differs from `written` by the fewest mistakes; `None` if even that has little in common with it.
 pub fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     words
         .into_iter()
@@ -10,9 +10,9 @@ pub fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> O
         .map(|(_, word)| word)
 }
 
-/// How many letters were left out, added, mistaken, or swapped with their neighbour.
+/// The number of letters that were left out, added, mistaken, or swapped with their neighbour.
 pub fn mistakes(written: &[u8], word: &[u8]) -> usize {
-    // Nobody mistypes so much, and the cost is the product of both lengths.
+    // Longer words are no typing mistakes, and the cost is the product of both lengths.
     if written.len() > 2 * word.len() {
         return written.len();
     }

@@ -1,4 +1,4 @@
-//! From the sources to the values: what is set where, and who wins.
+//! Reads the settings from environment and file, and decides which of the two counts.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -16,17 +16,17 @@ use crate::sys::privilege::is_privileged;
 
 /// Where settings come from.
 pub struct Sources {
-    /// Whether nobody may be asked.
+    /// Whether the program is privileged: then neither environment nor file is read.
     pub privileged: bool,
-    /// Of the environment, what begins with our prefix; of two with one name, the first counts.
+    /// The variables of the environment with our prefix; of two with one name, the first counts.
     pub environment: Vec<(OsString, OsString)>,
-    /// The file that need not exist.
+    /// The default file, which need not exist.
     pub file: PathBuf,
-    /// Who else than root is believed to write the file.
+    /// The user who, beside root, may own the file.
     pub user: libc::uid_t,
 }
 
-/// By name of the setting.
+/// Values by the name of the setting.
 type InEnvironment = BTreeMap<&'static str, OsString>;
 
 impl Sources {
@@ -47,7 +47,7 @@ impl Sources {
         }
     }
 
-    /// The values, and what was not understood.
+    /// The values, and complaints about what was not understood.
     pub fn read(&self) -> (Settings, Complaints) {
         let mut settings = Settings::default();
         let mut complaints = Complaints::default();
@@ -75,7 +75,7 @@ impl Sources {
                 Some(setting) => {
                     found.entry(setting.name).or_insert_with(|| value.clone());
                 }
-                // Without its value, which may be somebody's secret.
+                // Its value is left out: it may be a secret.
                 None => complaints.add(unknown(
                     variable,
                     "",
@@ -86,7 +86,7 @@ impl Sources {
         found
     }
 
-    /// What the file says. A value that the environment overrules is looked at all the same: it may be wrong.
+    /// Reads the file. A value that the environment overrides is checked all the same: it may be wrong.
     fn read_file(
         &self,
         environment: &InEnvironment,
@@ -122,7 +122,7 @@ fn known(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }
 
-/// Sets what a line of the file says; otherwise what is wrong with it.
+/// Applies one entry of the file; the error says what is wrong with it.
 fn put_entry(
     Entry { key, value }: &Entry,
     file: &Shown<'_>,
@@ -151,7 +151,7 @@ fn put_entry(
     })
 }
 
-/// Sets what is written, or the default: where nothing is written, and where it is refused.
+/// Sets the value that is written; the default if nothing is written or the value is refused.
 fn put(setting: &Setting, text: &OsStr, settings: &mut Settings) -> Result<(), Refusal> {
     let Some(takes) = &setting.takes else {
         return Ok(());
@@ -162,7 +162,7 @@ fn put(setting: &Setting, text: &OsStr, settings: &mut Settings) -> Result<(), R
     }
     let taken = (takes.set)(settings, text);
     if taken.is_err() {
-        // What the file said holds no longer, either.
+        // The value of the file does not count any more, either.
         (takes.set)(settings, default)?;
     }
     taken
@@ -176,7 +176,7 @@ fn refused(written: &str, setting: &Setting, refusal: &Refusal) -> String {
 
 fn unknown(name: &OsStr, place: &str, names: &[String]) -> String {
     let names = names.iter().map(String::as_str);
-    // Without what all variables have in common, and every word would be near to every other.
+    // Compared without the prefix, by which every name would be near to every other.
     let bare = |name: &str| {
         name.strip_prefix(PREFIX)
             .unwrap_or(name)

@@ -1,6 +1,6 @@
 //! TOML, as far as settings need it: the keys at the top, each with a text, a number or a switch.
 //!
-//! The whole text has to be well-formed. Tables and lists are noted by their names alone, for no setting is one.
+//! The whole text has to be well-formed. Of tables and lists only the names are noted: no setting is one.
 
 use std::ffi::OsString;
 
@@ -10,16 +10,16 @@ use toml_parser::{ErrorSink, ParseError, Source, Span};
 
 use super::Bare;
 
-/// How deep lists and tables may stand in one another, as the parser takes a stack frame for each.
+/// The depth to which lists and tables may be nested: the parser takes a stack frame for each.
 const DEEPEST: u32 = 32;
 
-/// A key, and what it is set to.
+/// A key and its value.
 pub struct Entry {
     pub key: String,
     pub value: Written,
 }
 
-/// A value, as it is written.
+/// A value, as it is written in the file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Written {
     /// In quotes.
@@ -33,7 +33,7 @@ pub enum Written {
 }
 
 impl Written {
-    /// The value as the environment would have it; `None` where it had to be in quotes.
+    /// The value as it would stand in the environment; `None` if it needs quotes.
     pub fn text(&self, bare: Bare) -> Option<OsString> {
         match self {
             Self::Text(text) => Some(text.into()),
@@ -44,13 +44,13 @@ impl Written {
     }
 }
 
-/// Where a text is not TOML, and why.
+/// The line in which a text is not TOML, and why.
 pub struct Mistake {
     pub line: usize,
     pub what: String,
 }
 
-/// All entries of a text, or its first mistake: what stands around one may mean something else than it seems to.
+/// All entries of a text, or its first mistake: after one, entries may mean something else than they seem to.
 pub fn entries(text: &str) -> Result<Vec<Entry>, Mistake> {
     let source = Source::new(text);
     let mut mistake: Option<ParseError> = None;
@@ -71,7 +71,7 @@ pub fn entries(text: &str) -> Result<Vec<Entry>, Mistake> {
     })
 }
 
-/// Goes through the parts of a text.
+/// Collects the entries from the parser's events.
 struct Reader<'a> {
     source: Source<'a>,
     mistake: &'a mut Option<ParseError>,
@@ -86,7 +86,7 @@ struct Reader<'a> {
 struct Key {
     name: String,
     span: Span,
-    /// Whether it goes on after a dot, and so is that of a table.
+    /// Whether the key goes on after a dot, and so belongs to a table.
     is_dotted: bool,
 }
 
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
                     self.depth += 1;
                 }
                 EventKind::ArrayClose | EventKind::InlineTableClose => {
-                    // More may be closed than were opened: that is a mistake, and noted.
+                    // More may be closed than were opened: the parser reports that mistake.
                     self.depth = self.depth.saturating_sub(1);
                 }
                 _ => {}
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
         if let Some(raw) = self.source.get(event) {
             raw.decode_key(&mut name, self.mistake);
         }
-        // Not the later parts of a dotted key, nor what is in a table.
+        // Neither the later parts of a dotted key nor the entries of a table.
         if self.key.is_none() && self.depth == 0 && self.place != Place::Table {
             self.key = Some(Key {
                 name,

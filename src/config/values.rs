@@ -1,4 +1,4 @@
-//! What may be written for each setting.
+//! The values of each setting: how they are read, checked and written.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::nearest::{mistakes, nearest};
 use super::{Group, TicketKeys};
 
-/// Why a value is not taken, after the words "the value is", and what to write.
+/// Why a value is refused, as the words after "the value is", and what to write instead.
 #[derive(Debug)]
 pub struct Refusal {
     pub reason: &'static str,
@@ -26,12 +26,12 @@ const SIZE_LEAST: u64 = 256 << 10;
 const SIZE_MOST: u64 = 4 << 30;
 const GROUP_LONGEST: usize = 64;
 
-/// A word, in lower case and without the blanks around it; what is no text is no word that anybody knows.
+/// A word, in lower case and without the blanks around it. Text that is not UTF-8 becomes no known word.
 fn word(text: &OsStr) -> String {
     text.to_string_lossy().trim().to_ascii_lowercase()
 }
 
-/// A switch.
+/// Reads a switch.
 pub fn switch(text: &OsStr) -> Result<bool, Refusal> {
     let word = word(text);
     if ON.contains(&word.as_str()) {
@@ -50,7 +50,7 @@ pub fn switch(text: &OsStr) -> Result<bool, Refusal> {
     refuse("neither 0 nor 1", remedy)
 }
 
-/// A number of bytes.
+/// Reads a number of bytes.
 pub fn size(text: &OsStr) -> Result<usize, Refusal> {
     const REMEDY: &str = "write 256k to 4G, such as 64M";
     let word = word(text);
@@ -63,7 +63,7 @@ pub fn size(text: &OsStr) -> Result<usize, Refusal> {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return refuse("not a number of bytes", REMEDY);
     }
-    // What is too long for a number is too much, too.
+    // A number that does not fit is too large in any case.
     let bytes = digits
         .parse::<u64>()
         .ok()
@@ -78,7 +78,7 @@ pub fn size(text: &OsStr) -> Result<usize, Refusal> {
     }
 }
 
-/// A group. A word that is rather a switch or a mistyped `certificate` names none: it would not do what it says.
+/// Reads a group. A switch, or a mistyped `certificate`, is no name of a group: it would not do what was meant.
 pub fn group(text: &OsStr) -> Result<Group, Refusal> {
     const REMEDY: &str = "write none, certificate, or a name of your own";
     let word = word(text);
@@ -102,7 +102,7 @@ pub fn group(text: &OsStr) -> Result<Group, Refusal> {
     }
 }
 
-/// Whose ticket keys.
+/// Reads the source of ticket keys.
 pub fn ticket_keys(text: &OsStr) -> Result<TicketKeys, Refusal> {
     let word = word(text);
     match word.as_str() {
@@ -118,7 +118,7 @@ pub fn ticket_keys(text: &OsStr) -> Result<TicketKeys, Refusal> {
     }
 }
 
-/// The file of the region, or none.
+/// Reads the file of a region, or none.
 pub fn region(text: &OsStr) -> Result<Option<PathBuf>, Refusal> {
     const REMEDY: &str = "write the path of a file from / on, such as /run/myserver/region";
     if word(text) == "none" {
@@ -134,12 +134,12 @@ pub fn region(text: &OsStr) -> Result<Option<PathBuf>, Refusal> {
     Ok(Some(Path::new(text).to_path_buf()))
 }
 
-/// As [`switch`] reads it.
+/// Writes a switch, as [`switch`] reads it.
 pub fn write_switch(on: bool) -> String {
     u8::from(on).to_string()
 }
 
-/// As [`size`] reads it, in the largest unit that fits.
+/// Writes a number of bytes, as [`size`] reads it, in the largest unit that fits.
 pub fn write_size(bytes: usize) -> String {
     let units = [(30, "G"), (20, "M"), (10, "k")];
     let fits = units
@@ -151,7 +151,7 @@ pub fn write_size(bytes: usize) -> String {
     }
 }
 
-/// As [`group`] reads it.
+/// Writes a group, as [`group`] reads it.
 pub fn write_group(group: &Group) -> String {
     match group {
         Group::None => "none".into(),
@@ -160,7 +160,7 @@ pub fn write_group(group: &Group) -> String {
     }
 }
 
-/// As [`ticket_keys`] reads it.
+/// Writes the source of ticket keys, as [`ticket_keys`] reads it.
 pub fn write_ticket_keys(keys: TicketKeys) -> String {
     match keys {
         TicketKeys::Own => "own".into(),
@@ -168,7 +168,7 @@ pub fn write_ticket_keys(keys: TicketKeys) -> String {
     }
 }
 
-/// As [`region`] reads it.
+/// Writes the file of a region, as [`region`] reads it.
 pub fn write_region(region: Option<&Path>) -> String {
     region.map_or("none".into(), |path| path.to_string_lossy().into_owned())
 }
