@@ -45,6 +45,9 @@ fn main() {
     }
     let tool = Tool::of_stage(alone);
     let is_missing = tool.is_none();
+    if is_missing {
+        eprintln!("tool: left out: `make` has staged no sslcache; run it first");
+    }
     let cases = [
         bench::CASES,
         doctor::CASES,
