@@ -45,7 +45,7 @@ resumption:
 	@$(MAKE) --no-print-directory all
 	@python3 -B benches/resumption.py $(STAGE) benches/results/resumption.json docs
 
-## bench-smoke  every measurement for a moment: whether it works
+## bench-smoke  every measurement for a moment, to see that it works
 bench-smoke: $(PRELOAD) $(PROGRAM)
 	@$(COMPARE) --smoke
 
@@ -55,7 +55,7 @@ bench-hosts:
 
 HIT_RATIO = $(CARGO) bench --locked --bench hit_ratio
 
-## hit-ratio    who finds a session again, with this cache and with others: a simulation, in about a minute
+## hit-ratio    which clients find their session again, by this cache and by others: a simulation of about a minute
 hit-ratio:
 	@$(HIT_RATIO) -- --json $(CURDIR)/benches/results/hit-ratio.json
 	@python3 -B benches/hit_ratio/draw.py benches/results/hit-ratio.json docs
