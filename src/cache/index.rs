@@ -19,7 +19,7 @@
 //! agrees with what is remembered of another: a memory is a hint, never an answer.
 
 use super::key::Key;
-use super::queues::Moment;
+use super::rank::Moment;
 use super::segments::Segments;
 use super::slab::{HASH_BITS, NIL, Slab, kept_of};
 use crate::sys::prefetch::prefetch;

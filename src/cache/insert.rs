@@ -1,31 +1,34 @@
-//! The way in, and who has to leave for it.
+//! Inserting a session, and evicting others for it.
 //!
-//! A newcomer needs a seat. In a full cache it gets one by a swap within its own shard, under one lock. Only where that
-//! shard is empty, or the capacity was lowered, must others give up seats first; then its own lock is let go before
-//! theirs are taken, one at a time, and the newcomer tries again.
+//! A new session needs a slot. In a full cache it gets one by a swap within its own shard, under one lock. Only if that
+//! shard is empty, or the capacity was lowered, must other shards give up slots first: the insert releases its own lock,
+//! takes theirs one at a time, and tries again.
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::seats::Seat;
+use super::expiry::Expiry;
+use super::history::ClientHistory;
+use super::key::Key;
 use super::slab::Entry;
+use super::slots::Slot;
 use super::store::{Home, Locked, Store};
-use super::{Cache, ClientHistory, Expiry, Key};
+use super::whole::Cache;
 
 /// How often an insert looks for room that other threads keep taking before it gives up.
 const ATTEMPTS_MOST: u32 = 32;
 /// Sessions that one shard gives up under one lock while a lowered capacity is being reached.
 const EVICTED_AT_ONCE: usize = 16;
 
-/// What an insert did, and who had to leave for it.
-#[must_use = "dropping what left is the caller's decision"]
+/// The result of an insert.
+#[must_use = "the caller decides when to drop the sessions that left"]
 pub struct Inserted<V> {
-    /// What became of the session.
+    /// The result for the session itself.
     pub outcome: Outcome<V>,
-    /// The sessions that made room.
+    /// The sessions that left to make room.
     pub evicted: Evicted<V>,
 }
 
-/// Sessions that made room, in the order in which they left: nearly always none or one, which takes no memory.
+/// Sessions that left to make room, in order: nearly always none or one, which takes no memory.
 pub struct Evicted<V> {
     first: Option<V>,
     others: Option<Vec<V>>,
@@ -39,7 +42,7 @@ impl<V> Evicted<V> {
         }
     }
 
-    /// Whether there is room for so many more; false if memory for it could not be had.
+    /// Makes room for so many more; false if there is no memory for it.
     fn make_ready(&mut self, more: usize) -> bool {
         if more == 1 && self.first.is_none() {
             return true;
@@ -48,7 +51,7 @@ impl<V> Evicted<V> {
         others.try_reserve(more).is_ok()
     }
 
-    /// `make_ready` has said yes.
+    /// Adds a session. `make_ready` must have returned true before.
     fn push(&mut self, gone: V) {
         match &mut self.others {
             Some(others) if self.first.is_some() => others.push(gone),
@@ -60,13 +63,13 @@ impl<V> Evicted<V> {
         usize::from(self.first.is_some()) + self.others.as_ref().map_or(0, Vec::len)
     }
 
-    /// Looks at each.
+    /// Calls `look` with each.
     pub fn each(&self, look: impl FnMut(&V)) {
         let others = self.others.iter().flatten();
         self.first.iter().chain(others).for_each(look);
     }
 
-    /// Does something with each.
+    /// Gives each to `act`.
     #[inline]
     pub fn for_each(self, mut act: impl FnMut(V)) {
         if let Some(first) = self.first {
@@ -78,49 +81,49 @@ impl<V> Evicted<V> {
     }
 }
 
-/// What became of an inserted session.
+/// The result of an insert for the inserted session.
 #[derive(Debug)]
 pub enum Outcome<V> {
-    /// It is cached.
+    /// The session is cached.
     Added,
-    /// This same object was cached already. It has the new expiry; nothing else changed. The reference passed in
-    /// comes back.
+    /// This very object was cached already. It has the new expiry; nothing else changed. The reference passed in is
+    /// returned.
     AlreadyCached(V),
-    /// It is cached in place of another object of the same key, which has left.
+    /// The session is cached in place of another object of the same key, which has left.
     Replaced(V),
-    /// It is not cached: memory could not be had, or other threads took all room that was made.
+    /// The session is not cached: there was no memory, or other threads took all room that was made.
     Refused(V),
 }
 
-/// What a session on its way in comes with.
+/// The arguments of an insert, without the session.
 struct Arrival<'a> {
     key: &'a Key,
     expiry: Expiry,
-    standing: ClientHistory,
+    history: ClientHistory,
     now: i64,
 }
 
-/// A session that could not be placed, and the free seats it takes to try again.
+/// A session that could not be placed, and how many slots must be free for another attempt.
 struct NoRoom<V> {
     value: V,
     wanted: usize,
 }
 
 impl<V: Clone + PartialEq> Cache<V> {
-    /// Caches a session. `now` is used to prefer expired sessions where one has to leave.
+    /// Caches a session. Sessions that have expired at `now` leave before others where one has to leave.
     #[inline]
     pub fn insert(
         &self,
         key: Key,
         value: V,
         expiry: Expiry,
-        standing: ClientHistory,
+        history: ClientHistory,
         now: i64,
     ) -> Inserted<V> {
         let arrival = Arrival {
             key: &key,
             expiry,
-            standing,
+            history,
             now,
         };
         let mut evicted = Evicted::none();
@@ -145,7 +148,7 @@ impl<V: Clone + PartialEq> Cache<V> {
             return Outcome::Refused(value);
         };
         for _ in 0..ATTEMPTS_MOST {
-            // Here and not when it is needed: under the lock there must be room for what is evicted.
+            // Here and not when it is needed: under the lock there must be room for the session that is evicted.
             if !evicted.make_ready(1) {
                 break;
             }
@@ -176,37 +179,37 @@ impl<V: Clone + PartialEq> Cache<V> {
                 shard.add_again(at, arrival.expiry);
                 return Ok(Outcome::AlreadyCached(value));
             }
-            if self.seats.over(0) > 0 {
+            if self.slots.over(0) > 0 {
                 return Err(NoRoom { value, wanted: 0 });
             }
-            let replaced = shard.replace(at, value, arrival.expiry, arrival.standing);
+            let replaced = shard.replace(at, value, arrival.expiry, arrival.history);
             return Ok(Outcome::Replaced(replaced));
         }
-        match self.seats.take() {
-            Seat::Taken if shard.make_ready() => {}
-            Seat::Taken => {
-                self.seats.give_back(1);
+        match self.slots.take() {
+            Slot::Taken if shard.make_ready() => {}
+            Slot::Taken => {
+                self.slots.release(1);
                 return Ok(Outcome::Refused(value));
             }
-            // A swap within the shard: the seat passes from one to the other and is never free.
-            Seat::Full => match shard.evict_one(arrival.now) {
+            // A swap within the shard: the slot passes from one session to the other and is never free.
+            Slot::Full => match shard.evict_one(arrival.now) {
                 Some(gone) => evicted.push(gone),
                 None => return Err(NoRoom { value, wanted: 1 }),
             },
-            Seat::Excess => return Err(NoRoom { value, wanted: 0 }),
+            Slot::Excess => return Err(NoRoom { value, wanted: 0 }),
         }
         let entry = Entry::new(arrival.key, value);
-        shard.store(entry, arrival.expiry, home.hash, arrival.standing);
+        shard.store(entry, arrival.expiry, home.hash, arrival.history);
         Ok(Outcome::Added)
     }
 
-    /// Evicts, a few from each shard in turn, until there are `wanted` free seats or nothing more to evict.
+    /// Evicts a few sessions from each shard in turn, until `wanted` slots are free or no session is left.
     #[cold]
     fn make_room(&self, store: &Store<V>, wanted: usize, now: i64, evicted: &mut Evicted<V>) {
         let shards = store.number();
         let mut fruitless = 0;
         while fruitless < shards {
-            let most = self.seats.over(wanted).min(EVICTED_AT_ONCE);
+            let most = self.slots.over(wanted).min(EVICTED_AT_ONCE);
             if most == 0 || !evicted.make_ready(most) {
                 return;
             }
@@ -216,7 +219,7 @@ impl<V: Clone + PartialEq> Cache<V> {
             if let Some(mut shard) = store.shard(next).and_then(Locked::lock) {
                 while evicted.len() < before + most
                     && !shard.is_empty()
-                    && self.seats.give_back_if_over(wanted)
+                    && self.slots.release_if_over(wanted)
                 {
                     if let Some(gone) = shard.evict_one(now) {
                         evicted.push(gone);

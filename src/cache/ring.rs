@@ -5,21 +5,7 @@
 
 use std::marker::PhantomData;
 
-use super::slab::{Entry, NIL, Slab};
-
-/// An entry's neighbours in one ring.
-#[derive(Clone, Copy)]
-pub(super) struct Links {
-    before: u32,
-    after: u32,
-}
-
-impl Links {
-    pub(super) const NONE: Links = Links {
-        before: NIL,
-        after: NIL,
-    };
-}
+use super::slab::{Entry, Links, NIL, Slab};
 
 /// Which pair of links a ring runs through.
 pub(super) trait Through {
@@ -53,8 +39,8 @@ impl Through for ByExpiry {
     }
 }
 
-/// The front's link to what is before it is never followed nor kept up: it would be the back, whose line an insert
-/// has at hand, while the front's may be far away.
+/// A ring of entries. The link from the front to the back is neither followed nor kept up to date: an insert has the cache
+/// line of the back at hand, while the front's may be far away.
 pub(super) struct Ring<T> {
     back: u32,
     len: u32,
@@ -85,7 +71,7 @@ impl<T: Through> Ring<T> {
         *T::links_mut(&mut slab[at]) = links;
     }
 
-    /// Makes the others close round `at` as their back; the caller gives the entry there these links.
+    /// Links the neighbours to a new back at `at`, and returns the links for the entry there.
     pub(super) fn make_way<V>(&mut self, slab: &mut Slab<V>, at: u32) -> Links {
         let before = std::mem::replace(&mut self.back, at);
         self.len += 1;
@@ -99,7 +85,7 @@ impl<T: Through> Ring<T> {
         Links { before, after }
     }
 
-    /// Takes out an entry which the caller knows to be in this ring.
+    /// Takes out an entry, which must be in this ring.
     pub(super) fn remove<V>(&mut self, slab: &mut Slab<V>, at: u32) {
         let Links { before, after } = *T::links(&slab[at]);
         self.len -= 1;

@@ -1,17 +1,17 @@
-//! A vector that grows without moving what it holds.
+//! A vector that grows without moving its elements.
 //!
-//! Each segment is twice as long as the one before, so growing is one allocation and no copy, whatever the length: a
-//! `Vec` would copy everything while the shard's lock is held. The tail of a large segment costs address space only, as
-//! its pages are first touched when they are first used. Memory that cannot be had is an answer, not an abort.
-//! Segments are kept when elements are popped, because giving pages back is work too, and this runs under a lock;
-//! dropping the whole vector, outside the lock, is what returns them.
+//! Each segment is twice as long as the one before, so growing takes one allocation and no copy, whatever the length: a
+//! `Vec` would copy everything while the shard's lock is held. The tail of a large segment costs only address space, as
+//! its pages are touched when they are first used. A lack of memory is reported and does not abort. Segments are kept when
+//! elements are popped, because freeing pages is work too, and this runs under a lock; dropping the whole vector, outside
+//! the lock, frees them.
 
 use std::collections::TryReserveError;
 use std::ops::{Index, IndexMut};
 
 /// Elements in the first segment, as a power of two: small, because many contexts cache a session or two.
 const FIRST_LOG2: u32 = 0;
-/// So many segments are not worth giving back.
+/// So few segments are not worth freeing.
 const FEW: usize = 4;
 /// With this length the last index is below `u32::MAX`, which is free to mean "none".
 const LONGEST: u32 = u32::MAX - (1 << FIRST_LOG2) + 1;
@@ -19,15 +19,15 @@ const LONGEST: u32 = u32::MAX - (1 << FIRST_LOG2) + 1;
 pub(super) struct Segments<T> {
     segments: Vec<Vec<T>>,
     len: u32,
-    /// How many there are places for.
+    /// How many elements there is room for.
     places: u32,
-    /// The greatest length there was.
+    /// The greatest length so far.
     longest: u32,
 }
 
 /// Segment k begins at 2^k - 1; with 1 added, the top bit of an index names its segment.
 fn locate(at: u32) -> (usize, usize) {
-    // Wraps for no index up to LONGEST, and otherwise to a segment that there never is.
+    // No index up to LONGEST wraps; a larger one wraps to a segment that never exists.
     let shifted = at.wrapping_add(1 << FIRST_LOG2);
     let top = 31 - (shifted | 1).leading_zeros();
     let segment = top.wrapping_sub(FIRST_LOG2);
@@ -48,7 +48,7 @@ impl<T> Segments<T> {
         self.len
     }
 
-    /// Whether one more can be pushed; false if memory for it could not be had.
+    /// Makes room for one more element; false if there is no memory for it.
     #[inline]
     pub(super) fn make_ready(&mut self) -> bool {
         self.len < self.places || self.add_segment().is_ok_and(|()| self.len < self.places)
@@ -69,7 +69,7 @@ impl<T> Segments<T> {
         Ok(())
     }
 
-    /// Appends. `make_ready` has said yes, so the segment never grows.
+    /// Appends an element. `make_ready` must have returned true before, so the segment does not grow here.
     pub(super) fn push(&mut self, element: T) {
         let (segment, _) = locate(self.len);
         self.segments[segment].push(element);
@@ -83,12 +83,12 @@ impl<T> Segments<T> {
         self.segments[segment].pop()
     }
 
-    /// Bytes that elements take, or took and keep: of the last segment, what was never used is address space only.
+    /// Bytes that elements take or have taken; the part of the last segment that was never used is only address space.
     pub(super) fn memory(&self) -> usize {
         self.longest as usize * size_of::<T>()
     }
 
-    /// Whether more than a few segments were ever needed.
+    /// True if more than a few segments were ever needed.
     pub(super) fn has_grown(&self) -> bool {
         self.segments.len() > FEW
     }

@@ -1,19 +1,20 @@
 //! One shard: everything that one lock protects.
 //!
-//! Slab, index, queues and wheel always agree; this is the only place that changes more than one of them. What leaves
-//! is returned, never dropped here: the caller holds the lock, and dropping a value runs the owner's code. Of a value's
-//! own code only `clone` and `eq` run here, and they only where the parts agree.
+//! Slab, index, queues and wheel always agree; this is the only file that changes more than one of them. A session that
+//! leaves is returned, never dropped here: the caller holds the lock, and dropping a value runs its owner's code. Only
+//! `clone` and `eq` of a value run here, and only while the parts agree.
 //!
-//! Seats are the caller's business: it takes one before `store` and gives one back after each departure.
+//! The caller takes a slot before `store` and releases one after each departure.
 
+use super::batch::{BATCH, Batch};
+use super::counters::Counters;
 use super::expiry::Expiry;
+use super::history::ClientHistory;
 use super::index::Index;
 use super::key::Key;
 use super::queues::Queues;
 use super::slab::{Entry, Hook, Slab};
-use super::sweep::{BATCH, Batch};
 use super::wheel::{Progress, Scan, Wheel};
-use super::{ClientHistory, Counters};
 
 /// Entries that a walk or a scan may look at under one lock.
 const LOOKS_MOST: u32 = 64;
@@ -69,17 +70,17 @@ impl<V: Clone + PartialEq> Shard<V> {
         self.slab.value(at) == Some(value)
     }
 
-    /// A clone of the key's value, which is a use of it.
+    /// A clone of the key's value; counts as a use.
     pub(super) fn get(&mut self, hash: u32, key: &Key) -> Option<V> {
         let at = self.find_and_count(hash, key)?;
         self.queues.count_use(&mut self.slab, at);
         self.slab.value(at).cloned()
     }
 
-    /// A clone of the key's value, which is the only use that is expected of it.
+    /// A clone of the key's value, which is not expected to be used again.
     pub(super) fn get_once(&mut self, hash: u32, key: &Key) -> Option<V> {
         let at = self.find_and_count(hash, key)?;
-        self.queues.use_up(&mut self.slab, at);
+        self.queues.retire(&mut self.slab, at);
         self.slab.value(at).cloned()
     }
 
@@ -92,7 +93,7 @@ impl<V: Clone + PartialEq> Shard<V> {
         found
     }
 
-    /// What it says of a client that it offers the session of this hash, which `find` does not find.
+    /// The history of a client that offered the session of this hash, which `find` did not find.
     pub(super) fn history_of(&mut self, hash: u32) -> ClientHistory {
         match self.index.recall(hash) {
             Some(used) if self.queues.outranks_oldest(&mut self.slab, used) => {
@@ -102,25 +103,26 @@ impl<V: Clone + PartialEq> Shard<V> {
         }
     }
 
-    /// Whether one more can be stored; false if memory for it could not be had.
+    /// Makes room for one more entry; false if there is no memory for it.
     pub(super) fn make_ready(&mut self) -> bool {
         self.wheel.make_ready(&mut self.slab);
         self.slab.make_ready() && self.index.make_ready()
     }
 
-    /// Adds an entry of a key that `find` does not find. `make_ready` has said yes, or one was evicted just now.
+    /// Adds an entry of a key that `find` did not find. `make_ready` must have returned true, or an entry have been evicted,
+    /// just before.
     pub(super) fn store(
         &mut self,
         mut entry: Entry<V>,
         expiry: Expiry,
         hash: u32,
-        standing: ClientHistory,
+        history: ClientHistory,
     ) {
         let at = self.slab.next_position();
         let expiry = self.slab.give_expiry(&mut entry, expiry);
         entry.in_wheel = self.wheel.make_way(&mut self.slab, at, expiry);
         self.queues
-            .admit_new(&mut self.slab, at, &mut entry, standing);
+            .admit_new(&mut self.slab, at, &mut entry, history);
         let chain = self.index.link(hash, at);
         let hook = Hook::new(hash, chain, self.queues.now());
         self.slab.occupy(entry, hook);
@@ -128,22 +130,22 @@ impl<V: Clone + PartialEq> Shard<V> {
         self.counters.inserted += 1;
     }
 
-    /// Puts another session in place of the one at `at`, under its key.
+    /// Replaces the session at `at` by another one of the same key.
     pub(super) fn replace(
         &mut self,
         at: u32,
         value: V,
         expiry: Expiry,
-        standing: ClientHistory,
+        history: ClientHistory,
     ) -> V {
         self.set_expiry(at, expiry);
         self.queues.withdraw(&mut self.slab, at);
-        self.queues.admit(&mut self.slab, at, standing);
+        self.queues.admit(&mut self.slab, at, history);
         self.counters.replaced += 1;
         self.slab.exchange(at, value)
     }
 
-    /// What is left of adding the object that is at `at` already.
+    /// Adds the object that is at `at` already, which only changes its expiry.
     pub(super) fn add_again(&mut self, at: u32, expiry: Expiry) {
         self.set_expiry(at, expiry);
         self.counters.already_cached += 1;
@@ -167,7 +169,7 @@ impl<V: Clone + PartialEq> Shard<V> {
         self.slab.vacate(at)
     }
 
-    /// Makes the least worthy leave; None only if the shard is empty.
+    /// Evicts the least valuable session; `None` only if the shard is empty.
     pub(super) fn evict_one(&mut self, now: i64) -> Option<V> {
         let at = self.queues.victim(&mut self.slab, now)?;
         self.counters.evicted += 1;
@@ -189,7 +191,7 @@ impl<V: Clone + PartialEq> Shard<V> {
         self.wheel.resume(scan);
     }
 
-    /// Clones up to a batch of what the walk comes by; whether the walk goes on.
+    /// Clones up to a batch of the sessions that the walk meets. Returns whether the walk goes on.
     pub(super) fn clone_step(&self, walk: &mut Walk, met: &mut Batch<V>) -> bool {
         let mut looks = LOOKS_MOST;
         while met.len() < BATCH {
@@ -202,7 +204,7 @@ impl<V: Clone + PartialEq> Shard<V> {
         true
     }
 
-    /// Removes up to a batch of what the walk comes by; whether the walk goes on.
+    /// Removes up to a batch of the sessions that the walk meets. Returns whether the walk goes on.
     pub(super) fn flush_step(&mut self, walk: &mut Walk, gone: &mut Batch<V>) -> bool {
         let mut looks = LOOKS_MOST;
         while gone.len() < BATCH {
@@ -216,7 +218,7 @@ impl<V: Clone + PartialEq> Shard<V> {
         true
     }
 
-    /// Removes up to a batch of what the scan finds expired; whether the scan goes on.
+    /// Removes up to a batch of the sessions that the scan finds expired. Returns whether the scan goes on.
     pub(super) fn expire_step(&mut self, scan: &mut Scan, gone: &mut Batch<V>) -> bool {
         let mut looks = LOOKS_MOST;
         while gone.len() < BATCH {
@@ -231,7 +233,7 @@ impl<V: Clone + PartialEq> Shard<V> {
     }
 
     fn next_occupied(&self, walk: &mut Walk, looks: &mut u32) -> Progress {
-        // The slab may have been given back since the last step.
+        // The slab may have been replaced since the last step.
         let end = walk.end.min(self.slab.positions());
         while walk.next < end {
             if *looks == 0 {
@@ -247,7 +249,7 @@ impl<V: Clone + PartialEq> Shard<V> {
         Progress::Finished
     }
 
-    /// The memory of a shard that has become empty after having been large.
+    /// Takes the memory of a shard that has become empty after having been large.
     pub(super) fn give_back_memory(&mut self) -> Option<Spent<V>> {
         (self.is_empty() && self.slab.has_grown()).then(|| Spent {
             _slab: std::mem::replace(&mut self.slab, Slab::new()),

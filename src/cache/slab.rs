@@ -1,28 +1,41 @@
 //! The entries of a shard, by position.
 //!
-//! An entry keeps its position from the insert to the removal; index, queues and wheel refer to it by that position,
-//! and a walk over positions is a walk over the cache that survives whatever happens between its steps. A vacated entry
-//! holds neither a value nor anything of its key.
+//! An entry keeps its position from the insert to the removal; index, queues and wheel refer to it by that position. A walk
+//! over positions is a walk over the cache that survives every change between its steps. A vacated entry holds neither a
+//! value nor any part of its key.
 //!
-//! In a large cache a call waits for memory more than it computes, so an entry is one cache line, and what the index
-//! follows from entry to entry lies apart, eight to a line: whoever passes by an entry does not touch it.
+//! In a large cache a call waits for memory more than it computes. So an entry is one cache line, and the links of the
+//! index lie apart, eight to a line: a search that passes an entry does not touch it.
 
 use std::hint;
 
 use super::expiry::{Expiry, FAR, Packed};
 use super::key::{Key, Parts};
-use super::queues::{Moment, Rank};
-use super::ring::Links;
+use super::rank::{Moment, Rank};
 use super::segments::Segments;
 use crate::sys::prefetch::prefetch;
 
 /// No position.
 pub(super) const NIL: u32 = u32::MAX;
 
+/// An entry's neighbours in one ring.
+#[derive(Clone, Copy)]
+pub(super) struct Links {
+    pub(super) before: u32,
+    pub(super) after: u32,
+}
+
+impl Links {
+    pub(super) const NONE: Links = Links {
+        before: NIL,
+        after: NIL,
+    };
+}
+
 /// One cached session and its place in what orders the shard: 64 bytes with a value the size of a pointer.
 #[repr(align(64))]
 pub(super) struct Entry<V> {
-    /// None: the entry is vacant.
+    /// `None` if the entry is vacant.
     value: Option<V>,
     id: [u64; 4],
     pub(super) in_queue: Links,
@@ -35,16 +48,16 @@ pub(super) struct Entry<V> {
     version: u16,
 }
 
-/// An entry's place in the index, and when it was last used: a look-up passes by here anyway.
+/// An entry's place in the index, and when it was last used, which a look-up updates here without another cache line.
 pub(super) struct Hook {
-    /// In the lower bits, as many as `HASH_BITS`, the part of the key's hash that chooses the bucket: kept, because
-    /// splitting a bucket and unlinking a victim would otherwise hash again under the lock. Above it, the moment.
+    /// The lower `HASH_BITS` bits are the part of the key's hash that chooses the bucket. They are kept because splitting a
+    /// bucket and unlinking a victim would otherwise hash again under the lock. The upper bits are the moment.
     hash_and_used: u32,
     /// The next entry of the same bucket; of a vacant entry, the next vacant one.
     pub(super) chain: u32,
 }
 
-/// Bits of a hash that are kept: what a hook has room for beside a moment.
+/// Bits of a hash that a hook has room for beside a moment.
 pub(super) const HASH_BITS: u32 = 24;
 
 impl Hook {
@@ -131,15 +144,15 @@ impl<V> Entry<V> {
 
 pub(super) struct Slab<V> {
     entries: Segments<Entry<V>>,
-    /// As many as there are entries.
+    /// One for each entry.
     hooks: Segments<Hook>,
     vacant: u32,
     len: u32,
-    /// None until there is one.
+    /// `None` until an expiry is far.
     far: Option<Box<Far>>,
 }
 
-/// The expiries for which an entry has no room: hardly any program has one.
+/// The expiries for which an entry has no room; hardly any program has one.
 struct Far {
     /// Of a vacant place, the next vacant one.
     seconds: Segments<i64>,
@@ -155,7 +168,7 @@ impl Far {
         })
     }
 
-    /// Where it is kept; `None` if memory for it could not be had.
+    /// Keeps an expiry and returns its place; `None` if there is no memory for it.
     #[cold]
     fn keep(&mut self, seconds: i64) -> Option<u32> {
         let place = self.vacant;
@@ -199,7 +212,7 @@ impl<V> Slab<V> {
         self.entries.len()
     }
 
-    /// Whether giving the slab's memory back would be worth while.
+    /// True if the slab is so large that its memory is worth freeing.
     pub(super) fn has_grown(&self) -> bool {
         self.entries.has_grown()
     }
@@ -209,7 +222,7 @@ impl<V> Slab<V> {
         self.entries.memory() + self.hooks.memory() + far
     }
 
-    /// Whether there is a position for one more; false if memory for it could not be had.
+    /// Makes a position for one more entry; false if there is no memory for it.
     pub(super) fn make_ready(&mut self) -> bool {
         self.vacant != NIL || (self.entries.make_ready() && self.hooks.make_ready())
     }
@@ -223,7 +236,8 @@ impl<V> Slab<V> {
         }
     }
 
-    /// Puts the entry into the next position. `make_ready` has said yes, or a position was vacated just now.
+    /// Puts the entry into the next position. `make_ready` must have returned true, or a position have been vacated, just
+    /// before.
     pub(super) fn occupy(&mut self, entry: Entry<V>, hook: Hook) {
         let at = self.vacant;
         if at == NIL {
@@ -231,7 +245,7 @@ impl<V> Slab<V> {
             self.hooks.push(hook);
         } else {
             self.vacant = std::mem::replace(&mut self.hooks[at], hook).chain;
-            // What was there is vacant: it has nothing to drop, and looking would be waiting for it.
+            // The old entry is vacant and has nothing to drop; to check that would be to wait for its cache line.
             std::mem::forget(std::mem::replace(&mut self.entries[at], entry));
         }
         self.len += 1;
@@ -249,14 +263,14 @@ impl<V> Slab<V> {
         self.entries[at].set_packed(packed);
     }
 
-    /// Gives an entry that is about to be in the slab its expiry; what it now is.
+    /// Sets the expiry of an entry that is not yet in the slab, and returns it as stored.
     pub(super) fn give_expiry(&mut self, entry: &mut Entry<V>, expiry: Expiry) -> Expiry {
         let packed = self.pack(expiry);
         entry.set_packed(packed);
         self.unpacked(packed)
     }
 
-    /// Without memory for a far one it is the nearest that an entry has room for.
+    /// Without memory for a far expiry the result is the nearest one for which an entry has room.
     fn pack(&mut self, expiry: Expiry) -> Packed {
         if expiry.is_near() {
             return expiry.packed();
@@ -270,7 +284,7 @@ impl<V> Slab<V> {
         match packed {
             (FAR, place) => match &self.far {
                 Some(far) => Expiry::at(far.seconds[place]),
-                None => Expiry::NEVER, // cannot be: where there is a place there is what it is in
+                None => Expiry::NEVER, // unreachable: a far place exists only in a `Far`
             },
             near => Expiry::unpacked(near),
         }
@@ -285,12 +299,12 @@ impl<V> Slab<V> {
         }
     }
 
-    /// Frees a position. The caller has taken it out of index, queues and wheel.
+    /// Frees a position that is no longer in index, queues and wheel, and returns its value.
     pub(super) fn vacate(&mut self, at: u32) -> V {
         self.forget_expiry(at);
         let entry = &mut self.entries[at];
         let value = entry.value.take().expect("a linked position is occupied");
-        // A session id can be all that it takes to resume. black_box keeps the stores, which nothing reads.
+        // A session id can be all that is needed to resume. black_box keeps the stores, which nothing reads.
         entry.forget_key();
         hint::black_box(&entry.id);
         self.hooks[at].chain = self.vacant;
@@ -304,7 +318,7 @@ impl<V> Slab<V> {
         self.entries[at].value.as_ref()
     }
 
-    /// Puts another value into an occupied position and hands out the one that was there.
+    /// Replaces the value of an occupied position and returns the old one.
     pub(super) fn exchange(&mut self, at: u32, value: V) -> V {
         self.entries[at]
             .value
@@ -316,7 +330,7 @@ impl<V> Slab<V> {
         &self.hooks[at]
     }
 
-    /// Begins to load a hook that will be asked for.
+    /// Begins to load a hook that will be needed.
     pub(super) fn prefetch_hook(&self, at: u32) {
         prefetch(&self.hooks[at]);
     }
@@ -325,7 +339,7 @@ impl<V> Slab<V> {
         &mut self.hooks[at]
     }
 
-    /// Looks at every position, and follows the list of vacant ones.
+    /// Checks every position, and follows the list of vacant ones.
     #[cfg(any(test, fuzzing))]
     pub(super) fn validate(&self) {
         assert_eq!(self.entries.len(), self.hooks.len());

@@ -1,13 +1,13 @@
 //! The shards of a cache, their locks, and which shard a key lives in.
 //!
 //! **Locks** are the library's own, which survive a fork: a shard whose lock another thread held at that moment is lost
-//! to the child. Its seats stay taken there. Nobody ever holds two locks of one cache.
+//! to the child. Its slots stay taken there. No thread ever holds two locks of one cache.
 //!
-//! **A panic under a lock** (a bug of ours, or a `clone` that panics) closes the shard: from then on it finds nothing
-//! and accepts nothing, which a server sees as full handshakes; what it holds is freed with the cache. Going on would
-//! mean trusting links that may be half made, and a chain that runs in a circle never lets the lock go.
+//! **A panic under a lock** (a bug, or a `clone` that panics) closes the shard: from then on it finds nothing and accepts
+//! nothing, which a server sees as full handshakes; its sessions are freed with the cache. To go on would mean to trust
+//! links that may be half made, and a circular chain would hold the lock for ever.
 //!
-//! **The hash** is over the whole key and random for each process; `hash` says what it promises.
+//! **The hash** covers the whole key and is random for each process; `hash` describes its properties.
 
 use std::hint;
 use std::sync::MutexGuard;
@@ -19,7 +19,7 @@ use super::key::Key;
 use super::shard::Shard;
 use crate::sys::lock::Lock;
 
-/// Shards beyond this spread nothing more.
+/// More shards than this would not spread the calls further.
 const SHARDS_MOST: usize = 1024;
 /// A shard chooses its victim among its own; with fewer than this it would choose badly.
 const CAPACITY_PER_SHARD: usize = 256;
@@ -34,7 +34,7 @@ pub(super) struct Store<V> {
 #[repr(align(64))]
 pub(super) struct Locked<V>(Lock<Shard<V>>);
 
-/// Where a key lives.
+/// The shard that a key belongs to.
 pub(super) struct Home<'a, V> {
     pub(super) shard: &'a Locked<V>,
     /// The key's hash within the shard.
@@ -42,7 +42,7 @@ pub(super) struct Home<'a, V> {
 }
 
 impl<V: Clone + PartialEq> Store<V> {
-    /// None if there is no memory for it.
+    /// Makes the shards' places; `None` if there is no memory for them.
     pub(super) fn new(capacity: usize, wanted: usize) -> Option<Store<V>> {
         let count = shards_for(capacity, wanted);
         let mut shards = Vec::new();
@@ -54,14 +54,14 @@ impl<V: Clone + PartialEq> Store<V> {
         })
     }
 
-    /// The home of a key; None if no session was ever there.
+    /// The home of a key; `None` if no session was ever put there.
     pub(super) fn home(&self, key: &Key) -> Option<Home<'_, V>> {
         let (place, hash) = self.place(key);
         let shard = place.get()?;
         Some(Home { shard, hash })
     }
 
-    /// The home of a key, for a session that comes; None if there is no memory for it.
+    /// The home of a key, made if it is missing; `None` if there is no memory for it.
     pub(super) fn home_or_make(&self, key: &Key) -> Option<Home<'_, V>> {
         let (place, hash) = self.place(key);
         let shard = match place.get() {
@@ -100,10 +100,10 @@ impl<V: Clone + PartialEq> Store<V> {
     }
 }
 
-/// Of threads that arrive together each makes one, and one is kept: a lock would outlive a fork.
+/// If several threads arrive at once, each makes a shard, and one is kept: a lock could stay locked over a fork.
 #[cold]
 fn make_shard<V: Clone + PartialEq>(place: &OnceBox<Locked<V>>) -> Option<&Locked<V>> {
-    // Where Box::new finds no memory it ends the process; a Vec can be asked.
+    // Without memory Box::new would end the process; a Vec reports it.
     let mut room = Vec::<Locked<V>>::new();
     room.try_reserve_exact(1).ok()?;
     drop(hint::black_box(room));

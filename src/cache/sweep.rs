@@ -1,33 +1,33 @@
-//! Ways through the whole cache that hold no lock for longer than a batch.
+//! Flushing and iterating over the whole cache, without holding a lock for longer than a batch.
 //!
-//! Both look at each shard once. A step takes one shard's lock for a bounded number of looks and lets it go; `next`
-//! returns what it has; until the next call the cache belongs to the others. What was there before the first call and
-//! stays or leaves only through this walk is met once; what others add meanwhile may be met, but never keeps a walk
-//! from ending.
+//! Both go through each shard once. A step holds one shard's lock for a bounded number of entries, and `next` returns what
+//! the step found; between calls no lock is held. A session that was cached before the first call and leaves only through
+//! this walk is met once. A session that is added meanwhile may be met, but cannot keep a walk from ending.
 
-use smallvec::SmallVec;
-
+use super::batch::Batch;
 use super::shard::{Shard, Walk};
 use super::store::Locked;
 use super::wheel::Scan;
-use super::{Cache, Flush};
+use super::whole::Cache;
 
-/// Values that one call of `next` returns at most.
-/// Few, because a thread may be kept from running while it holds a lock: the shorter it holds it, the seldomer.
-pub const BATCH: usize = 16;
-
-/// A batch, on the caller's stack: a walk needs no memory of its own.
-pub type Batch<V> = SmallVec<[V; BATCH]>;
+/// Which sessions a flush removes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flush {
+    /// All that are cached when it begins.
+    Everything,
+    /// Those whose expiry lies before this second: all with `t > expiry`.
+    ExpiredBefore(i64),
+}
 
 /// Shards that a flush works on in turn.
 const LANES: usize = 4;
 
 /// A flush under way: each item is a batch of sessions that have left, none of them empty.
 ///
-/// It takes another shard's lock with each step. A std mutex goes to whoever comes first, and a flush that stayed with
-/// one shard would come first again and again, before the thread that it has just woken.
+/// Each step locks another shard. A std mutex goes to the thread that comes first, and a flush that stayed with one shard
+/// would come first again and again, before the thread that it has just woken.
 ///
-/// Dropped before its end, it leaves the rest cached.
+/// If it is dropped before its end, the other sessions stay cached.
 #[must_use = "a flush removes as it is iterated"]
 pub struct Sweep<'a, V> {
     cache: &'a Cache<V>,
@@ -52,14 +52,24 @@ enum Course {
     Scan(Scan),
 }
 
-impl<'a, V: Clone + PartialEq> Sweep<'a, V> {
-    pub(super) fn new(cache: &'a Cache<V>, which: Flush) -> Self {
+impl<V: Clone + PartialEq> Cache<V> {
+    /// Begins to remove many sessions. Each step of the iterator removes a batch and returns it.
+    pub fn flush(&self, which: Flush) -> Sweep<'_, V> {
         Sweep {
-            cache,
+            cache: self,
             which,
             lanes: std::array::from_fn(Lane::new),
             turn: 0,
             next_shard: LANES,
+        }
+    }
+
+    /// All sessions, in batches of clones; not a use.
+    pub fn iter(&self) -> Batches<'_, V> {
+        Batches {
+            cache: self,
+            shard: 0,
+            walk: None,
         }
     }
 }
@@ -72,7 +82,7 @@ impl Lane {
         }
     }
 
-    /// One step; whether there is more to do in this shard.
+    /// Makes one step. Returns whether there is more to do in this shard.
     fn step<V: Clone + PartialEq>(
         &mut self,
         which: Flush,
@@ -116,7 +126,7 @@ impl<V: Clone + PartialEq> Iterator for Sweep<'_, V> {
             let mut spent = None;
             if let Some(mut shard) = store.shard(lane.shard).and_then(Locked::lock) {
                 more = lane.step(self.which, &mut shard, &mut gone);
-                self.cache.seats.give_back(gone.len());
+                self.cache.slots.release(gone.len());
                 spent = shard.give_back_memory();
             }
             drop(spent);
@@ -137,16 +147,6 @@ pub struct Batches<'a, V> {
     cache: &'a Cache<V>,
     shard: usize,
     walk: Option<Walk>,
-}
-
-impl<'a, V: Clone + PartialEq> Batches<'a, V> {
-    pub(super) fn new(cache: &'a Cache<V>) -> Self {
-        Batches {
-            cache,
-            shard: 0,
-            walk: None,
-        }
-    }
 }
 
 impl<V: Clone + PartialEq> Iterator for Batches<'_, V> {

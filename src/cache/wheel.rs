@@ -15,8 +15,8 @@
 //! A scan is made of steps, each a bounded look under the lock. Between them other scans may run; see `Scan`.
 
 use super::expiry::Expiry;
-use super::ring::{ByExpiry, Links, Ring};
-use super::slab::Slab;
+use super::ring::{ByExpiry, Ring};
+use super::slab::{Links, Slab};
 
 /// Seconds in a tick, as a power of two.
 const TICK_LOG2: u32 = 4;
