@@ -10,7 +10,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::reading::{Reading, was_given_up};
 use crate::sys::files::uninterrupted;
 use crate::sys::privilege::is_privileged;
 
@@ -18,8 +17,6 @@ use crate::sys::privilege::is_privileged;
 pub const SUFFIX: &str = ".page";
 /// Names that a new file may be given.
 const NAMES_TRIED: u64 = 16;
-/// Files that are looked at for being stale when another one is made.
-const SWEPT_MOST: usize = 64;
 
 /// A folder that was found to be ours. All is done by its descriptor: a name may come to mean another one.
 pub struct Folder {
@@ -64,7 +61,7 @@ impl Folder {
     }
 
     /// A folder, if it belongs to this user alone.
-    fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path) -> io::Result<Self> {
         let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
         let file = OpenOptions::new()
             .read(true)
@@ -115,29 +112,16 @@ impl Folder {
         Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(fd as c_int) })
     }
 
+    /// The path of the folder, as it was when the folder was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Removes a file.
     pub fn remove(&self, name: &str) {
         if let Ok(name) = CString::new(name) {
             // SAFETY: the folder is open, and the name a C string. What is not there need not go.
             unsafe { libc::unlinkat(self.file.as_raw_fd(), name.as_ptr(), 0) };
-        }
-    }
-
-    /// Removes the files whose processes are all gone.
-    pub fn sweep(&self) {
-        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
-        for entry in entries.take(SWEPT_MOST) {
-            let name = entry.file_name();
-            let Some(name) = name.to_str().filter(|name| name.ends_with(SUFFIX)) else {
-                continue;
-            };
-            let stale = match Reading::of(&entry.path()) {
-                Ok(page) => page.is_stale(),
-                Err(_) => was_given_up(&entry.path()),
-            };
-            if stale {
-                self.remove(name);
-            }
         }
     }
 }
@@ -156,12 +140,5 @@ pub fn remove(path: &Path, inode: (u64, u64)) {
         .and_then(|file| file.metadata());
     if about.is_ok_and(|about| (about.dev(), about.ino()) == inode) {
         folder.remove(name);
-    }
-}
-
-/// Removes the files of a folder whose processes are all gone, if the folder is ours.
-pub fn sweep(path: &Path) {
-    if let Ok(folder) = Folder::open(path) {
-        folder.sweep();
     }
 }

@@ -21,6 +21,7 @@ mod folder;
 mod layout;
 mod own;
 pub mod reading;
+mod sweep;
 #[cfg(test)]
 mod tests;
 

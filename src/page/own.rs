@@ -22,6 +22,7 @@ use super::folder::{Folder, remove};
 use super::layout::{
     self, BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
 };
+use super::sweep::sweep;
 use crate::sys::files::check_file_limit;
 use crate::sys::lock::this_process;
 use crate::sys::mapping::{Mapping, carry};
@@ -75,7 +76,7 @@ fn make_file(about: &About<'_>) -> io::Result<Page> {
     check_file_limit(BYTES)?;
     let words = Mapping::shared(BYTES)?;
     let folder = Folder::ours()?;
-    folder.sweep();
+    sweep(&folder);
     let (name, file) = folder.make(process::id(), tick())?;
     let path = folder.path_of(&name);
     let shown = show_in(&file, words, path, about);

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use super::alive::{boot, is_alive, namespace};
 use super::figures::{Context, NUMBER, REGION_FIGURES, Sums};
-use super::folder::{self, SUFFIX};
 use super::layout::{
     BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
 };
@@ -63,20 +62,6 @@ impl Reading {
             // SAFETY: an open descriptor; the lock, if it is had, goes with it.
             locked: unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0,
         })
-    }
-
-    /// All pages of a folder, after those without a process were removed.
-    pub fn all_of(folder: &Path) -> io::Result<Vec<Self>> {
-        folder::sweep(folder);
-        let mut found = Vec::new();
-        for entry in folder.read_dir()? {
-            let path = entry?.path();
-            if path.to_str().is_some_and(|path| path.ends_with(SUFFIX)) {
-                // One that has just gone, or is still being made, is none.
-                found.extend(Self::of(&path));
-            }
-        }
-        Ok(found)
     }
 
     fn word(&self, at: usize) -> u64 {
