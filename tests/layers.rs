@@ -1,6 +1,9 @@
 //! The sources hold to the layers of the house: `cache` knows nobody, `host` knows neither `cache` nor
 //! `ffi`, `config` knows no layer, only `ffi` is seen from C, and every unsafe block says who promised what.
 
+#[path = "layers/circles.rs"]
+mod circles;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -103,11 +103,11 @@ fn headers_of(info: &libc::dl_phdr_info) -> &[libc::Elf64_Phdr] {
 }
 
 /// Paths of the loaded files that are named like a libssl: `libssl.so.3`, and the renamed copies that
-/// some packages bring along (`libssl-1a2b3c.so.3`). At most as many as could be hosts.
-pub(super) fn libssl_paths() -> Vec<CString> {
-    let mut names: Vec<*const c_char> = Vec::with_capacity(super::locate::MAX_HOSTS);
+/// some packages bring along (`libssl-1a2b3c.so.3`). Returns at most so many.
+pub(super) fn libssl_paths(most: usize) -> Vec<CString> {
+    let mut names: Vec<*const c_char> = Vec::with_capacity(most);
     each_image(&mut |_, name| {
-        if name.is_null() || names.len() == names.capacity() {
+        if name.is_null() || names.len() == most {
             return false;
         }
         // SAFETY: the loader's NUL-terminated name of a file.

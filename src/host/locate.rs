@@ -16,7 +16,8 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::images::{self, Handle, Image, Located};
-use super::table::{Host, Libssl};
+use super::library::Host;
+use super::numbers::MAX_HOSTS;
 use super::types::SSL_METHOD;
 use crate::sys::say::{self, Topic};
 
@@ -24,15 +25,8 @@ use crate::sys::say::{self, Topic};
 /// stand in for.
 const WITNESS: &CStr = c"SSL_alert_desc_string_long";
 
-/// More copies of libssl than this in one process keep their own caches.
-pub(super) const MAX_HOSTS: usize = 8;
-
 /// The hosts met so far; filled from the front, never emptied.
 static HOSTS: [AtomicPtr<Host>; MAX_HOSTS] = [const { AtomicPtr::new(ptr::null_mut()) }; MAX_HOSTS];
-
-/// The functions of each host whose number was asked for: each use of a session begins with them.
-static FUNCTIONS: [AtomicPtr<Libssl>; MAX_HOSTS] =
-    [const { AtomicPtr::new(ptr::null_mut()) }; MAX_HOSTS];
 
 /// The libssl that a context made with `method` belongs to.
 pub fn host_of_method(method: *const SSL_METHOD) -> Option<&'static Host> {
@@ -78,44 +72,16 @@ pub fn position(host: &Host) -> Option<usize> {
     hosts().position(|known| ptr::eq(known, host))
 }
 
-/// The number of the host with these functions; `None` for one without a slot, whose sessions we do not keep.
-#[inline]
-pub(super) fn number_of(libssl: &Libssl) -> Option<usize> {
-    // Relaxed: compared, not followed.
-    if ptr::eq(FUNCTIONS[0].load(Ordering::Relaxed), libssl) {
-        return Some(0);
-    }
-    look_for_number(libssl)
-}
-
-#[cold]
-fn look_for_number(libssl: &Libssl) -> Option<usize> {
-    let number = hosts().position(|host| {
-        let functions = host.libssl.as_ref();
-        functions.is_ok_and(|functions| ptr::eq(functions, libssl))
-    })?;
-    // Release: publishes the table. Whoever stores here stores the same.
-    FUNCTIONS[number].store(ptr::from_ref(libssl).cast_mut(), Ordering::Release);
-    Some(number)
-}
-
-/// The functions of the host with a number that was asked for.
-#[inline]
-pub(super) fn libssl_of(number: usize) -> Option<&'static Libssl> {
-    // Acquire: pairs with the Release above.
-    let functions = FUNCTIONS.get(number)?.load(Ordering::Acquire);
-    // SAFETY: null, or the functions of a Host that was leaked.
-    unsafe { functions.as_ref() }
-}
-
 fn look_for_one() -> Option<&'static Host> {
     let in_global_scope =
         || images::default_symbol(WITNESS).and_then(|found| host_at(found.as_ptr()));
     let by_name = || {
-        let mut hosts = images::libssl_paths().into_iter().filter_map(|path| {
-            let handle = Handle::of_loaded(&path)?;
-            host_at(handle.symbol(WITNESS)?.as_ptr())
-        });
+        let mut hosts = images::libssl_paths(MAX_HOSTS)
+            .into_iter()
+            .filter_map(|path| {
+                let handle = Handle::of_loaded(&path)?;
+                host_at(handle.symbol(WITNESS)?.as_ptr())
+            });
         let found = hosts.next()?;
         hosts
             .all(|other| other.image == found.image)

@@ -17,7 +17,9 @@
 pub mod abi;
 pub mod images;
 pub mod inside;
+pub mod library;
 pub mod locate;
+mod numbers;
 pub mod owners;
 pub mod record;
 pub mod scratch;
@@ -26,5 +28,6 @@ pub mod table;
 pub mod tickets;
 pub mod types;
 
+pub use library::Host;
 pub use session::SessionRef;
-pub use table::{Host, Libssl};
+pub use table::Libssl;

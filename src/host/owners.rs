@@ -9,8 +9,9 @@ use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::images;
-use super::locate::{self, MAX_HOSTS};
-use super::table::Host;
+use super::library::Host;
+use super::locate;
+use super::numbers::MAX_HOSTS;
 use crate::sys::side_table::SideTable;
 
 /// The number of the host.

@@ -8,9 +8,9 @@ use core::ptr;
 
 use zeroize::Zeroizing;
 
+use super::library::Host;
 use super::scratch::Origin;
 use super::session::SessionRef;
-use super::table::Host;
 
 /// The bytes of a session, which hold its secret: wiped when they go.
 pub type Record = Zeroizing<Vec<u8>>;

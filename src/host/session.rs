@@ -7,7 +7,7 @@ use core::slice;
 
 use super::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
 use super::inside::Inside;
-use super::locate::{self, MAX_HOSTS};
+use super::numbers::{self, MAX_HOSTS};
 use super::table::Libssl;
 use super::types::{SSL_CTX, SSL_SESSION};
 
@@ -74,7 +74,7 @@ impl SessionRef {
         session: *mut SSL_SESSION,
     ) -> Option<ManuallyDrop<Self>> {
         let session = NonNull::new(session)?;
-        let host = locate::number_of(libssl)?;
+        let host = numbers::number_of(libssl)?;
         let tagged = session.map_addr(|address| address | host);
         let aligned = session.addr().get() & HOST_BITS == 0;
         aligned.then(|| ManuallyDrop::new(Self(tagged)))
@@ -88,7 +88,7 @@ impl SessionRef {
     }
 
     pub(super) fn libssl(&self) -> &'static Libssl {
-        locate::libssl_of(self.0.addr().get() & HOST_BITS)
+        numbers::libssl_of(self.0.addr().get() & HOST_BITS)
             .expect("a host keeps the number that was asked for when the session came")
     }
 

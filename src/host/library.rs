@@ -1,0 +1,162 @@
+//! One libssl in this process: its image, its functions, and what is known of it.
+
+use core::ffi::{CStr, c_void};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use once_cell::race::OnceBox;
+
+use super::images::{Handle, Image};
+use super::inside::Inside;
+use super::scratch::{Origin, Scratch};
+use super::table::{Libssl, Lookup, Newer, Passthrough, Tickets, Traits};
+use super::types::OSSL_LIB_CTX;
+
+/// The library contexts in which our ex_data indices with a host are registered; filled from the front.
+#[derive(Default)]
+pub struct Hooked([AtomicPtr<OSSL_LIB_CTX>; 16]);
+
+impl Hooked {
+    /// Whether they are registered in `libctx`.
+    #[inline]
+    pub fn contains(&self, libctx: *mut OSSL_LIB_CTX) -> bool {
+        // Relaxed: compared, not followed.
+        let known = self.0.iter().map(|known| known.load(Ordering::Relaxed));
+        known
+            .take_while(|known| !known.is_null())
+            .any(|known| known == libctx)
+    }
+
+    /// Notes that they are; `false` where there is no place to do so.
+    pub fn note(&self, libctx: *mut OSSL_LIB_CTX) -> bool {
+        let (relaxed, free) = (Ordering::Relaxed, ptr::null_mut());
+        self.0.iter().any(|place| {
+            place
+                .compare_exchange(free, libctx, relaxed, relaxed)
+                .is_ok()
+                || place.load(relaxed) == libctx
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0[0].load(Ordering::Relaxed).is_null()
+    }
+}
+
+/// One libssl in this process. Never freed: the library is kept loaded by the handle it was resolved with.
+pub struct Host {
+    /// Where the library is mapped.
+    pub image: Image,
+    /// The host's own version of what we export.
+    pub passthrough: Passthrough,
+    /// What taking a cache over needs; or the first function that this host lacks.
+    pub libssl: Result<Libssl, &'static CStr>,
+    /// What only newer hosts have.
+    pub newer: Newer,
+    /// What tells whether two contexts may share their sessions.
+    pub traits: Traits,
+    /// What keys for stateless tickets need.
+    pub tickets: Result<Tickets, &'static CStr>,
+    /// Contexts of our own, for marking sessions.
+    pub scratch: Scratch,
+    handle: Option<Handle>,
+    /// Where we are told of its objects.
+    pub hooked: Hooked,
+    /// Whether the end of a context passes by us; see [`Host::tells_of_the_end`].
+    tells: OnceBox<bool>,
+}
+
+impl Host {
+    /// Resolves the functions of the library mapped at `image`.
+    ///
+    /// # Safety
+    /// `lookup` answers each name with the function of that name of the libssl mapped at `image` or of the
+    /// libcrypto that it uses, and both stay loaded from now on.
+    pub(super) unsafe fn resolve(image: Image, lookup: Lookup<'_>) -> Self {
+        // A host built without deprecated functions has these by their later names only; the types are the same.
+        let by_either_name = |name: &CStr| {
+            lookup(name).or_else(|| match name.to_bytes() {
+                b"SSL_SESSION_get_time" => lookup(c"SSL_SESSION_get_time_ex"),
+                b"SSL_SESSION_set_time" => lookup(c"SSL_SESSION_set_time_ex"),
+                b"SSL_CTX_flush_sessions" => lookup(c"SSL_CTX_flush_sessions_ex"),
+                _ => None,
+            })
+        };
+        // SAFETY: the caller's contract.
+        let passthrough = unsafe { Passthrough::resolve(lookup) };
+        // SAFETY: the caller's contract.
+        let libssl = unsafe { Libssl::resolve(&by_either_name) };
+        // SAFETY: the caller's contract.
+        let newer = unsafe { Newer::resolve(lookup) };
+        // SAFETY: the caller's contract.
+        let traits = unsafe { Traits::resolve(lookup) };
+        // SAFETY: the caller's contract.
+        let tickets = unsafe { Tickets::resolve(lookup) };
+        Self {
+            image,
+            passthrough,
+            libssl,
+            newer,
+            traits,
+            tickets,
+            scratch: Scratch::new(),
+            handle: None,
+            hooked: Hooked::default(),
+            tells: OnceBox::new(),
+        }
+    }
+
+    pub(super) fn keep(&mut self, handle: Handle) {
+        self.handle = Some(handle);
+    }
+
+    /// A function of this library or of its libcrypto, by name.
+    pub fn symbol(&self, name: &CStr) -> Option<NonNull<c_void>> {
+        self.handle.as_ref()?.symbol(name)
+    }
+
+    /// A function of this library itself, by name; for the few that only some libraries have.
+    pub fn own(&self, name: &CStr) -> Option<NonNull<c_void>> {
+        let found = self.handle.as_ref()?.symbol(name)?;
+        self.image.contains(found.as_ptr()).then_some(found)
+    }
+
+    /// Notes whether the host's SSL_CTX_new has reached our SSL_CTX_new_ex, and so whether it calls its own
+    /// functions through the PLT.
+    pub fn note_relay(&self, relays: bool) {
+        self.tells.get_or_init(|| Box::new(relays));
+    }
+
+    /// Whether SSL_CTX_free reaches our SSL_CTX_flush_sessions: the host calls its own functions through the
+    /// PLT, as Debian's does and upstream's does not. Known from the first SSL_CTX_new; where there was none
+    /// yet, tried on an empty context.
+    pub fn tells_of_the_end(&self, libssl: &Libssl) -> bool {
+        *self.tells.get_or_init(|| {
+            let ctx = libssl.new_empty_context(&Origin::default());
+            // SAFETY: a context of our own, or null.
+            Box::new(
+                !ctx.is_null() && Inside::comes_back(ctx, || unsafe { (libssl.SSL_CTX_free)(ctx) }),
+            )
+        })
+    }
+
+    /// Whether OPENSSL_cleanup was called for the libcrypto of a host that was taken over: from then on we are told of no
+    /// object that ends.
+    pub fn is_cleaned_up(&self) -> bool {
+        self.is_hooked() && self.libssl.as_ref().is_ok_and(Libssl::is_cleaned_up)
+    }
+
+    /// Whether it uses the same libcrypto as another one, which then tells of the objects of both.
+    pub(super) fn has_the_libcrypto_of(&self, other: &Self) -> bool {
+        let register = |host: &Self| {
+            let libssl = host.libssl.as_ref().ok()?;
+            Some(libssl.CRYPTO_get_ex_new_index as *const c_void)
+        };
+        register(self).is_some() && register(self) == register(other)
+    }
+
+    /// Whether we are told of its objects, at least of those of threads that have set no library context.
+    pub fn is_hooked(&self) -> bool {
+        !self.hooked.is_empty()
+    }
+}
