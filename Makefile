@@ -68,7 +68,7 @@ endif
 STAGED := $(TOOL) $(GENERATED) $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
           $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
 
-.PHONY: all replacement bsymbolic openssl4 header check lint check-rust-version check-man test demo compatibility-table install uninstall clean help FORCE
+.PHONY: all replacement bsymbolic openssl4 header check lint check-rust check-man test demo compatibility-table install uninstall clean help FORCE
 
 ## all          the libraries, checked, and the tool, in target/stage (the default)
 all: $(STAGED) replacement
@@ -171,10 +171,10 @@ lint:
 	    else echo "lint: no clippy here"; fi
 	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); fi
 
-## check-rust-version  whether the oldest Rust that Cargo.toml promises builds this; rustup brings it
-check-rust-version:
+## check-rust   whether the oldest Rust that Cargo.toml promises builds this; rustup brings it
+check-rust:
 	@tools/check-rust-version
-TESTS += check-rust-version
+TESTS += check-rust
 
 ## check-man    the manual pages, without a warning
 check-man:
