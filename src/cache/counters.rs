@@ -1,4 +1,4 @@
-//! What has happened in a cache so far.
+//! What a cache counts.
 
 /// Sums since the cache was made. Each shard counts under its own lock, so a snapshot is exact once the cache is at
 /// rest.
@@ -6,25 +6,25 @@
 /// `inserted - evicted - expired - flushed - removed` is the number of sessions cached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// `get` found the key, expired or not.
+    /// Calls of `get` that found the key, expired or not.
     pub hits: u64,
-    /// `get` did not find the key.
+    /// Calls of `get` that did not find the key.
     pub misses: u64,
-    /// `insert` answered `Added`.
+    /// Inserts with the result `Added`.
     pub inserted: u64,
-    /// `insert` answered `AlreadyCached`.
+    /// Inserts with the result `AlreadyCached`.
     pub already_cached: u64,
-    /// `insert` answered `Replaced`.
+    /// Inserts with the result `Replaced`.
     pub replaced: u64,
-    /// `insert` answered `Refused`.
+    /// Inserts with the result `Refused`.
     pub refused: u64,
-    /// Left to make room.
+    /// Sessions that left to make room.
     pub evicted: u64,
-    /// Left by `flush(Flush::ExpiredBefore(_))`.
+    /// Sessions that left by `flush(Flush::ExpiredBefore(_))`.
     pub expired: u64,
-    /// Left by `flush(Flush::Everything)`.
+    /// Sessions that left by `flush(Flush::Everything)`.
     pub flushed: u64,
-    /// Left by `take` or `remove_if_same`.
+    /// Sessions that left by `take` or `remove_if_same`.
     pub removed: u64,
 }
 

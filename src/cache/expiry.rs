@@ -1,16 +1,15 @@
-//! When a session may no longer be resumed.
+//! Expiry: the second after which a session may no longer be resumed.
 
-/// The last second in which a session is still good: it has expired when `now > expiry`, strictly, as in libssl.
-///
-/// Seconds of whatever clock the caller counts in, also before zero.
+/// The last second in which a session is good: it has expired when `now > expiry`, strictly, as in libssl. The caller
+/// chooses the clock; seconds may be negative.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Expiry(i64);
 
-/// An expiry as an entry keeps it, in five bytes: the upper eight bits, then the lower ones. Only those near zero fit,
-/// 17,400 years to either side; the lowest upper part is for what is kept elsewhere.
+/// An expiry as an entry keeps it, in five bytes: the upper eight bits, then the lower ones. Only expiries within 17,400
+/// years of zero fit; the lowest upper part marks one that is kept elsewhere.
 pub(crate) type Packed = (i8, u32);
 
-/// The upper part of what does not fit: the lower one then says where it is.
+/// The upper part of an expiry that does not fit; the lower part then says where it is kept.
 pub(super) const FAR: i8 = i8::MIN;
 const FIRST: i64 = (FAR as i64 + 1) << 32;
 /// The largest number of 40 bits stands for never.
@@ -18,15 +17,15 @@ const PACKED_NEVER: i64 = (1 << 39) - 1;
 const LAST: i64 = PACKED_NEVER - 1;
 
 impl Expiry {
-    /// Later than any second there is.
+    /// Later than any second.
     pub const NEVER: Expiry = Expiry(i64::MAX);
 
-    /// Good up to and including the second `secs`; `i64::MAX`, after which there is none, is never.
+    /// Good up to and including the second `secs`; `i64::MAX` means never.
     pub const fn at(secs: i64) -> Expiry {
         Expiry(secs)
     }
 
-    /// Whether a session with this expiry has expired at `now`.
+    /// True if a session with this expiry has expired at `now`.
     pub const fn has_passed(self, now: i64) -> bool {
         now > self.0
     }
@@ -35,12 +34,12 @@ impl Expiry {
         self.0
     }
 
-    /// Whether it can be packed.
+    /// True if the expiry can be packed.
     pub(super) const fn is_near(self) -> bool {
         FIRST <= self.0 && self.0 <= LAST || self.0 == i64::MAX
     }
 
-    /// The nearest one that can be packed.
+    /// The nearest expiry that can be packed.
     pub(crate) const fn nearest(self) -> Expiry {
         if self.is_near() {
             self
@@ -51,7 +50,7 @@ impl Expiry {
         }
     }
 
-    /// Of one that cannot be packed, the nearest is.
+    /// The packed expiry, or the nearest one that can be packed.
     pub(crate) const fn packed(self) -> Packed {
         let bits = match self.nearest().0 {
             i64::MAX => PACKED_NEVER,
@@ -60,7 +59,7 @@ impl Expiry {
         ((bits >> 32) as i8, bits as u32)
     }
 
-    /// What was packed.
+    /// The expiry that was packed.
     pub(crate) const fn unpacked((upper, lower): Packed) -> Expiry {
         match (upper as i64) << 32 | lower as i64 {
             PACKED_NEVER => Expiry::NEVER,

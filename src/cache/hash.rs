@@ -1,17 +1,17 @@
 //! The hash of a key: random for each cache, and provably as good as chance.
 //!
-//! Session ids are chosen by strangers, and one who could predict buckets could fill one. So the hash has a random key, one
-//! for all caches of a process,
-//! that never leaves this module, and no hash leaves the cache. It is the vector form of multiply-shift (Dietzfelbinger 1996;
-//! Thorup, "High Speed Hashing for Integers and Strings", 2015): every word times a random 128-bit number of its own,
-//! summed with one more modulo 2^128, of which the upper 64 bits count. For any two different keys, whoever chose them,
-//! the two hashes are independent and uniform: they meet in one of n buckets with a probability of 1/n exactly, and n
-//! keys chosen without knowledge of the numbers are spread as evenly as random ones.
+//! Clients choose session ids, and an attacker who could predict buckets could fill one. So the hash has a random key, one
+//! for all caches of a process, that never leaves this module, and no hash leaves the cache. It is the vector form of
+//! multiply-shift (Dietzfelbinger 1996; Thorup, "High Speed Hashing for Integers and Strings", 2015): every word times a
+//! random 128-bit number of its own, summed with one more modulo 2^128, of which the upper 64 bits are used. For any two
+//! different keys, even chosen by an attacker, the two hashes are independent and uniform: they fall into the same one of n
+//! buckets with a probability of exactly 1/n, and n keys chosen without knowledge of the numbers are spread as evenly as
+//! random ones.
 //!
-//! The sum alone is linear: who learned by patient timing that two keys meet would know of others that do. The final
-//! mix is a permutation, so it takes nothing from the above, and one meeting of some bits tells of no other.
+//! The sum alone is linear: an attacker who learned by patient timing that two keys collide would know of others that do.
+//! The final mix is a permutation, so it weakens nothing, and one collision of some bits tells nothing about another.
 //!
-//! SipHash would be a stronger promise than a table needs, at more than twice the instructions.
+//! SipHash is stronger than a table needs, at more than twice the instructions.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -34,7 +34,7 @@ impl Hash {
 
     fn new() -> Hash {
         // Seeded by the operating system; SipHash makes as many words of it as are asked for.
-        let _uncancelled = Uncancelled::new(); // the system is asked for random numbers
+        let _uncancelled = Uncancelled::new(); // RandomState asks the system for random numbers
         let random = RandomState::new();
         let word = |number: usize| u128::from(random.hash_one(number));
         let wide = |number| word(2 * number) << 64 | word(2 * number + 1);

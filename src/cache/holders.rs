@@ -1,7 +1,7 @@
-//! Which of many caches hold an object: what has to reach an object in all of them need not ask each.
+//! Which of many caches hold an object, so that a change to an object need not search each cache.
 //!
-//! Caches are numbers here and objects are addresses, of which only a hash is kept: who asks may be told of a cache that
-//! holds another object, and asks that in vain. Each object in each cache takes 16 bytes. Noting, striking out and asking
+//! Caches are numbers here and objects are addresses, of which only a hash is kept: an answer may name a cache that holds
+//! another object, and the search there is in vain. Each object in each cache takes 16 bytes. Adding, removing and asking
 //! are O(1): the tables grow by one bucket at a time, as `index` does.
 
 use smallvec::SmallVec;
@@ -12,7 +12,7 @@ use crate::sys::lock::Lock;
 
 const PARTS_LOG2: u32 = 5;
 
-/// Who holds what.
+/// The holders of objects.
 pub struct Holders {
     parts: [Lock<Part>; 1 << PARTS_LOG2],
 }
@@ -29,11 +29,11 @@ struct Part {
 struct Item {
     hash: u32,
     holder: u32,
-    /// The next item of the bucket; of a vacant one, the next vacant one.
+    /// The next item of the bucket; for a vacant item, the next vacant one.
     next: u32,
 }
 
-/// The part, and the hash within it. Addresses are not chosen by strangers.
+/// The part, and the hash within it. An unkeyed hash suffices, as no attacker chooses addresses.
 fn home(address: usize) -> (usize, u32) {
     let spread = (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let part = spread >> (u64::BITS - PARTS_LOG2);
@@ -47,14 +47,14 @@ impl Default for Holders {
 }
 
 impl Holders {
-    /// Nobody holds anything.
+    /// No cache holds an object.
     pub const fn new() -> Holders {
         Holders {
             parts: [const { Lock::new(Part::new()) }; 1 << PARTS_LOG2],
         }
     }
 
-    /// Notes that a cache holds an object, once more if it does already; false where that could not be noted.
+    /// Notes that a cache holds an object, once more if it does already; false if there is no memory to note it.
     #[must_use]
     pub fn note(&self, address: usize, holder: u32) -> bool {
         let (part, hash) = home(address);
@@ -63,7 +63,7 @@ impl Holders {
             .is_some_and(|mut part| part.add(hash, holder))
     }
 
-    /// Strikes out what was noted once.
+    /// Removes one note that a cache holds an object.
     pub fn strike_out(&self, address: usize, holder: u32) {
         let (part, hash) = home(address);
         let spent = self.parts[part].lock().and_then(|mut part| {
@@ -74,7 +74,7 @@ impl Holders {
         drop(spent); // outside the lock
     }
 
-    /// The caches that may hold an object, among them all that do; None where that cannot be told.
+    /// The caches that may hold an object, including every cache that does; `None` if that cannot be told.
     pub fn of(&self, address: usize) -> Option<SmallVec<[u32; 4]>> {
         let (part, hash) = home(address);
         Some(self.parts[part].lock()?.holders(hash))
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    /// Addresses as an allocator gives them.
+    /// Addresses as an allocator returns them.
     fn address(number: usize) -> usize {
         0x7f12_0000_0000 + number * 704
     }

@@ -1,22 +1,21 @@
-//! From a key's hash to the entry: a table that grows and shrinks by one bucket at a time.
+//! The index, from a key's hash to the entry: a table that grows and shrinks by one bucket at a time.
 //!
 //! Linear hashing (Litwin 1980): with n buckets, a hash goes to its low bits, one bit fewer where that bucket does not
 //! exist yet. An insert splits at most one bucket and a removal joins at most one, so the longest step is a chain, and
-//! chains are short because there are never more than five entries to four buckets (unless memory for buckets could not
-//! be had).
+//! chains are short because there are never more than five entries to four buckets (unless there is no memory for
+//! buckets).
 //!
-//! In a large cache each step from line to line is a wait for main memory, and a branch that depends on what arrives
-//! keeps the processor from going on meanwhile. So a bucket tells by itself, in sixteen bits, of most keys that they are
-//! not in its chain: an insert of a new key reads and writes one line of the index, and follows no chain. The bucket that
-//! is split next is known long before, so its chain is fetched while others are at work.
+//! In a large cache each step from line to line is a wait for main memory, and a branch that depends on the loaded value
+//! stalls the processor. So a bucket has sixteen bits that tell, for most keys, that they are not in its chain: an insert of
+//! a new key reads and writes one line of the index, and follows no chain. The bucket that is split next is known long
+//! before, so its chain is fetched during earlier calls.
 //!
-//! hashbrown's `HashTable` would be less code, but it grows by moving every entry at
-//! once: milliseconds under a shard's lock at 100,000 entries, in the middle of somebody's handshake. Spreading that
-//! over later calls needs a second table beside the first and more code than there is here.
+//! hashbrown's `HashTable` would be less code, but it grows by moving every entry at once: milliseconds under a shard's lock
+//! at 100,000 entries, in the middle of a handshake. To spread that over later calls needs a second table beside the first
+//! and more code than this file.
 //!
-//! A bucket also remembers, in two bytes, the entry that left it last: a little of its hash, and when it was used. So
-//! each memory fades when the next entry leaves its bucket. One hash in 256
-//! agrees with what is remembered of another: a memory is a hint, never an answer.
+//! A bucket also remembers, in two bytes, the entry that last left it: 8 bits of its hash, and when it was used, until the
+//! next entry leaves the bucket. One hash in 256 agrees with the memory of another: it is a hint, never an answer.
 
 use super::key::Key;
 use super::rank::Moment;
@@ -24,23 +23,23 @@ use super::segments::Segments;
 use super::slab::{HASH_BITS, NIL, Slab, kept_of};
 use crate::sys::prefetch::prefetch;
 
-/// Buckets that are never joined: below this there is nothing to gain.
+/// So few buckets are never joined, as there is nothing to gain.
 const FEWEST: u32 = 16;
-/// More than these no hash would reach; in a shard of 16 million chains begin to get longer.
+/// No hash would reach more buckets; in a shard with 16 million entries chains begin to get longer.
 const MOST: u32 = 1 << HASH_BITS;
 
 pub(super) struct Index {
     buckets: Segments<Bucket>,
-    /// The bits of a hash that count: so many that each bucket is reached.
+    /// The bits of a hash that are used: so many that each bucket is reached.
     mask: u32,
 }
 
 struct Bucket {
-    /// The first entry; the rest hang on it through `Hook::chain`.
+    /// The first entry; the others follow through `Hook::chain`.
     head: u32,
     /// The tags of all entries in the chain, and of some that have left it.
     tags: u16,
-    /// The entry that left last.
+    /// The memory of the entry that left last.
     left: Left,
 }
 
@@ -53,27 +52,27 @@ impl Bucket {
         }
     }
 
-    /// Makes the entry at `at` the first; what was the first before.
+    /// Makes the entry at `at` the first, and returns the one that was first before.
     fn push(&mut self, hash: u32, at: u32) -> u32 {
         self.tags |= tag(hash);
         std::mem::replace(&mut self.head, at)
     }
 }
 
-/// What is remembered of an entry that left. Of a bucket that none has left it is blank, which is as likely to agree
-/// with a hash by chance as any other.
+/// The memory of an entry that left. A bucket that no entry has left has zeros, which agree with a hash by chance as often
+/// as any other value.
 #[derive(Clone, Copy, Default)]
 struct Left {
     mark: u8,
     used: Moment,
 }
 
-/// The part of a hash that is remembered: of what a hook keeps, that which chooses the bucket last.
+/// The part of a hash that is remembered: of the bits that a hook keeps, those that are the last to choose the bucket.
 fn mark(hash: u32) -> u8 {
     (kept_of(hash) >> (HASH_BITS - u8::BITS)) as u8
 }
 
-/// One of sixteen bits, by the four bits of what a hook keeps that choose the bucket last.
+/// One of sixteen bits, by the last four of the bits that a hook keeps.
 fn tag(hash: u32) -> u16 {
     1 << (kept_of(hash) >> (HASH_BITS - 4))
 }
@@ -86,7 +85,7 @@ impl Index {
         }
     }
 
-    /// Whether there is a bucket to link into; false only if memory for the very first could not be had.
+    /// True if there is a bucket to link into; false only if there is no memory for the very first one.
     pub(super) fn make_ready(&mut self) -> bool {
         if self.buckets.len() == 0 && self.buckets.make_ready() {
             self.buckets.push(Bucket::new(Left::default()));
@@ -141,14 +140,14 @@ impl Index {
         None
     }
 
-    /// Makes an entry that is about to be at `at` the first of its bucket; the caller chains what is returned to it.
-    /// `make_ready` has said yes.
+    /// Makes an entry that will be at `at` the first of its bucket; the caller chains the returned entry to it. `make_ready`
+    /// must have returned true before.
     pub(super) fn link(&mut self, hash: u32, at: u32) -> u32 {
         let bucket = self.bucket(hash);
         self.buckets[bucket].push(hash, at)
     }
 
-    /// Splits a bucket if there are too many entries for the buckets: called when one was added.
+    /// Splits a bucket if there are too many entries for the buckets; called after an entry was added.
     pub(super) fn grow<V>(&mut self, slab: &mut Slab<V>) {
         if slab.len() - slab.len() / 5 > self.buckets.len() {
             self.split_one(slab);
@@ -164,7 +163,7 @@ impl Index {
         (left.mark == mark(hash)).then_some(left.used)
     }
 
-    /// Takes out an entry that is in the index and still in the slab, and remembers it.
+    /// Takes out an entry that is still in the slab, and remembers it.
     pub(super) fn unlink<V>(&mut self, slab: &mut Slab<V>, at: u32) {
         let hook = slab.hook(at);
         let after = hook.chain;
@@ -214,7 +213,7 @@ impl Index {
         }
     }
 
-    /// Begins to load what the next splits will follow, a step of each: by its turn it is there.
+    /// Begins to load the entries that the next splits will follow, one step of each, so that they are there in time.
     fn fetch_ahead<V>(&self, slab: &Slab<V>, last: u32) {
         const NEXT: u32 = 1;
         const SECOND: u32 = 2;

@@ -1,7 +1,7 @@
 //! The key of a cached session: its whole id and its protocol version.
 //!
-//! A key is a snapshot. It is compared and hashed in full, so that two sessions meet in one entry only if they are the
-//! same session to TLS; nothing shorter than the key ever decides.
+//! A key is a snapshot. It is always compared and hashed in full, so that two sessions share an entry only if they are the
+//! same session to TLS.
 
 use std::fmt;
 
@@ -14,10 +14,10 @@ pub(crate) const WORDS: usize = ID_WORDS + 1;
 
 /// A session id of 1 to 32 bytes together with the protocol version it was made under.
 ///
-/// An id alone is not enough: libssl keeps two sessions of one id and different versions apart, and so do we.
+/// An id alone is not enough: libssl keeps two sessions of one id and different versions apart.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key {
-    /// The id, zeros up to 32 bytes: in words, because comparing and hashing them is then a few instructions.
+    /// The id, filled up with zeros to 32 bytes; in words, so that comparing and hashing take few instructions.
     id: [u64; ID_WORDS],
     version: u16,
     len: u8,
@@ -27,8 +27,8 @@ pub struct Key {
 pub(super) type Parts = ([u64; ID_WORDS], u8, u16);
 
 impl Key {
-    /// The key of the session with this id and protocol version; `None` if the id is empty or longer than TLS allows,
-    /// and for a version of more than the 16 bits that TLS has for one.
+    /// The key of the session with this id and protocol version; `None` if the id is empty or longer than TLS allows, or if
+    /// the version has more than the 16 bits of TLS.
     pub fn new(id: &[u8], version: i32) -> Option<Key> {
         let version = u16::try_from(version).ok()?;
         // Nearly all ids have the full length, and a copy of a known length is four instructions.
@@ -61,7 +61,7 @@ impl Key {
         }
     }
 
-    /// All there is to the key; different for different keys.
+    /// The whole key in words; different for different keys.
     pub(crate) fn words(&self) -> [u64; WORDS] {
         let [a, b, c, d] = self.id;
         let rest = u64::from(self.version) << 8 | u64::from(self.len);
@@ -70,7 +70,7 @@ impl Key {
 }
 
 impl fmt::Debug for Key {
-    /// Leaves the id out: whoever reads it in a log can resume the session.
+    /// Omits the id: a reader of a log could resume the session with it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({} bytes)", self.len)
     }

@@ -1,14 +1,14 @@
-//! What has expired: a hashed timing wheel (Varghese and Lauck 1987, scheme 6).
+//! The expiry wheel, which finds expired sessions: a hashed timing wheel (Varghese and Lauck 1987, scheme 6).
 //!
 //! Time is cut into ticks of 16 seconds; a tick's slot is its number modulo 256. Adding, moving and removing are O(1),
 //! where libssl walks a sorted list. A slot also holds the ticks of later laps (a lap is 68 minutes), which a scan
-//! passes over. No clock is assumed: expiries and scans may lie anywhere and come in any order.
+//! skips. No clock is assumed: expiries and scans may lie anywhere and come in any order.
 //!
 //! `earliest` is a lower bound, in seconds, of every expiry in the wheel. A completed scan raises it to its own time,
 //! so that the next one visits only the slots in between, and one in the same second none at all. A lap costs each
 //! entry at most 16 looks, one for each second of its tick; with a million entries, that is 4,000 looks a second. A
-//! hierarchy of wheels would spare most of them, but it has to know which way time goes: one scan far in the future,
-//! which is how some programs empty their cache, and its order is lost.
+//! hierarchy of wheels would avoid most of them, but it depends on the direction of time: a single scan far in the future,
+//! by which some programs empty their cache, would destroy its order.
 //!
 //! A shard of few entries has one slot for all ticks, which needs no memory of its own.
 //!
@@ -21,7 +21,7 @@ use super::slab::{Links, Slab};
 /// Seconds in a tick, as a power of two.
 const TICK_LOG2: u32 = 4;
 const SLOTS: usize = 256;
-/// Entries up to which one slot is as good as many.
+/// For so few entries one slot is as good as many.
 const FEW: u32 = 32;
 /// How often a scan starts a slot again because another scan turned it.
 const RESTARTS_MOST: u32 = 4;
@@ -40,17 +40,17 @@ pub(super) struct Wheel {
     many: Option<Box<[Ring<ByExpiry>; SLOTS]>>,
     len: u32,
     earliest: i64,
-    /// The earliest expiry added since a scan last began: what a scan that ends may have missed.
+    /// The earliest expiry added since a scan last began, which a scan that ends may have missed.
     added_since: i64,
-    /// Steps of scans so far, wrapping: by it a scan notices that another came between its own steps.
+    /// Steps of scans so far, wrapping, by which a scan notices that another one came between its own steps.
     steps: u32,
 }
 
 /// A scan in progress, for everything with `before > expiry`.
 ///
-/// It looks at a slot by turning it: what it has seen goes to the back, where newcomers go too, so it ends however many
-/// are added. Another scan's step in between may have turned the same slot; then it looks at the slot from the start, a
-/// bounded number of times, and leaves `earliest` as it is, so that a later scan finds what both have missed.
+/// It goes through a slot by turning it: an examined entry goes to the back, where new ones go too, so the scan ends however
+/// many are added. If another scan's step in between has turned the same slot, it starts the slot again, a bounded number of
+/// times, and leaves `earliest` as it is, so that a later scan finds the entries that both have missed.
 pub(super) struct Scan {
     before: i64,
     tick: i64,
@@ -77,7 +77,7 @@ impl Wheel {
         }
     }
 
-    /// Before an entry is added: so many want many slots. Without memory for those, the one will do.
+    /// Called before an entry is added. Changes to many slots when there are enough entries, if there is memory for them.
     pub(super) fn make_ready<V>(&mut self, slab: &mut Slab<V>) {
         if self.len >= FEW && self.many.is_none() {
             self.spread(slab);
@@ -122,7 +122,7 @@ impl Wheel {
         slab[at].in_wheel = links;
     }
 
-    /// Adds an entry that is about to be at `at`; the caller gives it these links.
+    /// Adds an entry that will be at `at`; the caller gives it the returned links.
     pub(super) fn make_way<V>(&mut self, slab: &mut Slab<V>, at: u32, expiry: Expiry) -> Links {
         if expiry == Expiry::NEVER {
             return Links::NONE;
@@ -133,7 +133,7 @@ impl Wheel {
         self.ring(tick(expiry.secs())).make_way(slab, at)
     }
 
-    /// Takes an entry out, by the expiry it was added with.
+    /// Takes an entry out; its expiry must be the one that it was added with.
     pub(super) fn withdraw<V>(&mut self, slab: &mut Slab<V>, at: u32) {
         let expiry = slab.expiry(at);
         if expiry == Expiry::NEVER {
@@ -146,7 +146,7 @@ impl Wheel {
         }
     }
 
-    /// Begins a scan for everything with `before > expiry`; None if there can be nothing.
+    /// Begins a scan for everything with `before > expiry`; `None` if there can be nothing.
     pub(super) fn begin(&mut self, before: i64) -> Option<Scan> {
         if before <= self.earliest {
             return None;
@@ -168,7 +168,7 @@ impl Wheel {
         })
     }
 
-    /// Begins a further step of a scan.
+    /// Begins another step of a scan.
     pub(super) fn resume(&mut self, scan: &mut Scan) {
         if scan.slots != self.slots() {
             // Nothing is where it was: from the start.
@@ -222,7 +222,7 @@ impl Wheel {
         Progress::Finished
     }
 
-    /// Goes round every slot.
+    /// Follows every slot.
     #[cfg(any(test, fuzzing))]
     pub(super) fn validate<V>(&self, slab: &Slab<V>) {
         let mut met = 0;
@@ -253,12 +253,12 @@ impl Wheel {
     }
 }
 
-/// What looking for the next entry came to.
+/// The result of a search for the next entry.
 pub(super) enum Progress {
     /// The entry at this position.
     Found(u32),
-    /// The step has looked at as many as it may.
+    /// The step has examined as many entries as it may.
     Paused,
-    /// Everything has been looked at.
+    /// Everything has been examined.
     Finished,
 }
