@@ -1,7 +1,7 @@
-//! The files mapped into this process: which one an address lies in, which are a libssl, who called us.
+//! The files mapped into this process: the one that an address lies in, those that are a libssl, and the caller's.
 //!
-//! Asked of `dl_iterate_phdr`, whose lock is held for moments only: `dladdr` and `dlsym` wait for the loader's, which
-//! `dlopen` holds while it runs constructors.
+//! They are listed by `dl_iterate_phdr`, whose lock is only held for moments: `dladdr` and `dlsym` wait for the loader's
+//! lock, which `dlopen` holds while it runs constructors.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{self, NonNull};
@@ -18,7 +18,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// Whether `address` lies in it.
+    /// True if `address` lies in it.
     pub fn contains(&self, address: *const c_void) -> bool {
         (self.start..self.end).contains(&(address as usize))
     }
@@ -118,24 +118,24 @@ pub(super) fn libssl_paths(most: usize) -> Vec<CString> {
         }
         false
     });
-    // SAFETY: as above; a libssl is not unloaded once it was used.
+    // SAFETY: these are the loader's NUL-terminated names of files that stay loaded: a libssl that was used is not unloaded.
     names
         .into_iter()
         .map(|name| unsafe { CStr::from_ptr(name) }.to_owned())
         .collect()
 }
 
-/// A reference on a library that is loaded already; given back on drop.
+/// A reference to a library that is already loaded; released on drop.
 pub(super) struct Handle(NonNull<c_void>);
 
 // SAFETY: a handle is only a key for the loader, which any thread may ask.
 unsafe impl Send for Handle {}
-// SAFETY: as above.
+// SAFETY: a handle is only a key for the loader, which lets threads share it.
 unsafe impl Sync for Handle {}
 
 impl Handle {
-    /// The library known under `path`, if it is loaded; the main program, and all that is in the global scope
-    /// with it, where that is empty. Never loads anything.
+    /// The library known under `path`, if it is loaded; for an empty path the main program with the global scope. Never loads
+    /// a library.
     pub fn of_loaded(path: &CStr) -> Option<Self> {
         let path = if path.is_empty() {
             ptr::null()
@@ -167,13 +167,13 @@ pub(super) fn default_symbol(name: &CStr) -> Option<NonNull<c_void>> {
     NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })
 }
 
-/// The next `name` after our own in the order of the search.
+/// The next `name` after sslcache's own in the search order.
 pub(super) fn next_symbol(name: &CStr) -> Option<NonNull<c_void>> {
     // SAFETY: `name` is a C string.
     NonNull::new(unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) })
 }
 
-/// `name` as what calls us would have bound it without us: in its own file and what that depends on.
+/// `name` as the calling file would have bound it without sslcache: in the file itself and what it depends on.
 pub fn symbol_for_caller(name: &CStr) -> Option<NonNull<c_void>> {
     let scope = Handle::of_loaded(&Located::of(caller()?)?.path)?;
     let ours = Image::ours()?;
@@ -182,7 +182,7 @@ pub fn symbol_for_caller(name: &CStr) -> Option<NonNull<c_void>> {
         .filter(|found| !ours.contains(found.as_ptr()))
 }
 
-/// Whether `name`, which we export, is ours where the program looks for it.
+/// True if the program finds sslcache's own `name`, which sslcache exports.
 pub fn is_bound_to_us(name: &CStr) -> bool {
     let ours = Image::ours();
     default_symbol(name).is_some_and(|found| ours.is_some_and(|ours| ours.contains(found.as_ptr())))
@@ -201,14 +201,14 @@ pub fn symbol_of_libcrypto(name: &CStr) -> Option<NonNull<c_void>> {
         .find_map(|file| Handle::of_loaded(file)?.symbol(name))
 }
 
-/// The nearest address on the stack that is not in our own image: in whoever called us. A function that ends
-/// by jumping to us has left no trace there; its caller is found instead.
+/// The nearest address on the stack outside sslcache's image: in the caller. A function that ends with a jump into sslcache
+/// has left no frame; its caller is found instead.
 pub fn caller() -> Option<*const c_void> {
     let ours = Image::ours()?;
     nearest(&mut |address| !ours.contains(address))
 }
 
-/// The nearest address on the stack that is the one that is looked for.
+/// The nearest address on the stack for which `is_it` answers true.
 pub(super) fn nearest(is_it: &mut dyn FnMut(*const c_void) -> bool) -> Option<*const c_void> {
     // libgcc's unwinder, which the standard library brings along for panics.
     unsafe extern "C" {

@@ -1,4 +1,4 @@
-//! Calls of ours into the host that may come back to us.
+//! Calls of sslcache into the host that may come back to its exports.
 
 use core::cell::Cell;
 use core::ptr;
@@ -6,17 +6,18 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::types::SSL_CTX;
 
-/// That this thread is inside a call of ours to the host. On hosts that call their own functions through
-/// the PLT, such a call can come back to what we export, and must then get the host's own answer.
+/// The state of a thread that is inside such a call. On hosts that call their own functions through the PLT, the call can
+/// come back to a function that sslcache exports, and must then get the host's own answer.
 pub struct Inside;
 
-/// Threads that are inside one: nearly always none, which spares each call the way to its thread's own data. A thread
-/// sees its own step. One that a fork cuts off stays counted, and the child asks its threads each time.
+/// The number of threads that are inside such a call: nearly always none, which saves each call the access to thread-local
+/// data. A thread sees its own change. A thread that a fork cuts off stays counted, and the child's threads then look at
+/// their own data each time.
 static ANYWHERE: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    /// The context that `comes_back` watches for; null once it has come by.
+    /// The context that `comes_back` waits for; null after it has come.
     static WATCHED: Cell<*mut SSL_CTX> = const { Cell::new(ptr::null_mut()) };
 }
 
@@ -30,20 +31,20 @@ impl Inside {
                 ANYWHERE.fetch_sub(1, Ordering::Relaxed);
             }
         }
-        // Relaxed: nobody asks about another thread.
+        // Relaxed: no thread asks about another one.
         ANYWHERE.fetch_add(1, Ordering::Relaxed);
         DEPTH.with(|depth| depth.set(depth.get() + 1));
         let _leave = Leave;
         call()
     }
 
-    /// Whether this thread is inside one.
+    /// True if this thread is inside such a call.
     #[inline]
     pub fn is() -> bool {
         ANYWHERE.load(Ordering::Relaxed) > 0 && DEPTH.with(|depth| depth.get() > 0)
     }
 
-    /// Runs `call` like [`Self::enter`]; whether it came back to our SSL_CTX_flush_sessions with `ctx`.
+    /// Runs `call` like [`Self::enter`]. Returns whether it came back to sslcache's SSL_CTX_flush_sessions with `ctx`.
     pub fn comes_back(ctx: *mut SSL_CTX, call: impl FnOnce()) -> bool {
         struct Forget;
         impl Drop for Forget {

@@ -12,12 +12,12 @@ use super::scratch::{Origin, Scratch};
 use super::table::{Libssl, Lookup, Newer, Passthrough, Tickets, Traits};
 use super::types::OSSL_LIB_CTX;
 
-/// The library contexts in which our ex_data indices with a host are registered; filled from the front.
+/// The library contexts in which sslcache's ex_data indices of a host are registered; filled from the front.
 #[derive(Default)]
 pub struct Hooked([AtomicPtr<OSSL_LIB_CTX>; 16]);
 
 impl Hooked {
-    /// Whether they are registered in `libctx`.
+    /// True if they are registered in `libctx`.
     #[inline]
     pub fn contains(&self, libctx: *mut OSSL_LIB_CTX) -> bool {
         // Relaxed: compared, not followed.
@@ -27,7 +27,7 @@ impl Hooked {
             .any(|known| known == libctx)
     }
 
-    /// Notes that they are; `false` where there is no place to do so.
+    /// Notes that they are registered in `libctx`; false if there is no place to note it.
     pub fn note(&self, libctx: *mut OSSL_LIB_CTX) -> bool {
         let (relaxed, free) = (Ordering::Relaxed, ptr::null_mut());
         self.0.iter().any(|place| {
@@ -43,26 +43,26 @@ impl Hooked {
     }
 }
 
-/// One libssl in this process. Never freed: the library is kept loaded by the handle it was resolved with.
+/// One libssl in this process. It is never freed; the handle with which it was resolved keeps the library loaded.
 pub struct Host {
     /// Where the library is mapped.
     pub image: Image,
-    /// The host's own version of what we export.
+    /// The host's own versions of the functions that sslcache exports.
     pub passthrough: Passthrough,
-    /// What taking a cache over needs; or the first function that this host lacks.
+    /// The functions that replacing a cache needs; or the name of the first one that this host lacks.
     pub libssl: Result<Libssl, &'static CStr>,
-    /// What only newer hosts have.
+    /// Functions that only newer hosts have.
     pub newer: Newer,
-    /// What tells whether two contexts may share their sessions.
+    /// Functions that tell whether two contexts may share their sessions.
     pub traits: Traits,
-    /// What keys for stateless tickets need.
+    /// Functions that keys of stateless tickets need.
     pub tickets: Result<Tickets, &'static CStr>,
-    /// Contexts of our own, for marking sessions.
+    /// Empty contexts, for marking sessions.
     pub scratch: Scratch,
     handle: Option<Handle>,
-    /// Where we are told of its objects.
+    /// The library contexts in which its objects' beginnings and ends are told.
     pub hooked: Hooked,
-    /// Whether the end of a context passes by us; see [`Host::tells_of_the_end`].
+    /// True if sslcache notices the end of a context; see [`Host::tells_of_the_end`].
     tells: OnceBox<bool>,
 }
 
@@ -70,10 +70,11 @@ impl Host {
     /// Resolves the functions of the library mapped at `image`.
     ///
     /// # Safety
-    /// `lookup` answers each name with the function of that name of the libssl mapped at `image` or of the
-    /// libcrypto that it uses, and both stay loaded from now on.
+    /// * `lookup` answers each name with the function of that name of the libssl mapped at `image` or of the libcrypto that it
+    ///   uses.
+    /// * Both libraries stay loaded from now on.
     pub(super) unsafe fn resolve(image: Image, lookup: Lookup<'_>) -> Self {
-        // A host built without deprecated functions has these by their later names only; the types are the same.
+        // A host built without deprecated functions has these under their later names only; the types are the same.
         let by_either_name = |name: &CStr| {
             lookup(name).or_else(|| match name.to_bytes() {
                 b"SSL_SESSION_get_time" => lookup(c"SSL_SESSION_get_time_ex"),
@@ -82,15 +83,15 @@ impl Host {
                 _ => None,
             })
         };
-        // SAFETY: the caller's contract.
+        // SAFETY: `lookup` answers with this library's functions by the contract above.
         let passthrough = unsafe { Passthrough::resolve(lookup) };
-        // SAFETY: the caller's contract.
+        // SAFETY: `lookup` answers with this library's functions by the contract above.
         let libssl = unsafe { Libssl::resolve(&by_either_name) };
-        // SAFETY: the caller's contract.
+        // SAFETY: `lookup` answers with this library's functions by the contract above.
         let newer = unsafe { Newer::resolve(lookup) };
-        // SAFETY: the caller's contract.
+        // SAFETY: `lookup` answers with this library's functions by the contract above.
         let traits = unsafe { Traits::resolve(lookup) };
-        // SAFETY: the caller's contract.
+        // SAFETY: `lookup` answers with this library's functions by the contract above.
         let tickets = unsafe { Tickets::resolve(lookup) };
         Self {
             image,
@@ -115,38 +116,38 @@ impl Host {
         self.handle.as_ref()?.symbol(name)
     }
 
-    /// A function of this library itself, by name; for the few that only some libraries have.
+    /// A function of this library itself, by name; for the few functions that only some libraries have.
     pub fn own(&self, name: &CStr) -> Option<NonNull<c_void>> {
         let found = self.handle.as_ref()?.symbol(name)?;
         self.image.contains(found.as_ptr()).then_some(found)
     }
 
-    /// Notes whether the host's SSL_CTX_new has reached our SSL_CTX_new_ex, and so whether it calls its own
+    /// Notes whether the host's SSL_CTX_new has reached sslcache's SSL_CTX_new_ex, and so whether the host calls its own
     /// functions through the PLT.
     pub fn note_relay(&self, relays: bool) {
         self.tells.get_or_init(|| Box::new(relays));
     }
 
-    /// Whether SSL_CTX_free reaches our SSL_CTX_flush_sessions: the host calls its own functions through the
-    /// PLT, as Debian's does and upstream's does not. Known from the first SSL_CTX_new; where there was none
-    /// yet, tried on an empty context.
+    /// True if SSL_CTX_free reaches sslcache's SSL_CTX_flush_sessions: the host then calls its own functions through the PLT,
+    /// as Debian's does and upstream's does not. The first SSL_CTX_new tells it; before that it is tried on an empty
+    /// context.
     pub fn tells_of_the_end(&self, libssl: &Libssl) -> bool {
         *self.tells.get_or_init(|| {
             let ctx = libssl.new_empty_context(&Origin::default());
-            // SAFETY: a context of our own, or null.
+            // SAFETY: `ctx` was made above and is not null; this is its only use.
             Box::new(
                 !ctx.is_null() && Inside::comes_back(ctx, || unsafe { (libssl.SSL_CTX_free)(ctx) }),
             )
         })
     }
 
-    /// Whether OPENSSL_cleanup was called for the libcrypto of a host that was taken over: from then on we are told of no
-    /// object that ends.
+    /// True if OPENSSL_cleanup was called for the libcrypto of a host that was taken over. From then on the end of an object
+    /// is not told any more.
     pub fn is_cleaned_up(&self) -> bool {
         self.is_hooked() && self.libssl.as_ref().is_ok_and(Libssl::is_cleaned_up)
     }
 
-    /// Whether it uses the same libcrypto as another one, which then tells of the objects of both.
+    /// True if it uses the same libcrypto as another host, which then tells of the objects of both.
     pub(super) fn has_the_libcrypto_of(&self, other: &Self) -> bool {
         let register = |host: &Self| {
             let libssl = host.libssl.as_ref().ok()?;
@@ -155,7 +156,7 @@ impl Host {
         register(self).is_some() && register(self) == register(other)
     }
 
-    /// Whether we are told of its objects, at least of those of threads that have set no library context.
+    /// True if its objects' beginnings and ends are told, at least for threads that have set no library context.
     pub fn is_hooked(&self) -> bool {
         !self.hooked.is_empty()
     }

@@ -1,15 +1,14 @@
-//! Finding the host: the libssl that a caller would have reached without us.
+//! Finding the host: the libssl that a caller would have reached without sslcache.
 //!
-//! A context is made with a method, and a method is a constant inside its libssl: so the first context of each
-//! libssl names it, whichever way it came into the process, under whatever name, also where there are several (a
-//! Python wheel that brings its own copy, a module with one linked in). From then on nothing is asked of
-//! the loader. A context of one copy must never reach another.
+//! A context is made with a method, and a method is a constant inside its libssl. So the first context of each libssl
+//! identifies it, however it was loaded and whatever its name, even where there are several (a Python wheel with its own
+//! copy, a module with one linked in). From then on the loader is not asked. A context of one copy must never reach another.
 //!
-//! Where nothing is known yet and no method is at hand, the host is looked for: in the global scope, by a name that
-//! we do not export ourselves, so that what is found is never us; among the files named like a libssl, as one may
-//! have come in with RTLD_LOCAL, as Python's does; in the scope of the caller; behind us in the order of the search.
+//! If no host is known yet and no method is at hand, the host is searched for: in the global scope, by a name that sslcache
+//! does not export, so that the search never finds sslcache itself; among the files named like a libssl, as one may have
+//! been loaded with RTLD_LOCAL, as Python's is; in the scope of the caller; behind sslcache in the search order.
 //!
-//! No lock of ours is held meanwhile, so all this may be re-entered, from another library's constructor too.
+//! No lock is held meanwhile, so all this may be re-entered, even from another library's constructor.
 
 use core::ffi::{CStr, c_void};
 use core::ptr::{self, NonNull};
@@ -21,17 +20,16 @@ use super::numbers::MAX_HOSTS;
 use super::types::SSL_METHOD;
 use crate::sys::say::{self, Topic};
 
-/// A function that every libssl has, that we do not export, and that no other library has a reason to
-/// stand in for.
+/// A function that every libssl has, that sslcache does not export, and that no other library has a reason to replace.
 const WITNESS: &CStr = c"SSL_alert_desc_string_long";
 
-/// The hosts met so far; filled from the front, never emptied.
+/// The hosts found so far; filled from the front, never emptied.
 static HOSTS: [AtomicPtr<Host>; MAX_HOSTS] = [const { AtomicPtr::new(ptr::null_mut()) }; MAX_HOSTS];
 
 /// The libssl that a context made with `method` belongs to.
 pub fn host_of_method(method: *const SSL_METHOD) -> Option<&'static Host> {
     if method.is_null() {
-        return host(); // which will say what is wrong
+        return host(); // which reports the problem
     }
     let known = hosts().find(|host| host.image.contains(method.cast()));
     known.or_else(|| host_at(method.cast())).or_else(host)
@@ -57,12 +55,12 @@ pub fn host() -> Option<&'static Host> {
     found
 }
 
-/// Whether several copies of libssl are in use, so that an object's own has to be found out.
+/// True if several copies of libssl are in use, so that an object's own has to be looked up.
 pub fn several() -> bool {
     published(&HOSTS[1]).is_some()
 }
 
-/// All hosts met so far.
+/// All hosts found so far.
 pub fn hosts() -> impl Iterator<Item = &'static Host> {
     HOSTS.iter().map_while(published)
 }
@@ -108,11 +106,11 @@ fn host_in_scope_of(address: *const c_void) -> Option<&'static Host> {
 fn published(slot: &AtomicPtr<Host>) -> Option<&'static Host> {
     // Acquire: pairs with the Release that published the resolved table.
     let host = slot.load(Ordering::Acquire);
-    // SAFETY: a slot holds null or a Host that was leaked.
+    // SAFETY: a slot holds null, or a `Host` that `publish` has leaked and that is never freed.
     unsafe { host.as_ref() }
 }
 
-/// The libssl that `address` lies in, resolved on first sight; `None` where that is not a libssl.
+/// The libssl that `address` lies in, resolved at the first call; `None` if that file is not a libssl.
 fn host_at(address: *const c_void) -> Option<&'static Host> {
     if let Some(known) = hosts().find(|host| host.image.contains(address)) {
         return Some(known);
@@ -136,33 +134,34 @@ fn publish(host: Box<Host>) -> &'static Host {
             break;
         }
         if let Some(other) = published(slot).filter(|other| other.image == image) {
-            // SAFETY: ours was made by Box and shown to nobody.
+            // SAFETY: `leaked` was made by Box above and is not published.
             drop(unsafe { Box::from_raw(leaked) });
             return other;
         }
     }
-    // In a slot or in none, it is never freed. In none it keeps its own cache: `attach` asks.
-    // SAFETY: made by Box above.
+    // A host without a slot keeps its own cache, as `attach` checks.
+    // SAFETY: `leaked` was made by Box above and is never freed from here on.
     unsafe { &*leaked }
 }
 
 fn resolve(located: &Located) -> Option<Host> {
     let handle = Handle::of_loaded(&located.path)?;
-    // A library that stands in for some functions of libssl, as tracing tools do, is not one.
+    // A library that replaces some functions of libssl, as tracing tools do, is not one.
     let maker = handle.symbol(c"SSL_CTX_new")?;
     if !located.image.contains(maker.as_ptr()) {
         return None;
     }
     let ours = Image::ours()?;
     let lookup = |name: &CStr| -> Option<NonNull<c_void>> {
-        // A host that is the program itself is looked up in the global scope, where we come first.
+        // A host that is the program itself is looked up in the global scope, where sslcache comes first.
         handle
             .symbol(name)
             .filter(|address| !ours.contains(address.as_ptr()))
     };
-    // SAFETY: the handle belongs to the libssl at `located`; its scope is that library, then its libcrypto.
+    // SAFETY: the handle belongs to the libssl at `located`, its scope is that library and then its libcrypto, and it is
+    // kept open below.
     let mut host = unsafe { Host::resolve(located.image, &lookup) };
-    // Kept open: the functions are called for as long as the process lives.
+    // The functions are called for as long as the process lives.
     host.keep(handle);
     if let Err(missing) = &host.libssl {
         say::once(

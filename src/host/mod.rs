@@ -1,17 +1,18 @@
-//! The libssl behind us: where it is, what it offers, and owning references to its objects.
+//! The host: the libssl behind sslcache, its functions, and owning references to its objects.
 //!
-//! TLS and every `SSL_CTX`, `SSL` and `SSL_SESSION` are the host library's. This layer finds that library
-//! in the process, resolves its public functions, and calls nothing else of it: no private field, no
-//! assumption about the layout of a struct. It knows nothing of the cache.
+//! TLS and every `SSL_CTX`, `SSL` and `SSL_SESSION` belong to the host library. This room finds that library in the process,
+//! resolves its public functions, and uses nothing else of it: no private field, no assumption about the layout of a
+//! struct. It knows nothing of the cache.
 //!
-//! * [`locate`] finds the library, lazily and without blocking, and never finds ourselves.
-//! * [`owners`] tells whose an object is, where there are several.
-//! * [`images`] knows the mapped files, and who called.
 //! * [`abi`] and [`types`] are libssl's numbers and objects.
-//! * [`table`] is the list of functions we call.
+//! * [`images`] are the mapped files, and the caller's.
+//! * [`table`] is the list of functions that are called.
+//! * [`library`] is one libssl of the process, and `numbers` its number.
+//! * [`locate`] finds the library, lazily and without blocking, and never finds sslcache itself.
+//! * [`owners`] tells to which library an object belongs, where there are several.
 //! * [`session`] owns references to sessions; [`record`] turns them into bytes and back.
 //! * [`tickets`] makes a host's ciphers ready for a stateless ticket.
-//! * [`inside`] tells a call of the application from one that the host makes on our behalf.
+//! * [`inside`] tells a call of the application from one that the host makes during a call of sslcache.
 //! * [`scratch`] marks a session not resumable, for which libssl has no function of its own.
 
 pub mod abi;

@@ -1,8 +1,8 @@
 //! Which host an object belongs to, where there are several.
 //!
-//! Each host but the first tells when an object of it begins and ends (`ffi::hooks`), and here it is noted. What nobody
-//! has noted belongs to the first one: it had objects before there was a second. An object that ended unseen has left
-//! its address here at most until the next one begins there.
+//! Each host but the first tells when one of its objects begins and ends (`ffi::hooks`), which is noted here. An object that
+//! is not noted belongs to the first host, which had objects before there was a second. An object whose end was missed leaves
+//! its address here at most until another object begins there.
 
 use core::ffi::c_void;
 use core::ptr;
@@ -19,10 +19,10 @@ type Owner = AtomicUsize;
 
 static OWNERS: SideTable<Owner, 1024> = SideTable::new();
 
-/// Notes that `host`, or one that has the same libcrypto, makes a new object: called where libcrypto is called by it.
+/// Notes that `host`, or another one with the same libcrypto, makes a new object. Called while the host is on the stack.
 pub fn note(host: &Host, object: *const c_void) {
     if !locate::several() {
-        return; // nothing is noted yet
+        return; // a single host owns everything
     }
     match maker(host).and_then(locate::position) {
         None | Some(0) => forget(object),
@@ -32,8 +32,7 @@ pub fn note(host: &Host, object: *const c_void) {
     }
 }
 
-/// Whose libcrypto it is tells no more than that, where several use it: then the host that has called it is the nearest
-/// one on the stack.
+/// The host that makes an object. If several hosts use its libcrypto, it is the nearest one on the stack.
 fn maker(host: &Host) -> Option<&Host> {
     let is_shared =
         locate::hosts().any(|other| !ptr::eq(other, host) && other.has_the_libcrypto_of(host));
@@ -67,7 +66,7 @@ fn among_several(object: *const c_void) -> Option<&'static Host> {
     if let Some(owner) = OWNERS.find(object.addr()) {
         return locate::hosts().nth(owner.load(Ordering::Relaxed));
     }
-    // One that tells nothing may have made it: one that is not taken over, or for which there was no slot.
+    // A host that tells nothing may have made it: one that is not taken over, or for which there was no slot.
     let all_tell = locate::hosts().all(Host::is_hooked) && locate::hosts().count() < MAX_HOSTS;
     if all_tell {
         locate::hosts().next()

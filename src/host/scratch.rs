@@ -1,8 +1,8 @@
 //! Marking a session not resumable.
 //!
-//! libssl does that whenever a session leaves its cache, and has no function for it alone. Its own
-//! `SSL_CTX_remove_session` marks its argument whether it finds it or not; called with an empty context of
-//! ours, it touches neither the lock nor the callbacks of the application's context.
+//! libssl does that whenever a session leaves its cache, and has no function for it alone. Its `SSL_CTX_remove_session` marks
+//! its argument whether it finds it or not; called with an empty context, it touches neither the lock nor the callbacks of
+//! the application's context.
 
 use core::ffi::{CStr, c_char};
 use core::ptr::{self, NonNull};
@@ -16,19 +16,19 @@ use super::table::Libssl;
 use super::types::{OSSL_LIB_CTX, SSL_CTX};
 use crate::sys::lock::this_process;
 
-/// Several, so that threads rarely meet at one; a power of two.
+/// Several, so that threads rarely need the same one; a power of two.
 const CONTEXTS: usize = 8;
 
-/// What an application made a context with: null for the default library context.
+/// The library context and the property query that an application made a context with.
 pub struct Origin {
-    /// The library context.
+    /// The library context; null for the default one.
     pub libctx: *mut OSSL_LIB_CTX,
     /// The property query.
     pub propq: Option<CString>,
 }
 
 impl Origin {
-    /// What SSL_CTX_new_ex was called with.
+    /// The origin of a context that SSL_CTX_new_ex makes with these arguments.
     ///
     /// # Safety
     /// * `libctx` is null or outlives the context that is made with it, `propq` is null or a C string.
@@ -36,7 +36,7 @@ impl Origin {
         let propq = if propq.is_null() {
             None
         } else {
-            // SAFETY: the caller's contract.
+            // SAFETY: `propq` is a C string by the contract above, as it is not null.
             Some(unsafe { CStr::from_ptr(propq) }.to_owned())
         };
         Self { libctx, propq }
@@ -54,17 +54,17 @@ impl Default for Origin {
 
 // SAFETY: the library context is only passed back to libssl, which lets any thread use it.
 unsafe impl Send for Origin {}
-// SAFETY: as above.
+// SAFETY: the library context is only passed back to libssl, which lets threads share it.
 unsafe impl Sync for Origin {}
 
-/// Empty contexts of ours, made when first needed.
+/// Empty contexts, made when first needed.
 ///
-/// Each is used by one thread at a time, so that nobody waits at the context's own lock: whoever finds one in use takes
-/// another. In a forked child it is known by that which contexts a thread of the parent was using. Those are not touched
-/// again: their locks may be held for ever.
+/// Each is used by one thread at a time, so that no thread waits at the context's own lock: a thread that finds one in use
+/// takes another. This also tells a forked child which contexts a thread of the parent was using. These are not touched
+/// again, as their locks may be held for ever.
 pub struct Scratch {
     places: [Place; CONTEXTS],
-    /// The process in which the host was found.
+    /// The number of the process in which the host was found.
     found_in: u32,
 }
 
@@ -73,7 +73,7 @@ pub struct Scratch {
 struct Place {
     /// The number of the process in which a thread uses the place, or [`FREE`].
     user: AtomicU32,
-    /// Null where there is none yet. Only the place's user asks.
+    /// Null if there is none yet. Only the place's user accesses it.
     ctx: AtomicPtr<SSL_CTX>,
 }
 
@@ -98,9 +98,9 @@ impl Place {
         }
     }
 
-    /// `None` where another thread of this process, which has the number `process`, is using the place.
+    /// Claims the place for a thread of the process with the number `process`; `None` if another thread of it uses the place.
     fn claim(&self, process: u32) -> Option<Claim<'_>> {
-        // Acquire: pairs with the Release of the user before.
+        // Acquire: pairs with the Release of the last user.
         let (acquire, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
         let user = match self.user.compare_exchange(FREE, process, acquire, relaxed) {
             Ok(_) => return Some(Claim(self)),
@@ -109,7 +109,7 @@ impl Place {
         if user == process {
             return None;
         }
-        // A thread that a fork has cut off: its context is given up.
+        // The user is a thread that a fork has cut off: its context is abandoned.
         self.user
             .compare_exchange(user, process, acquire, relaxed)
             .ok()?;
@@ -119,19 +119,19 @@ impl Place {
 }
 
 impl Claim<'_> {
-    /// Marks `session`; `false` where there is no context here.
+    /// Marks `session`; false if there is no context here.
     fn mark(&self, libssl: &Libssl, session: &SessionRef) -> bool {
         // Relaxed: ordered by the claim.
         let ctx = self.0.ctx.load(Ordering::Relaxed);
         if ctx.is_null() {
             return false;
         }
-        // SAFETY: a context that is never freed, and a session that we hold a reference to.
+        // SAFETY: a context in a place is never freed, and `session` holds a reference.
         unsafe { (libssl.SSL_CTX_remove_session)(ctx, session.as_ptr()) };
         true
     }
 
-    /// Puts a new context here; `false` where none could be made.
+    /// Puts a new context here; false if none could be made.
     fn fill(&self, libssl: &Libssl, origin: &Origin) -> bool {
         match make(libssl, origin) {
             Some(made) => self.0.ctx.store(made.as_ptr(), Ordering::Relaxed),
@@ -149,8 +149,8 @@ impl Scratch {
         }
     }
 
-    /// Marks `session` not resumable. `false` where no context could be made to do it with. `origin` is that of
-    /// a living context: an application may have left the default library context without any cipher.
+    /// Marks `session` not resumable; false if no context could be made for it. `origin` is that of a living context, as an
+    /// application may have left the default library context without any cipher.
     pub fn mark_not_resumable(
         &self,
         libssl: &'static Libssl,
@@ -176,8 +176,8 @@ impl Scratch {
         own: usize,
     ) -> bool {
         let process = this_process();
-        // A child makes do with what it has inherited, if it can: making a context takes locks of libcrypto, which
-        // may have been held when its parent forked.
+        // A child uses the contexts that it has inherited, if it can: making one takes locks of libcrypto, which may have
+        // been held when its parent forked.
         let mut may_make = process == self.found_in;
         loop {
             for number in own..own + CONTEXTS {
@@ -203,20 +203,21 @@ fn make(libssl: &Libssl, origin: &Origin) -> Option<NonNull<SSL_CTX>> {
 }
 
 impl Libssl {
-    /// A context that we do not take over; null where there is no memory. Leaves no error behind.
+    /// Makes a context whose cache sslcache does not replace; null if there is no memory. Leaves no error in the queue.
     pub(super) fn new_empty_context(&self, origin: &Origin) -> *mut SSL_CTX {
         let propq = origin
             .propq
             .as_ref()
             .map_or(ptr::null(), |propq| propq.as_ptr());
         Inside::enter(|| {
-            // SAFETY: TLS_method answers a method of the same library; the library context is null, or alive
-            // as the context is that it was used for.
+            // SAFETY: TLS_method returns a method of the same library; the library context is null, or alive because a
+            // context of this origin is; `propq` is null or a C string.
             let make =
                 || unsafe { (self.SSL_CTX_new_ex)(origin.libctx, propq, (self.TLS_method)()) };
             let ctx = self.without_errors(make);
             if !ctx.is_null() {
-                // SAFETY: a context of our own; none of its callbacks stays that a new function of ex_data has set.
+                // SAFETY: `ctx` was made above and is not shared. An ex_data function of the program may have set
+                // callbacks, which are removed here.
                 unsafe {
                     (self.SSL_CTX_sess_set_new_cb)(ctx, None);
                     (self.SSL_CTX_sess_set_remove_cb)(ctx, None);
@@ -228,9 +229,9 @@ impl Libssl {
     }
 }
 
-/// The place that this thread asks first: as good as random, and always the same.
+/// The place that this thread tries first: always the same, and spread over the threads.
 fn place_of_thread() -> usize {
-    // SAFETY: no arguments.
+    // SAFETY: pthread_self has no preconditions.
     let thread = unsafe { libc::pthread_self() } as u64;
     (thread.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - CONTEXTS.ilog2())) as usize
 }

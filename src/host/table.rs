@@ -1,9 +1,9 @@
 //! The host's functions, resolved.
 //!
-//! One build serves every OpenSSL from 3.0 on: what a host lacks is noticed when it is resolved, never at link time.
-//! [`Passthrough`] holds the host's own version of each function that we export, present or not, so that
-//! a context which is not in our care gets the host's behaviour. [`Libssl`] holds all that taking a cache
-//! over needs; a host that lacks one of them is left alone.
+//! One build serves every OpenSSL from 3.0 on: a function that a host lacks is noticed when it is resolved, not at link time.
+//! [`Passthrough`] holds the host's own version of each function that sslcache exports, present or not, so that a context
+//! whose cache is not replaced gets the host's behaviour. [`Libssl`] holds the functions that replacing a cache needs; a host
+//! that lacks one of them is left alone.
 
 #![allow(non_snake_case, missing_docs)] // the fields are the C functions, documented in their manual pages
 
@@ -36,10 +36,10 @@ macro_rules! functions {
         pub struct $table { $(pub $name: Option<function!($args $(-> $ret)?)>,)* }
         impl $table {
             /// # Safety
-            /// `lookup` answers each name with libssl's or libcrypto's function of that name.
+            /// * `lookup` answers each name with libssl's or libcrypto's function of that name.
             pub(super) unsafe fn resolve(lookup: Lookup<'_>) -> Self {
                 Self { $($name: lookup(c_name!($name)).map(|address| {
-                    // SAFETY: the caller's contract; the type is the one of the C header.
+                    // SAFETY: `lookup` answers with the function of this name, whose type in the C header is this one.
                     unsafe { core::mem::transmute::<NonNull<c_void>, function!($args $(-> $ret)?)>(address) }
                 }),)* }
             }
@@ -50,11 +50,11 @@ macro_rules! functions {
         pub struct $table { $(pub $name: function!($args $(-> $ret)?),)* }
         impl $table {
             /// # Safety
-            /// `lookup` answers each name with libssl's or libcrypto's function of that name.
+            /// * `lookup` answers each name with libssl's or libcrypto's function of that name.
             pub(super) unsafe fn resolve(lookup: Lookup<'_>) -> Result<Self, &'static CStr> {
                 Ok(Self { $($name: {
                     let address = lookup(c_name!($name)).ok_or(c_name!($name))?;
-                    // SAFETY: the caller's contract; the type is the one of the C header.
+                    // SAFETY: `lookup` answers with the function of this name, whose type in the C header is this one.
                     unsafe { core::mem::transmute::<NonNull<c_void>, function!($args $(-> $ret)?)>(address) }
                 },)* })
             }
@@ -100,7 +100,7 @@ pub type ExDataDup = unsafe extern "C-unwind" fn(
 ) -> c_int;
 
 functions! {
-    /// The host's own version of what we export.
+    /// The host's own versions of the functions that sslcache exports.
     optional Passthrough {
         SSL_CTX_new(*const SSL_METHOD) -> *mut SSL_CTX;
         SSL_CTX_new_ex(*mut OSSL_LIB_CTX, *const c_char, *const SSL_METHOD) -> *mut SSL_CTX;
@@ -226,7 +226,7 @@ functions! {
 }
 
 functions! {
-    /// What tells whether two contexts may share their sessions; in every OpenSSL from 3.0 on.
+    /// Functions that tell whether two contexts may share their sessions; in every OpenSSL from 3.0 on.
     optional Traits {
         SSL_CTX_get0_certificate(*const SSL_CTX) -> *mut X509;
         SSL_CTX_get_verify_mode(*const SSL_CTX) -> c_int;
@@ -300,7 +300,7 @@ functions! {
 }
 
 functions! {
-    /// What keys for stateless tickets need; in every OpenSSL from 3.0 on.
+    /// Functions that keys of stateless tickets need; in every OpenSSL from 3.0 on.
     required Tickets {
         SSL_CTX_set_tlsext_ticket_key_evp_cb(*mut SSL_CTX, Option<TicketKeyCallback>) -> c_int;
         SSL_CTX_get_timeout(*const SSL_CTX) -> c_long;
@@ -323,23 +323,23 @@ functions! {
 }
 
 impl Libssl {
-    /// Whether OPENSSL_cleanup was called.
+    /// True if OPENSSL_cleanup was called.
     pub(super) fn is_cleaned_up(&self) -> bool {
-        // SAFETY: nothing is asked for. Programs depend on the answer 0 after the clean-up, as libcrypto's source says;
-        // the error that goes with it finds no queue any more.
+        // SAFETY: without options the call changes nothing. Programs depend on the result 0 after the clean-up, as libcrypto's
+        // source says; there is no error queue any more that the call could write to.
         unsafe { (self.OPENSSL_init_crypto)(0, ptr::null()) == 0 }
     }
 
-    /// Runs `call`, calls to the host, and leaves the error queue of this thread as it was.
+    /// Runs `call`, which calls the host, and leaves the error queue of this thread as it was.
     pub fn without_errors<T>(&self, call: impl FnOnce() -> T) -> T {
         struct Pop<'a>(&'a Libssl);
         impl Drop for Pop<'_> {
             fn drop(&mut self) {
-                // SAFETY: pairs with the mark below.
+                // SAFETY: ERR_pop_to_mark has no preconditions; it pairs with the mark that was set below.
                 unsafe { (self.0.ERR_pop_to_mark)() };
             }
         }
-        // SAFETY: no arguments.
+        // SAFETY: ERR_set_mark has no preconditions.
         unsafe { (self.ERR_set_mark)() };
         let _pop = Pop(self);
         call()
@@ -347,7 +347,7 @@ impl Libssl {
 }
 
 functions! {
-    /// What only newer hosts have, or only older ones.
+    /// Functions that only newer hosts have, or only older ones.
     optional Newer {
         HMAC_Update(*mut c_void, *const c_uchar, usize) -> c_int;
         X509_VERIFY_PARAM_get_purpose(*const X509_VERIFY_PARAM) -> c_int;

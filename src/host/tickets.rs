@@ -18,48 +18,48 @@ const DIGEST_PARAMETER: &CStr = c"digest";
 /// A key of 256 bits.
 pub type Key = [u8; 32];
 
-/// What tells which keys a ticket was made with: its first bytes.
+/// The first bytes of a ticket, which tell with which keys it was made.
 pub type KeyName = [u8; 16];
 
 /// An initialisation vector.
 pub type Iv = [u8; EVP_MAX_IV_LENGTH];
 
-/// What a ticket is made or opened with.
+/// The keys with which a ticket is made or opened.
 pub struct Keys {
-    /// What it begins with.
+    /// The first bytes of the ticket.
     pub name: KeyName,
-    /// Of the code over it.
+    /// The key of the message authentication code.
     pub code: Zeroizing<Key>,
-    /// Of the cipher.
+    /// The key of the cipher.
     pub cipher: Zeroizing<Key>,
 }
 
-/// The host's cipher and code of one ticket.
+/// The host's cipher and message authentication code of one ticket.
 pub struct Pair {
     /// The cipher.
     pub cipher: *mut EVP_CIPHER_CTX,
-    /// The code.
+    /// The message authentication code.
     pub code: *mut EVP_MAC_CTX,
 }
 
 /// Calls to the host; `None` where it fails.
 impl Tickets {
-    /// Fills a place with random bytes that everybody may see.
+    /// Fills `place` with random bytes that may become public.
     pub fn fill(&self, origin: &Origin, place: &mut [u8]) -> Option<()> {
         let (start, len) = (place.as_mut_ptr(), place.len());
-        // SAFETY: the library context of a living context, and a place of that length.
+        // SAFETY: `place` is a live slice of `len` bytes; the library context is that of a living context.
         (unsafe { (self.RAND_bytes_ex)(origin.libctx, start, len, 0) } == 1).then_some(())
     }
 
-    /// Fills a place with random bytes that nobody may see.
+    /// Fills `place` with random bytes that stay secret.
     pub fn fill_with_secret(&self, origin: &Origin, place: &mut [u8]) -> Option<()> {
         let (start, len) = (place.as_mut_ptr(), place.len());
-        // SAFETY: as in `fill`.
+        // SAFETY: `place` is a live slice of `len` bytes; the library context is that of a living context.
         (unsafe { (self.RAND_priv_bytes_ex)(origin.libctx, start, len, 0) } == 1).then_some(())
     }
 
-    /// Derives keys: HKDF-Expand of RFC 5869. Extracting comes before that only where a secret is not random
-    /// throughout.
+    /// Derives keys by HKDF-Expand of RFC 5869. The extracting step is only needed for a secret that is not uniformly
+    /// random.
     pub fn derive(&self, name: KeyName, secret: &Key, info: &[&[u8]]) -> Option<Keys> {
         let info = info.concat();
         let code = self.hmac(secret, &[&info, &[1]])?;
@@ -70,7 +70,7 @@ impl Tickets {
     fn hmac(&self, key: &Key, parts: &[&[u8]]) -> Option<Zeroizing<Key>> {
         let data = Zeroizing::new(parts.concat());
         let mut code = Zeroizing::new(Key::default());
-        // SAFETY: key, data, and a place for the code, which is as long as SHA-256 makes it.
+        // SAFETY: `key` and `data` are live slices of these lengths; `code` has the 32 bytes that SHA-256 writes.
         let made = unsafe {
             (self.HMAC)(
                 (self.EVP_sha256)(),
@@ -85,10 +85,10 @@ impl Tickets {
         (!made.is_null()).then_some(code)
     }
 
-    /// Makes cipher and code ready for a ticket that is made, or opened.
+    /// Initialises the cipher and the code for a ticket, which is made if `makes`, else opened.
     ///
     /// # Safety
-    /// * `pair` is what the host has given to its ticket-key callback, of a context that was made with `origin`.
+    /// * `pair` consists of the arguments of a ticket-key callback that is running, of a context made with `origin`.
     pub unsafe fn prepare(
         &self,
         origin: &Origin,
@@ -99,17 +99,17 @@ impl Tickets {
     ) -> Option<()> {
         let query = origin.propq.as_ref();
         let query = query.map_or(ptr::null(), |query| query.as_ptr());
-        // SAFETY: what the context was made with.
+        // SAFETY: the library context is alive because a context made with it is; name and query are C strings or null.
         let cipher = unsafe { (self.EVP_CIPHER_fetch)(origin.libctx, CIPHER.as_ptr(), query) };
         if cipher.is_null() {
             return None;
         }
         let (key, iv, engine) = (keys.cipher.as_ptr(), iv.as_ptr(), ptr::null_mut());
-        // SAFETY: the host's cipher, and key and vector of the lengths that AES-256-CBC has.
+        // SAFETY: `pair.cipher` is the host's, alive during its callback; key and vector have the lengths of AES-256-CBC.
         let ready = unsafe {
             (self.EVP_CipherInit_ex)(pair.cipher, cipher, engine, key, iv, c_int::from(makes))
         };
-        // SAFETY: fetched above; who goes on using it has a reference of its own.
+        // SAFETY: `cipher` was fetched above; `pair.cipher` has taken its own reference.
         unsafe { (self.EVP_CIPHER_free)(cipher) };
         let parameters = [
             OSSL_PARAM {
@@ -128,7 +128,7 @@ impl Tickets {
             },
         ];
         let (key, len) = (keys.code.as_ptr(), keys.code.len());
-        // SAFETY: the host's code, a key, and a list with an end.
+        // SAFETY: `pair.code` is the host's, alive during its callback; `key` has `len` bytes, and the list ends with null.
         let coded = unsafe { (self.EVP_MAC_init)(pair.code, key, len, parameters.as_ptr()) };
         (ready == 1 && coded == 1).then_some(())
     }

@@ -10,7 +10,7 @@ macro_rules! opaque {
         #[repr(C)]
         pub struct $name {
             _private: [u8; 0],
-            // Neither Send, Sync nor Unpin: what is behind the pointer is the host's alone.
+            // Neither Send, Sync nor Unpin: only the host knows what is behind the pointer.
             _marker: core::marker::PhantomData<(*mut u8, core::marker::PhantomPinned)>,
         }
     )*};
