@@ -1,4 +1,4 @@
-//! What is counted, in one table: how it is called, and what it is.
+//! The table of statistics: the name of each figure, and what it counts.
 
 #![allow(missing_docs)] // the table says what each figure is
 
@@ -38,7 +38,7 @@ pub enum Figure {
     UnidentifiedGone,
 }
 
-/// How many there are.
+/// The number of figures.
 pub const NUMBER: usize = 30;
 
 /// Each figure by its number: its name, and what it counts.
@@ -191,7 +191,7 @@ pub static FIGURES: [(Figure, &str, &str); NUMBER] = [
     ),
 ];
 
-/// What is shown of the memory that processes share: its name, and what it is.
+/// The figures of the shared region: the name of each, and what it counts.
 pub static REGION_FIGURES: [(&str, &str); 12] = [
     ("gets", "Look-ups in the memory that processes share"),
     ("hits", "Of these, those that found the session"),
@@ -210,11 +210,11 @@ pub static REGION_FIGURES: [(&str, &str); 12] = [
     ("bytes", "Bytes that they take now"),
 ];
 
-/// All figures of a process.
+/// All statistics of a process.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Sums {
     pub figures: [u64; NUMBER],
-    /// Contexts there are.
+    /// Contexts of the process.
     pub contexts: u64,
     /// Sessions cached in the process.
     pub sessions: u64,
@@ -223,12 +223,12 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// One of the figures.
+    /// The value of one figure.
     pub fn get(&self, figure: Figure) -> u64 {
         self.figures[figure as usize]
     }
 
-    /// Counts `number` more.
+    /// Adds `number` to a figure.
     pub fn add(&mut self, figure: Figure, number: u64) {
         let sum = &mut self.figures[figure as usize];
         *sum = sum.wrapping_add(number);
@@ -246,7 +246,7 @@ impl Sums {
         .sum()
     }
 
-    /// Look-ups that found none.
+    /// Look-ups that found no session.
     pub fn misses(&self) -> u64 {
         let reasons = [
             Figure::MissesAbsent,
@@ -258,7 +258,7 @@ impl Sums {
     }
 }
 
-/// A context, as far as it says who can resume sessions.
+/// A context, as far as it matters for which clients can resume sessions.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Context {
     /// SSL_SESS_CACHE_*, as the program has set it.
@@ -280,25 +280,25 @@ pub struct Context {
     pub accepted: u64,
     /// Handshakes done as a client.
     pub connected: u64,
-    /// Of these and of those as a server, the resumed ones.
+    /// Resumed handshakes, as a server and as a client.
     pub resumed: u64,
-    /// The same for a context in all processes that were forked with it, and for no other one.
+    /// A number that a context has in all processes that were forked with it, and that no other context has.
     pub origin: u64,
-    /// A short digest of each attribute that contexts have to have in common to share; all 0 where they are not known.
+    /// A short digest of each attribute that contexts must have in common to share; all 0 if they are not known.
     pub attributes: [u32; ATTRIBUTES_MOST],
 }
 
-/// There are no more attributes than this.
+/// The most attributes that there are.
 pub const ATTRIBUTES_MOST: usize = 16;
 
 impl Context {
-    /// Switched off by the program; SSLCACHE_FORCE gives it to connections that ask for no client certificate.
+    /// The program has switched its cache off; SSLCACHE_FORCE gives it one for connections without client certificates.
     pub const FORCED: u8 = 1;
     /// Made after a fork, so that no other process has it.
     pub const MADE_AFTER_FORK: u8 = 2;
-    /// Its sessions go to the memory that processes share.
+    /// Its sessions go to the shared region.
     pub const SHARED: u8 = 4;
-    /// The program has callbacks of its own that keep sessions.
+    /// The program has callbacks that store sessions.
     pub const CALLBACKS: u8 = 8;
 
     /// Handshakes done.
@@ -306,7 +306,7 @@ impl Context {
         self.accepted.saturating_add(self.connected)
     }
 
-    /// Whether it has one of the marks above.
+    /// True if the context has this flag.
     pub fn is(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }

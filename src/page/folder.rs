@@ -1,4 +1,4 @@
-//! Where the files lie: a folder that belongs to one user, and that nobody else may look into.
+//! The folder of the files, which belongs to one user and is closed to all others.
 
 use core::ffi::c_int;
 use std::env;
@@ -13,18 +13,18 @@ use std::path::{Path, PathBuf};
 use crate::sys::files::uninterrupted;
 use crate::sys::privilege::is_privileged;
 
-/// What the name of each file ends in.
+/// The ending of each file's name.
 pub const SUFFIX: &str = ".page";
-/// Names that a new file may be given.
+/// How many names are tried for a new file.
 const NAMES_TRIED: u64 = 16;
 
-/// A folder that was found to be ours. All is done by its descriptor: a name may come to mean another one.
+/// A folder that belongs to this user. It is used through its descriptor, as its name may come to mean another folder.
 pub struct Folder {
     file: File,
     path: PathBuf,
 }
 
-/// Where a process of this user would make its file.
+/// The folder in which a process of this user would make its file.
 fn place() -> PathBuf {
     match env::var_os("XDG_RUNTIME_DIR") {
         Some(folder) if folder.as_bytes().starts_with(b"/") && !is_privileged() => {
@@ -34,10 +34,10 @@ fn place() -> PathBuf {
     }
 }
 
-/// Where the files of those may lie that this user may look at.
+/// The folders in which the files may lie that this user may read.
 pub fn folders() -> Vec<PathBuf> {
     let mut folders = vec![PathBuf::from("/run/sslcache")];
-    // Of users, and of services that were given a folder of their own.
+    // Folders of users, and of services that have a runtime directory of their own.
     for parent in ["/run/user", "/run"] {
         let entries = fs::read_dir(parent).into_iter().flatten().flatten();
         let places = entries.map(|entry| entry.path().join("sslcache"));
@@ -50,7 +50,7 @@ pub fn folders() -> Vec<PathBuf> {
 }
 
 impl Folder {
-    /// The folder of this user, made if it is not there; never with weaker rights than its own, never through a link.
+    /// Opens the folder of this user, and makes it if it is missing. A link, or a folder that others may enter, is an error.
     pub fn ours() -> io::Result<Self> {
         let path = place();
         match fs::DirBuilder::new().mode(0o700).create(&path) {
@@ -60,7 +60,7 @@ impl Folder {
         Self::open(&path)
     }
 
-    /// A folder, if it belongs to this user alone.
+    /// Opens a folder if it belongs to this user alone.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
         let file = OpenOptions::new()
@@ -68,7 +68,7 @@ impl Folder {
             .custom_flags(flags)
             .open(path)?;
         let about = file.metadata()?;
-        // SAFETY: a question to the kernel.
+        // SAFETY: geteuid has no preconditions.
         if about.uid() != unsafe { libc::geteuid() } || about.mode() & 0o077 != 0 {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
@@ -78,12 +78,12 @@ impl Folder {
         })
     }
 
-    /// The path of a file in it, by the name that the folder had when it was opened.
+    /// The path of a file in the folder, by the name that the folder had when it was opened.
     pub fn path_of(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// Makes a file for a process, and gives it a name that no other one has: its number may be another one's, in another
+    /// Makes a file for a process, under a name that no other file has: another process may have the same id in another
     /// namespace.
     pub fn make(&self, pid: u32, tick: u64) -> io::Result<(String, File)> {
         let mut refused = io::ErrorKind::AlreadyExists.into();
@@ -102,13 +102,13 @@ impl Folder {
         let name = CString::new(name)?;
         let flags = flags | libc::O_NOFOLLOW | libc::O_CLOEXEC;
         let folder = self.file.as_raw_fd();
-        // SAFETY: the folder is open, and the name a C string.
+        // SAFETY: `self` keeps the folder open, and `name` is a C string.
         let open = || unsafe { libc::openat(folder, name.as_ptr(), flags, 0o600) } as isize;
         let fd = uninterrupted(open);
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: just opened, and nobody else's.
+        // SAFETY: `fd` was opened above and has no other owner.
         Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(fd as c_int) })
     }
 
@@ -120,13 +120,13 @@ impl Folder {
     /// Removes a file.
     pub fn remove(&self, name: &str) {
         if let Ok(name) = CString::new(name) {
-            // SAFETY: the folder is open, and the name a C string. What is not there need not go.
+            // SAFETY: `self` keeps the folder open, and `name` is a C string. A missing file is no error here.
             unsafe { libc::unlinkat(self.file.as_raw_fd(), name.as_ptr(), 0) };
         }
     }
 }
 
-/// Removes a file of a folder of ours, if its name still means that one.
+/// Removes a file from a folder of this user, if the name still means that file.
 pub fn remove(path: &Path, inode: (u64, u64)) {
     let name = path.file_name().and_then(OsStr::to_str);
     let (Some(parent), Some(name)) = (path.parent(), name) else {

@@ -1,9 +1,9 @@
-//! Where everything stands: in words of 64 bits, in the byte order of the machine.
+//! The layout of the stats page, in words of 64 bits, in the byte order of the machine.
 //!
-//! A header, then the slots. Words are written one by one as they change: a reader sees each whole, but not all of one
-//! moment. The one word that somebody else may write is [`header::FLUSH`].
+//! A header is followed by the slots. Words are written one by one as they change: a reader sees each word whole, but not
+//! all as of one moment. The only word that readers may write is [`header::FLUSH`].
 
-#![allow(missing_docs)] // names of words, and what is not plain is said
+#![allow(missing_docs)] // most names say what the words are
 
 use super::figures::{ATTRIBUTES_MOST, NUMBER, REGION_FIGURES};
 
@@ -14,25 +14,25 @@ pub const VERSION: u64 = 2;
 pub mod header {
     use super::*;
 
-    /// Last, when the rest is there.
+    /// Written last, after the rest.
     pub const MAGIC: usize = 0;
     pub const VERSION: usize = 1;
-    /// The namespace that process ids are of; 0 where it was not known. Then a lock on the file, flock(2), says whether
-    /// any of its processes is there.
+    /// The pid namespace of the processes; 0 if it is not known. Then a lock on the file, flock(2), tells whether any of its
+    /// processes exists.
     pub const PIDS: usize = 2;
     pub const USER: usize = 3;
-    /// When it was made, in seconds of the epoch.
+    /// When the page was made, in seconds of the epoch.
     pub const MADE: usize = 4;
     /// Processes that found no slot.
     pub const UNSEEN: usize = 5;
     /// Counts requests for a flush.
     pub const FLUSH: usize = 6;
-    /// The last of them that a process has carried out for all.
+    /// The last request that a process has carried out for all.
     pub const FLUSHED: usize = 7;
-    /// The sums of processes that are gone.
+    /// The sums of processes that have ended.
     pub const DEPARTED: usize = 8;
     pub const REGION: usize = DEPARTED + NUMBER;
-    /// The boot in which ticks are counted; 0 where it was not known.
+    /// The boot in which ticks are counted; 0 if it is not known.
     pub const BOOT: usize = 63;
     pub const TEXT: usize = 64;
     pub const WORDS: usize = 512;
@@ -43,9 +43,11 @@ pub mod header {
 pub mod slot {
     use super::*;
 
-    /// 0: nobody's. Of a process that died it is until another one has no place else.
+    /// The process's id; 0 if the slot is free. A process that died without releasing it keeps it until another process
+    /// finds no free slot.
     pub const PID: usize = 0;
-    /// The tick at which it took the slot; 0 while it has not said. Who has its number now is the same if it began no later.
+    /// The tick at which the process took the slot; 0 until it has written it. A process with this id is the same one if it
+    /// began no later.
     pub const TAKEN: usize = 1;
     /// When this was last written, in seconds of the epoch; 0: never.
     pub const PUBLISHED: usize = 2;
@@ -74,14 +76,14 @@ pub mod context {
     pub const RESUMED: usize = 7;
     pub const CONNECTED: usize = 8;
     pub const ORIGIN: usize = 9;
-    /// Two to a word, the first one in its lower half.
+    /// Two attributes in a word, the first one in its lower half.
     pub const ATTRIBUTES: usize = 10;
     pub const WORDS: usize = ATTRIBUTES + ATTRIBUTES_MOST / 2;
 }
 
-/// Contexts that are shown one by one; a program with more has most of them alike.
+/// Contexts that are published one by one; in a program with more, most are alike.
 pub const CONTEXTS_SHOWN: usize = (slot::WORDS - slot::FIRST_CONTEXT) / context::WORDS;
-/// Processes of one tree that are shown.
+/// Processes of one tree that are published.
 pub const SLOTS: usize = 128;
 pub const WORDS: usize = header::WORDS + SLOTS * slot::WORDS;
 pub const BYTES: usize = WORDS * 8;

@@ -1,19 +1,19 @@
-//! What a process tree shows of itself to whoever may look: a small file that its processes write to as they work.
+//! The stats page: a small file in which the processes of a tree publish their statistics.
 //!
-//! The file is made with the first context and mapped, so that what is forked from its maker has it too, though it may
-//! have lost the rights, the root or the environment that would be needed to make one: each process takes a slot of it.
-//! A process that finds no slot, and one that may not make a file, goes on without. Nothing in it is secret, and nobody
-//! relies on it; but one word may be written by others: it asks the processes to flush their caches.
+//! The file is made with the first context and mapped, so that forked processes have it even if they have lost the rights,
+//! the root or the environment that making one needs. Each process takes a slot of it. A process that finds no slot, or that
+//! may not make a file, goes on without. Nothing in the page is secret, and sslcache does not depend on it. Other processes
+//! of the user may write one word, which asks the processes to flush their caches.
 //!
-//! Whoever touches a mapped file that was truncated is ended, and anybody with the rights of its user may truncate this
-//! one. So the processes work on memory of their own, which they share, and the kernel copies it to the file: for it a
-//! place that is gone is an error like any other.
+//! A process that touches a mapped file after it was truncated is ended, and any process with the rights of its user may
+//! truncate this one. So the processes work on memory that they share, and the kernel copies it to the file, for which a
+//! missing block is an ordinary error.
 //!
-//! * [`figures`] is what is counted, [`layout`] where it stands.
-//! * [`folder`] is where the file lies, [`own`] this process's own, [`reading`] anybody's.
-//! * [`alive`] tells whether a process is still there.
+//! * [`figures`] is the table of statistics, [`layout`] their places.
+//! * [`folder`] is the folder of the files, `own` this process's page, [`reading`] any page, `sweep` removes stale ones.
+//! * `alive` tells whether a process still exists.
 //!
-//! It knows no other layer.
+//! This room knows only `sys`.
 
 mod alive;
 pub mod figures;

@@ -1,4 +1,4 @@
-//! The file of this process tree, and the slot in it that is this process's.
+//! The file of this process tree, and this process's slot in it.
 
 use core::ops::Range;
 use core::ptr;
@@ -27,44 +27,44 @@ use crate::sys::files::check_file_limit;
 use crate::sys::lock::this_process;
 use crate::sys::mapping::{Mapping, carry};
 
-/// What is said of the whole tree.
+/// The description of the whole tree.
 pub struct About<'a> {
     /// The version of the library.
     pub version: &'a str,
-    /// How we came in, and which library is behind us.
+    /// How sslcache was loaded, and the host library.
     pub form: &'a str,
-    /// The settings in force, a line each.
+    /// The settings in force, one a line.
     pub settings: &'a str,
 }
 
-/// What is shown, and the mapped file that it is copied to.
+/// The words of the page, and the mapped file that they are copied to.
 struct Page {
     words: Mapping,
     file: Mapping,
     path: PathBuf,
-    /// Which file that is, should the path come to mean another one.
+    /// Device and inode of the file, as the path may come to mean another one.
     inode: (u64, u64),
 }
 
 static PAGE: OnceBox<Option<Page>> = OnceBox::new();
-/// The first word of this process's slot; 0 where it has none.
+/// The first word of this process's slot; 0 if it has none.
 static SLOT: AtomicUsize = AtomicUsize::new(0);
-/// The process, counted by forks, that `SLOT` was looked for in.
+/// The number of the process for which `SLOT` was set.
 static LOOKED_IN: AtomicU32 = AtomicU32::new(0);
 
-/// From here on descriptors are looked for: programs expect some of the low ones for themselves.
+/// The lowest descriptor that is used: some programs expect low ones to be free.
 const LEAST_DESCRIPTOR: i32 = 100;
-/// How long the file is not asked again whether a flush is wanted: that takes a call of the kernel.
+/// How long the answer to whether a flush is wanted is reused, as asking takes a system call.
 pub const ASKED_EVERY_MS: u64 = 10;
 
-/// Makes the file, once in a process tree. Where it cannot be made all goes on without.
+/// Makes the file, once in a process tree. If that fails, the processes go on without it.
 pub fn make(about: &About<'_>) {
     PAGE.get_or_init(|| {
         let page = make_file(about).ok();
         if let Some(page) = &page {
-            // A child is there for others from its first moment: with a parent that ends at once, as one does that
-            // becomes a daemon, the file would have nobody.
-            // SAFETY: the handler is a function of this library, which is never unloaded.
+            // A child has its slot from its first moment: if its parent ends at once, as a process does that becomes a
+            // daemon, the file would otherwise seem abandoned.
+            // SAFETY: `claim_in_child` belongs to this library, which is never unloaded.
             unsafe { libc::pthread_atfork(None, None, Some(claim_in_child)) };
             claim(page);
         }
@@ -87,7 +87,7 @@ fn make_file(about: &About<'_>) -> io::Result<Page> {
 }
 
 fn show_in(file: &File, words: Mapping, path: PathBuf, about: &About<'_>) -> io::Result<Page> {
-    // Its blocks are had as they are copied to: for the kernel it is an error where there is none.
+    // Its blocks are allocated when they are copied to; a failure there is an error of the copying call.
     file.set_len(BYTES as u64)?;
     let known = file.metadata()?;
     let page = Page {
@@ -101,18 +101,18 @@ fn show_in(file: &File, words: Mapping, path: PathBuf, about: &About<'_>) -> io:
     }
     match page.describe(about, known.uid()) {
         true => Ok(page),
-        // No room, or a sandbox in which the kernel copies nothing.
+        // There is no room, or a sandbox forbids the copying call.
         false => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
-/// Locks the file for as long as this process is there, or one that is forked from it, with its descriptors: without
-/// `/proc` nothing else says so to the others.
+/// Locks the file for as long as this process, or one forked from it, has the descriptor: without `/proc` nothing else
+/// tells other processes that the page is in use.
 fn keep_locked(file: &File) -> io::Result<()> {
     let fd = file.as_raw_fd();
-    // SAFETY: a descriptor of ours.
+    // SAFETY: `fd` is open; the call only makes another descriptor.
     let kept = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, LEAST_DESCRIPTOR) };
-    // SAFETY: as above; a lock is of what was opened, and stays with the descriptor that is kept.
+    // SAFETY: `kept` was made above. The lock belongs to the open file, and stays while `kept` is open.
     match kept >= 0 && unsafe { libc::flock(kept, libc::LOCK_SH | libc::LOCK_NB) } == 0 {
         true => Ok(()),
         false => Err(io::Error::last_os_error()),
@@ -122,15 +122,17 @@ fn keep_locked(file: &File) -> io::Result<()> {
 impl Page {
     fn word(&self, at: usize) -> &AtomicU64 {
         assert!(at < layout::WORDS);
-        // SAFETY: within the mapping, aligned, and only used through atomics.
+        // SAFETY: `at` lies within the mapping by the check above; the mapping is aligned to a page, and every process
+        // accesses it through atomics only.
         unsafe { self.words.base().cast().add(at).as_ref() }
     }
 
-    /// Copies some words to the file; whether that could be done.
+    /// Copies some words to the file. Returns whether that succeeded.
     fn show(&self, words: Range<usize>) -> bool {
         assert!(words.end <= layout::WORDS);
         let (first, len) = (words.start * 8, words.len() * 8);
-        // SAFETY: within both mappings; words of the one that change meanwhile are copied as they are before or after.
+        // SAFETY: the range lies within both mappings by the check above. No reference to the file's mapping exists; a word
+        // that changes meanwhile is copied as it was before or after.
         unsafe {
             carry(
                 self.file.base().add(first),
@@ -144,16 +146,16 @@ impl Page {
         self.show(at..at + place::WORDS);
     }
 
-    /// Shows what the header has of all processes, but for the word that others write.
+    /// Copies the header's counts of all processes, but not the word that other processes write.
     fn show_counts(&self) {
         self.show(header::UNSEEN..header::FLUSH);
         self.show(header::FLUSHED..header::TEXT);
     }
 
-    /// How often a flush was asked for, if the file says so.
+    /// How often a flush was asked for, if the file can be read.
     fn asked(&self) -> Option<u64> {
         let mut asked = 0_u64;
-        // SAFETY: a word within the mapping, and one of our own.
+        // SAFETY: the word lies within the file's mapping, and `asked` is a place for it to which nothing else refers.
         let told = unsafe {
             let file = self.file.base().add(header::FLUSH * 8);
             carry(ptr::NonNull::from(&mut asked).cast(), file, 8)
@@ -177,7 +179,7 @@ impl Page {
         self.word(header::BOOT).store(boot(), Relaxed);
         self.word(header::VERSION).store(VERSION, Relaxed);
         self.word(header::MAGIC).store(MAGIC, Relaxed);
-        // The magic last: whoever sees it sees the rest.
+        // The magic last: a reader that sees it sees the rest.
         self.show(header::MAGIC + 1..header::WORDS) && self.show(header::MAGIC..header::MAGIC + 1)
     }
 
@@ -185,18 +187,18 @@ impl Page {
         (0..SLOTS).map(slot_at)
     }
 
-    /// A slot for the process `pid`: a free one, or that of one that has died without giving it back. Nothing is
-    /// allocated and no lock taken, as the child of a process with threads needs it.
+    /// Takes a slot for the process `pid`: a free one, or that of a process that died without releasing it. It allocates
+    /// nothing and takes no lock, as it runs in the child of a process with threads.
     fn take(&self, pid: u32) -> Option<usize> {
         let take = |at: usize, from: u32| {
             let slot = self.word(at + place::PID);
-            // AcqRel: what the last one left is there, or gone.
+            // AcqRel: the last owner's changes to the slot are seen.
             slot.compare_exchange(from.into(), pid.into(), AcqRel, Relaxed)
                 .is_ok()
         };
         let free = self.slots().find(|&at| take(at, 0));
         free.or_else(|| {
-            // Elsewhere the numbers mean other processes.
+            // In another namespace the ids mean other processes.
             let ours = namespace();
             if ours == 0 || self.word(header::PIDS).load(Relaxed) != ours {
                 return None;
@@ -211,16 +213,16 @@ impl Page {
         })
     }
 
-    /// Gives a slot back.
+    /// Releases a slot.
     fn release(&self, at: usize) {
         self.keep_counts(at);
-        // Release: the next one finds it empty.
+        // Release: the next owner finds the slot empty.
         self.word(at + place::PID).store(0, Release);
         self.show_slot(at);
         self.show_counts();
     }
 
-    /// Empties a slot, and keeps what was counted in it.
+    /// Empties a slot, and adds its counts to those of departed processes.
     fn keep_counts(&self, at: usize) {
         for number in 0..NUMBER {
             let counted = self.word(at + place::FIGURES + number).swap(0, Relaxed);
@@ -241,19 +243,19 @@ impl Page {
 }
 
 fn seconds() -> u64 {
-    // SAFETY: a null argument only asks for the result.
+    // SAFETY: time accepts a null pointer, and then only returns the time.
     unsafe { libc::time(ptr::null_mut()) }
         .try_into()
         .unwrap_or(0)
 }
 
-/// Of a clock that is looked at without the kernel, and is not set.
+/// The time of a clock that is read without a system call and is never set.
 fn milliseconds() -> u64 {
     let mut now = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: a place for the answer.
+    // SAFETY: `now` is a place for the answer.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &mut now) };
     now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
 }
@@ -277,12 +279,12 @@ fn claim(page: &Page) {
 
 unsafe extern "C" fn claim_in_child() {
     if let Some(Some(page)) = PAGE.get() {
-        // SAFETY: the C library answers a valid pointer to this thread's errno.
+        // SAFETY: the function has no preconditions, and returns the address of this thread's errno.
         let errno = unsafe { libc::__errno_location() };
-        // SAFETY: as above.
+        // SAFETY: `errno` is the valid address of this thread's errno.
         let before = unsafe { *errno };
         claim(page);
-        // SAFETY: as above.
+        // SAFETY: `errno` is the valid address of this thread's errno.
         unsafe { *errno = before };
     }
 }
@@ -299,7 +301,7 @@ pub fn slot() -> Option<Slot> {
     let page = PAGE.get()?.as_ref()?;
     // Acquire: pairs with the Release in `claim`.
     if LOOKED_IN.load(Acquire) != this_process() {
-        // Forked by other means than fork(3), or before there was a file.
+        // This process was forked by other means than fork(3), or before there was a file.
         claim(page);
     }
     let at = SLOT.load(Relaxed);
@@ -312,7 +314,7 @@ impl Slot {
         self.page.word(self.at + at)
     }
 
-    /// Shows the figures of this process.
+    /// Publishes the statistics of this process.
     pub fn publish(&self, sums: &Sums, contexts: &[Context]) {
         for (number, &sum) in sums.figures.iter().enumerate() {
             self.word(place::FIGURES + number).store(sum, Relaxed);
@@ -351,7 +353,7 @@ impl Slot {
     }
 }
 
-/// Shows the figures of the memory that the tree shares.
+/// Publishes the statistics of the shared region.
 pub fn publish_region(figures: &[u64]) {
     if let Some(Some(page)) = PAGE.get() {
         for (number, &figure) in figures.iter().enumerate() {
@@ -361,7 +363,7 @@ pub fn publish_region(figures: &[u64]) {
     }
 }
 
-/// How often a flush was asked for, as of a moment ago: [`ASKED_EVERY_MS`] at most.
+/// How often a flush was asked for, as of at most [`ASKED_EVERY_MS`] ago.
 pub fn flushes() -> u64 {
     static ASKED: AtomicU64 = AtomicU64::new(0);
     static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -369,7 +371,7 @@ pub fn flushes() -> u64 {
         return 0;
     };
     let (now, next) = (milliseconds(), NEXT.load(Relaxed));
-    // Relaxed: of threads that arrive together one asks.
+    // Relaxed: of threads that arrive at once only one has to ask.
     if next <= now
         && NEXT
             .compare_exchange(next, now + ASKED_EVERY_MS, Relaxed, Relaxed)
@@ -381,19 +383,19 @@ pub fn flushes() -> u64 {
     ASKED.load(Relaxed)
 }
 
-/// Whether this process is the one of its tree that carries a flush out for all of them.
+/// True in the one process of the tree that carries this flush out for all of them.
 pub fn is_first_to_flush(asked: u64) -> bool {
     let page = PAGE.get().and_then(Option::as_ref);
     // Relaxed: exactly one process changes the word to this number.
     page.is_some_and(|page| page.word(header::FLUSHED).swap(asked, Relaxed) != asked)
 }
 
-/// The most contexts that are shown.
+/// The most contexts that are published.
 pub const fn contexts_shown() -> usize {
     CONTEXTS_SHOWN
 }
 
-/// At the end of the process: its slot is given back, and of the last one the file goes, too.
+/// Runs at the end of the process: releases its slot, and removes the file if no other process uses it.
 extern "C" fn at_exit() {
     static GONE: AtomicBool = AtomicBool::new(false);
     let Some(Some(page)) = PAGE.get() else { return };
@@ -409,7 +411,7 @@ extern "C" fn at_exit() {
         pid != 0 && is_alive(pid, page.word(at + place::TAKEN).load(Relaxed))
     };
     if !page.slots().any(is_used) {
-        remove(&page.path, page.inode); // what stays is swept by the next one
+        remove(&page.path, page.inode); // a file that stays is removed by a later sweep
     }
 }
 
@@ -422,15 +424,15 @@ mod tests {
     use super::*;
     use std::os::fd::FromRawFd;
 
-    /// Above the most that there can be.
+    /// An id above the greatest one of Linux.
     const NOBODY: u32 = 4_194_304;
 
     /// A page in a file without a name.
     fn page() -> (Page, File) {
-        // SAFETY: a name and no flags.
+        // SAFETY: the name is a C string.
         let fd = unsafe { libc::memfd_create(c"page".as_ptr(), 0) };
         assert!(fd >= 0);
-        // SAFETY: just opened, and nobody else's.
+        // SAFETY: `fd` was opened above and has no other owner.
         let file = unsafe { File::from_raw_fd(fd) };
         let about = About {
             version: "1",
@@ -464,10 +466,10 @@ mod tests {
             (words, page.word(header::DEPARTED).load(Relaxed)),
             ([0, 0], 7)
         );
-        // Of one that had our number before us.
+        // The slot of an earlier process with this id.
         put(us, 1);
         assert_eq!(page.take(us), Some(at));
-        // Of another namespace, or where it is not known, nobody is known to be dead.
+        // In another namespace, or if it is not known, no process is known to be dead.
         for namespace in [1, 0] {
             page.word(header::PIDS).store(namespace, Relaxed);
             put(NOBODY, 1);
@@ -475,7 +477,7 @@ mod tests {
         }
     }
 
-    /// Whoever touched the file's own pages would be ended by SIGBUS.
+    /// A process that touched the file's own pages would be ended by SIGBUS.
     #[test]
     fn file_that_is_truncated_is_not_written_and_ends_nobody() {
         use std::os::unix::fs::FileExt;

@@ -1,4 +1,4 @@
-//! Reading a page: anybody's who may. Nothing in it is believed to make sense.
+//! Reading a page of any process. Its contents are not trusted.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -12,25 +12,25 @@ use super::layout::{
     BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
 };
 
-/// What a page said when it was read.
+/// The contents of a page when it was read.
 pub struct Reading {
-    /// Where it lies.
+    /// The path of the file.
     pub path: PathBuf,
     words: Vec<u64>,
-    /// Whether a process keeps the file locked.
+    /// True if a process keeps the file locked.
     locked: bool,
 }
 
-/// One process of it.
+/// One process of a page.
 #[derive(Clone, Debug)]
 pub struct Process {
-    /// Its number.
+    /// Its process id.
     pub pid: u32,
-    /// Whether it is a number that we know processes by: in another namespace it may be anybody's.
+    /// True if the id is of the reader's pid namespace; otherwise it may mean any process there.
     pub is_known: bool,
-    /// When its figures were last written, in seconds of the epoch; 0: never.
+    /// When its statistics were last written, in seconds of the epoch; 0: never.
     pub published: u64,
-    /// Its figures.
+    /// Its statistics.
     pub sums: Sums,
     /// Its first contexts.
     pub contexts: Vec<Context>,
@@ -59,7 +59,7 @@ impl Reading {
         Ok(Self {
             path: path.to_path_buf(),
             words,
-            // SAFETY: an open descriptor; the lock, if it is had, goes with it.
+            // SAFETY: `file` is open; if the lock is taken, it ends when `file` is closed.
             locked: unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0,
         })
     }
@@ -88,7 +88,7 @@ impl Reading {
         self.line(0)
     }
 
-    /// How the library came in, and which one is behind it.
+    /// How sslcache was loaded, and the host library.
     pub fn form(&self) -> String {
         self.line(1)
     }
@@ -100,13 +100,13 @@ impl Reading {
             .collect()
     }
 
-    /// Whether its process ids are those that we know processes by.
+    /// True if its process ids are of the reader's pid namespace.
     pub fn is_of_our_namespace(&self) -> bool {
         let ours = namespace();
         ours != 0 && self.word(header::PIDS) == ours
     }
 
-    /// Whether it is of an earlier time of this machine: its processes are gone, and its ticks mean nothing.
+    /// True if it is of an earlier boot: its processes are gone, and its ticks mean nothing.
     fn is_of_another_boot(&self) -> bool {
         let (boot, its) = (boot(), self.word(header::BOOT));
         boot != 0 && its != 0 && its != boot
@@ -117,10 +117,10 @@ impl Reading {
         self.word(header::USER) as u32
     }
 
-    /// Whether all its processes are gone, as far as we can tell.
+    /// True if all its processes are gone, as far as that can be told.
     pub fn is_stale(&self) -> bool {
         match self.word(header::PIDS) {
-            // It says so by a lock alone.
+            // Only a lock tells.
             0 => !self.locked,
             _ => {
                 self.is_of_another_boot()
@@ -142,12 +142,12 @@ impl Reading {
         sums
     }
 
-    /// The figures of the memory that the processes share, as in `REGION_FIGURES`.
+    /// The statistics of the shared region, as in `REGION_FIGURES`.
     pub fn region(&self) -> &[u64] {
         &self.words[header::REGION..header::REGION + REGION_FIGURES.len()]
     }
 
-    /// Its processes that are there.
+    /// Its processes that still exist.
     pub fn processes(&self) -> impl Iterator<Item = Process> {
         let ours = self.is_of_our_namespace();
         (0..SLOTS).map(slot_at).filter_map(move |at| {
@@ -204,7 +204,7 @@ impl Reading {
         }
     }
 
-    /// Asks its processes to flush their caches. They do so when they next turn to them.
+    /// Asks its processes to flush their caches, which they do when they next use them.
     pub fn ask_to_flush(&self) -> io::Result<()> {
         let file = open(&self.path, true)?;
         let at = (header::FLUSH * 8) as u64;
@@ -215,7 +215,7 @@ impl Reading {
     }
 }
 
-/// Opens what is a file of the size of a page: nothing that would make us wait, and no link.
+/// Opens a file of the size of a page; not a link, and no file whose opening could wait.
 fn open(path: &Path, write: bool) -> io::Result<File> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
     let file = OpenOptions::new()
@@ -233,8 +233,8 @@ fn open(path: &Path, write: bool) -> io::Result<File> {
     Ok(file)
 }
 
-/// Whether the file is no page and cannot become one: truncated to nothing, or left before its first word was written,
-/// an hour ago or more.
+/// True if the file is no page and cannot become one: it was truncated to nothing, or abandoned before its first word was
+/// written, at least an hour ago.
 pub(super) fn was_given_up(path: &Path) -> bool {
     let Ok(about) = path.symlink_metadata() else {
         return false;
