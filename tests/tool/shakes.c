@@ -16,6 +16,14 @@
 
 static SSL_SESSION *last;
 
+/* Without it, an empty store would leave untold by what clients are verified. */
+static int accept_any(X509_STORE_CTX *store, void *argument)
+{
+    (void)store;
+    (void)argument;
+    return 1;
+}
+
 static SSL_CTX *server(void)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -25,6 +33,7 @@ static SSL_CTX *server(void)
         exit(1);
     SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+    SSL_CTX_set_cert_verify_callback(ctx, accept_any, NULL);
     return ctx;
 }
 
