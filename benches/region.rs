@@ -50,8 +50,8 @@ fn scramble(mut word: u64) -> u64 {
     word ^ (word >> 31)
 }
 
-fn put(share: &Partition<'_>, number: u64) -> bool {
-    share.put(
+fn put(partition: &Partition<'_>, number: u64) -> bool {
+    partition.put(
         &key(number),
         number as u32,
         &RECORD,
@@ -61,7 +61,7 @@ fn put(share: &Partition<'_>, number: u64) -> bool {
     )
 }
 
-fn share(region: &Region, capacity: u64) -> Partition<'_> {
+fn partition(region: &Region, capacity: u64) -> Partition<'_> {
     region
         .partition(region.fresh_id(), capacity as usize)
         .expect("a slot")
@@ -90,8 +90,8 @@ fn processor_time() -> Duration {
 
 fn alone(calls: u64) {
     let region = region(MANY_SHARDS);
-    let growing = share(&region, 0);
-    let full = share(&region, CAPACITY);
+    let growing = partition(&region, 0);
+    let full = partition(&region, CAPACITY);
     let mut copy = Vec::new();
     (0..CAPACITY).for_each(|number| assert!(put(&full, number)));
     let found = |number: u64| key(scramble(number) % CAPACITY);
@@ -150,8 +150,8 @@ fn shared() -> *mut Shared {
 
 /// Calls of all processes together: a second, and a second of processor time.
 fn rate(region: &Region, one_mutex: bool, time: Duration) -> (f64, f64) {
-    let share = share(region, SHARED_BY_MANY);
-    (0..SHARED_BY_MANY).for_each(|number| assert!(put(&share, number)));
+    let partition = partition(region, SHARED_BY_MANY);
+    (0..SHARED_BY_MANY).for_each(|number| assert!(put(&partition, number)));
     let shared = shared();
     // SAFETY: the page stays mapped.
     let (go, total, used) = unsafe { (&(*shared).go, &(*shared).calls, &(*shared).used) };
@@ -170,9 +170,9 @@ fn rate(region: &Region, one_mutex: bool, time: Duration) -> (f64, f64) {
                 unsafe { libc::pthread_mutex_lock(mutex) };
             }
             if calls.is_multiple_of(5) {
-                put(&share, number);
+                put(&partition, number);
             } else {
-                black_box(share.get(&key(number), 0, &mut copy));
+                black_box(partition.get(&key(number), 0, &mut copy));
             }
             if one_mutex {
                 // SAFETY: held by this thread.
@@ -232,12 +232,12 @@ fn together(rounds: usize, time: Duration) {
     println!("  {time_outs} calls did not have a lock in time");
 }
 
-/// How many records fit, so that all of the region counts: tables, blocks that are free, the realms.
+/// How many records fit, so that all of the region counts: tables, blocks that are free, the table of partitions.
 fn bytes() {
     let region = region(MANY_SHARDS);
-    let share = share(&region, 0);
+    let partition = partition(&region, 0);
     let wanted = (MANY_SHARDS / RECORD.len()) as u64;
-    (0..wanted).for_each(|number| assert!(put(&share, number)));
+    (0..wanted).for_each(|number| assert!(put(&partition, number)));
     let figures = region.stats();
     let each = figures.size as f64 / figures.records as f64 - RECORD.len() as f64;
     println!("bytes beside the record, of a full region: {each:.1} (at most 64 are to be)");

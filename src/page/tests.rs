@@ -1,4 +1,4 @@
-//! Pages that somebody else wrote: they are read without harm, or not at all.
+//! Pages that another process wrote: they are read without harm, or not at all.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -101,7 +101,7 @@ fn page_is_stale_once_its_processes_are_gone() {
     assert!(page("rebooted", boot ^ 1, pid, now));
 }
 
-/// Without /proc, numbers mean nothing to others: nobody else's process is taken for one of the page.
+/// Without /proc, ids mean nothing to other processes: no other process is taken for one of the page.
 #[test]
 fn page_of_no_known_namespace_is_stale_once_nobody_keeps_it_locked() {
     let first = slot_at(0);

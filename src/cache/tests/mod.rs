@@ -48,7 +48,7 @@ fn add(cache: &Cache<Session>, number: u64, expiry: i64) -> Inserted<Session> {
     )
 }
 
-/// Those who had to leave, in this order.
+/// The evicted values, in this order.
 fn listed(evicted: Evicted<Session>) -> Vec<Session> {
     let mut list = Vec::new();
     evicted.for_each(|gone| list.push(gone));

@@ -1,6 +1,6 @@
 //! Random operations against a naive model of the same contract.
 //!
-//! Who has to leave a full cache is the cache's own choice: the model takes note of it, and checks that it was one of
+//! The cache chooses which session leaves a full one: the model takes note of it, and checks that it was one of
 //! the cached and that exactly as many left as had to.
 
 use std::collections::HashMap;

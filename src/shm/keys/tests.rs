@@ -30,7 +30,7 @@ impl Scene {
         }
     }
 
-    /// Somebody makes a ticket: the first byte of the key's name.
+    /// A process makes a ticket; returns the first byte of the key's name.
     fn make(&mut self, now: i64, lifetime: u32) -> u8 {
         self.given += 1;
         let fresh = fresh(self.given);

@@ -246,7 +246,7 @@ mod tests {
             }
             .has_ended(own)
         );
-        // Who is not known by its beginning, or is of another namespace, is not judged.
+        // A process with an unknown beginning, or of another namespace, is not judged.
         assert!(!Identity { start: 0, ..parent }.has_ended(own));
         let elsewhere = own.namespace ^ 1;
         assert!(

@@ -2,7 +2,7 @@
 //! records are spread.
 //!
 //! The table is open-addressed and is only searched and filled; an entry that is given to another partition keeps its
-//! place in the search order. An entry changes hands only while none of its slots is taken, and nobody can take one
+//! place in the search order. An entry changes hands only while none of its slots is taken, and none can be taken
 //! meanwhile. Where all entries have records, one whose records have all expired, or that was not used for [`IDLE`]
 //! seconds, is retired: it belongs to no partition, its records are removed, and then it can be claimed.
 //!

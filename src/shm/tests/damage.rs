@@ -120,7 +120,7 @@ fn bits_flipped_while_others_work_are_survived() {
     }
 }
 
-/// What a flip costs is mended: the shard is whole again, and takes records.
+/// A shard is rebuilt after a flip: it is whole again, and takes records.
 #[test]
 fn shard_that_made_no_sense_is_whole_afterwards() {
     let mut random = Random(8);

@@ -126,13 +126,13 @@ fn files_that_are_not_ours_alone_are_refused() {
     assert!(refusal(&path).contains("2 names"));
     fs::remove_file(second).unwrap();
     let name = CString::new(path.as_os_str().as_bytes()).unwrap();
-    // SAFETY: a path of our own.
+    // SAFETY: the path is a C string.
     if unsafe { libc::chown(name.as_ptr(), 12_345, 12_345) } == 0 {
         assert!(refusal(&path).contains("user 12345"));
     }
     let fifo = folder.0.join("fifo");
     let name = CString::new(fifo.as_os_str().as_bytes()).unwrap();
-    // SAFETY: a path of our own.
+    // SAFETY: the path is a C string.
     assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
     assert!(refusal(&fifo).contains("regular"));
     refusal(&folder.0);
@@ -281,7 +281,7 @@ fn region_goes_on_without_its_descriptor() {
         assert!(put(&partition, 1, &record(1, 1, 90)));
         let zero = fs::File::open("/dev/zero").unwrap();
         for file in 3..200 {
-            // SAFETY: as above.
+            // SAFETY: the child needs none of the descriptors that this replaces.
             unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&zero), file) };
         }
         assert_eq!(get(&partition, 1), Some(record(1, 1, 90)));

@@ -109,7 +109,7 @@ fn holder_that_died_is_noticed_by_its_id_and_by_when_it_began() {
     });
     assert!(put(&partition, 1, b"record"));
     assert_eq!(region.stats().recovered, 2);
-    // In another namespace that id may be anybody's.
+    // In another namespace that id may belong to any process.
     lock(&region).pretend(Identity {
         pid,
         start: 5,

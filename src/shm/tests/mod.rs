@@ -29,7 +29,7 @@ fn key(number: u64) -> Key {
     Key::new(&id, TLS13).expect("32 bytes are an id")
 }
 
-/// A record that tells of itself whose it is: its number, a nonce, and bytes that follow from both.
+/// A record from which its key can be checked: its number, a nonce, and bytes that follow from both.
 fn record(number: u64, nonce: u64, len: usize) -> Vec<u8> {
     let mut bytes = [number.to_be_bytes(), nonce.to_be_bytes()].concat();
     let mut random = Random(number << 32 ^ nonce ^ 0x9e37_79b9_7f4a_7c15);
@@ -108,7 +108,7 @@ impl Board {
     }
 }
 
-/// A process of our own, ended when this is dropped.
+/// A child process, killed when this is dropped.
 struct Child(i32);
 
 impl Child {

@@ -1,4 +1,4 @@
-//! Random operations against a naive model. Who has to leave is the region's own choice: the model takes note of it, and
+//! Random operations against a naive model. The region chooses which record leaves: the model takes note of it, and
 //! checks that as many left as were counted.
 
 use std::collections::HashMap;

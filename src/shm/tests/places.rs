@@ -1,4 +1,4 @@
-//! Who has a place in a region that is full of partitions.
+//! Which partitions have an entry in a region that is full of them.
 
 use super::*;
 use std::time::SystemTime;
