@@ -173,6 +173,32 @@ fn shm_sees_bytes_alone() {
     assert_eq!(of_cache, Vec::<&str>::new());
 }
 
+/// The parts of `shm`, each of which knows only those before it.
+const PARTS_OF_SHM: [&str; 7] = [
+    "mix",
+    "region",
+    "process",
+    "stats",
+    "shard",
+    "operations",
+    "keys",
+];
+
+#[test]
+fn parts_of_shm_know_only_those_before_them() {
+    for (number, part) in PARTS_OF_SHM.iter().enumerate() {
+        let later = PARTS_OF_SHM[number + 1..].iter();
+        let later: Vec<_> = later.map(|part| format!("crate::shm::{part}")).collect();
+        let later: Vec<_> = later.iter().map(String::as_str).collect();
+        let (folder, file) = (format!("shm/{part}"), format!("shm/{part}.rs"));
+        let of_part = |name: &Path| name.starts_with(&folder) || name == Path::new(&file);
+        let mut files = sources("shm");
+        files.retain(|(name, _)| of_part(name));
+        assert!(!files.is_empty(), "src/{folder} has no source");
+        assert_eq!(forbidden(&files, &later), Vec::<Breach>::new());
+    }
+}
+
 #[test]
 fn host_knows_neither_cache_nor_ffi() {
     let breaches = forbidden(

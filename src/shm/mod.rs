@@ -21,10 +21,12 @@
 //! * **Secrets.** Records that left are overwritten, and the region is kept out of core dumps. The caller wipes its copies.
 //! * **fork.** Nothing is done before or after one. A child looks up anew the identity by which it holds locks.
 //!
-//! The folders, each of which knows only those above it in this list:
+//! The folders and files, each of which knows only those above it in this list:
 //!
+//! * `mix`: a step of hashes and digests.
 //! * `region`: the bytes, their layout, the table of partitions, and regions in files.
 //! * `process`: the identity of a process, the lock that survives its holder, and elections.
+//! * `stats`: what the shards count.
 //! * `shard`: heap, index, queues and deferred removals under one lock.
 //! * `operations`: the calls, of a region as a whole and of one partition.
 //! * `keys`: the key page, and the schedule of ticket keys.
