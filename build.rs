@@ -1,4 +1,4 @@
-//! Makes the C header from the declarations in src/ffi and compares it with include/sslcache.h, so that the two cannot
+//! Makes the C header from the declarations in src/capi and compares it with include/sslcache.h, so that the two cannot
 //! differ. A package without include/ builds without the comparison.
 
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::{env, fs, process};
 const CHECKED_IN: &str = "include/sslcache.h";
 
 fn main() {
-    for input in ["src/ffi", "exports.map", "cbindgen.toml", CHECKED_IN] {
+    for input in ["src/capi", "exports.map", "cbindgen.toml", CHECKED_IN] {
         println!("cargo::rerun-if-changed={input}");
     }
     let made = header();
@@ -18,7 +18,7 @@ fn main() {
         && checked_in != made
     {
         println!(
-            "cargo::error={CHECKED_IN} differs from the declarations in src/ffi: run `make header`"
+            "cargo::error={CHECKED_IN} differs from the declarations in src/capi: run `make header`"
         );
     }
 }
@@ -37,11 +37,11 @@ fn header() -> String {
     config.after_includes = Some(functions_not_macros(ours.into_iter().map(|(_, name)| name)));
 
     // Only this layer is read, with the modules below it: neither cargo nor another crate is asked.
-    let builder = cbindgen::Builder::new().with_src("src/ffi/mod.rs");
+    let builder = cbindgen::Builder::new().with_src("src/capi/mod.rs");
     let bindings = match builder.with_config(config).generate() {
         Ok(bindings) => bindings,
         Err(error) => {
-            println!("cargo::error=no header could be made from src/ffi: {error}");
+            println!("cargo::error=no header could be made from src/capi: {error}");
             process::exit(1);
         }
     };

@@ -161,31 +161,6 @@ extern "C" {
 void SSL_flush_sessions(SSL_CTX *ctx, long tm);
 
 /**
- * Adds a session to the cache of a context. A synonym of SSL_CTX_add_session, documented up to OpenSSL 1.0.1 and
- * missing from every libssl since SSLeay.
- *
- * Returns 1 if the session was added; the cache then holds a reference of its own. Returns 0 if the cache already
- * has this very object, the session has no id, or an argument is NULL. The caller keeps its reference either way.
- *
- * The caller must ensure that
- * * `ctx` is null or a live context, `session` null or a live session of the same library.
- */
-int SSL_add_session(SSL_CTX *ctx, SSL_SESSION *session);
-
-/**
- * Removes a session from the cache of a context. A synonym of SSL_CTX_remove_session, documented up to OpenSSL 1.0.1
- * and missing from every libssl since SSLeay.
- *
- * Returns 1 if a session with this id was cached; the cache releases its reference. Returns 0 if there was none.
- * In both cases the session is marked not resumable and the remove callback is called with it, unless an argument is
- * NULL or the session has no id. The caller keeps its reference either way.
- *
- * The caller must ensure that
- * * `ctx` is null or a live context, `session` null or a live session of the same library.
- */
-int SSL_remove_session(SSL_CTX *ctx, SSL_SESSION *session);
-
-/**
  * Sets the mode of the session cache of ctx: mode is a sum of SSL_SESS_CACHE_* flags. The default is
  * SSL_SESS_CACHE_SERVER.
  *
@@ -318,6 +293,31 @@ long SSL_CTX_sess_timeouts(SSL_CTX *ctx);
  * * `ctx` is null or a live context.
  */
 long SSL_CTX_sess_cache_full(SSL_CTX *ctx);
+
+/**
+ * Adds a session to the cache of a context. A synonym of SSL_CTX_add_session, documented up to OpenSSL 1.0.1 and
+ * missing from every libssl since SSLeay.
+ *
+ * Returns 1 if the session was added; the cache then holds a reference of its own. Returns 0 if the cache already
+ * has this very object, the session has no id, or an argument is NULL. The caller keeps its reference either way.
+ *
+ * The caller must ensure that
+ * * `ctx` is null or a live context, `session` null or a live session of the same library.
+ */
+int SSL_add_session(SSL_CTX *ctx, SSL_SESSION *session);
+
+/**
+ * Removes a session from the cache of a context. A synonym of SSL_CTX_remove_session, documented up to OpenSSL 1.0.1
+ * and missing from every libssl since SSLeay.
+ *
+ * Returns 1 if a session with this id was cached; the cache releases its reference. Returns 0 if there was none.
+ * In both cases the session is marked not resumable and the remove callback is called with it, unless an argument is
+ * NULL or the session has no id. The caller keeps its reference either way.
+ *
+ * The caller must ensure that
+ * * `ctx` is null or a live context, `session` null or a live session of the same library.
+ */
+int SSL_remove_session(SSL_CTX *ctx, SSL_SESSION *session);
 
 /**
  * Returns the version of sslcache, such as "0.1.0". The string is static and must not be freed. A program that is not

@@ -175,3 +175,8 @@ fn resolve(located: &Located) -> Option<Host> {
     }
     Some(host)
 }
+
+/// Whether the host itself has called what we export, through the PLT.
+pub fn is_called_by(host: &Host) -> bool {
+    images::caller().is_some_and(|address| host.image.contains(address))
+}

@@ -6,6 +6,7 @@
 //!
 //! * [`abi`] and [`types`] are libssl's numbers and objects.
 //! * [`images`] are the mapped files, and the caller's.
+//! * [`connection`] is what a connection tells by several functions together.
 //! * [`table`] is the list of functions that are called.
 //! * [`library`] is one libssl of the process, and `numbers` its number.
 //! * [`locate`] finds the library, lazily and without blocking, and never finds sslcache itself.
@@ -16,6 +17,7 @@
 //! * [`scratch`] marks a session not resumable, for which libssl has no function of its own.
 
 pub mod abi;
+pub mod connection;
 pub mod images;
 pub mod inside;
 pub mod library;

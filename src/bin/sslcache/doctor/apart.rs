@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sslcache::ffi::alike::attributes::ATTRIBUTES;
+use sslcache::context::alike::attributes::ATTRIBUTES;
 use sslcache::page::figures::ATTRIBUTES_MOST;
 
 use super::Report;

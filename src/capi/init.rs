@@ -1,0 +1,65 @@
+//! How we came into the process: said where that is asked for, and what has to be done at that moment.
+
+use std::env;
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use crate::config;
+use crate::context::sharing::common::make_early;
+use crate::host::{Host, images};
+use crate::sys::guard::{guard, quietly};
+
+/// Processes that make their contexts after the fork find each other only in memory that was there before it, and where
+/// a group or common ticket keys are asked for. Otherwise nothing happens when the library is loaded.
+extern "C" fn at_load() {
+    quietly(|| {
+        guard((), || {
+            if config::sharing_in_environment() {
+                make_early();
+            }
+            Some(())
+        })
+    });
+}
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_LOAD: extern "C" fn() = at_load;
+
+/// Says that we are active, in front of this host, where that is asked for.
+pub fn announce(host: &Host) {
+    if config::settings().verbose {
+        config::announce(&form(host));
+    }
+}
+
+/// How we came in, and which library is behind us.
+pub fn form(host: &Host) -> String {
+    let ours = images::file_of(announce as *const _).map(path);
+    let theirs = host
+        .passthrough
+        .SSL_CTX_ctrl
+        .map(|function| function as *const _);
+    let theirs = theirs
+        .and_then(images::file_of)
+        .map(path)
+        .unwrap_or_default();
+    let ours = ours.unwrap_or_default();
+    let name = ours.file_name().unwrap_or_default().to_string_lossy();
+    let preloads = env::var_os("LD_PRELOAD").unwrap_or_default();
+    let preloads = preloads.to_string_lossy();
+    let mut preloads = preloads.split([':', ' ']).map(Path::new);
+    let form = if name.starts_with("libssl.") {
+        format!("as {}", ours.display())
+    } else if preloads.any(|preloaded| preloaded.file_name() == ours.file_name()) {
+        "preloaded".to_owned()
+    } else {
+        "linked".to_owned()
+    };
+    format!("{form}, in front of {}", theirs.display())
+}
+
+fn path(name: CString) -> PathBuf {
+    OsString::from_vec(name.into_bytes()).into()
+}

@@ -1,0 +1,384 @@
+//! The table of attributes: all that is compared before a session made under one context is resumed under another, or
+//! in another process. The single place where that is decided.
+
+use core::ffi::{c_int, c_void};
+use core::ptr;
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::learned::{Learned, parameters_were_set};
+use super::sink::Sink;
+use super::subject::{Kind, Subject};
+use crate::context::connections;
+use crate::host::abi::*;
+use crate::host::types::*;
+
+/// What sets two contexts apart.
+pub struct Attribute {
+    /// How the documents and `sslcache doctor` call it.
+    pub name: &'static str,
+    /// Why it is compared.
+    pub why: &'static str,
+    /// Reads it; `None` where it cannot be told, so that the subject shares with nobody.
+    pub read: fn(&Subject<'_>, &mut dyn Sink) -> Option<()>,
+}
+
+/// Every attribute. The name that the client sent is compared besides, where a session is made and asked for, and the
+/// session id context by libssl itself at each resumption.
+///
+/// Not compared, because they neither decide who the peer is nor what it may do: ALPN and its callbacks (libssl compares
+/// the protocol where it matters, for early data), DH parameters, record sizes and padding, timeouts and ticket numbers,
+/// certificate status, and info, message and key log callbacks.
+pub static ATTRIBUTES: [Attribute; 15] = [
+    Attribute {
+        name: "certificates",
+        why: "a session stands for the server that the client has verified",
+        read: certificates,
+    },
+    Attribute {
+        name: "verify mode",
+        why: "whether a client is asked for a certificate, has to show one, and when",
+        read: verify_mode,
+    },
+    Attribute {
+        name: "verify callbacks",
+        why: "the program's own say on a certificate",
+        read: verify_callbacks,
+    },
+    Attribute {
+        name: "verification parameters",
+        why: "depth, flags, names, addresses, purpose, trust, level and time that a certificate has to meet",
+        read: parameters,
+    },
+    Attribute {
+        name: "trusted store",
+        why: "the authorities and revocation lists by which a certificate is verified, and how",
+        read: trusted_store,
+    },
+    Attribute {
+        name: "named authorities",
+        why: "which certificates a client is asked for",
+        read: named_authorities,
+    },
+    Attribute {
+        name: "client certificate types",
+        why: "whether a raw public key does in place of a certificate",
+        read: client_certificate_types,
+    },
+    Attribute {
+        name: "PSK and SRP",
+        why: "an identity that is known in one context may be unknown in another, and no function tells which are",
+        read: secrets,
+    },
+    Attribute {
+        name: "not-resumable callback",
+        why: "a program that may refuse its own sessions is asked about each, where they are made",
+        read: refusals,
+    },
+    Attribute {
+        name: "protocol versions",
+        why: "a session must not lead below the version that is demanded",
+        read: versions,
+    },
+    Attribute {
+        name: "cipher suites",
+        why: "a session keeps its cipher suite",
+        read: ciphers,
+    },
+    Attribute {
+        name: "groups and signature algorithms",
+        why: "what a session's secret and its peer's certificate rest on",
+        read: lists,
+    },
+    Attribute {
+        name: "security level",
+        why: "which keys and algorithms are good enough",
+        read: security,
+    },
+    Attribute {
+        name: "options",
+        why: "SSL_OP_*: renegotiation, tickets, the order of ciphers and what else the program has ruled",
+        read: options,
+    },
+    Attribute {
+        name: "provider query",
+        why: "which implementations of algorithms may be used, such as FIPS 140's",
+        read: provider_query,
+    },
+];
+
+fn certificates(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
+    let host = subject.host;
+    subject.each_certificate(|certificate| {
+        sink.certificate(certificate.leaf)?;
+        // SAFETY: the subject owns the chain.
+        unsafe { host.each_in(certificate.chain, |entry| sink.certificate(entry.cast())) }?;
+        sink.bytes(b";");
+        Some(())
+    })
+}
+
+fn verify_mode(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
+    sink.number(subject.verify_mode()? as u64);
+    Some(())
+}
+
+fn verify_callbacks(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
+    sink.function(subject.verify_callback()?)?;
+    // libssl asks the context that the connection has now.
+    let learned = subject.learned_of_current();
+    let (function, argument) = learned.cert_verify();
+    sink.function(function)?;
+    if !argument.is_null() {
+        // What lies there cannot be compared: equal only in processes that were forked with it.
+        sink.address(argument);
+        sink.number(learned.told_of_address.load(Relaxed));
+    }
+    Some(())
+}
+
+fn parameters(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
+    let is_asked = subject.verify_mode()? & SSL_VERIFY_PEER != 0;
+    let param = subject.param()?;
+    // SAFETY: the subject owns its parameters.
+    unsafe { parameters_of(subject, param, is_asked, sink) }?;
+    for learned in subject.all_learned() {
+        sink.number(learned.purpose.load(Relaxed) as u64);
+        sink.number(learned.trust.load(Relaxed) as u64);
+        if is_asked && learned.param_untold.load(Relaxed) {
+            return None;
+        }
+    }
+    // Purpose and trust have no getter in most hosts, and policies in none.
+    (!is_asked || !parameters_were_set()).then_some(())
+}
+
+/// # Safety
+/// * `param` is alive during the call.
+unsafe fn parameters_of(
+    subject: &Subject<'_>,
+    param: *mut X509_VERIFY_PARAM,
+    is_asked: bool,
+    sink: &mut dyn Sink,
+) -> Option<()> {
+    let traits = subject.traits();
+    // SAFETY: the caller's parameters are alive; so for all calls here.
+    let flags = unsafe { traits.X509_VERIFY_PARAM_get_flags?(param) };
+    if flags & X509_V_FLAG_POLICY_CHECK != 0 {
+        return None; // no function tells the policies
+    }
+    sink.number(flags);
+    // SAFETY: as above.
+    unsafe {
+        sink.number(traits.X509_VERIFY_PARAM_get_depth?(param) as u64);
+        sink.number(traits.X509_VERIFY_PARAM_get_auth_level?(param) as u64);
+        sink.number(traits.X509_VERIFY_PARAM_get_hostflags?(param) as u64);
+        sink.number(traits.X509_VERIFY_PARAM_get_inh_flags?(param) as u64);
+        sink.number(traits.X509_VERIFY_PARAM_get_time?(param) as u64);
+        if let Some(purpose) = subject.host.newer.X509_VERIFY_PARAM_get_purpose {
+            sink.number(purpose(param) as u64);
+        }
+    }
+    // SAFETY: as above.
+    let email = unsafe { traits.X509_VERIFY_PARAM_get0_email?(param) };
+    // SAFETY: no arguments.
+    let major = unsafe { (subject.libssl.OPENSSL_version_major)() };
+    for number in 0.. {
+        // SAFETY: as above.
+        let name = unsafe { traits.X509_VERIFY_PARAM_get0_host?(param, number) };
+        if major >= 4 && !(name.is_null() && email.is_null()) {
+            return None; // 4.0 copies them to a connection without their ends, and tells no length
+        }
+        if name.is_null() {
+            break;
+        }
+        sink.text(name);
+    }
+    sink.text(email);
+    if !is_asked {
+        return Some(()); // the question for an address costs an error where there is none
+    }
+    // SAFETY: as above; the text is ours to free.
+    let address = unsafe { traits.X509_VERIFY_PARAM_get1_ip_asc?(param) };
+    sink.text(address);
+    // SAFETY: allocated by libcrypto, and used no more.
+    unsafe { traits.CRYPTO_free?(address.cast(), ptr::null(), 0) };
+    Some(())
+}
+
+fn trusted_store(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
+    let traits = subject.traits();
+    let is_asked = subject.verify_mode()? & SSL_VERIFY_PEER != 0;
+    let store = subject.verifying_store()?;
+    // SAFETY: the subject owns the store.
+    let param = unsafe { traits.X509_STORE_get0_param?(store) };
+    if !param.is_null() {
+        // SAFETY: the store owns its parameters.
+        unsafe { parameters_of(subject, param, is_asked, sink) }?;
+    }
+    for get in [
+        traits.X509_STORE_get_verify,
+        traits.X509_STORE_get_verify_cb,
+        traits.X509_STORE_get_get_issuer,
+        traits.X509_STORE_get_check_issued,
+        traits.X509_STORE_get_check_revocation,
+        traits.X509_STORE_get_get_crl,
+        traits.X509_STORE_get_check_crl,
+        traits.X509_STORE_get_cert_crl,
+        traits.X509_STORE_get_check_policy,
+        traits.X509_STORE_get_lookup_certs,
+        traits.X509_STORE_get_lookup_crls,
+    ] {
+        // SAFETY: the subject owns the store.
+        sink.function(unsafe { get?(store) })?;
+    }
+    let mut has_any_place = false;
+    for learned in subject.all_learned() {
+        let mut has_places = false;
+        learned.places.each(|kind, place| {
+            has_places = true;
+            sink.number(kind as u64);
+            sink.bytes(place);
+        })?;
+        has_any_place |= has_places;
+        if has_places && is_asked {
+            // What is there is not seen: it is the same for processes that were forked with the context.
+            sink.address(ptr::without_provenance(1));
+            sink.number(learned.told_of_address.load(Relaxed));
+        }
+    }
+    if !is_asked {
+        return Some(()); // nobody is verified by it
+    }
+    // SAFETY: the subject owns the store, which keeps its list.
+    let number = unsafe { traits.OPENSSL_sk_num?(traits.X509_STORE_get0_objects?(store)) };
+    let verifies_itself = !subject.learned_of_current().cert_verify().0.is_null();
+    if number == 0 && !has_any_place && !verifies_itself {
+        return None; // by what its clients are verified is added by functions of libcrypto's that nobody sees
+    }
+    sink.trusted(subject, store)
+}
+
+fn named_authorities(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
+    let get_der = subject.traits().X509_NAME_get0_der?;
+    let lists = [subject.authorities()?, subject.all_authorities()?];
+    let see_of = |list, sink: &mut dyn Sink| {
+        sink.begin_set();
+        let mut see = |name: *mut c_void| {
+            let (mut der, mut len) = (ptr::null(), 0);
+            // SAFETY: a name of the subject's own list; it keeps its encoding.
+            if unsafe { get_der(name.cast(), &mut der, &mut len) } != 1 || der.is_null() {
+                return None;
+            }
+            // SAFETY: the name has told that many bytes of its own.
+            sink.bytes(unsafe { core::slice::from_raw_parts(der, len) });
+            Some(())
+        };
+        // SAFETY: the subject owns the list.
+        let seen = unsafe { subject.host.each_in(list, &mut see) };
+        sink.end_set();
+        seen
+    };
+    lists.into_iter().try_for_each(|list| see_of(list, sink))
+}
+
+fn client_certificate_types(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
+    let newer = &subject.host.newer;
+    let (mut types, mut len) = (ptr::null_mut(), 0);
+    // SAFETY: connection and context are alive, with places for the answer.
+    let told = unsafe {
+        match subject.kind {
+            Kind::Connection(ssl) => newer
+                .SSL_get0_client_cert_type
+                .map(|get| get(ssl, &mut types, &mut len)),
+            Kind::Context => newer
+                .SSL_CTX_get0_client_cert_type
+                .map(|get| get(subject.ctx, &mut types, &mut len)),
+        }
+    };
+    if told == Some(1) && !types.is_null() {
+        // SAFETY: the subject owns that many bytes.
+        sink.bytes(unsafe { core::slice::from_raw_parts(types, len) });
+    }
+    Some(())
+}
+
+fn secrets(subject: &Subject<'_>, _: &mut dyn Sink) -> Option<()> {
+    let known = |learned: &Learned| learned.knows_secrets.load(Relaxed);
+    (!subject.all_learned().any(known)).then_some(())
+}
+
+fn refusals(subject: &Subject<'_>, _: &mut dyn Sink) -> Option<()> {
+    let mut learned = subject.all_learned();
+    (!learned.any(|learned| learned.may_refuse.load(Relaxed))).then_some(())
+}
+
+fn versions(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
+    for command in [
+        SSL_CTRL_GET_MIN_PROTO_VERSION,
+        SSL_CTRL_GET_MAX_PROTO_VERSION,
+    ] {
+        sink.number(subject.control(command)? as u64);
+    }
+    Some(())
+}
+
+fn ciphers(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
+    let id = subject.traits().SSL_CIPHER_get_id?;
+    let list = subject.ciphers()?;
+    // SAFETY: the subject owns the list, whose entries are constants of libssl.
+    unsafe {
+        subject.host.each_in(list, |cipher| {
+            sink.number(u64::from(id(cipher.cast())));
+            Some(())
+        })
+    }
+}
+
+fn lists(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
+    sink.number(match subject.kind {
+        Kind::Connection(ssl) => connections::lists(ssl),
+        Kind::Context => 0,
+    });
+    for learned in subject.all_learned() {
+        learned.lists.each(|command: c_int, list| {
+            sink.number(command as u64);
+            sink.bytes(list);
+        })?;
+        sink.bytes(b";");
+    }
+    Some(())
+}
+
+fn security(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
+    sink.number(subject.security_level()? as u64);
+    let data = subject.security_data()?;
+    if !data.is_null() {
+        sink.address(data);
+        for learned in subject.all_learned() {
+            sink.number(learned.told_of_address.load(Relaxed));
+        }
+    }
+    let callback = subject.security_callback()?;
+    // A context that was never told otherwise has libssl's own.
+    match subject.host.image.contains(callback) {
+        true => Some(()),
+        false => sink.function(callback),
+    }
+}
+
+fn options(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
+    sink.number(subject.options());
+    Some(())
+}
+
+fn provider_query(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
+    let origin = subject.origin;
+    if !origin.libctx.is_null() {
+        // Which providers it has loaded is not told: equal only in processes that were forked with it.
+        sink.address(origin.libctx.cast());
+    }
+    if let Some(query) = &origin.propq {
+        sink.bytes(query.as_bytes());
+    }
+    Some(())
+}

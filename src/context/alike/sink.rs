@@ -1,0 +1,39 @@
+//! What takes the attributes that are read.
+
+use core::ffi::{CStr, c_char, c_void};
+
+use super::subject::Subject;
+use crate::host::types::*;
+
+/// Takes what an attribute consists of.
+pub trait Sink {
+    /// A number.
+    fn number(&mut self, number: u64);
+    /// Bytes, by value.
+    fn bytes(&mut self, bytes: &[u8]);
+    /// A certificate; null for none.
+    fn certificate(&mut self, certificate: *mut X509) -> Option<()>;
+    /// A revocation list; null for none.
+    fn revoked(&mut self, list: *mut X509_CRL) -> Option<()>;
+    /// A function; null for none.
+    fn function(&mut self, function: *const c_void) -> Option<()>;
+    /// What can only be told by its address: it is the same in processes that were forked with it, and nowhere else.
+    fn address(&mut self, address: *const c_void);
+    /// The objects of a store of trusted certificates.
+    fn trusted(&mut self, subject: &Subject<'_>, store: *mut X509_STORE) -> Option<()>;
+    /// What follows, up to `end_set`, has no order.
+    fn begin_set(&mut self);
+    /// Ends that.
+    fn end_set(&mut self);
+}
+
+impl dyn Sink + '_ {
+    /// A C string; null for none.
+    pub fn text(&mut self, text: *const c_char) {
+        if text.is_null() {
+            return self.bytes(b"");
+        }
+        // SAFETY: a getter of the host's has answered it, for an object that is alive.
+        self.bytes(unsafe { CStr::from_ptr(text) }.to_bytes_with_nul());
+    }
+}

@@ -1,0 +1,319 @@
+//! Whose attributes are read: a connection as it is now, or a context from which connections are made.
+//!
+//! Both have the same attributes, and libssl has a getter for nearly each of them, one for a connection and one for a
+//! context. A context lends its certificates to connections in other threads, so of a context only the certificate that
+//! it would show is read; of a connection, all of them.
+
+use core::ffi::{c_int, c_long, c_void};
+use core::ptr;
+
+use super::learned::Learned;
+use crate::host::abi::*;
+use crate::host::scratch::Origin;
+use crate::host::table::Traits;
+use crate::host::types::*;
+use crate::host::{Host, Libssl};
+
+/// What a subject is.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// A connection of a server, inside one of its handshake's callbacks.
+    Connection(*mut SSL),
+    /// A context that its program may be setting up.
+    Context,
+}
+
+/// A connection or a context whose attributes are read. Its pointers are alive for as long as it is used.
+pub struct Subject<'a> {
+    /// What it is.
+    pub kind: Kind,
+    /// The libssl of the subject.
+    pub host: &'static Host,
+    /// Its functions.
+    pub libssl: &'static Libssl,
+    /// What its context was made with.
+    pub origin: &'a Origin,
+    /// What tells the processes that were forked with its context from all others.
+    pub kin: [u8; 16],
+    /// What the setters of the context have told that it was made from, or is.
+    pub learned: &'a Learned,
+    /// The context whose certificates and authorities count: the one a servername callback may have switched to.
+    pub ctx: *mut SSL_CTX,
+    /// What the setters of that context have told, where that is another one.
+    pub switched: Option<&'a Learned>,
+}
+
+/// The certificates of a subject, each with its chain.
+pub struct Certificate {
+    /// The certificate that is shown.
+    pub leaf: *mut X509,
+    /// Those between it and a root, as the program has set them.
+    pub chain: *const OPENSSL_STACK,
+}
+
+/// A subject shows at most this many certificates: libssl has nine kinds of keys.
+const CERTIFICATES_MOST: usize = 16;
+
+impl Subject<'_> {
+    /// The getters of its libssl.
+    pub fn traits(&self) -> &'static Traits {
+        &self.host.traits
+    }
+
+    /// What the setters have told of each context that the subject is configured by.
+    pub fn all_learned(&self) -> impl Iterator<Item = &Learned> {
+        [Some(self.learned), self.switched].into_iter().flatten()
+    }
+
+    /// What the setters have told of the context that the subject has now.
+    pub fn learned_of_current(&self) -> &Learned {
+        self.switched.unwrap_or(self.learned)
+    }
+
+    /// SSL_VERIFY_*.
+    pub fn verify_mode(&self) -> Option<c_int> {
+        let traits = self.traits();
+        // SAFETY: connection and context are alive.
+        Some(unsafe {
+            match self.kind {
+                Kind::Connection(ssl) => traits.SSL_get_verify_mode?(ssl),
+                Kind::Context => traits.SSL_CTX_get_verify_mode?(self.ctx),
+            }
+        })
+    }
+
+    /// What is asked about each certificate of a client; null where libssl decides.
+    pub fn verify_callback(&self) -> Option<*const c_void> {
+        let traits = self.traits();
+        // SAFETY: connection and context are alive.
+        Some(unsafe {
+            match self.kind {
+                Kind::Connection(ssl) => traits.SSL_get_verify_callback?(ssl),
+                Kind::Context => traits.SSL_CTX_get_verify_callback?(self.ctx),
+            }
+        })
+    }
+
+    /// How clients are verified.
+    pub fn param(&self) -> Option<*mut X509_VERIFY_PARAM> {
+        let traits = self.traits();
+        // SAFETY: connection and context are alive, and own what is answered.
+        let param = unsafe {
+            match self.kind {
+                Kind::Connection(ssl) => traits.SSL_get0_param?(ssl),
+                Kind::Context => traits.SSL_CTX_get0_param?(self.ctx),
+            }
+        };
+        (!param.is_null()).then_some(param)
+    }
+
+    /// SSL_OP_*.
+    pub fn options(&self) -> u64 {
+        let libssl = self.libssl;
+        // SAFETY: connection and context are alive.
+        unsafe {
+            match self.kind {
+                Kind::Connection(ssl) => (libssl.SSL_get_options)(ssl),
+                Kind::Context => (libssl.SSL_CTX_get_options)(self.ctx),
+            }
+        }
+    }
+
+    /// The answer to a control command that takes no pointer.
+    pub fn control(&self, command: c_int) -> Option<c_long> {
+        self.control_into(command, 0, ptr::null_mut())
+    }
+
+    /// The answer to a control command.
+    pub fn control_into(
+        &self,
+        command: c_int,
+        argument: c_long,
+        place: *mut c_void,
+    ) -> Option<c_long> {
+        let ctrl = self.libssl.SSL_CTX_ctrl;
+        // SAFETY: connection and context are alive; `place` is what the command writes to.
+        Some(unsafe {
+            match self.kind {
+                Kind::Connection(ssl) => self.traits().SSL_ctrl?(ssl, command, argument, place),
+                Kind::Context => ctrl(self.ctx, command, argument, place),
+            }
+        })
+    }
+
+    /// The security level.
+    pub fn security_level(&self) -> Option<c_int> {
+        let traits = self.traits();
+        // SAFETY: connection and context are alive.
+        Some(unsafe {
+            match self.kind {
+                Kind::Connection(ssl) => traits.SSL_get_security_level?(ssl),
+                Kind::Context => traits.SSL_CTX_get_security_level?(self.ctx),
+            }
+        })
+    }
+
+    /// What decides whether an algorithm is secure enough.
+    pub fn security_callback(&self) -> Option<*const c_void> {
+        let traits = self.traits();
+        // SAFETY: connection and context are alive.
+        Some(unsafe {
+            match self.kind {
+                Kind::Connection(ssl) => traits.SSL_get_security_callback?(ssl),
+                Kind::Context => traits.SSL_CTX_get_security_callback?(self.ctx),
+            }
+        })
+    }
+
+    /// What that is told besides.
+    pub fn security_data(&self) -> Option<*const c_void> {
+        let traits = self.traits();
+        // SAFETY: connection and context are alive.
+        Some(unsafe {
+            match self.kind {
+                Kind::Connection(ssl) => traits.SSL_get0_security_ex_data?(ssl),
+                Kind::Context => traits.SSL_CTX_get0_security_ex_data?(self.ctx),
+            }
+        })
+    }
+
+    /// The cipher suites, in order.
+    pub fn ciphers(&self) -> Option<*const OPENSSL_STACK> {
+        let traits = self.traits();
+        // SAFETY: connection and context are alive, and own the list.
+        Some(unsafe {
+            match self.kind {
+                Kind::Connection(ssl) => traits.SSL_get_ciphers?(ssl),
+                Kind::Context => traits.SSL_CTX_get_ciphers?(self.ctx),
+            }
+        })
+    }
+
+    /// The authorities that are named to clients.
+    pub fn authorities(&self) -> Option<*const OPENSSL_STACK> {
+        let traits = self.traits();
+        // SAFETY: connection and context are alive, and own the list.
+        Some(unsafe {
+            match self.kind {
+                Kind::Connection(ssl) => traits.SSL_get_client_CA_list?(ssl),
+                Kind::Context => traits.SSL_CTX_get_client_CA_list?(self.ctx),
+            }
+        })
+    }
+
+    /// The authorities that are named to either side.
+    pub fn all_authorities(&self) -> Option<*const OPENSSL_STACK> {
+        let traits = self.traits();
+        // SAFETY: connection and context are alive, and own the list.
+        Some(unsafe {
+            match self.kind {
+                Kind::Connection(ssl) => traits.SSL_get0_CA_list?(ssl),
+                Kind::Context => traits.SSL_CTX_get0_CA_list?(self.ctx),
+            }
+        })
+    }
+
+    /// What the certificates of clients are verified by: a store for that alone, or else the one for everything.
+    pub fn verifying_store(&self) -> Option<*mut X509_STORE> {
+        let mut store = ptr::null_mut::<X509_STORE>();
+        let place = (&raw mut store).cast::<c_void>();
+        let told = self.control_into(SSL_CTRL_GET_VERIFY_CERT_STORE, 0, place)?;
+        if told == 1 && store.is_null() {
+            // SAFETY: the context is alive, and owns the store.
+            store = unsafe { self.traits().SSL_CTX_get_cert_store?(self.ctx) };
+        }
+        (told == 1 && !store.is_null()).then_some(store)
+    }
+
+    /// Visits each certificate; `None` where they cannot be told.
+    pub fn each_certificate(&self, mut visit: impl FnMut(Certificate) -> Option<()>) -> Option<()> {
+        match self.kind {
+            Kind::Context => {
+                // SAFETY: the context is alive, and owns its certificate.
+                let leaf = unsafe { self.traits().SSL_CTX_get0_certificate?(self.ctx) };
+                if leaf.is_null() {
+                    return Some(());
+                }
+                visit(self.with_chain(leaf)?)
+            }
+            Kind::Connection(ssl) => self.each_of_connection(ssl, visit),
+        }
+    }
+
+    fn each_of_connection(
+        &self,
+        ssl: *mut SSL,
+        mut visit: impl FnMut(Certificate) -> Option<()>,
+    ) -> Option<()> {
+        let (get, ctrl) = (self.traits().SSL_get_certificate?, self.traits().SSL_ctrl?);
+        // SAFETY: the connection is alive, and this thread is inside its handshake: nobody else uses it. The command
+        // moves its mark of the current certificate, which is put back below.
+        let step =
+            |which| unsafe { ctrl(ssl, SSL_CTRL_SET_CURRENT_CERT, which, ptr::null_mut()) == 1 };
+        // SAFETY: as above.
+        let current = unsafe { get(ssl) };
+        if current.is_null() {
+            // With no mark to put back, nothing is moved: there is no certificate, or it cannot be told.
+            return (!step(SSL_CERT_SET_FIRST)).then_some(());
+        }
+        // SAFETY: as above; the certificate is the connection's own.
+        let put_back = || unsafe {
+            let select = SSL_CTRL_SELECT_CURRENT_CERT;
+            ctrl(ssl, select, 0, current.cast()) == 1
+        };
+        if !put_back() {
+            return None; // it has no key, and the mark would be lost
+        }
+        let mut seen = Some(());
+        let mut which = SSL_CERT_SET_FIRST;
+        for _ in 0..CERTIFICATES_MOST {
+            if !step(which) {
+                break;
+            }
+            which = SSL_CERT_SET_NEXT;
+            // SAFETY: as above.
+            let leaf = unsafe { get(ssl) };
+            seen = seen
+                .and_then(|()| self.with_chain(leaf))
+                .and_then(&mut visit);
+        }
+        (put_back()).then_some(())?;
+        seen
+    }
+
+    fn with_chain(&self, leaf: *mut X509) -> Option<Certificate> {
+        let mut chain = ptr::null_mut::<OPENSSL_STACK>();
+        let place = (&raw mut chain).cast::<c_void>();
+        self.control_into(SSL_CTRL_GET_CHAIN_CERTS, 0, place)?;
+        if chain.is_null() {
+            let ctrl = self.libssl.SSL_CTX_ctrl;
+            // SAFETY: the context is alive; the command writes the list that serves certificates without a chain.
+            unsafe { ctrl(self.ctx, SSL_CTRL_GET_EXTRA_CHAIN_CERTS, 1, place) };
+        }
+        Some(Certificate { leaf, chain })
+    }
+}
+
+impl Host {
+    /// Visits each entry of one of libcrypto's lists.
+    ///
+    /// # Safety
+    /// * `list` is null or alive during the call.
+    pub unsafe fn each_in(
+        &self,
+        list: *const OPENSSL_STACK,
+        mut visit: impl FnMut(*mut c_void) -> Option<()>,
+    ) -> Option<()> {
+        if list.is_null() {
+            return Some(());
+        }
+        let value = self.traits.OPENSSL_sk_value?;
+        // SAFETY: the caller's contract.
+        let number = unsafe { self.traits.OPENSSL_sk_num?(list) };
+        for at in 0..number {
+            // SAFETY: as above; `at` is below the number of entries.
+            visit(unsafe { value(list, at) })?;
+        }
+        Some(())
+    }
+}

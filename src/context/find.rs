@@ -1,0 +1,81 @@
+//! Finding a session that a client offers.
+
+use core::ffi::c_int;
+use core::sync::atomic::Ordering;
+
+use super::alike::decide::is_for;
+use super::alike::rule::Terms;
+use super::session::Usage;
+use super::sharing::operations;
+use super::sharing::state::Scope;
+use super::{Context, listing, told};
+use crate::cache::Key;
+use crate::host::SessionRef;
+use crate::host::abi::SSL_SESS_CACHE_NO_INTERNAL_LOOKUP;
+use crate::host::types::SSL_CTX;
+
+/// Looks an id up for a ClientHello, where the mode allows it. Of all who offer a session that is taken,
+/// one gets it.
+pub fn find(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    scope: Scope,
+    key: &Key,
+    usage: Usage,
+    terms: &Terms,
+) -> Option<SessionRef> {
+    if context.mode_has(SSL_SESS_CACHE_NO_INTERNAL_LOOKUP) {
+        return None;
+    }
+    if context.looks_at_names() && !has_for(context, key, terms) {
+        context.count_miss();
+        return None;
+    }
+    listing::let_go_in_time();
+    let found = if !matches!(scope, Scope::Own) || context.may_group() {
+        operations::find_shared(context, ctx, scope, key, usage, terms)
+    } else {
+        let found = context.look_up(&context.cache, key, usage);
+        // A fork since the question: a child may have inherited what was just taken out, and give it away, too.
+        let lost = usage.is_taken() && context.has_forked();
+        found.filter(|session| {
+            if lost {
+                told::removed(context, ctx, session);
+            }
+            !lost
+        })
+    };
+    // divergence: libssl resumes a session that was removed and then added again, though the removal
+    // marked it not resumable. The host refuses a marked session from a callback.
+    let Some(session) = found else {
+        context.count_miss();
+        return None;
+    };
+    if session.is_marked_not_resumable() {
+        context.count_miss();
+        context
+            .counters
+            .misses_marked
+            .fetch_add(1, Ordering::Relaxed);
+        if usage.is_taken() {
+            told::removed(context, ctx, &session);
+        }
+        return None;
+    }
+    context.counters.hits.fetch_add(1, Ordering::Relaxed);
+    context.count_age(session.time_and_timeout().0);
+    Some(session)
+}
+
+/// Whether what this process has under an id, if anything, is for a connection of these terms.
+fn has_for(context: &Context, key: &Key, terms: &Terms) -> bool {
+    let found = |cache: &'_ _| context.look_up(cache, key, Usage::Once);
+    let mut own = context.caches().into_iter().filter_map(found);
+    // SAFETY: the session is of this host, and held.
+    own.all(|session| unsafe { is_for(context, session.as_ptr(), terms) })
+}
+
+/// Whether a session has this id.
+pub fn contains(context: &Context, ctx: *mut SSL_CTX, id: &[u8], version: c_int) -> bool {
+    Key::new(id, version).is_some_and(|key| operations::contains_key(context, ctx, &key))
+}

@@ -1,0 +1,64 @@
+//! Putting a session into a cache of this process, and what follows from it.
+
+use core::ffi::c_long;
+use core::sync::atomic::Ordering;
+
+use super::Context;
+use super::local::Local;
+use super::{ending, registry, told};
+use crate::cache::{ClientHistory, Expiry, Inserted, Key, Outcome};
+use crate::host::SessionRef;
+use crate::host::types::SSL_CTX;
+
+/// Puts a session into one of the caches of this process; whether it was new to it.
+#[inline]
+pub fn insert(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    cache: &Local,
+    (key, session): (Key, SessionRef),
+    expiry: Expiry,
+    history: ClientHistory,
+    now: c_long,
+) -> bool {
+    // Acquire: whoever sees that it has sessions sees how they are listed.
+    if !context.populated.load(Ordering::Acquire) {
+        registry::note_sessions_of(ctx);
+    }
+    let inserted = context.with_cache(|_| cache.insert(key, session, expiry, history, now));
+    see_to(context, ctx, inserted)
+}
+
+/// What is to be done about an insert, without a lock; whether the session was new to that cache.
+#[inline]
+pub fn see_to(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    inserted: Option<Inserted<SessionRef>>,
+) -> bool {
+    let Some(inserted) = inserted else {
+        return false;
+    };
+    inserted.evicted.for_each(|victim| {
+        context.counters.cache_full.fetch_add(1, Ordering::Relaxed);
+        // divergence: libssl marks an evicted session not resumable, although somebody may hold it and
+        // be resuming it. It is only out of room, so it is not marked.
+        told::left(context, ctx, &victim);
+    });
+    // Of threads that arrive together one does it.
+    if !context.populated.load(Ordering::Relaxed) && !context.populated.swap(true, Ordering::AcqRel)
+    {
+        context.note_inheritance();
+        ending::watch_for_the_end(context, ctx);
+    }
+    ending::goes_on(context, ctx);
+    match inserted.outcome {
+        // The replaced session is let go, without a callback and still resumable.
+        Outcome::Added | Outcome::Replaced(_) => true,
+        Outcome::AlreadyCached(_) => false,
+        Outcome::Refused(_) => {
+            context.failed();
+            false
+        }
+    }
+}

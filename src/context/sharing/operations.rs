@@ -1,0 +1,423 @@
+//! The calls of a context's cache, where several processes have a say.
+
+use core::ffi::c_long;
+use core::sync::atomic::Ordering;
+
+use super::common::common;
+use super::exchange::{der_of, note_shared, tagged};
+use super::state::{Scope, Way};
+use super::{exchange, private, scope};
+use crate::cache::{ClientHistory, Key};
+use crate::context::alike::decide;
+use crate::context::alike::rule::{Client, Tag, Terms};
+use crate::context::local::Local;
+use crate::context::session::{Usage, expiry_of, key_of, now};
+use crate::context::{Context, freeing, insert, told, unannounced};
+use crate::host::record::Record;
+use crate::host::types::SSL_CTX;
+use crate::host::{Host, SessionRef};
+use crate::shm::Partition;
+use crate::sys::guard::{attempt, quietly};
+
+/// Adds a session; whether it was new.
+pub fn add_shared(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    Way {
+        scope,
+        to_all,
+        terms,
+    }: Way,
+    (key, session): (Key, &SessionRef),
+    history: ClientHistory,
+) -> bool {
+    let now = now();
+    let Some(own) = session.share() else {
+        return false;
+    };
+    let (partition, tag) = match (scope.partition(), terms.elsewhere()) {
+        (Some(partition), Some(tag)) if to_all && !has_to_stay(context, session, &terms) => {
+            (partition, tag)
+        }
+        _ => return keep(context, ctx, scope, (key, own), history, now),
+    };
+    let expiry = expiry_of(session);
+    let fresh = insert::insert(
+        context,
+        ctx,
+        &context.cache,
+        (key.clone(), own),
+        expiry,
+        history,
+        now,
+    );
+    let known = !fresh && attempt(|| partition.holds(&key, session.digest(), now)) == Some(true);
+    // Again, though it is known: its time may be new.
+    let put =
+        |record: &[u8], expiry| partition.put(&key, session.digest(), record, expiry, history, now);
+    if exchange::give(session, Some(tag), put) {
+        drop(context.take_private(&key));
+    } else if let Some(own) = context
+        .with_cache(|cache| cache.remove_if_same(&key, session))
+        .flatten()
+    {
+        return keep(context, ctx, scope, (key, own), history, now) && !known;
+    }
+    !known
+}
+
+/// Keeps a session in this process; whether it was new to it. Not as its own where others may have it as well, and
+/// use it up.
+pub fn keep(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    scope: Scope,
+    (key, session): (Key, SessionRef),
+    history: ClientHistory,
+    now: c_long,
+) -> bool {
+    let (own, inherited) = (
+        private::own_private(context, ctx),
+        context.inherited_private(),
+    );
+    let take = |cache: &Local| context.with_cache(|_| cache.take(&key)).flatten();
+    let cached = take(&context.cache);
+    let is_handed_over = matches!(scope, Scope::Unsettled(_)) && cached.is_some();
+    let known = take(inherited);
+    // What another process may have under this id.
+    let removed = match scope.partition() {
+        Some(partition) => exchange::remove_shared(partition, &key),
+        None => Some(false),
+    };
+    let is_own = known.is_none() && !is_handed_over && removed.is_some();
+    let to = if is_own { own } else { inherited };
+    let expiry = expiry_of(&session);
+    let same = cached.or(known).as_ref() == Some(&session);
+    insert::insert(context, ctx, to, (key, session), expiry, history, now) && !same
+}
+
+/// Whether a session stays in its process: the application keeps data with it, or it carries the verdict on a
+/// certificate that connections of these terms are not asked for.
+fn has_to_stay(context: &Context, session: &SessionRef, terms: &Terms) -> bool {
+    session.has_application_data()
+        || terms.client == Client::Anybody && session.has_peer_certificate(context.host)
+}
+
+/// Removes the session of a key, wherever it is: what this process had, and whether anybody did. `by_host` tells
+/// whether it is the host that removes it.
+pub fn remove_everywhere(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    key: &Key,
+    by_host: impl FnOnce(&Host) -> bool,
+) -> (Option<SessionRef>, bool) {
+    // First here: `hand_over` relies on it.
+    let own = context.with_cache(|cache| cache.take(key)).flatten();
+    let own = own.or_else(|| context.take_private(key));
+    let mut found = own.is_some();
+    // A dying context lets go of what is this process's own. And what a connection leaves that ends without a word,
+    // as some programs always do: a group lets its sessions stay.
+    let stays = context.is_ending()
+        || context.may_group() && freeing::is_under_way() && by_host(context.host);
+    for scope in scope::each(context, ctx) {
+        if stays {
+            continue;
+        }
+        let Some(partition) = scope.partition() else {
+            continue;
+        };
+        if let Scope::Unsettled(_) = scope {
+            context.end_handing_over();
+        }
+        found |= exchange::remove_shared(partition, key) == Some(true);
+    }
+    (own, found)
+}
+
+/// Moves a session to those that stay, if nobody else has used it yet: the application has just changed it, or given
+/// it data of its own.
+pub fn keep_back(context: &Context, ctx: *mut SSL_CTX, scope: Scope, session: &SessionRef) {
+    let Some(partition) = scope.partition() else {
+        return;
+    };
+    let Some(key) = key_of(session) else {
+        return;
+    };
+    let mark = session.digest();
+    if attempt(|| partition.consume(&key, Some(mark), now(), None)).is_some() {
+        private::make_private(
+            context,
+            ctx,
+            session,
+            &context.cache,
+            private::own_private(context, ctx),
+        );
+    } else {
+        // Others would have it as it was.
+        exchange::remove_shared(partition, &key);
+    }
+}
+
+/// Lets the region follow what the application's new callback may have changed in a session.
+pub fn follow_change(scope: Scope, session: &SessionRef) {
+    let (Some(partition), Some(key)) = (scope.partition(), key_of(session)) else {
+        return;
+    };
+    attempt(|| {
+        let (mark, mut before) = (session.digest(), Record::default());
+        let found = partition.get(&key, now(), &mut before)?;
+        let tag = before.first_chunk().copied().map(Tag);
+        let record = tagged(tag, session.encode())?;
+        if found.mark == mark && *record != *before {
+            partition.put_over(&key, mark, &record, expiry_of(session), now());
+        }
+        Some(())
+    });
+}
+
+/// The same as `keep_back`, wherever the context shares.
+pub fn keep_back_everywhere(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef) {
+    for scope in scope::each(context, ctx) {
+        keep_back(context, ctx, scope, session);
+    }
+}
+
+/// Looks an id up.
+pub fn find_shared(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    scope: Scope,
+    key: &Key,
+    usage: Usage,
+    terms: &Terms,
+) -> Option<SessionRef> {
+    if let Some(found) = private::find_private(context, ctx, key, usage, terms) {
+        return found;
+    }
+    let partition = scope.partition()?;
+    if let Scope::Unsettled(_) = scope
+        && let Some(session) = context.look_up(&context.cache, key, usage.leaving())
+    {
+        // SAFETY: the session is of this host, and held.
+        let is_for = unsafe { decide::is_for(context, session.as_ptr(), terms) };
+        return (!usage.is_taken() && is_for).then_some(session);
+    }
+    let now = now();
+    let mut was_here = false;
+    // One that is marked here, as another process can where a program keeps its sessions in shared memory, says
+    // nothing of what the region has. It stays, to be told of when it leaves.
+    let mut is_marked = false;
+    let here = context
+        .look_up(&context.cache, key, usage)
+        .filter(|session| {
+            // SAFETY: the session is of this host, and held.
+            if !unsafe { decide::is_for(context, session.as_ptr(), terms) } {
+                return false; // it came from another process, on other terms
+            }
+            is_marked = session.is_marked_not_resumable();
+            if is_marked && usage.is_taken() {
+                told::left(context, ctx, session);
+            }
+            !is_marked
+        });
+    if let Some(session) = here {
+        // An expired one goes to the host, which counts it and has it removed.
+        let expired = expiry_of(&session).has_passed(now);
+        match counts(partition, key, &session, usage, now) {
+            _ if expired && !usage.is_taken() => return Some(session),
+            Some(true) => return Some(session),
+            Some(false) => was_here = true,
+            // The region had no time: that is a miss, and no more.
+            None => return None,
+        }
+        let gone = context
+            .with_cache(|cache| cache.remove_if_same(key, &session))
+            .flatten();
+        if gone.is_some() || usage.is_taken() {
+            told::left(context, ctx, &session);
+        }
+    }
+    let found = find_elsewhere(
+        context,
+        ctx,
+        partition,
+        key,
+        usage,
+        terms,
+        (now, !is_marked),
+    );
+    if found.is_some() {
+        context.counters.hits_region.fetch_add(1, Ordering::Relaxed);
+    } else if is_marked {
+        context
+            .counters
+            .misses_marked
+            .fetch_add(1, Ordering::Relaxed);
+    } else if was_here {
+        count_gone(context);
+    }
+    found
+}
+
+/// Counts a look-up of a session that was taken out of the region.
+fn count_gone(context: &Context) {
+    context.counters.misses_gone.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Whether the region has a session of the own cache; `None` where it had no time.
+pub fn counts(
+    partition: Partition<'static>,
+    key: &Key,
+    session: &SessionRef,
+    usage: Usage,
+    now: c_long,
+) -> Option<bool> {
+    let mark = session.digest();
+    if usage.is_taken() {
+        return Some(attempt(|| partition.consume(key, Some(mark), now, None)).is_some());
+    }
+    attempt(|| partition.holds(key, mark, now))
+}
+
+/// Makes a session of what another process has put; for this process to keep, if it `may_stay`.
+fn find_elsewhere(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    partition: Partition<'static>,
+    key: &Key,
+    usage: Usage,
+    terms: &Terms,
+    (now, may_stay): (c_long, bool),
+) -> Option<SessionRef> {
+    note_shared();
+    let tag = terms.elsewhere()?;
+    let mut record = Record::default();
+    let found = attempt(|| partition.get(key, now, &mut record))?;
+    der_of(&record, tag)?;
+    if usage.is_taken() {
+        // Looked at before it is used up: a connection that may not have it takes it from nobody.
+        attempt(|| partition.consume(key, Some(found.mark), now, Some(&mut record)))?;
+    }
+    let der = der_of(&record, tag)?;
+    let session = quietly(|| SessionRef::decode(context.host, &context.origin, der))
+        .filter(|session| key_of(session).as_ref() == Some(key));
+    let Some(session) = session else {
+        exchange::remove_shared(partition, key);
+        common()?.region.count_undecodable();
+        return None;
+    };
+    if has_outlived(context, ctx, &session, now) {
+        return None; // made here, it would have expired
+    }
+    if terms.client == Client::Certified && session.has_no_id_context(context.host) {
+        return None; // libssl would end the handshake: it takes such sessions from nobody
+    }
+    // SAFETY: the session was decoded for this host, and is ours.
+    unsafe { decide::note_tag(session.as_ptr(), terms) };
+    quietly(|| unannounced::note(&session));
+    // One that is used once will not be asked for again; and what another context of a group made is decoded each
+    // time, so that a context that leaves the group takes nothing of others along.
+    if let Usage::Again = usage
+        && may_stay
+        && !context.may_group()
+        && let Some(copy) = session.share()
+    {
+        let expiry = expiry_of(&copy);
+        insert::insert(
+            context,
+            ctx,
+            &context.cache,
+            (key.clone(), copy),
+            expiry,
+            ClientHistory::Proven,
+            now,
+        );
+    }
+    Some(session)
+}
+
+/// Whether a session is older than this context lets sessions become.
+fn has_outlived(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef, now: c_long) -> bool {
+    let Ok(tickets) = &context.host.tickets else {
+        return false;
+    };
+    // SAFETY: the context is alive while its cache is asked.
+    let timeout = unsafe { (tickets.SSL_CTX_get_timeout)(ctx) };
+    session.time_and_timeout().0.saturating_add(timeout) < now
+}
+
+/// Lets a cached session's expiry follow its time and timeout, here and in the region, if it still has it.
+pub fn follow_expiry(context: &Context, key: &Key, session: &SessionRef) {
+    let expiry = expiry_of(session);
+    let follow = |cache: &Local| {
+        !cache.is_empty()
+            && context.with_cache(|_| cache.set_expiry_if_same(key, session, expiry)) == Some(true)
+    };
+    if context.sharing.private.caches().into_iter().any(follow) || !follow(&context.cache) {
+        return;
+    }
+    let partitions = context.known_partitions();
+    if partitions.is_empty() {
+        return;
+    }
+    attempt(|| {
+        let mark = session.digest();
+        let mut before = Record::default();
+        for partition in partitions {
+            let found = partition.get(key, now(), &mut before);
+            let tag = before.first_chunk().copied().map(Tag);
+            if found.is_some_and(|found| found.mark == mark) {
+                partition.put_over(key, mark, &tagged(tag, session.encode())?, expiry, now());
+            }
+        }
+        Some(())
+    });
+}
+
+/// How many sessions the cache holds, in all processes.
+pub fn number(context: &Context, ctx: *mut SSL_CTX) -> usize {
+    let of = |scope: &Scope| match scope {
+        // Where groups are asked for, those of this process alone are the private ones.
+        Scope::Own if context.may_group() => 0,
+        Scope::Own | Scope::Unsettled(_) => context.cache.len(),
+        Scope::Shared(partition) => attempt(|| Some(partition.len())).unwrap_or(0),
+    };
+    // First: the question may move sessions to the private ones.
+    let scopes = scope::each(context, ctx);
+    context.while_none_moves(|| {
+        let private = context
+            .sharing
+            .private
+            .caches()
+            .map(|cache| cache.reachable());
+        scopes.iter().map(of).sum::<usize>() + private.iter().sum::<usize>()
+    })
+}
+
+/// Whether a session has this key; not a use.
+pub fn contains_key(context: &Context, ctx: *mut SSL_CTX, key: &Key) -> bool {
+    let has = |cache: &Local| context.with_cache(|_| cache.contains(key)) == Some(true);
+    let scopes = |scope: Scope| match scope {
+        Scope::Own | Scope::Unsettled(_) => has(&context.cache),
+        Scope::Shared(partition) => attempt(|| partition.contains(key, now())) == Some(true),
+    };
+    scope::each(context, ctx).into_iter().any(scopes)
+        || context.sharing.private.caches().into_iter().any(has)
+}
+
+/// Follows a size that the application sets.
+pub fn share_capacity(context: &Context, ctx: *mut SSL_CTX, size: usize) {
+    context.sharing.sized.store(true, Ordering::Relaxed);
+    for cache in context.sharing.private.caches() {
+        cache.set_capacity(size);
+    }
+    for partition in scope::each(context, ctx)
+        .into_iter()
+        .filter_map(Scope::partition)
+    {
+        attempt(|| {
+            partition.set_capacity(size);
+            Some(())
+        });
+    }
+}

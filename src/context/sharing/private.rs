@@ -1,0 +1,81 @@
+//! The sessions that stay in a process, where nobody else has a say.
+
+use core::sync::atomic::Ordering;
+
+use crate::cache::{ClientHistory, Key};
+use crate::context::alike::decide::is_for;
+use crate::context::alike::rule::Terms;
+use crate::context::local::Local;
+use crate::context::session::{Usage, expiry_of, key_of, now};
+use crate::context::{Context, insert};
+use crate::host::SessionRef;
+use crate::host::types::SSL_CTX;
+use crate::sys::lock::this_process;
+
+/// What this process keeps as its own.
+pub fn own_private(context: &Context, ctx: *mut SSL_CTX) -> &Local {
+    let private = &context.sharing.private;
+    // Acquire: whoever sees it sees the parent's gone.
+    if private.of.load(Ordering::Acquire) != this_process() {
+        inherit_private(context, ctx);
+    }
+    &private.own
+}
+
+/// After a fork: what is there is the parent's own. Of threads that arrive together each does it, and none goes on
+/// before it is done.
+#[cold]
+fn inherit_private(context: &Context, ctx: *mut SSL_CTX) {
+    let private = &context.sharing.private;
+    if let Some(batches) = context.with_cache(|_| private.own.iter()) {
+        for session in batches.flatten() {
+            // By now another thread may have put what is this process's own.
+            if private.of.load(Ordering::Acquire) == this_process() {
+                return;
+            }
+            make_private(context, ctx, &session, &private.own, &private.inherited);
+        }
+    }
+    private.of.store(this_process(), Ordering::Release);
+}
+
+/// Moves a session to one of the private caches, if it is still there.
+pub fn make_private(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    session: &SessionRef,
+    from: &Local,
+    to: &Local,
+) {
+    let Some(key) = key_of(session) else { return };
+    let (expiry, now) = (expiry_of(session), now());
+    let inserted = {
+        let mut moves = context.sharing.private.moves.lock();
+        let moved = context.with_cache(|_| from.remove_if_same(&key, session));
+        let Some(session) = moved.flatten() else {
+            return;
+        };
+        if let Some(moves) = &mut moves {
+            **moves = moves.wrapping_add(1);
+        }
+        context.with_cache(|_| to.insert(key, session, expiry, ClientHistory::Returning, now))
+    };
+    insert::see_to(context, ctx, inserted); // which calls back, so not under the lock
+}
+
+/// Looks an id up among those that stay; nothing inside where it is here, but not to be used up.
+pub fn find_private(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    key: &Key,
+    usage: Usage,
+    terms: &Terms,
+) -> Option<Option<SessionRef>> {
+    // SAFETY: the session is of this host, and held.
+    let is_for = |session: &SessionRef| unsafe { is_for(context, session.as_ptr(), terms) };
+    if let Some(session) = context.look_up(own_private(context, ctx), key, usage) {
+        return Some(Some(session).filter(is_for));
+    }
+    let session = context.look_up(context.inherited_private(), key, usage.leaving())?;
+    Some(Some(session).filter(|session| !usage.is_taken() && is_for(session)))
+}

@@ -1,0 +1,157 @@
+//! How far a context's cache reaches at this moment: this process, its like in a group, the processes of its tree.
+
+use core::sync::atomic::Ordering;
+
+use sha2::{Digest as _, Sha256};
+use smallvec::{SmallVec, smallvec};
+
+use super::common::{Common, common, place};
+use super::inheritance;
+use super::state::{Grouped, Scope};
+use crate::config::{Group, Settings, TicketKeys, settings};
+use crate::context::Context;
+use crate::context::alike::decide::rule_of_context;
+use crate::context::alike::rule::{Client, Rule};
+use crate::host::types::SSL_CTX;
+use crate::shm::{Partition, PartitionId, Region};
+use crate::sys::guard::{attempt, quietly};
+
+/// Whether anything is asked for that needs to know contexts by what they have in common.
+pub fn asks_for_id_contexts() -> bool {
+    let settings = quietly(settings);
+    settings.region.is_some()
+        || settings.group != Group::None
+        || settings.ticket_keys == TicketKeys::Shared
+}
+
+/// How far the cache of this context reaches now, for sessions of clients of whom this is asked.
+pub fn of(context: &Context, ctx: *mut SSL_CTX, client: Client) -> Scope {
+    let Some(common) = common() else {
+        return Scope::Own;
+    };
+    match attempt(|| partition_in_group(context, ctx, &common.region, client)) {
+        Some(partition) => Scope::Shared(partition),
+        None => alone(context, ctx, common),
+    }
+}
+
+/// How far it reaches for any session: two ways, where contexts share by what they ask of clients.
+pub fn each(context: &Context, ctx: *mut SSL_CTX) -> SmallVec<[Scope; 2]> {
+    let Some(common) = common().filter(|_| context.may_group()) else {
+        return smallvec![of(context, ctx, Client::Anybody)];
+    };
+    let in_group = |client| attempt(|| partition_in_group(context, ctx, &common.region, client));
+    let both = [Client::Anybody, Client::Certified].map(in_group);
+    let partitions = both.into_iter().flatten();
+    let mut scopes: SmallVec<[Scope; 2]> = partitions.map(Scope::Shared).collect();
+    if scopes.len() < both.len() {
+        scopes.push(alone(context, ctx, common));
+    }
+    scopes
+}
+
+fn alone(context: &Context, ctx: *mut SSL_CTX, common: &'static Common) -> Scope {
+    let Some(id) = context.sharing.id.filter(|_| context.has_forked()) else {
+        return Scope::Own;
+    };
+    let Some(partition) = attempt(|| partition_alone(context, &common.region, id)) else {
+        return Scope::Own; // no room for one more partition
+    };
+    let is_settled = || {
+        context.sharing.settled.load(Ordering::Acquire)
+            || partition.is_placed() && inheritance::settle(context, ctx, common, partition)
+    };
+    if is_settled() {
+        Scope::Shared(partition)
+    } else {
+        Scope::Unsettled(partition)
+    }
+}
+
+fn partition_alone(
+    context: &Context,
+    region: &'static Region,
+    id: PartitionId,
+) -> Option<Partition<'static>> {
+    let alone = &context.sharing.alone;
+    if let Some(&partition) = alone.get() {
+        return Some(partition);
+    }
+    let partition = place(region, id, context.cache.capacity())?;
+    if partition.is_placed() {
+        let _ = alone.set(Box::new(partition)); // another thread has set the same
+    }
+    Some(partition)
+}
+
+fn partition_in_group(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    region: &'static Region,
+    client: Client,
+) -> Option<Partition<'static>> {
+    if !context.may_group() {
+        return None;
+    }
+    if !context.can_be_asked() {
+        return (*context.sharing.in_group.lock()?)?.places[client as usize]?;
+    }
+    let has_certificate = context.host.traits.SSL_CTX_get0_certificate?;
+    // SAFETY: the SSL_CTX of this context, alive while it is called, which can be asked.
+    if unsafe { has_certificate(ctx) }.is_null() {
+        return None; // it is being set up, or a client's
+    }
+    let rule = rule_of_context(context, ctx)?;
+    let id_context = context.id_context.changes();
+    let mut known = context.sharing.in_group.lock()?;
+    let mut grouped = known
+        .filter(|known| known.rule == rule && known.id_context == id_context)
+        .unwrap_or(Grouped {
+            rule,
+            id_context,
+            places: [None; 2],
+        });
+    if let Some(place) = grouped.places[client as usize] {
+        return place;
+    }
+    let id = id_in_group(context, &rule, client, settings());
+    let partition = id.and_then(|id| place(region, id, context.cache.capacity()));
+    if let Some(partition) = partition
+        && context.sharing.sized.load(Ordering::Relaxed)
+    {
+        partition.set_capacity(context.cache.capacity());
+    }
+    // One that found no room, or no time, tries again.
+    let is_known = partition.map_or(id.is_none(), |partition| partition.is_placed());
+    if is_known {
+        grouped.places[client as usize] = Some(partition);
+        *known = Some(grouped);
+    }
+    partition
+}
+
+/// The partition that the context shares with its like, for the sessions of clients of whom this is asked; `None` where
+/// it may share them with none: where client certificates are asked for, only a group with a name shares.
+fn id_in_group(
+    context: &Context,
+    rule: &Rule,
+    client: Client,
+    settings: &Settings,
+) -> Option<PartitionId> {
+    let name = match &settings.group {
+        Group::Named(name) => name.as_bytes(),
+        _ if client == Client::Certified => return None,
+        _ => b"",
+    };
+    let id_context = context.id_context.get()?;
+    let mut sum = Sha256::new();
+    sum.update(b"sslcache group 4");
+    sum.update(rule.digest);
+    sum.update([client as u8, id_context.len() as u8]);
+    sum.update(id_context);
+    sum.update(name);
+    let digest: [u8; 32] = sum.finalize().into();
+    Some(PartitionId::named(u128::from_be_bytes(
+        *digest.first_chunk()?,
+    )))
+}

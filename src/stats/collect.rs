@@ -1,0 +1,174 @@
+//! What the contexts of this process have counted, and what is to be known of each.
+
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::context::alike::attributes::ATTRIBUTES;
+use crate::context::alike::decide;
+use crate::context::{Context, registry};
+use crate::host::abi::*;
+use crate::host::types::SSL_CTX;
+use crate::page::figures::{ATTRIBUTES_MOST, NUMBER};
+use crate::page::{self, Figure, Sums};
+use crate::sys::lock::lock_waits;
+
+const _: () = assert!(ATTRIBUTES.len() <= ATTRIBUTES_MOST);
+
+/// What contexts that are gone have counted.
+static RETIRED: [AtomicU64; NUMBER] = [const { AtomicU64::new(0) }; NUMBER];
+
+/// Keeps what a dying context has counted.
+///
+/// # Safety
+/// * `ctx` is the SSL_CTX of `context`, and its counters are still there.
+pub unsafe fn retire(context: &Context, ctx: *mut SSL_CTX) {
+    let mut sums = Sums::default();
+    count_into(context, ctx, &mut sums);
+    let accepted = sums.get(Figure::Handshakes) - sums.get(Figure::Connects);
+    if accepted > 0 {
+        sums.add(Figure::ContextsGone, 1);
+        sums.add(Figure::HandshakesGone, accepted);
+        sums.add(Figure::ResumedGone, sums.get(Figure::Resumed).min(accepted));
+        let is_unidentified = verify_mode(context, ctx) & SSL_VERIFY_PEER != 0
+            && context.id_context.get().is_some_and(|id| id.is_empty());
+        sums.add(Figure::UnidentifiedGone, is_unidentified.into());
+    }
+    for (retired, sum) in RETIRED.iter().zip(sums.figures) {
+        retired.fetch_add(sum, Relaxed);
+    }
+}
+
+/// All that was counted in this process and, up to the fork, in those that it descends from; and the contexts that did
+/// the most handshakes. `None` where contexts cannot be asked any more.
+pub fn sums() -> Option<(Sums, Vec<page::Context>)> {
+    let mut sums = Sums::default();
+    let mut contexts: Vec<page::Context> = Vec::new();
+    let asked = registry::each(|ctx, context| {
+        let before = sums;
+        count_into(context, ctx, &mut sums);
+        sums.contexts += 1;
+        if contexts.len() == page::contexts_shown() {
+            let own = sums.get(Figure::Handshakes) - before.get(Figure::Handshakes);
+            let idle = contexts.iter().map(page::Context::handshakes).enumerate();
+            match idle.min_by_key(|&(_, done)| done) {
+                Some((at, done)) if done < own => drop(contexts.remove(at)),
+                _ => return,
+            }
+        }
+        contexts.push(show(context, ctx, &before, &sums));
+    });
+    for (sum, retired) in sums.figures.iter_mut().zip(&RETIRED) {
+        *sum = sum.wrapping_add(retired.load(Relaxed));
+    }
+    sums.add(Figure::LockWaits, lock_waits());
+    asked.then_some((sums, contexts))
+}
+
+fn count_into(context: &Context, ctx: *mut SSL_CTX, sums: &mut Sums) {
+    let own = &context.counters;
+    let count = |counter: &AtomicU64| counter.load(Relaxed);
+    let (gone, marked, used) = (
+        count(&own.misses_gone),
+        count(&own.misses_marked),
+        count(&own.misses_used),
+    );
+    let absent = count(&own.misses).saturating_sub(gone + marked + used);
+    let hosts = |command| context.host_ctrl(ctx, command, 0).try_into().unwrap_or(0);
+    let connects = hosts(SSL_CTRL_SESS_CONNECT_GOOD);
+    let handshakes = hosts(SSL_CTRL_SESS_ACCEPT_GOOD) + connects;
+    for (figure, number) in [
+        (
+            Figure::HitsProcess,
+            count(&own.hits).saturating_sub(count(&own.hits_region)),
+        ),
+        (Figure::HitsRegion, count(&own.hits_region)),
+        (Figure::HitsCallback, count(&own.cb_hits)),
+        (Figure::MissesAbsent, absent),
+        (Figure::MissesGone, gone),
+        (Figure::MissesMarked, marked),
+        (Figure::MissesUsed, used),
+        (Figure::Failures, count(&own.failures)),
+        (Figure::Handshakes, handshakes),
+        (Figure::Connects, connects),
+        (Figure::Resumed, hosts(SSL_CTRL_SESS_HIT)),
+        (Figure::Timeouts, hosts(SSL_CTRL_SESS_TIMEOUTS)),
+        (Figure::AgeSeconds, count(&own.age_seconds)),
+    ] {
+        sums.add(figure, number);
+    }
+    for (number, ages) in own.ages.iter().enumerate() {
+        sums.figures[Figure::AgeMinute as usize + number] += count(ages);
+    }
+    for cache in context.caches() {
+        let counters = cache.counters();
+        for (figure, number) in [
+            (Figure::Added, counters.inserted),
+            (Figure::Replaced, counters.replaced),
+            (Figure::Evicted, counters.evicted),
+            (Figure::Expired, counters.expired),
+            (Figure::Flushed, counters.flushed),
+            (Figure::Removed, counters.removed),
+            (Figure::Refused, counters.refused),
+        ] {
+            sums.add(figure, number);
+        }
+        sums.sessions += cache.len() as u64;
+        sums.memory += cache.memory() as u64;
+    }
+}
+
+/// A short digest of each attribute, as the last connection had it; all 0 where nobody has asked for them.
+fn attributes(context: &Context) -> [u32; ATTRIBUTES_MOST] {
+    let mut shown = [0; ATTRIBUTES_MOST];
+    let (known, _) = shown.split_at_mut(ATTRIBUTES.len());
+    known.copy_from_slice(&decide::hashes_of(context).unwrap_or_default());
+    shown
+}
+
+/// SSL_VERIFY_*, as the context has it.
+fn verify_mode(context: &Context, ctx: *mut SSL_CTX) -> c_int {
+    let get = context.host.traits.SSL_CTX_get_verify_mode;
+    // SAFETY: the context is in the registry, and so alive.
+    get.map_or(0, |get| unsafe { get(ctx) })
+}
+
+/// What is to be known of the context, whose own counts are the difference of two sums.
+fn show(context: &Context, ctx: *mut SSL_CTX, before: &Sums, after: &Sums) -> page::Context {
+    let own = |figure| after.get(figure).saturating_sub(before.get(figure));
+    // SAFETY: the context is in the registry, and so alive.
+    let options = unsafe { (context.libssl.SSL_CTX_get_options)(ctx) };
+    let calls_back = context.new_callback.get().is_some() || context.get_callback.get().is_some();
+    let flags = [
+        (context.is_forced(), page::Context::FORCED),
+        (context.made_after_fork(), page::Context::MADE_AFTER_FORK),
+        (
+            !context.known_partitions().is_empty(),
+            page::Context::SHARED,
+        ),
+        (calls_back, page::Context::CALLBACKS),
+    ];
+    page::Context {
+        mode: context.mode.load(Relaxed),
+        verify: verify_mode(context, ctx) as u8,
+        id_context: context.id_context.get().map_or(0, |id| id.len() as u8),
+        flags: flags
+            .iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, flag)| flag)
+            .sum(),
+        options,
+        capacity: context.cache.capacity() as u64,
+        sessions: context
+            .caches()
+            .iter()
+            .map(|cache| cache.len() as u64)
+            .sum(),
+        hits: after.hits() - before.hits(),
+        misses: after.misses() - before.misses(),
+        accepted: own(Figure::Handshakes).saturating_sub(own(Figure::Connects)),
+        connected: own(Figure::Connects),
+        resumed: own(Figure::Resumed),
+        origin: context.sharing.origin(),
+        attributes: attributes(context),
+    }
+}
