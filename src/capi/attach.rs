@@ -145,6 +145,7 @@ unsafe fn take_over(
             origin,
             mode as u32,
             size,
+            publish::flushes(),
         )))
     })?;
     // Before others find it, and set their own.

@@ -67,7 +67,6 @@ use crate::host::abi::*;
 use crate::host::scratch::Origin;
 use crate::host::types::*;
 use crate::host::{Host, Libssl, SessionRef};
-use crate::page;
 use crate::shm::{Partition, PartitionId};
 use crate::sys::guard::{attempt, caught, quietly};
 use crate::sys::lock::{FIRST, Lock, this_process};
@@ -132,13 +131,14 @@ pub struct Context {
 }
 
 impl Context {
-    /// For an SSL_CTX with this mode and cache size.
+    /// For an SSL_CTX with this mode and cache size; a flush was asked for from outside `flushed` times before.
     pub fn new(
         host: &'static Host,
         libssl: &'static Libssl,
         origin: Origin,
         mode: u32,
         size: usize,
+        flushed: u64,
     ) -> Self {
         Self {
             host,
@@ -153,7 +153,7 @@ impl Context {
             alpn_callback: Callback::none(),
             cert_callbacks: Lock::new(Vec::new()),
             counters: Counters::default(),
-            flushed: AtomicU64::new(page::flushes()),
+            flushed: AtomicU64::new(flushed),
             broken: AtomicBool::new(false),
             auto_clear: AutoClear::default(),
             populated: AtomicBool::new(false),

@@ -63,6 +63,11 @@ pub fn begin(form: impl FnOnce() -> String) {
     }
 }
 
+/// How often a flush was asked for from outside.
+pub fn flushes() -> u64 {
+    page::flushes()
+}
+
 /// Before a handshake turns to a cache.
 pub fn enter(context: &Context, ctx: *mut SSL_CTX) {
     if is_counting() {

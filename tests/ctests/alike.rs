@@ -137,7 +137,7 @@ fn same_ways(alike: &Alike, bench: &Bench) -> Result<(), String> {
 
 /// Each attribute in the library's table is tried, and each that is tried is in it.
 fn every_attribute(alike: &Alike, bench: &Bench) -> Result<(), String> {
-    let file = bench.workshop.root.join("src/ffi/alike/attributes.rs");
+    let file = bench.workshop.root.join("src/context/alike/attributes.rs");
     let table =
         fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let named = |line: &str| {

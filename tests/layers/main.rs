@@ -1,11 +1,14 @@
-//! The sources hold to the layers of the house: `cache` knows nobody, `host` knows neither `cache` nor
-//! `ffi`, `config` knows no layer, only `ffi` is seen from C, and every unsafe block says who promised what.
+//! The sources keep to their rooms: each refers only to those below it, no file belongs to a circle, the cache is pure and
+//! safe, only `capi` is seen from C, and every unsafe block says why it is sound.
 
-#[path = "layers/circles.rs"]
-mod circles;
+mod imports;
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use imports::{Arrows, arrows, circle};
 
 /// A line that breaks a rule: where, and which.
 type Breach = String;
@@ -61,7 +64,7 @@ fn defines_for_c(files: &[(PathBuf, String)]) -> Vec<Breach> {
     let marks = ["no_mangle", "export_name"];
     forbidden(files, &marks)
         .into_iter()
-        .filter(|breach| !breach.starts_with("ffi/"))
+        .filter(|breach| !breach.starts_with("capi/"))
         .collect()
 }
 
@@ -97,12 +100,89 @@ fn unexplained(files: &[(PathBuf, String)]) -> Vec<Breach> {
     breaches
 }
 
-/// Of `once_cell` the cache may use what never waits, `race`: a child of `fork` has nobody to wait for.
-const ABOVE_CACHE: [&str; 14] = [
-    "crate::host",
-    "crate::ffi",
-    "crate::shm",
-    "crate::config",
+/// The rooms, and those below that each may refer to.
+const ROOMS: [(&str, &[&str]); 9] = [
+    ("sys", &[]),
+    ("config", &["sys"]),
+    ("cache", &["sys"]),
+    ("page", &["sys"]),
+    ("host", &["sys"]),
+    ("shm", &["sys", "cache"]),
+    ("context", &["sys", "config", "cache", "host", "shm"]),
+    ("stats", &["sys", "config", "host", "page", "context"]),
+    (
+        "capi",
+        &["sys", "config", "cache", "host", "shm", "context", "stats"],
+    ),
+];
+
+/// Arrows between rooms that the table does not allow.
+fn forbidden_arrows(arrows: &Arrows) -> Vec<Breach> {
+    let room = |file: &Path| {
+        file.iter()
+            .next()
+            .map(|room| room.to_string_lossy().into_owned())
+    };
+    let mut breaches = Vec::new();
+    for (from, targets) in arrows {
+        for to in targets {
+            let (Some(here), Some(there)) = (room(from), room(to)) else {
+                continue;
+            };
+            let allowed = ROOMS
+                .iter()
+                .find(|(name, _)| *name == here)
+                .map(|(_, below)| *below);
+            if here != there && !allowed.is_some_and(|below| below.contains(&there.as_str())) {
+                breaches.push(format!("{}: refers to {}", from.display(), to.display()));
+            }
+        }
+    }
+    breaches
+}
+
+/// The library's own files: the tool is a program above it.
+fn library() -> Vec<(PathBuf, String)> {
+    let mut files = sources("");
+    files.retain(|(name, _)| !name.starts_with("bin") && name != Path::new("lib.rs"));
+    files
+}
+
+#[test]
+fn rooms_refer_only_to_those_below_them() {
+    let files = library();
+    let rooms: BTreeSet<_> = files
+        .iter()
+        .filter_map(|(name, _)| name.iter().next())
+        .collect();
+    let known: BTreeSet<_> = ROOMS.iter().map(|(name, _)| OsStr::new(name)).collect();
+    assert_eq!(rooms, known);
+    assert_eq!(forbidden_arrows(&arrows(&files)), Vec::<Breach>::new());
+}
+
+#[test]
+fn no_file_belongs_to_a_circle() {
+    assert_eq!(circle(&arrows(&sources(""))), None);
+}
+
+/// What is done with a context are functions over it: its only methods are the questions that it answers by itself.
+#[test]
+fn context_has_one_impl() {
+    let files = sources("context");
+    let with_impl = files.iter().flat_map(|(name, text)| {
+        let lines = text.lines().map(code);
+        let impls = lines.filter(|line| line.starts_with("impl") && names(line, "Context"));
+        impls.map(move |_| name.clone())
+    });
+    assert_eq!(
+        with_impl.collect::<Vec<_>>(),
+        [PathBuf::from("context/mod.rs")]
+    );
+}
+
+/// What the cache does without. Of `once_cell` it may use what never waits, `race`: a child of `fork` has nobody to wait
+/// for.
+const NOT_IN_CACHE: [&str; 10] = [
     "libc",
     "once_cell::sync",
     "once_cell::unsync",
@@ -116,13 +196,13 @@ const ABOVE_CACHE: [&str; 14] = [
 ];
 
 #[test]
-fn cache_knows_no_other_layer() {
+fn cache_is_pure() {
     // Its own tests may use what they like.
     let files: Vec<_> = sources("cache")
         .into_iter()
         .filter(|(name, _)| !name.components().any(|part| part.as_os_str() == "tests"))
         .collect();
-    assert_eq!(forbidden(&files, &ABOVE_CACHE), Vec::<Breach>::new());
+    assert_eq!(forbidden(&files, &NOT_IN_CACHE), Vec::<Breach>::new());
 }
 
 #[test]
@@ -144,9 +224,6 @@ fn cache_is_safe() {
 fn shm_sees_bytes_alone() {
     let files = sources("shm");
     let words = [
-        "crate::ffi",
-        "crate::host",
-        "crate::config",
         "SSL_SESSION",
         "once_cell::sync",
         "once_cell::unsync",
@@ -200,42 +277,7 @@ fn parts_of_shm_know_only_those_before_them() {
 }
 
 #[test]
-fn host_knows_neither_cache_nor_ffi() {
-    let breaches = forbidden(
-        &sources("host"),
-        &["crate::cache", "crate::ffi", "super::super"],
-    );
-    assert_eq!(breaches, Vec::<Breach>::new());
-}
-
-#[test]
-fn config_knows_no_layer() {
-    let layers = ["crate::cache", "crate::shm", "crate::ffi", "crate::host"];
-    assert_eq!(forbidden(&sources("config"), &layers), Vec::<Breach>::new());
-}
-
-#[test]
-fn page_knows_no_layer() {
-    let layers = [
-        "crate::cache",
-        "crate::shm",
-        "crate::ffi",
-        "crate::host",
-        "crate::config",
-    ];
-    assert_eq!(forbidden(&sources("page"), &layers), Vec::<Breach>::new());
-}
-
-#[test]
-fn sys_knows_no_other_room() {
-    let rooms =
-        ["cache", "config", "ffi", "host", "page", "shm"].map(|room| format!("crate::{room}"));
-    let rooms = rooms.each_ref().map(String::as_str);
-    assert_eq!(forbidden(&sources("sys"), &rooms), Vec::<Breach>::new());
-}
-
-#[test]
-fn only_ffi_is_seen_from_c() {
+fn only_capi_is_seen_from_c() {
     assert_eq!(defines_for_c(&sources("")), Vec::<Breach>::new());
 }
 
@@ -248,23 +290,31 @@ fn every_unsafe_block_is_explained() {
 #[test]
 fn breaches_are_noticed() {
     let file = |name: &str, text: &str| vec![(PathBuf::from(name), text.to_owned())];
-    let cache = file(
+    let cache = file("cache/a.rs", "use std::time::Instant;\nlet libcurl = 1;\n");
+    assert_eq!(forbidden(&cache, &NOT_IN_CACHE).len(), 1);
+    assert!(forbidden(&file("cache/a.rs", "// std::time\n"), &NOT_IN_CACHE).is_empty());
+    let mut up = file(
         "cache/mod.rs",
-        "use crate::host::SessionRef;\nuse std::time::Instant;\n",
+        "use crate::{sys::lock, host::SessionRef as Ref};\n",
     );
-    assert_eq!(forbidden(&cache, &ABOVE_CACHE).len(), 2);
-    assert!(
-        forbidden(
-            &file("cache/a.rs", "// crate::host\nlet libcurl = 1;\n"),
-            &ABOVE_CACHE
-        )
-        .is_empty()
+    up.extend(file("host/mod.rs", "pub struct SessionRef;\n"));
+    up.extend(file("sys/lock.rs", "// crate::host\n"));
+    assert_eq!(
+        forbidden_arrows(&arrows(&up)),
+        ["cache/mod.rs: refers to host/mod.rs"]
     );
+    assert_eq!(circle(&arrows(&up)), None);
+    let mut round = file("shm/mod.rs", "pub mod a;\npub mod b;\n");
+    round.extend(file("shm/a.rs", "fn f() { super::b::c::g() }\n"));
+    round.extend(file("shm/b/mod.rs", "use self::c::g;\n"));
+    round.extend(file("shm/b/c.rs", "use super::super::a;\n"));
+    let found = circle(&arrows(&round)).map(|way| way.len());
+    assert_eq!(found, Some(2));
     assert_eq!(
         defines_for_c(&file("host/a.rs", "#[unsafe(no_mangle)]\n")).len(),
         1
     );
-    assert!(defines_for_c(&file("ffi/a.rs", "#[unsafe(no_mangle)]\n")).is_empty());
+    assert!(defines_for_c(&file("capi/a.rs", "#[unsafe(no_mangle)]\n")).is_empty());
     assert_eq!(
         unexplained(&file("a.rs", "fn f() {\n    unsafe { g() }\n}\n")).len(),
         1
