@@ -59,7 +59,7 @@ fn place_of(key: u64, places: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::alike::Client;
+    use crate::context::alike::rule::Client;
 
     #[test]
     fn verdict_is_that_of_its_key_however_many_there_are() {

@@ -176,7 +176,7 @@ fn make_common() -> Option<Common> {
             say::once(
                 Topic::Region,
                 format_args!(
-                    "no memory shared between processes: {refusal}; only those partition that were forked from one another"
+                    "no memory shared between processes: {refusal}; only processes forked from one another share"
                 ),
             );
         }
