@@ -264,12 +264,12 @@ pub unsafe fn attached<'a>(ctx: *mut SSL_CTX) -> Option<&'a Context> {
     if ctx.is_null() || Inside::is() {
         return None;
     }
-    let context = match known::store_of(ctx) {
+    let context = match known::context_of(ctx) {
         Some(context) => context,
         None => {
             // SAFETY: the caller's contract.
             unsafe { settle_if_it_waits(ctx) };
-            known::store_of(ctx)?
+            known::context_of(ctx)?
         }
     };
     // SAFETY: what we keep for a context lives as long as the context does.

@@ -181,7 +181,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_session_id_context(
         } else {
             // It is only shown: the call says nothing of a context that waits.
             // SAFETY: what we keep for a context lives as long as the context does.
-            known::store_of(ctx).map(|context| unsafe { context.as_ref() })
+            known::context_of(ctx).map(|context| unsafe { context.as_ref() })
         };
         match context {
             Some(context) => context.id_context.set(id_context()),

@@ -117,7 +117,7 @@ unsafe extern "C-unwind" fn context_ends(
         // SAFETY: the counters of a dying context go with it, later.
         unsafe { publish::retire(&context, ctx) };
         registry::strike_out(ctx);
-        ending::let_go(&context, ctx);
+        ending::release(&context, ctx);
         Some(())
     })
 }

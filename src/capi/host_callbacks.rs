@@ -15,7 +15,7 @@ use crate::context::claims::Claim;
 use crate::context::connections::{self, session_context};
 use crate::context::known::met;
 use crate::context::session::{Usage, now};
-use crate::context::sharing::state::Way;
+use crate::context::sharing::state::Destination;
 use crate::context::sharing::{operations, scope};
 use crate::context::state::CertCallback;
 use crate::context::{Context, add, clearing, ending, find, remove, unannounced};
@@ -56,7 +56,7 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
             } else {
                 connections::history(ssl)
             };
-            let way = Way {
+            let destination = Destination {
                 scope: scope::of(context, ctx, terms.client),
                 to_all: is_server,
                 terms,
@@ -64,9 +64,9 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
             let now = now();
             // SAFETY: the host passes a live session.
             publish::tick(context, ctx, now, || unsafe {
-                add::add(context, ctx, session, history, way, now)
+                add::add(context, ctx, session, history, destination, now)
             });
-            added_to = Some(way.scope);
+            added_to = Some(destination.scope);
         }
         let new_callback = context.new_callback.get().filter(|_| context.calls_back());
         let kept = match new_callback {
@@ -160,7 +160,7 @@ pub unsafe extern "C-unwind" fn on_get(
             None
         };
         let usage = match version {
-            _ if single_use => Usage::Taken,
+            _ if single_use => Usage::Consumed,
             TLS1_3_VERSION => Usage::Once,
             _ => Usage::Again,
         };
@@ -251,7 +251,7 @@ unsafe fn ask_application(
         // SAFETY: the caller's contract.
         unsafe { remove::lend(context, ctx, answer) };
     } else {
-        let way = Way {
+        let destination = Destination {
             scope: scope::of(context, ctx, terms.client),
             to_all: true,
             terms: terms.of_a_stranger(),
@@ -259,7 +259,14 @@ unsafe fn ask_application(
         let now = now();
         // SAFETY: null, or alive by the callback's contract, and held.
         publish::tick(context, ctx, now, || unsafe {
-            add::add(context, ctx, answer, ClientHistory::Proven, way, now)
+            add::add(
+                context,
+                ctx,
+                answer,
+                ClientHistory::Proven,
+                destination,
+                now,
+            )
         });
     }
     answer

@@ -9,7 +9,7 @@ use crate::cache::ClientHistory;
 use crate::context::alike::decide;
 use crate::context::known::host_of;
 use crate::context::session::now;
-use crate::context::sharing::state::Way;
+use crate::context::sharing::state::Destination;
 use crate::context::sharing::{any_is_shared, scope};
 use crate::context::{add, everywhere, remove};
 use crate::host::abi::SSL_SESS_CACHE_SERVER;
@@ -36,7 +36,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_add_session(
         if let Some(context) = unsafe { attached(ctx) } {
             // SAFETY: the caller's contract.
             let terms = unsafe { decide::added(context, ctx, session) };
-            let way = Way {
+            let destination = Destination {
                 scope: scope::of(context, ctx, terms.client),
                 to_all: context.mode_has(SSL_SESS_CACHE_SERVER),
                 terms,
@@ -44,7 +44,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_add_session(
             let now = now();
             // SAFETY: the context and the session are alive during the call.
             let added = publish::tick(context, ctx, now, || unsafe {
-                add::add(context, ctx, session, ClientHistory::New, way, now)
+                add::add(context, ctx, session, ClientHistory::New, destination, now)
             });
             return Some(added.into());
         }

@@ -5,7 +5,7 @@ use core::ffi::c_long;
 use super::alike::decide;
 use super::session::{expiry_of, key_of};
 use super::sharing::operations;
-use super::sharing::state::{Scope, Way};
+use super::sharing::state::{Destination, Scope};
 use super::{Context, everywhere, insert, listing, unannounced};
 use crate::cache::{ClientHistory, Key};
 use crate::host::SessionRef;
@@ -23,7 +23,7 @@ pub unsafe fn add(
     ctx: *mut SSL_CTX,
     session: *mut SSL_SESSION,
     history: ClientHistory,
-    way: Way,
+    destination: Destination,
     now: c_long,
 ) -> bool {
     // SAFETY: the caller's contract.
@@ -36,9 +36,9 @@ pub unsafe fn add(
         return false;
     };
     unannounced::forget(lent.as_ptr().cast());
-    listing::let_go_in_time();
+    listing::release_due_tables();
     update_time(context, &lent, now);
-    put_in(context, ctx, (key, &lent), history, way, now)
+    put_in(context, ctx, (key, &lent), history, destination, now)
 }
 
 fn put_in(
@@ -46,13 +46,13 @@ fn put_in(
     ctx: *mut SSL_CTX,
     (key, lent): (Key, &SessionRef),
     history: ClientHistory,
-    way: Way,
+    destination: Destination,
     now: c_long,
 ) -> bool {
     // SAFETY: a session of this host, which the caller keeps alive.
-    unsafe { decide::note_tag_if_strict(context, lent.as_ptr(), &way.terms) };
-    if !matches!(way.scope, Scope::Own) || context.may_group() {
-        return operations::add_shared(context, ctx, way, (key, lent), history);
+    unsafe { decide::note_tag_if_strict(context, lent.as_ptr(), &destination.terms) };
+    if !matches!(destination.scope, Scope::Own) || context.may_group() {
+        return operations::add_shared(context, ctx, destination, (key, lent), history);
     }
     // After all reading, which waits for the session's memory in one go: nothing overtakes the counting.
     let expiry = expiry_of(lent);

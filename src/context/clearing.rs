@@ -7,7 +7,7 @@ use super::local::Flushing;
 use super::session::now;
 use super::sharing::scope;
 use super::sharing::state::Scope;
-use super::{Context, ending, listing, told};
+use super::{Context, ending, listing, notify};
 use crate::cache::Flush;
 use crate::host::abi::*;
 use crate::host::types::SSL_CTX;
@@ -22,7 +22,7 @@ const CLEAR_REGION_SECONDS: c_long = 60;
 
 /// Removes what had expired at second `t`; everything where `t` is 0. In all processes, unless the context dies.
 pub fn flush(context: &Context, ctx: *mut SSL_CTX, t: c_long) {
-    listing::let_go_in_time();
+    listing::release_due_tables();
     if t == 0 {
         ending::note_the_end(context, ctx);
     }
@@ -37,7 +37,7 @@ pub fn flush(context: &Context, ctx: *mut SSL_CTX, t: c_long) {
                 attempt(|| Some(partition.clear_expired(t)));
                 continue;
             }
-            context.end_handing_over();
+            context.end_migration();
             attempt(|| Some(partition.flush((t != 0).then_some(t))));
         }
     }
@@ -67,7 +67,7 @@ fn flush_batch(context: &Context, ctx: *mut SSL_CTX, sweep: &mut Flushing<'_>) -
     let left = batch.len();
     for session in batch {
         context.mark(&session);
-        told::left(context, ctx, &session);
+        notify::departed(context, ctx, &session);
     }
     Some(left)
 }

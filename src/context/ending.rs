@@ -76,7 +76,7 @@ pub fn note_the_end(context: &Context, ctx: *mut SSL_CTX) {
 
 /// Lets go what is left when the context's ex_data is freed. No callback is called any more: the
 /// application's own ex_data may be gone.
-pub fn let_go(context: &Context, ctx: *mut SSL_CTX) {
+pub fn release(context: &Context, ctx: *mut SSL_CTX) {
     // What was lent to the host and not taken back, and the sentinel if the host has not come by it.
     // SAFETY: the context still has its cache while its ex_data is freed.
     unsafe { (context.libssl.SSL_CTX_flush_sessions)(ctx, 0) };

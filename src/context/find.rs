@@ -8,7 +8,7 @@ use super::alike::rule::Terms;
 use super::session::Usage;
 use super::sharing::operations;
 use super::sharing::state::Scope;
-use super::{Context, listing, told};
+use super::{Context, listing, notify};
 use crate::cache::Key;
 use crate::host::SessionRef;
 use crate::host::abi::SSL_SESS_CACHE_NO_INTERNAL_LOOKUP;
@@ -27,20 +27,20 @@ pub fn find(
     if context.mode_has(SSL_SESS_CACHE_NO_INTERNAL_LOOKUP) {
         return None;
     }
-    if context.looks_at_names() && !has_for(context, key, terms) {
+    if context.looks_at_names() && !cached_is_for(context, key, terms) {
         context.count_miss();
         return None;
     }
-    listing::let_go_in_time();
+    listing::release_due_tables();
     let found = if !matches!(scope, Scope::Own) || context.may_group() {
         operations::find_shared(context, ctx, scope, key, usage, terms)
     } else {
         let found = context.look_up(&context.cache, key, usage);
         // A fork since the question: a child may have inherited what was just taken out, and give it away, too.
-        let lost = usage.is_taken() && context.has_forked();
+        let lost = usage.consumes() && context.has_forked();
         found.filter(|session| {
             if lost {
-                told::removed(context, ctx, session);
+                notify::removed(context, ctx, session);
             }
             !lost
         })
@@ -57,8 +57,8 @@ pub fn find(
             .counters
             .misses_marked
             .fetch_add(1, Ordering::Relaxed);
-        if usage.is_taken() {
-            told::removed(context, ctx, &session);
+        if usage.consumes() {
+            notify::removed(context, ctx, &session);
         }
         return None;
     }
@@ -68,7 +68,7 @@ pub fn find(
 }
 
 /// Whether what this process has under an id, if anything, is for a connection of these terms.
-fn has_for(context: &Context, key: &Key, terms: &Terms) -> bool {
+fn cached_is_for(context: &Context, key: &Key, terms: &Terms) -> bool {
     let found = |cache: &'_ _| context.look_up(cache, key, Usage::Once);
     let mut own = context.caches().into_iter().filter_map(found);
     // SAFETY: the session is of this host, and held.

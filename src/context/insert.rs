@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 
 use super::Context;
 use super::local::Local;
-use super::{ending, registry, told};
+use super::{ending, notify, registry};
 use crate::cache::{ClientHistory, Expiry, Inserted, Key, Outcome};
 use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
@@ -26,12 +26,12 @@ pub fn insert(
         registry::note_sessions_of(ctx);
     }
     let inserted = context.with_cache(|_| cache.insert(key, session, expiry, history, now));
-    see_to(context, ctx, inserted)
+    finish(context, ctx, inserted)
 }
 
 /// What is to be done about an insert, without a lock; whether the session was new to that cache.
 #[inline]
-pub fn see_to(
+pub fn finish(
     context: &Context,
     ctx: *mut SSL_CTX,
     inserted: Option<Inserted<SessionRef>>,
@@ -43,7 +43,7 @@ pub fn see_to(
         context.counters.cache_full.fetch_add(1, Ordering::Relaxed);
         // divergence: libssl marks an evicted session not resumable, although somebody may hold it and
         // be resuming it. It is only out of room, so it is not marked.
-        told::left(context, ctx, &victim);
+        notify::departed(context, ctx, &victim);
     });
     // Of threads that arrive together one does it.
     if !context.populated.load(Ordering::Relaxed) && !context.populated.swap(true, Ordering::AcqRel)

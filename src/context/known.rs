@@ -26,9 +26,9 @@ fn waiting() -> *mut Context {
 
 /// The reference that stood in a place.
 fn reference(stood: *mut Context) -> Option<Arc<Context>> {
-    let is_store = !stood.is_null() && stood != waiting();
+    let is_reference = !stood.is_null() && stood != waiting();
     // SAFETY: a place holds nothing else but a reference that was put there, and this one was taken out of it.
-    is_store.then(|| unsafe { Arc::from_raw(stood) })
+    is_reference.then(|| unsafe { Arc::from_raw(stood) })
 }
 
 fn replace(ctx: *mut SSL_CTX, with: *mut Context) -> Option<Arc<Context>> {
@@ -87,7 +87,7 @@ pub fn settle(ctx: *mut SSL_CTX, context: Arc<Context>) -> bool {
 
 /// What we keep for a living context, for as long as the context lives.
 #[inline]
-pub fn store_of(ctx: *mut SSL_CTX) -> Option<NonNull<Context>> {
+pub fn context_of(ctx: *mut SSL_CTX) -> Option<NonNull<Context>> {
     // Acquire: pairs with the Release of the thread that entered it.
     let known = KNOWN.find(ctx.addr())?.load(Ordering::Acquire);
     NonNull::new(known).filter(|context| context.as_ptr() != waiting())
@@ -113,12 +113,12 @@ pub unsafe fn met<'a>(ctx: *mut SSL_CTX) -> Option<&'a Context> {
         return None;
     }
     // SAFETY: what we keep for a context lives as long as the context does.
-    store_of(ctx).map(|context| unsafe { context.as_ref() })
+    context_of(ctx).map(|context| unsafe { context.as_ref() })
 }
 
 /// The host that a context belongs to.
 pub fn host_of(ctx: *mut SSL_CTX) -> Option<&'static Host> {
-    match store_of(ctx) {
+    match context_of(ctx) {
         // SAFETY: what we keep for a context lives as long as the context does.
         Some(context) => Some(unsafe { context.as_ref() }.host),
         None => owners::host_of(ctx.cast()),

@@ -17,15 +17,15 @@ use crate::sys::guard::attempt;
 /// Lets tables go of what has stayed for long enough: with each call of a cache, which nearly always finds nothing due.
 /// Not under a lock.
 #[inline]
-pub fn let_go_in_time() {
+pub fn release_due_tables() {
     // Relaxed: who does not see it yet leaves it to a later call.
     if DUE.load(Ordering::Relaxed) != i64::MAX {
-        let_go_if_due();
+        release_if_due();
     }
 }
 
 #[cold]
-fn let_go_if_due() {
+fn release_if_due() {
     let (due, now, relaxed) = (DUE.load(Ordering::Relaxed), now(), Ordering::Relaxed);
     // Of threads that arrive together one does it.
     if now < due
@@ -49,7 +49,7 @@ fn let_go_if_due() {
 pub fn sessions(context: &Context, ctx: *mut SSL_CTX) -> *mut OPENSSL_LHASH {
     let scopes = scope::each(context, ctx);
     let is_shared = scopes.iter().any(|scope| scope.partition().is_some());
-    let_go_in_time();
+    release_due_tables();
     let changes = context.changes();
     // What other processes remove is not counted here: one that is shared is good for its second.
     if let Some(table) = context.snapshots.made_at(changes, now(), is_shared) {

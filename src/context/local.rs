@@ -18,7 +18,7 @@ static HOLDERS: Holders = Holders::new();
 /// Whether there is a listed cache.
 static ANY: AtomicBool = AtomicBool::new(false);
 /// Whether something could not be noted: then nothing is believed any more.
-static UNTOLD: AtomicBool = AtomicBool::new(false);
+static INCOMPLETE: AtomicBool = AtomicBool::new(false);
 
 /// The number of a cache that is not listed.
 const UNLISTED: u32 = 0;
@@ -132,7 +132,7 @@ impl Iterator for Flushing<'_> {
 #[cold]
 fn note(session: &SessionRef, number: u32) {
     if !HOLDERS.note(session.as_ptr().addr(), number) {
-        UNTOLD.store(true, Ordering::Relaxed);
+        INCOMPLETE.store(true, Ordering::Relaxed);
     }
 }
 
@@ -146,7 +146,7 @@ pub fn holders_of(session: &SessionRef) -> Option<SmallVec<[u32; 4]>> {
     if !ANY.load(Ordering::Relaxed) {
         return Some(SmallVec::new());
     }
-    if UNTOLD.load(Ordering::Relaxed) {
+    if INCOMPLETE.load(Ordering::Relaxed) {
         return None;
     }
     HOLDERS.of(session.as_ptr().addr())

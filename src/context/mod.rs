@@ -12,7 +12,7 @@
 //! * [`state`], [`local`], [`claims`], [`id_context`], [`callback`] and [`tables`] are its parts; [`session`] is what a cache
 //!   needs to know of a session; [`connections`] and [`unannounced`] are kept beside objects of the host.
 //! * [`known`] finds a context by its address, [`registry`] knows all.
-//! * [`told`], [`ending`] and [`insert`] are steps that several operations have in common; [`freeing`] and [`leaving`] tell
+//! * [`notify`], [`ending`] and [`insert`] are steps that several operations have in common; [`freeing`] and [`departing`] tell
 //!   during which of them this thread is.
 //! * [`alike`] decides who may share with whom, [`sharing`] is the way to other processes.
 //! * [`add`], [`find`], [`remove`], [`clearing`], [`listing`] and [`everywhere`] are the operations.
@@ -24,6 +24,7 @@ pub mod callback;
 pub mod claims;
 pub mod clearing;
 pub mod connections;
+mod departing;
 pub mod ending;
 pub mod everywhere;
 pub mod find;
@@ -31,9 +32,9 @@ pub mod freeing;
 mod id_context;
 mod insert;
 pub mod known;
-mod leaving;
 pub mod listing;
 mod local;
+mod notify;
 pub mod registry;
 pub mod remove;
 pub mod session;
@@ -41,7 +42,6 @@ pub mod sharing;
 pub mod state;
 mod tables;
 pub mod ticket_keys;
-mod told;
 pub mod unannounced;
 
 use core::ffi::{c_int, c_long, c_void};
@@ -57,7 +57,7 @@ use self::claims::Claims;
 use self::id_context::IdContext;
 use self::local::Local;
 use self::session::{Usage, key_of, now};
-use self::sharing::common::{self, Point, common};
+use self::sharing::common::{self, ForkPoint, common};
 use self::sharing::state::{Scope, Sharing};
 use self::state::{AutoClear, CertCallback, Counters, Ending, TicketSharing};
 use self::tables::Snapshots;
@@ -385,7 +385,7 @@ impl Context {
         self.with_cache(|_| match usage {
             Usage::Again => cache.get(key),
             Usage::Once => cache.get_once(key),
-            Usage::Taken => cache.take(key),
+            Usage::Consumed => cache.take(key),
         })
         .flatten()
     }
@@ -407,7 +407,7 @@ impl Context {
     /// The places of this context in the region, as far as they are known by now.
     pub fn known_partitions(&self) -> SmallVec<[Partition<'static>; 2]> {
         let in_group = self.sharing.in_group.lock().and_then(|known| *known);
-        let places = in_group.map_or([None; 2], |known| known.places);
+        let places = in_group.map_or([None; 2], |known| known.partitions);
         let alone = self.sharing.alone.get().copied();
         places
             .into_iter()
@@ -427,15 +427,15 @@ impl Context {
     }
 
     /// What tells the processes that were forked with this context from all others.
-    pub fn kin(&self) -> [u8; 16] {
+    pub fn lineage(&self) -> [u8; 16] {
         let (low, high) = self
             .sharing
             .id
             .map_or((self.serial, 0_u64), PartitionId::words);
-        let mut kin = [0; 16];
-        kin[..8].copy_from_slice(&low.to_be_bytes());
-        kin[8..].copy_from_slice(&high.to_be_bytes());
-        kin
+        let mut lineage = [0; 16];
+        lineage[..8].copy_from_slice(&low.to_be_bytes());
+        lineage[8..].copy_from_slice(&high.to_be_bytes());
+        lineage
     }
 
     /// Whether groups are asked for, or a region with a name that can be used.
@@ -452,7 +452,7 @@ impl Context {
     /// Whether other processes may have this context.
     pub fn has_forked(&self) -> bool {
         let election = self.sharing.election.get().copied().flatten();
-        self.sharing.made != Point::now()
+        self.sharing.made != ForkPoint::now()
             || election.is_some_and(|election| {
                 common().is_some_and(|c| c.elections.is_known_elsewhere(election))
             })
@@ -486,7 +486,7 @@ impl Context {
 
     /// Ends what another process is handing over, or may begin to: from here on it hands over nothing more, so that
     /// what is removed or flushed then does not come back.
-    pub fn end_handing_over(&self) {
+    pub fn end_migration(&self) {
         if let Some(&Some(election)) = self.sharing.election.get()
             && let Some(common) = common()
         {

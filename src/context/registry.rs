@@ -49,8 +49,8 @@ impl Contexts {
         let listed = number.and_then(|number| self.listed.remove(&number));
         let is_it = |(of, _): &mut Entered| *of == ctx as usize;
         let asked = self.asked.iter_mut().find_map(|place| place.take_if(is_it));
-        let store_of = |(_, context): Entered| context;
-        [context, listed.map(store_of), asked.map(store_of)]
+        let context_of = |(_, context): Entered| context;
+        [context, listed.map(context_of), asked.map(context_of)]
     }
 
     /// Those that may hold a session, of which `local` tells the numbers of the listed ones.

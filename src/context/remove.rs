@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use super::session::key_of;
 use super::sharing::operations;
-use super::{Context, freeing, leaving, listing, told};
+use super::{Context, departing, freeing, listing, notify};
 use crate::host::SessionRef;
 use crate::host::locate::is_called_by;
 use crate::host::types::*;
@@ -22,10 +22,10 @@ pub unsafe fn remove(context: &Context, ctx: *mut SSL_CTX, session: *mut SSL_SES
     let Some(session) = (unsafe { SessionRef::lend(context.libssl, session) }) else {
         return false;
     };
-    let Some(key) = key_of(&session).filter(|key| !leaving::is_told(ctx, key)) else {
+    let Some(key) = key_of(&session).filter(|key| !departing::is_departing(ctx, key)) else {
         return false;
     };
-    listing::let_go_in_time();
+    listing::release_due_tables();
     let (gone, found) = operations::remove_everywhere(context, ctx, &key, is_called_by);
     // Relaxed: a removal that matters follows the lending in one thread, or races with it anyway.
     if !found && context.lends.load(Ordering::Relaxed) {
@@ -35,7 +35,7 @@ pub unsafe fn remove(context: &Context, ctx: *mut SSL_CTX, session: *mut SSL_SES
         return freeing::for_good(remove) == 1;
     }
     context.mark(&session);
-    told::tell_of_removal(context, ctx, &session, gone.as_ref());
+    notify::removed_by_call(context, ctx, &session, gone.as_ref());
     context.claims.release(&key);
     drop(gone); // after the callback, as libssl does
     found
@@ -68,12 +68,12 @@ pub unsafe fn follow_removal(context: &Context, ctx: *mut SSL_CTX, session: *mut
     let Some(session) = (unsafe { SessionRef::acquire(context.libssl, session) }) else {
         return;
     };
-    let Some(key) = key_of(&session).filter(|key| !leaving::is_told(ctx, key)) else {
+    let Some(key) = key_of(&session).filter(|key| !departing::is_departing(ctx, key)) else {
         return;
     };
-    listing::let_go_in_time();
+    listing::release_due_tables();
     let (gone, _) = operations::remove_everywhere(context, ctx, &key, |_| true);
-    told::tell_of_removal(context, ctx, &session, gone.as_ref());
+    notify::removed_by_call(context, ctx, &session, gone.as_ref());
     context.claims.release(&key);
     drop(gone); // after the callback, as libssl does
 }

@@ -14,19 +14,19 @@ pub enum Usage {
     /// Once, for the handshake brings the client another one; but the session stays.
     Once,
     /// Once and never again: it leaves the cache.
-    Taken,
+    Consumed,
 }
 
 impl Usage {
     /// Whether it leaves the cache.
-    pub fn is_taken(self) -> bool {
-        matches!(self, Self::Taken)
+    pub fn consumes(self) -> bool {
+        matches!(self, Self::Consumed)
     }
 
     /// The same, but it stays.
-    pub fn leaving(self) -> Self {
+    pub fn without_consuming(self) -> Self {
         match self {
-            Self::Taken => Self::Once,
+            Self::Consumed => Self::Once,
             stays => stays,
         }
     }

@@ -131,7 +131,7 @@ fn verify_callbacks(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     if !argument.is_null() {
         // What lies there cannot be compared: equal only in processes that were forked with it.
         sink.address(argument);
-        sink.number(learned.told_of_address.load(Relaxed));
+        sink.number(learned.address_stamp.load(Relaxed));
     }
     Some(())
 }
@@ -243,7 +243,7 @@ fn trusted_store(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
         if has_places && is_asked {
             // What is there is not seen: it is the same for processes that were forked with the context.
             sink.address(ptr::without_provenance(1));
-            sink.number(learned.told_of_address.load(Relaxed));
+            sink.number(learned.address_stamp.load(Relaxed));
         }
     }
     if !is_asked {
@@ -355,7 +355,7 @@ fn security(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     if !data.is_null() {
         sink.address(data);
         for learned in subject.all_learned() {
-            sink.number(learned.told_of_address.load(Relaxed));
+            sink.number(learned.address_stamp.load(Relaxed));
         }
     }
     let callback = subject.security_callback()?;

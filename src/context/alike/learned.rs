@@ -71,7 +71,7 @@ pub struct Learned {
     pub places: Lists,
     /// When, and in which process, the context was last told of something that can only be compared by its address: what
     /// two processes have put at one address since they were forked has nothing in common.
-    pub told_of_address: AtomicU64,
+    pub address_stamp: AtomicU64,
     begun_before: BegunBefore,
 }
 
@@ -98,7 +98,7 @@ impl Learned {
     pub fn note_address(&self) {
         let mut hasher = DefaultHasher::new();
         (process::id(), Instant::now()).hash(&mut hasher);
-        self.told_of_address.store(hasher.finish(), Relaxed);
+        self.address_stamp.store(hasher.finish(), Relaxed);
     }
 
     /// Notes a place in which authorities are looked for.

@@ -116,7 +116,7 @@ impl Drop for Held {
 struct Thorough {
     host: &'static Host,
     /// What tells the processes that were forked with the subject from all others.
-    kin: [u8; 16],
+    lineage: [u8; 16],
     /// Of the attribute that is being read.
     seen: Vec<u8>,
     /// Where the set begins that is being read, and its members so far.
@@ -223,8 +223,8 @@ impl Sink for Thorough {
     }
 
     fn address(&mut self, address: *const c_void) {
-        let kin = self.kin;
-        self.add(b'k', &kin);
+        let lineage = self.lineage;
+        self.add(b'k', &lineage);
         self.add(b'a', &(address.addr() as u64).to_be_bytes());
     }
 
@@ -352,7 +352,7 @@ fn note(subject: &Subject<'_>) -> Option<Noted> {
 fn look(subject: &Subject<'_>, noted: Noted) -> Option<Seen> {
     let mut thorough = Thorough {
         host: subject.host,
-        kin: subject.kin,
+        lineage: subject.lineage,
         seen: Vec::new(),
         set: None,
         held: Vec::new(),

@@ -106,7 +106,7 @@ impl Terms {
     }
 
     /// With whom else it may have to do; `None`: with its own process alone.
-    pub fn elsewhere(&self) -> Option<Tag> {
+    pub fn shared_tag(&self) -> Option<Tag> {
         self.tag.filter(|_| !self.is_of_one_login)
     }
 }

@@ -34,7 +34,7 @@ pub struct Subject<'a> {
     /// What its context was made with.
     pub origin: &'a Origin,
     /// What tells the processes that were forked with its context from all others.
-    pub kin: [u8; 16],
+    pub lineage: [u8; 16],
     /// What the setters of the context have told that it was made from, or is.
     pub learned: &'a Learned,
     /// The context whose certificates and authorities count: the one a servername callback may have switched to.

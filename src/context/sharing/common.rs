@@ -14,14 +14,14 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 
 /// A point in the life of a process tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Point {
+pub struct ForkPoint {
     forks: u32,
     /// The process, counted by forks.
     pub process: u32,
     unseen: u16,
 }
 
-impl Point {
+impl ForkPoint {
     /// Forks are counted before they happen, so that no thread takes a session out unseen between the two.
     pub fn now() -> Self {
         let noted = Noted::up_to_date();
@@ -125,7 +125,7 @@ pub struct Common {
 }
 
 /// A partition of the region, as [`Region::partition`] gives it; where there is none, that is said.
-pub fn place(
+pub fn partition_or_say(
     region: &'static Region,
     id: PartitionId,
     capacity: usize,

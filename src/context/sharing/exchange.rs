@@ -28,7 +28,7 @@ pub fn any_is_shared() -> bool {
 
 /// Gives a session to the region, by `put`; whether it has it for sure. One without a tag is for those alone who have
 /// a copy already.
-pub fn give(
+pub fn publish(
     session: &SessionRef,
     tag: Option<Tag>,
     put: impl FnOnce(&[u8], Expiry) -> bool,
@@ -48,7 +48,7 @@ pub fn remove_shared(partition: Partition<'static>, key: &Key) -> Option<bool> {
 }
 
 /// The tag of a session that is for those alone who have a copy already.
-pub const OF_NOBODY: Tag = Tag([0; 16]);
+pub const FOR_NOBODY: Tag = Tag([0; 16]);
 
 /// What the region keeps of a session: for whom it is, and the session.
 pub fn tagged(tag: Option<Tag>, der: Option<Record>) -> Option<Record> {
@@ -57,7 +57,7 @@ pub fn tagged(tag: Option<Tag>, der: Option<Record>) -> Option<Record> {
     record
         .try_reserve_exact(size_of::<Tag>() + der.len())
         .ok()?;
-    record.extend_from_slice(&tag.unwrap_or(OF_NOBODY).0);
+    record.extend_from_slice(&tag.unwrap_or(FOR_NOBODY).0);
     record.extend_from_slice(&der);
     Some(record)
 }
@@ -65,5 +65,5 @@ pub fn tagged(tag: Option<Tag>, der: Option<Record>) -> Option<Record> {
 /// The session in a record, if it is for connections of this tag.
 pub fn der_of(record: &[u8], tag: Tag) -> Option<&[u8]> {
     let (&of, der) = record.split_first_chunk()?;
-    (Tag(of) == tag && tag != OF_NOBODY).then_some(der)
+    (Tag(of) == tag && tag != FOR_NOBODY).then_some(der)
 }

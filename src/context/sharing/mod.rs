@@ -19,7 +19,7 @@
 
 pub mod common;
 mod exchange;
-mod inheritance;
+mod migration;
 pub mod operations;
 mod private;
 pub mod scope;

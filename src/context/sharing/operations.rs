@@ -5,14 +5,14 @@ use core::sync::atomic::Ordering;
 
 use super::common::common;
 use super::exchange::{der_of, note_shared, tagged};
-use super::state::{Scope, Way};
+use super::state::{Destination, Scope};
 use super::{exchange, private, scope};
 use crate::cache::{ClientHistory, Key};
 use crate::context::alike::decide;
 use crate::context::alike::rule::{Client, Tag, Terms};
 use crate::context::local::Local;
 use crate::context::session::{Usage, expiry_of, key_of, now};
-use crate::context::{Context, freeing, insert, told, unannounced};
+use crate::context::{Context, freeing, insert, notify, unannounced};
 use crate::host::record::Record;
 use crate::host::types::SSL_CTX;
 use crate::host::{Host, SessionRef};
@@ -23,11 +23,11 @@ use crate::sys::guard::{attempt, quietly};
 pub fn add_shared(
     context: &Context,
     ctx: *mut SSL_CTX,
-    Way {
+    Destination {
         scope,
         to_all,
         terms,
-    }: Way,
+    }: Destination,
     (key, session): (Key, &SessionRef),
     history: ClientHistory,
 ) -> bool {
@@ -35,8 +35,8 @@ pub fn add_shared(
     let Some(own) = session.share() else {
         return false;
     };
-    let (partition, tag) = match (scope.partition(), terms.elsewhere()) {
-        (Some(partition), Some(tag)) if to_all && !has_to_stay(context, session, &terms) => {
+    let (partition, tag) = match (scope.partition(), terms.shared_tag()) {
+        (Some(partition), Some(tag)) if to_all && !must_stay(context, session, &terms) => {
             (partition, tag)
         }
         _ => return keep(context, ctx, scope, (key, own), history, now),
@@ -55,7 +55,7 @@ pub fn add_shared(
     // Again, though it is known: its time may be new.
     let put =
         |record: &[u8], expiry| partition.put(&key, session.digest(), record, expiry, history, now);
-    if exchange::give(session, Some(tag), put) {
+    if exchange::publish(session, Some(tag), put) {
         drop(context.take_private(&key));
     } else if let Some(own) = context
         .with_cache(|cache| cache.remove_if_same(&key, session))
@@ -82,14 +82,14 @@ pub fn keep(
     );
     let take = |cache: &Local| context.with_cache(|_| cache.take(&key)).flatten();
     let cached = take(&context.cache);
-    let is_handed_over = matches!(scope, Scope::Unsettled(_)) && cached.is_some();
+    let was_inherited = matches!(scope, Scope::Unsettled(_)) && cached.is_some();
     let known = take(inherited);
     // What another process may have under this id.
     let removed = match scope.partition() {
         Some(partition) => exchange::remove_shared(partition, &key),
         None => Some(false),
     };
-    let is_own = known.is_none() && !is_handed_over && removed.is_some();
+    let is_own = known.is_none() && !was_inherited && removed.is_some();
     let to = if is_own { own } else { inherited };
     let expiry = expiry_of(&session);
     let same = cached.or(known).as_ref() == Some(&session);
@@ -98,7 +98,7 @@ pub fn keep(
 
 /// Whether a session stays in its process: the application keeps data with it, or it carries the verdict on a
 /// certificate that connections of these terms are not asked for.
-fn has_to_stay(context: &Context, session: &SessionRef, terms: &Terms) -> bool {
+fn must_stay(context: &Context, session: &SessionRef, terms: &Terms) -> bool {
     session.has_application_data()
         || terms.client == Client::Anybody && session.has_peer_certificate(context.host)
 }
@@ -127,7 +127,7 @@ pub fn remove_everywhere(
             continue;
         };
         if let Scope::Unsettled(_) = scope {
-            context.end_handing_over();
+            context.end_migration();
         }
         found |= exchange::remove_shared(partition, key) == Some(true);
     }
@@ -196,11 +196,11 @@ pub fn find_shared(
     }
     let partition = scope.partition()?;
     if let Scope::Unsettled(_) = scope
-        && let Some(session) = context.look_up(&context.cache, key, usage.leaving())
+        && let Some(session) = context.look_up(&context.cache, key, usage.without_consuming())
     {
         // SAFETY: the session is of this host, and held.
         let is_for = unsafe { decide::is_for(context, session.as_ptr(), terms) };
-        return (!usage.is_taken() && is_for).then_some(session);
+        return (!usage.consumes() && is_for).then_some(session);
     }
     let now = now();
     let mut was_here = false;
@@ -215,8 +215,8 @@ pub fn find_shared(
                 return false; // it came from another process, on other terms
             }
             is_marked = session.is_marked_not_resumable();
-            if is_marked && usage.is_taken() {
-                told::left(context, ctx, session);
+            if is_marked && usage.consumes() {
+                notify::departed(context, ctx, session);
             }
             !is_marked
         });
@@ -224,7 +224,7 @@ pub fn find_shared(
         // An expired one goes to the host, which counts it and has it removed.
         let expired = expiry_of(&session).has_passed(now);
         match counts(partition, key, &session, usage, now) {
-            _ if expired && !usage.is_taken() => return Some(session),
+            _ if expired && !usage.consumes() => return Some(session),
             Some(true) => return Some(session),
             Some(false) => was_here = true,
             // The region had no time: that is a miss, and no more.
@@ -233,8 +233,8 @@ pub fn find_shared(
         let gone = context
             .with_cache(|cache| cache.remove_if_same(key, &session))
             .flatten();
-        if gone.is_some() || usage.is_taken() {
-            told::left(context, ctx, &session);
+        if gone.is_some() || usage.consumes() {
+            notify::departed(context, ctx, &session);
         }
     }
     let found = find_elsewhere(
@@ -273,7 +273,7 @@ pub fn counts(
     now: c_long,
 ) -> Option<bool> {
     let mark = session.digest();
-    if usage.is_taken() {
+    if usage.consumes() {
         return Some(attempt(|| partition.consume(key, Some(mark), now, None)).is_some());
     }
     attempt(|| partition.holds(key, mark, now))
@@ -290,11 +290,11 @@ fn find_elsewhere(
     (now, may_stay): (c_long, bool),
 ) -> Option<SessionRef> {
     note_shared();
-    let tag = terms.elsewhere()?;
+    let tag = terms.shared_tag()?;
     let mut record = Record::default();
     let found = attempt(|| partition.get(key, now, &mut record))?;
     der_of(&record, tag)?;
-    if usage.is_taken() {
+    if usage.consumes() {
         // Looked at before it is used up: a connection that may not have it takes it from nobody.
         attempt(|| partition.consume(key, Some(found.mark), now, Some(&mut record)))?;
     }

@@ -16,7 +16,7 @@ use crate::sys::lock::this_process;
 pub fn own_private(context: &Context, ctx: *mut SSL_CTX) -> &Local {
     let private = &context.sharing.private;
     // Acquire: whoever sees it sees the parent's gone.
-    if private.of.load(Ordering::Acquire) != this_process() {
+    if private.owner.load(Ordering::Acquire) != this_process() {
         inherit_private(context, ctx);
     }
     &private.own
@@ -30,13 +30,13 @@ fn inherit_private(context: &Context, ctx: *mut SSL_CTX) {
     if let Some(batches) = context.with_cache(|_| private.own.iter()) {
         for session in batches.flatten() {
             // By now another thread may have put what is this process's own.
-            if private.of.load(Ordering::Acquire) == this_process() {
+            if private.owner.load(Ordering::Acquire) == this_process() {
                 return;
             }
             make_private(context, ctx, &session, &private.own, &private.inherited);
         }
     }
-    private.of.store(this_process(), Ordering::Release);
+    private.owner.store(this_process(), Ordering::Release);
 }
 
 /// Moves a session to one of the private caches, if it is still there.
@@ -60,7 +60,7 @@ pub fn make_private(
         }
         context.with_cache(|_| to.insert(key, session, expiry, ClientHistory::Returning, now))
     };
-    insert::see_to(context, ctx, inserted); // which calls back, so not under the lock
+    insert::finish(context, ctx, inserted); // which calls back, so not under the lock
 }
 
 /// Looks an id up among those that stay; nothing inside where it is here, but not to be used up.
@@ -76,6 +76,6 @@ pub fn find_private(
     if let Some(session) = context.look_up(own_private(context, ctx), key, usage) {
         return Some(Some(session).filter(is_for));
     }
-    let session = context.look_up(context.inherited_private(), key, usage.leaving())?;
-    Some(Some(session).filter(|session| !usage.is_taken() && is_for(session)))
+    let session = context.look_up(context.inherited_private(), key, usage.without_consuming())?;
+    Some(Some(session).filter(|session| !usage.consumes() && is_for(session)))
 }

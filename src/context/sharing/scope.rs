@@ -5,8 +5,8 @@ use core::sync::atomic::Ordering;
 use sha2::{Digest as _, Sha256};
 use smallvec::{SmallVec, smallvec};
 
-use super::common::{Common, common, place};
-use super::inheritance;
+use super::common::{Common, common, partition_or_say};
+use super::migration;
 use super::state::{Grouped, Scope};
 use crate::config::{Group, Settings, TicketKeys, settings};
 use crate::context::Context;
@@ -59,7 +59,7 @@ fn alone(context: &Context, ctx: *mut SSL_CTX, common: &'static Common) -> Scope
     };
     let is_settled = || {
         context.sharing.settled.load(Ordering::Acquire)
-            || partition.is_placed() && inheritance::settle(context, ctx, common, partition)
+            || partition.is_placed() && migration::settle(context, ctx, common, partition)
     };
     if is_settled() {
         Scope::Shared(partition)
@@ -77,7 +77,7 @@ fn partition_alone(
     if let Some(&partition) = alone.get() {
         return Some(partition);
     }
-    let partition = place(region, id, context.cache.capacity())?;
+    let partition = partition_or_say(region, id, context.cache.capacity())?;
     if partition.is_placed() {
         let _ = alone.set(Box::new(partition)); // another thread has set the same
     }
@@ -94,7 +94,7 @@ fn partition_in_group(
         return None;
     }
     if !context.can_be_asked() {
-        return (*context.sharing.in_group.lock()?)?.places[client as usize]?;
+        return (*context.sharing.in_group.lock()?)?.partitions[client as usize]?;
     }
     let has_certificate = context.host.traits.SSL_CTX_get0_certificate?;
     // SAFETY: the SSL_CTX of this context, alive while it is called, which can be asked.
@@ -109,13 +109,13 @@ fn partition_in_group(
         .unwrap_or(Grouped {
             rule,
             id_context,
-            places: [None; 2],
+            partitions: [None; 2],
         });
-    if let Some(place) = grouped.places[client as usize] {
+    if let Some(place) = grouped.partitions[client as usize] {
         return place;
     }
     let id = id_in_group(context, &rule, client, settings());
-    let partition = id.and_then(|id| place(region, id, context.cache.capacity()));
+    let partition = id.and_then(|id| partition_or_say(region, id, context.cache.capacity()));
     if let Some(partition) = partition
         && context.sharing.sized.load(Ordering::Relaxed)
     {
@@ -124,7 +124,7 @@ fn partition_in_group(
     // One that found no room, or no time, tries again.
     let is_known = partition.map_or(id.is_none(), |partition| partition.is_placed());
     if is_known {
-        grouped.places[client as usize] = Some(partition);
+        grouped.partitions[client as usize] = Some(partition);
         *known = Some(grouped);
     }
     partition

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use once_cell::race::OnceBox;
 
-use super::common::{Point, common};
+use super::common::{ForkPoint, common};
 use crate::context::alike::rule::{Rule, Terms};
 use crate::context::local::Local;
 use crate::shm::{Election, Partition, PartitionId};
@@ -16,7 +16,7 @@ use crate::sys::lock::{Lock, this_process};
 /// How a context shares its sessions.
 pub struct Sharing {
     /// When it was made.
-    pub made: Point,
+    pub made: ForkPoint,
     /// The partition of this one context, which it has from its beginning: a child must find the same.
     pub id: Option<PartitionId>,
     /// Its place in the region as one context.
@@ -28,7 +28,7 @@ pub struct Sharing {
     /// Whether what it had before the fork is handed over.
     pub settled: AtomicBool,
     /// Since when it waits for the process that hands over.
-    pub waits_since: OnceBox<Instant>,
+    pub waiting_since: OnceBox<Instant>,
     /// The sessions that stay in this process.
     pub private: Private,
     /// Whether the application has set a size.
@@ -43,20 +43,20 @@ pub struct Grouped {
     /// How often its session id context had been set.
     pub id_context: u32,
     /// `None` inside where it may share with none, outside where that is not known yet.
-    pub places: [Option<Option<Partition<'static>>>; 2],
+    pub partitions: [Option<Option<Partition<'static>>>; 2],
 }
 
 impl Sharing {
     /// For a context that has just been made, whose cache holds `size` sessions.
     pub fn new(size: usize) -> Self {
         Self {
-            made: Point::now(),
+            made: ForkPoint::now(),
             id: common().map(|common| common.region.fresh_id()),
             alone: OnceBox::new(),
             in_group: Lock::new(None),
             election: OnceBox::new(),
             settled: AtomicBool::new(false),
-            waits_since: OnceBox::new(),
+            waiting_since: OnceBox::new(),
             private: Private::new(size),
             sized: AtomicBool::new(false),
         }
@@ -77,7 +77,7 @@ impl Sharing {
 
 /// Where a session goes that is added.
 #[derive(Clone, Copy)]
-pub struct Way {
+pub struct Destination {
     /// How far the cache reaches for it.
     pub scope: Scope,
     /// Whether it is a server's, which others may look up.
@@ -114,7 +114,7 @@ pub struct Private {
     /// What other processes have from before a fork, too: that is used up by none that does not have it as its own.
     pub inherited: Local,
     /// Whose own ones are in `own`.
-    pub of: AtomicU32,
+    pub owner: AtomicU32,
     /// How many sessions have moved from one cache of this process to another, wrapping. Held while one is in neither.
     pub moves: Lock<u32>,
 }
@@ -125,7 +125,7 @@ impl Private {
         Self {
             own: Local::new(size, 1),
             inherited: Local::new(size, 1),
-            of: AtomicU32::new(this_process()),
+            owner: AtomicU32::new(this_process()),
             moves: Lock::new(0),
         }
     }

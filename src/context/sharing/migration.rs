@@ -14,10 +14,10 @@ use crate::shm::{Partition, Turn};
 
 /// How many sessions of before the fork are handed over: a tenth of a second, once in the life of a context. Those
 /// beyond stay in each process as it has inherited them.
-const HANDED_OVER_MOST: usize = 20_480;
+const MIGRATED_MOST: usize = 20_480;
 
 /// After this nobody waits any more for a process that hands over: it has died, or comes too late.
-const HANDING_OVER: Duration = Duration::from_secs(2);
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Deals with what was cached before the fork; whether that is done.
 #[cold]
@@ -38,7 +38,7 @@ pub fn settle(
         }
         Some(election) => match common.elections.begin(election) {
             Turn::Ours => {
-                hand_over(context, ctx, partition, &|| {
+                migrate(context, ctx, partition, &|| {
                     common.elections.is_under_way(election)
                 });
                 common.elections.end(election);
@@ -61,9 +61,9 @@ pub fn settle(
 pub fn waits(context: &Context) -> bool {
     let since = context
         .sharing
-        .waits_since
+        .waiting_since
         .get_or_init(|| Box::new(Instant::now()));
-    since.elapsed() < HANDING_OVER
+    since.elapsed() < MIGRATION_TIMEOUT
 }
 
 /// Makes those of the inherited sessions private that are `wanted`.
@@ -83,7 +83,7 @@ fn keep_inherited(context: &Context, ctx: *mut SSL_CTX, wanted: impl Fn(&Session
 }
 
 /// Gives the region what was cached before the fork, while it `may`: nobody has given up waiting.
-pub fn hand_over(
+pub fn migrate(
     context: &Context,
     ctx: *mut SSL_CTX,
     partition: Partition<'static>,
@@ -92,7 +92,7 @@ pub fn hand_over(
     let Some(batches) = context.with_cache(|cache| cache.iter()) else {
         return;
     };
-    let mut left = HANDED_OVER_MOST;
+    let mut left = MIGRATED_MOST;
     for session in batches.flatten() {
         let Some(key) = key_of(&session) else {
             continue;
@@ -110,7 +110,7 @@ pub fn hand_over(
             continue;
         }
         let stays = session.has_application_data();
-        if left > 0 && !stays && exchange::give(&session, None, put) {
+        if left > 0 && !stays && exchange::publish(&session, None, put) {
             left -= 1;
             // A removal takes the session from the own cache first, and from the region then.
             if !is_cached() {

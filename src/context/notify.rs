@@ -2,14 +2,14 @@
 
 use super::Context;
 use super::session::key_of;
-use super::{freeing, leaving, unannounced};
+use super::{departing, freeing, unannounced};
 use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
 
 /// Tells the application of a session that nobody removed.
-pub fn left(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef) {
+pub fn departed(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef) {
     if context.remove_callback.get().is_some() {
-        leaving::while_told(ctx, key_of(session), || removed(context, ctx, session));
+        departing::while_told(ctx, key_of(session), || removed(context, ctx, session));
     }
 }
 
@@ -28,7 +28,7 @@ pub fn removed(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef) {
 
 /// The same of a session that somebody has removed. `gone` is what this process had of its id: the application
 /// may have been told of that one alone.
-pub fn tell_of_removal(
+pub fn removed_by_call(
     context: &Context,
     ctx: *mut SSL_CTX,
     session: &SessionRef,

@@ -24,7 +24,7 @@ pub fn while_told(ctx: *mut SSL_CTX, key: Option<Key>, tell: impl FnOnce()) {
 }
 
 /// Whether this thread is being told of the session of `key`.
-pub fn is_told(ctx: *mut SSL_CTX, key: &Key) -> bool {
+pub fn is_departing(ctx: *mut SSL_CTX, key: &Key) -> bool {
     TOLD.with_borrow(|told| {
         told.as_ref()
             .is_some_and(|(left, of)| *left == ctx && of == key)
