@@ -1,4 +1,4 @@
-//! What a connection tells that libssl has no single function for.
+//! Questions about a connection for which libssl has no single function.
 
 use core::ffi::c_int;
 
@@ -6,17 +6,17 @@ use super::abi::*;
 use super::table::Libssl;
 use super::types::*;
 
-/// A QUIC connection's answer to SSL_version: OSSL_QUIC1_VERSION of 3.2 and later. Its sessions are TLS 1.3's.
+/// The result of SSL_version for a QUIC connection: OSSL_QUIC1_VERSION of 3.2 and later. Its sessions are TLS 1.3's.
 pub const QUIC_VERSION: c_int = 1;
 
-/// Whether a server accepts early data and uses each ticket once.
+/// True if the server accepts early data and uses each ticket once.
 ///
 /// # Safety
 /// * `ctx` and `ssl` are alive.
 pub unsafe fn guards_replay(libssl: &Libssl, ctx: *mut SSL_CTX, ssl: *const SSL) -> bool {
-    // SAFETY: the caller's contract.
+    // SAFETY: `ssl` is alive by the contract above.
     let early_data = unsafe { (libssl.SSL_get_max_early_data)(ssl) } > 0;
-    // SAFETY: the caller's contract.
+    // SAFETY: `ctx` and `ssl` are alive by the contract above.
     early_data && unsafe { options(libssl, ctx, ssl) } & SSL_OP_NO_ANTI_REPLAY == 0
 }
 
@@ -25,14 +25,14 @@ pub unsafe fn guards_replay(libssl: &Libssl, ctx: *mut SSL_CTX, ssl: *const SSL)
 /// # Safety
 /// * `ctx` and `ssl` are alive.
 pub unsafe fn options(libssl: &Libssl, ctx: *mut SSL_CTX, ssl: *const SSL) -> u64 {
-    // SAFETY: the caller's contract.
+    // SAFETY: `ssl` is alive by the contract above.
     if unsafe { (libssl.SSL_version)(ssl) } == QUIC_VERSION {
-        // SSL_get_options takes the lock of a QUIC connection, which is held while it calls us. The TLS
-        // inside has the context's.
-        // SAFETY: the caller's contract.
+        // SSL_get_options takes the lock of a QUIC connection, which the host holds while it calls sslcache. The TLS
+        // connection inside has the context's options.
+        // SAFETY: `ctx` is alive by the contract above.
         return unsafe { (libssl.SSL_CTX_get_options)(ctx) };
     }
-    // SAFETY: the caller's contract.
+    // SAFETY: `ssl` is alive by the contract above.
     unsafe { (libssl.SSL_get_options)(ssl) }
 }
 
@@ -41,7 +41,7 @@ pub unsafe fn options(libssl: &Libssl, ctx: *mut SSL_CTX, ssl: *const SSL) -> u6
 /// # Safety
 /// * `ssl` is alive.
 pub unsafe fn version_of(libssl: &Libssl, ssl: *const SSL) -> c_int {
-    // SAFETY: the caller's contract.
+    // SAFETY: `ssl` is alive by the contract above.
     match unsafe { (libssl.SSL_version)(ssl) } {
         QUIC_VERSION => TLS1_3_VERSION,
         version => version,

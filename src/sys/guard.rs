@@ -1,8 +1,8 @@
-//! The boundary: no panic crosses it, foreign unwinding does, and errno stays the caller's.
+//! The boundary to C: no panic crosses it, foreign unwinding may, and errno belongs to the caller.
 //!
-//! pthread_cancel and C++ exceptions of the application unwind its callbacks and go on through our frames, which only
-//! drop what they own. `catch_unwind` would end the process instead: so no code of the application, and no function of
-//! the host that may run such code, is called inside [`guard`], [`caught`] or [`attempt`].
+//! pthread_cancel and C++ exceptions of the application unwind its callbacks and go on through Rust frames, which only drop
+//! what they own. `catch_unwind` would end the process instead. So no code of the application, and no function of the host
+//! that may run such code, is called inside [`guard`], [`caught`] or [`attempt`].
 
 use core::mem;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -11,15 +11,15 @@ use std::{process, thread};
 
 use super::uncancelled::Uncancelled;
 
-/// Runs an entry that calls no code of the application; `failure` is what C gets where it answers `None` or panics.
+/// Runs an entry that calls no code of the application; C gets `failure` if the entry returns `None` or panics.
 pub fn guard<T>(failure: T, entry: impl FnOnce() -> Option<T>) -> T {
     attempt(entry).unwrap_or(failure)
 }
 
-/// Runs an entry that may call code of the application; `failure` is what C gets where it answers `None`. What of it may
-/// panic is an [`attempt`].
+/// Runs an entry that may call code of the application; C gets `failure` if the entry returns `None`. Parts of it that may
+/// panic are run by [`attempt`].
 pub fn passage<T>(failure: T, entry: impl FnOnce() -> Option<T>) -> T {
-    /// Nobody above us could catch a panic: it would leave the host's locks held on its way to the same end.
+    /// Aborts on a panic. No caller could catch it, and it would only leave the host's locks held before the process ends.
     struct NoPanic;
     impl Drop for NoPanic {
         fn drop(&mut self) {
@@ -34,33 +34,34 @@ pub fn passage<T>(failure: T, entry: impl FnOnce() -> Option<T>) -> T {
     result.unwrap_or(failure)
 }
 
-/// Runs work of our own that may fail or wait, uncancelled, and leaves errno as it was; `None` also where it panicked.
+/// Runs work without code of the application that may fail or wait, uncancelled, and leaves errno as it was; `None` also if
+/// it panicked.
 pub fn attempt<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
     let _uncancelled = Uncancelled::new();
     quietly(|| caught(work)).flatten()
 }
 
-/// Runs `work`; `None` where it panicked. Nothing is printed: stderr belongs to the program.
+/// Runs `work`; `None` if it panicked. Nothing is printed: stderr belongs to the program.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
-    // Not a Once: one that another thread is in while this process forks is never done in the child.
+    // Not a Once: if another thread is inside it while this process forks, it never completes in the child.
     static SILENCED: AtomicBool = AtomicBool::new(false);
-    // Relaxed: only who is first counts.
+    // Relaxed: the flag only tells which thread is first.
     if !SILENCED.load(Ordering::Relaxed) && !SILENCED.swap(true, Ordering::Relaxed) {
-        // This is the panic hook of the standard library inside our own file; a program's own is another.
+        // This is the hook of the standard library inside this shared object; a Rust program has its own.
         panic::set_hook(Box::new(|_| ()));
     }
     panic::catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
-/// Runs `work` and leaves errno as it was. Not for the application's callbacks: what they do to errno
-/// is seen by a caller of libssl, too.
+/// Runs `work` and leaves errno as it was. Not for the application's callbacks, whose changes to errno a caller of libssl
+/// sees as well.
 pub fn quietly<T>(work: impl FnOnce() -> T) -> T {
-    // SAFETY: the C library answers a valid pointer to this thread's errno.
+    // SAFETY: the function has no preconditions, and returns the address of this thread's errno.
     let errno = unsafe { libc::__errno_location() };
-    // SAFETY: as above.
+    // SAFETY: `errno` is the valid address of this thread's errno.
     let before = unsafe { *errno };
     let result = work();
-    // SAFETY: as above.
+    // SAFETY: `errno` is the valid address of this thread's errno.
     unsafe { *errno = before };
     result
 }

@@ -1,6 +1,6 @@
-//! What the platform gives: the C library, the kernel and the processor, as the other rooms use them.
+//! The platform: the parts of the C library, the kernel and the processor that the other rooms use.
 //!
-//! * `guard`: where panics stop, and whose errno it is.
+//! * `guard`: the boundary at which panics stop and errno is restored.
 //! * [`lock`]: a mutex that survives a fork, and the number of this process along its line of forks.
 //! * `mapping`: memory from the kernel.
 //! * `files`: the limit of file sizes, interrupted calls, reading without allocating.
@@ -9,8 +9,8 @@
 //! * `side_table`: values that are kept beside objects of the host, by their addresses.
 //! * `prefetch`: hints to the processor.
 //! * `uncancelled`: keeps pthread_cancel waiting.
-//! * `processors`: how many this process may run on.
-//! * `privilege`: whether the environment may be believed.
+//! * `processors`: the number of processors that this process may use.
+//! * `privilege`: whether the environment can be trusted.
 //! * `say`: the few lines that the library may write on stderr.
 //!
 //! This room knows no other.

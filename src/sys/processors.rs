@@ -1,15 +1,15 @@
 //! The processors of this machine.
 
-/// How many processors this process may run on. The standard library's own count reads files; this one
-/// asks the kernel.
+/// The number of processors that this process may run on, at least 1. The standard library's count reads files; this one
+/// is a system call.
 pub fn processors() -> usize {
-    // SAFETY: all zeroes is the empty set.
+    // SAFETY: `cpu_set_t` has only integers; all zeros is the empty set.
     let mut set: libc::cpu_set_t = unsafe { core::mem::zeroed() };
-    // SAFETY: `set` is as large as said. 0 means the calling thread.
+    // SAFETY: `set` is a place of the given size. 0 means the calling thread.
     if unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) } != 0 {
         return 1;
     }
-    // SAFETY: the kernel has filled the set.
+    // SAFETY: `set` is initialised.
     usize::try_from(unsafe { libc::CPU_COUNT(&set) })
         .unwrap_or(1)
         .max(1)

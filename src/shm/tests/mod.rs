@@ -114,7 +114,7 @@ struct Child(i32);
 impl Child {
     /// Runs `work`, and ends with what it answers.
     fn of(work: impl FnOnce() -> i32) -> Child {
-        // SAFETY: the child uses what it has inherited, and leaves at once.
+        // SAFETY: the child only uses inherited memory, and exits at once.
         match unsafe { libc::fork() } {
             0 => {
                 // SAFETY: so that none is left over, whatever becomes of the test.
