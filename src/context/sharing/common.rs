@@ -1,4 +1,4 @@
-//! What the processes of a tree have in common, and how often they have forked.
+//! What the processes of a tree have in common: the region, the elections, and the count of forks.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -9,20 +9,24 @@ use crate::shm::{Elections, Partition, PartitionId, Region};
 use crate::sys::lock::{Lock, this_process, watch_forks};
 use crate::sys::say::{self, Topic};
 
-/// How often this process, and those that it descends from, have forked since the region was made.
+/// How often this process and its ancestors have forked since the region was made.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// A point in the life of a process tree.
+/// A point in the life of a process tree. It differs from a later one exactly if there was a fork between the two, so a
+/// context that was made at an earlier point may have copies in other processes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ForkPoint {
+    /// The value of `FORKS`.
     forks: u32,
-    /// The process, counted by forks.
+    /// The number of the process in its line of forks, as [`this_process`] gives it.
     pub process: u32,
+    /// How many processes of the line were forked without a count.
     unseen: u16,
 }
 
 impl ForkPoint {
-    /// Forks are counted before they happen, so that no thread takes a session out unseen between the two.
+    /// The present point. A fork is counted before it happens, so that no thread consumes a session between the fork and
+    /// the count.
     pub fn now() -> Self {
         let noted = Noted::up_to_date();
         Self {
@@ -32,20 +36,20 @@ impl ForkPoint {
         }
     }
 
-    /// Whether this process, or one between it and that of this point, was forked without fork handlers: its parent
-    /// does not know.
+    /// Whether this process, or an ancestor since this point, was forked without fork handlers (by `clone` or `_Fork`): its
+    /// parent does not know that it has a child.
     pub fn was_forked_unseen(self) -> bool {
         let now = Self::now();
         now.unseen != self.unseen || now.forks == self.forks && now.process != self.process
     }
 }
 
-/// The last process of the line that was noted, in one word.
+/// The last process of the line that was noted; it fits one atomic word.
 #[derive(Clone, Copy)]
 struct Noted {
-    /// 0 before the first.
+    /// The number of the process; 0 if none was noted.
     process: u32,
-    /// The lower half of `FORKS` when it last had no fork under way.
+    /// The lower half of `FORKS` when no fork was last under way.
     forks: u16,
     /// How many processes of the line were forked without a count.
     unseen: u16,
@@ -66,7 +70,7 @@ impl Noted {
         u64::from(self.process) << 32 | u64::from(self.forks) << 16 | u64::from(self.unseen)
     }
 
-    /// With this process, which is noted now if it is new.
+    /// The state with this process in it; a process that is not noted yet is noted now.
     fn up_to_date() -> Self {
         let noted = Self::of_word(NOTED.load(Ordering::SeqCst));
         if noted.process == this_process() {
@@ -92,18 +96,20 @@ impl Noted {
     }
 }
 
-/// Before a fork. This process is noted before its own fork is counted, which would hide that its own was not.
+/// Runs before a fork. The process is noted first: if it was itself forked without a count, counting its fork would hide
+/// that.
 unsafe extern "C" fn note_fork() {
     Noted::up_to_date();
     FORKS.fetch_add(1, Ordering::SeqCst);
 }
 
-/// After a fork, in the parent: a child that is not counted finds no difference.
+/// Runs after a fork in the parent. A child that is forked without handlers later finds `forks` equal to `FORKS`, and so
+/// recognises that it was not counted.
 unsafe extern "C" fn note_forked() {
     Noted::update(|noted, _, forks| Some(Noted { forks, ..noted }));
 }
 
-/// After a fork, in the child: it is counted, whatever other threads of the parent have noted meanwhile.
+/// Runs after a fork in the child, which was counted whatever other threads of the parent noted during the fork.
 unsafe extern "C" fn note_child() {
     Noted::update(|noted, process, forks| {
         Some(Noted {
@@ -114,17 +120,17 @@ unsafe extern "C" fn note_child() {
     });
 }
 
-/// What a process and those that descend from it have in common.
+/// What a process has in common with its descendants.
 pub struct Common {
-    /// The memory.
+    /// The shared memory.
     pub region: Region,
-    /// Whether it is the one with a name that was asked for, which others use as well; else it is of this tree alone.
+    /// Whether the region is the file that the setting names. Otherwise only this process tree has it.
     is_named: bool,
-    /// Who hands over what a context had before the fork.
+    /// The elections of the processes that migrate the sessions cached before a fork, one for each context.
     pub elections: Elections,
 }
 
-/// A partition of the region, as [`Region::partition`] gives it; where there is none, that is said.
+/// Returns [`Region::partition`]; if the table of partitions is full, a line on stderr says so once.
 pub fn partition_or_say(
     region: &'static Region,
     id: PartitionId,
@@ -143,11 +149,11 @@ pub fn partition_or_say(
     partition
 }
 
-/// A region that is there before the first context; see [`make_early`].
+/// The region of [`make_early`], until [`common`] takes it.
 static EARLY: OnceBox<Lock<Option<Region>>> = OnceBox::new();
 
-/// Makes the region for processes that make their contexts after the fork and find each other nowhere else. Without a
-/// word: this may be a program that never uses TLS.
+/// Maps the region before the first context is made: processes that make their contexts after the fork have no other way
+/// to find each other. Nothing is written to stderr, because the program may never use TLS.
 pub fn make_early() {
     EARLY.get_or_init(|| {
         let settings = crate::config::settings_unsaid();
@@ -157,13 +163,14 @@ pub fn make_early() {
     });
 }
 
-/// Made by the first call. `None` where it could not be: caches then stay each to its process.
+/// What this process has in common with its descendants, made by the first call; `None` if the memory could not be
+/// mapped, so that each process has a cache of its own.
 pub fn common() -> Option<&'static Common> {
     static COMMON: OnceBox<Option<Common>> = OnceBox::new();
     COMMON.get_or_init(|| Box::new(make_common())).as_ref()
 }
 
-/// Whether there is the region with a name that was asked for.
+/// Whether the named region of the setting is in use.
 pub fn is_named() -> bool {
     settings().region.is_some() && common().is_some_and(|common| common.is_named)
 }
@@ -198,7 +205,7 @@ fn make_common() -> Option<Common> {
     match made {
         Ok(common) => {
             watch_forks();
-            // SAFETY: the handler is a function of this library, which is never unloaded.
+            // SAFETY: the handlers are functions of this library, which is never unloaded.
             unsafe { libc::pthread_atfork(Some(note_fork), Some(note_forked), Some(note_child)) };
             Some(common)
         }

@@ -1,4 +1,5 @@
-//! Sessions on their way to the region and out of it: records, each with the tag of those that it is for.
+//! Sessions on their way into the region and out of it. A record is the [`Tag`] of the connections that may resume the
+//! session, followed by the session as DER.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,24 +11,24 @@ use crate::host::record::Record;
 use crate::shm::Partition;
 use crate::sys::guard::attempt;
 
-/// Whether sessions were ever put where other processes have them, or came from there.
+/// Whether this process has ever put a session into the region or looked for one there.
 static SHARED: AtomicBool = AtomicBool::new(false);
 
-/// Notes that it was so.
+/// Notes that the region is used for sessions.
 pub fn note_shared() {
-    // Relaxed: it is asked by threads that have seen such a session.
+    // Relaxed: a thread that holds a shared session sees what was stored before it got that session.
     if !SHARED.load(Ordering::Relaxed) {
         SHARED.store(true, Ordering::Relaxed);
     }
 }
 
-/// Whether any context may have a session that other processes have, too.
+/// Whether any context of this process may have a session that other processes have, too.
 pub fn any_is_shared() -> bool {
     SHARED.load(Ordering::Relaxed)
 }
 
-/// Gives a session to the region, by `put`; whether it has it for sure. One without a tag is for those alone who have
-/// a copy already.
+/// Encodes a session and passes the record to `put`; `true` if the region has it for certain. Without a tag, the session
+/// is only for processes that have a copy in their own cache already.
 pub fn publish(
     session: &SessionRef,
     tag: Option<Tag>,
@@ -41,16 +42,16 @@ pub fn publish(
     .is_some()
 }
 
-/// Removes what the region has; whether it had it. `None` where it has no time: nobody finds it from now on, but
-/// another process may be taking it.
+/// Removes the record of `key`, and returns whether there was one. `None` if the region could not get its lock in time:
+/// no later look-up finds the record, but another process may be consuming it now.
 pub fn remove_shared(partition: Partition<'static>, key: &Key) -> Option<bool> {
     attempt(|| partition.remove(key))
 }
 
-/// The tag of a session that is for those alone who have a copy already.
+/// The tag of a session that is only for processes that have a copy already: it fits no connection.
 pub const FOR_NOBODY: Tag = Tag([0; 16]);
 
-/// What the region keeps of a session: for whom it is, and the session.
+/// The record of a session: its tag and its DER. `None` without memory.
 pub fn tagged(tag: Option<Tag>, der: Option<Record>) -> Option<Record> {
     let der = der?;
     let mut record = Record::default();
@@ -62,7 +63,7 @@ pub fn tagged(tag: Option<Tag>, der: Option<Record>) -> Option<Record> {
     Some(record)
 }
 
-/// The session in a record, if it is for connections of this tag.
+/// The DER of a record, if its session is for connections with this tag.
 pub fn der_of(record: &[u8], tag: Tag) -> Option<&[u8]> {
     let (&of, der) = record.split_first_chunk()?;
     (Tag(of) == tag && tag != FOR_NOBODY).then_some(der)

@@ -1,4 +1,7 @@
-//! What was cached before a fork: one process hands it over, the others wait for that one.
+//! Migration: one process puts the sessions that were cached before a fork into the region; the others wait for it.
+//!
+//! The process is chosen by an election. If it dies or is slow, a process that has waited for [`MIGRATION_TIMEOUT`] ends
+//! the migration, and no process migrates anything afterwards.
 
 use core::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -12,14 +15,15 @@ use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
 use crate::shm::{Partition, Turn};
 
-/// How many sessions of before the fork are handed over: a tenth of a second, once in the life of a context. Those
-/// beyond stay in each process as it has inherited them.
+/// At most this many sessions are migrated, which takes a tenth of a second once in the life of a context. The others
+/// stay in each process as inherited sessions.
 const MIGRATED_MOST: usize = 20_480;
 
-/// After this nobody waits any more for a process that hands over: it has died, or comes too late.
+/// A process waits for a migration no longer than this: the migrating process has died or is too slow.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Deals with what was cached before the fork; whether that is done.
+/// Migrates the sessions that were cached before the fork, or keeps them as inherited. `false` while another process
+/// migrates them.
 #[cold]
 pub fn settle(
     context: &Context,
@@ -30,8 +34,8 @@ pub fn settle(
     let sharing = &context.sharing;
     let election = sharing.election.get().copied().flatten();
     match election {
-        // Its parent goes on by itself until it sees that there is somebody: what the two have in common is used
-        // up by neither.
+        // The parent does not know this process and goes on alone until it sees the observer: of the sessions that both
+        // have, neither may consume one.
         Some(election) if sharing.made.was_forked_unseen() => {
             common.elections.note_observer(election);
             keep_inherited(context, ctx, |_| true);
@@ -45,20 +49,21 @@ pub fn settle(
             }
             Turn::Theirs if waits(context) => return false,
             Turn::Theirs | Turn::Over => {
-                // What is removed from now on is not to come back.
+                // A session that is removed from now on must not come back.
                 common.elections.end(election);
                 keep_inherited(context, ctx, |session| session.has_application_data());
             }
         },
-        None => keep_inherited(context, ctx, |_| true), // nothing, unless there were no lots left
+        // Either nothing was cached before the fork, or no election was left.
+        None => keep_inherited(context, ctx, |_| true),
     }
-    // Release: whoever sees it sees what was done.
+    // Release: a thread that sees `settled` sees the sessions where they are now.
     sharing.settled.store(true, Ordering::Release);
     true
 }
 
-/// Whether there is time to wait for the process that hands over; it begins with the first question.
-pub fn waits(context: &Context) -> bool {
+/// Whether this process goes on waiting for the migrating one. The time runs from the first call.
+fn waits(context: &Context) -> bool {
     let since = context
         .sharing
         .waiting_since
@@ -66,7 +71,7 @@ pub fn waits(context: &Context) -> bool {
     since.elapsed() < MIGRATION_TIMEOUT
 }
 
-/// Makes those of the inherited sessions private that are `wanted`.
+/// Moves the `wanted` sessions of the own cache to the inherited private ones.
 fn keep_inherited(context: &Context, ctx: *mut SSL_CTX, wanted: impl Fn(&SessionRef) -> bool) {
     let Some(batches) = context.with_cache(|cache| cache.iter()) else {
         return;
@@ -82,8 +87,9 @@ fn keep_inherited(context: &Context, ctx: *mut SSL_CTX, wanted: impl Fn(&Session
     }
 }
 
-/// Gives the region what was cached before the fork, while it `may`: nobody has given up waiting.
-pub fn migrate(
+/// Puts the sessions cached before the fork into the region, while `may` says that the migration has not been ended by
+/// another process.
+fn migrate(
     context: &Context,
     ctx: *mut SSL_CTX,
     partition: Partition<'static>,
@@ -112,7 +118,8 @@ pub fn migrate(
         let stays = session.has_application_data();
         if left > 0 && !stays && exchange::publish(&session, None, put) {
             left -= 1;
-            // A removal takes the session from the own cache first, and from the region then.
+            // A removal takes the session out of the own cache first and out of the region afterwards, so one of the two
+            // threads sees the other's change.
             if !is_cached() {
                 exchange::remove_shared(partition, &key);
             }
@@ -121,7 +128,7 @@ pub fn migrate(
         } else {
             let to = match exchange::remove_shared(partition, &key) {
                 Some(_) => private::own_private(context, ctx),
-                None => context.inherited_private(), // others may have it
+                None => context.inherited_private(), // another process may have it
             };
             private::make_private(context, ctx, &session, &context.cache, to);
         }

@@ -1,21 +1,35 @@
-//! One cache for all worker processes: the way from a context's own cache to the shared region.
+//! One cache for all worker processes: the path between a context's own cache and the shared region.
 //!
-//! The region is mapped when the first context is made, so that children inherit it; nothing is written to it before a
-//! process forks. From then on it is the authority: a session of the own cache counts only while the region still has
-//! it, and spares the decoding. By default one and the same context shares, that is, in all processes that descend
-//! from the one that made it: its partition has a number that no other context has. With a group, or a region with a name,
-//! contexts share that are configured alike. In either case a session goes only to connections that are [`alike`](super::alike)
-//! to the one that made it.
+//! The region is mapped when the first context is made, so that children inherit it. Nothing is written to it before a
+//! process forks. After that it is the authority: a session in a process's own cache is resumed only while the region
+//! still has it, and the own cache saves no more than the decoding. By default a context shares only with itself, that
+//! is, with its copies in the processes that descend from the one that made it: its partition has a number that no other
+//! context has. In a group or a named region, contexts that are configured alike share one partition. In every case a
+//! session is handed only to connections that are [`alike`](super::alike) to the one that made it.
 //!
-//! * Some sessions stay in their process, in a cache of their own, where nobody else has a say: those that the
-//!   application keeps data with (as bytes they would lose it), those of clients (which are never looked up), those with
-//!   a peer's certificate where the group has no name, and those for which the region has no room. What the region may
-//!   have all the same is not kept: it could be used up twice.
-//! * What was cached before the first fork is handed to the region by whichever process comes first, and by that one
-//!   alone: two might hand over a session that one has used up. Meanwhile the others go on with the copies that
-//!   they inherited, but use none of them up. Whoever has waited for too long ends it: what is removed then stays so.
-//! * A removal or a flush is final when its call returns: the region sees to that where a lock is not had, and what is
-//!   being handed over meanwhile stays where it is.
+//! * **Private sessions** stay in their process, in caches that no other process reads: sessions with ex_data of the
+//!   application (DER would lose it), sessions of clients (a server never looks them up), sessions that carry the
+//!   certificate of a client under terms that ask for none, sessions of connections without a tag, and sessions that the
+//!   region did not take. If the region may have a copy all the same, the session is kept as inherited: it could be
+//!   consumed twice otherwise.
+//! * **Migration.** The sessions cached before the first fork are put into the region by one process, the winner of an
+//!   election: with two, one could put back a session that the other has consumed. Until the migration ends, the other
+//!   processes resume the copies that they inherited but consume none. A process that has waited too long ends the
+//!   migration, so that later removals are final.
+//! * **Removals and flushes** are final when their calls return. The region defers a removal for which it cannot get a
+//!   lock, and a removal during a migration ends the migration.
+//! * **Worker death.** The region is rebuilt by `shm`, which also takes over the locks of the dead. If the migrating
+//!   process dies, the others end the migration when they have waited long enough; see [`migration`].
+//!
+//! Each file knows only those above it in this list.
+//!
+//! * [`common`]: the region of this process tree, and how often the tree has forked.
+//! * [`state`]: what a context remembers about sharing; [`Scope`](state::Scope), [`Destination`](state::Destination).
+//! * [`exchange`]: records on their way into the region and out of it.
+//! * [`private`]: the private sessions.
+//! * [`migration`]: the migration of inherited sessions.
+//! * [`scope`]: with which processes a context shares at this moment.
+//! * [`operations`]: add, find, remove and the rest over all of these.
 
 pub mod common;
 mod exchange;

@@ -1,4 +1,7 @@
-//! The calls of a context's cache, where several processes have a say.
+//! The operations of a context's cache if other processes share it.
+//!
+//! Each works on the caches of this process and on a partition of the region. Whatever the region cannot do in time is a
+//! miss; a session is never resumed because the region could not be asked.
 
 use core::ffi::c_long;
 use core::sync::atomic::Ordering;
@@ -19,7 +22,7 @@ use crate::host::{Host, SessionRef};
 use crate::shm::Partition;
 use crate::sys::guard::{attempt, quietly};
 
-/// Adds a session; whether it was new.
+/// Adds a session to the own cache and the region, or to the private sessions; `true` if it was new.
 pub fn add_shared(
     context: &Context,
     ctx: *mut SSL_CTX,
@@ -52,7 +55,7 @@ pub fn add_shared(
         now,
     );
     let known = !fresh && attempt(|| partition.holds(&key, session.digest(), now)) == Some(true);
-    // Again, though it is known: its time may be new.
+    // A session that is known already is put again: its time may be new.
     let put =
         |record: &[u8], expiry| partition.put(&key, session.digest(), record, expiry, history, now);
     if exchange::publish(session, Some(tag), put) {
@@ -66,9 +69,9 @@ pub fn add_shared(
     !known
 }
 
-/// Keeps a session in this process; whether it was new to it. Not as its own where others may have it as well, and
-/// use it up.
-pub fn keep(
+/// Keeps a session as private; `true` if it was new to this process. Stored as inherited if another process may also hold
+/// it and consume it.
+fn keep(
     context: &Context,
     ctx: *mut SSL_CTX,
     scope: Scope,
@@ -84,7 +87,7 @@ pub fn keep(
     let cached = take(&context.cache);
     let was_inherited = matches!(scope, Scope::Unsettled(_)) && cached.is_some();
     let known = take(inherited);
-    // What another process may have under this id.
+    // Another process may have a session under this id.
     let removed = match scope.partition() {
         Some(partition) => exchange::remove_shared(partition, &key),
         None => Some(false),
@@ -96,27 +99,30 @@ pub fn keep(
     insert::insert(context, ctx, to, (key, session), expiry, history, now) && !same
 }
 
-/// Whether a session stays in its process: the application keeps data with it, or it carries the verdict on a
-/// certificate that connections of these terms are not asked for.
+/// Whether a session must stay in its process: it has ex_data of the application, or carries the certificate of a client
+/// although connections on these terms are asked for none.
 fn must_stay(context: &Context, session: &SessionRef, terms: &Terms) -> bool {
     session.has_application_data()
         || terms.client == Client::Anybody && session.has_peer_certificate(context.host)
 }
 
-/// Removes the session of a key, wherever it is: what this process had, and whether anybody did. `by_host` tells
-/// whether it is the host that removes it.
+/// Removes the session of a key from this process and from the region. Returns the session that this process had, and
+/// whether this process or the region had one.
+///
+/// This is where a removal is decided: the caches of this process always lose the session; the region keeps it if the
+/// context is ending, or if the host (`by_host`) removes it because a connection ended without a shutdown.
 pub fn remove_everywhere(
     context: &Context,
     ctx: *mut SSL_CTX,
     key: &Key,
     by_host: impl FnOnce(&Host) -> bool,
 ) -> (Option<SessionRef>, bool) {
-    // First here: `hand_over` relies on it.
+    // The own cache comes first: `migration` relies on that order.
     let own = context.with_cache(|cache| cache.take(key)).flatten();
     let own = own.or_else(|| context.take_private(key));
     let mut found = own.is_some();
-    // A dying context lets go of what is this process's own. And what a connection leaves that ends without a word,
-    // as some programs always do: a group lets its sessions stay.
+    // A context that is freed releases the sessions of this process only. And some programs never shut a connection
+    // down: in a group, that does not take the session from the other members.
     let stays = context.is_ending()
         || context.may_group() && freeing::is_under_way() && by_host(context.host);
     for scope in scope::each(context, ctx) {
@@ -134,8 +140,7 @@ pub fn remove_everywhere(
     (own, found)
 }
 
-/// Moves a session to those that stay, if nobody else has used it yet: the application has just changed it, or given
-/// it data of its own.
+/// Makes a session private if no other process has consumed it: the application has just given it ex_data.
 pub fn keep_back(context: &Context, ctx: *mut SSL_CTX, scope: Scope, session: &SessionRef) {
     let Some(partition) = scope.partition() else {
         return;
@@ -153,12 +158,12 @@ pub fn keep_back(context: &Context, ctx: *mut SSL_CTX, scope: Scope, session: &S
             private::own_private(context, ctx),
         );
     } else {
-        // Others would have it as it was.
+        // Other processes would resume the session without the change.
         exchange::remove_shared(partition, &key);
     }
 }
 
-/// Lets the region follow what the application's new callback may have changed in a session.
+/// Updates the region's record if the application's new callback has changed the session.
 pub fn follow_change(scope: Scope, session: &SessionRef) {
     let (Some(partition), Some(key)) = (scope.partition(), key_of(session)) else {
         return;
@@ -175,14 +180,15 @@ pub fn follow_change(scope: Scope, session: &SessionRef) {
     });
 }
 
-/// The same as `keep_back`, wherever the context shares.
+/// Does [`keep_back`] in each scope of the context.
 pub fn keep_back_everywhere(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef) {
     for scope in scope::each(context, ctx) {
         keep_back(context, ctx, scope, session);
     }
 }
 
-/// Looks an id up.
+/// Looks an id up: among the private sessions, then in the own cache, whose sessions the region has to confirm, then in
+/// the region.
 pub fn find_shared(
     context: &Context,
     ctx: *mut SSL_CTX,
@@ -198,21 +204,22 @@ pub fn find_shared(
     if let Scope::Unsettled(_) = scope
         && let Some(session) = context.look_up(&context.cache, key, usage.without_consuming())
     {
-        // SAFETY: the session is of this host, and held.
+        // SAFETY: the SessionRef holds a session of the context's host.
         let is_for = unsafe { decide::is_for(context, session.as_ptr(), terms) };
         return (!usage.consumes() && is_for).then_some(session);
     }
     let now = now();
     let mut was_here = false;
-    // One that is marked here, as another process can where a program keeps its sessions in shared memory, says
-    // nothing of what the region has. It stays, to be told of when it leaves.
+    // A copy that is marked not resumable says nothing about the region's record: a program that keeps its sessions in
+    // shared memory may have marked it in another process. It stays in the own cache, so that the remove callback is
+    // called when it leaves.
     let mut is_marked = false;
     let here = context
         .look_up(&context.cache, key, usage)
         .filter(|session| {
-            // SAFETY: the session is of this host, and held.
+            // SAFETY: the SessionRef holds a session of the context's host.
             if !unsafe { decide::is_for(context, session.as_ptr(), terms) } {
-                return false; // it came from another process, on other terms
+                return false; // it came from another process, for connections on other terms
             }
             is_marked = session.is_marked_not_resumable();
             if is_marked && usage.consumes() {
@@ -221,13 +228,13 @@ pub fn find_shared(
             !is_marked
         });
     if let Some(session) = here {
-        // An expired one goes to the host, which counts it and has it removed.
+        // An expired session is handed to the host, which counts it and has it removed.
         let expired = expiry_of(&session).has_passed(now);
         match counts(partition, key, &session, usage, now) {
             _ if expired && !usage.consumes() => return Some(session),
             Some(true) => return Some(session),
             Some(false) => was_here = true,
-            // The region had no time: that is a miss, and no more.
+            // The region could not be asked in time: a miss, and the own copy stays.
             None => return None,
         }
         let gone = context
@@ -259,13 +266,14 @@ pub fn find_shared(
     found
 }
 
-/// Counts a look-up of a session that was taken out of the region.
+/// Counts a look-up that found a session in the own cache which another process has removed.
 fn count_gone(context: &Context) {
     context.counters.misses_gone.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Whether the region has a session of the own cache; `None` where it had no time.
-pub fn counts(
+/// Whether the region still has a session of the own cache, which is consumed there if `usage` says so. `None` if the
+/// region could not be asked in time.
+fn counts(
     partition: Partition<'static>,
     key: &Key,
     session: &SessionRef,
@@ -279,7 +287,7 @@ pub fn counts(
     attempt(|| partition.holds(key, mark, now))
 }
 
-/// Makes a session of what another process has put; for this process to keep, if it `may_stay`.
+/// Decodes the session that another process has put into the region. The own cache keeps a reference if it `may_stay`.
 fn find_elsewhere(
     context: &Context,
     ctx: *mut SSL_CTX,
@@ -295,7 +303,7 @@ fn find_elsewhere(
     let found = attempt(|| partition.get(key, now, &mut record))?;
     der_of(&record, tag)?;
     if usage.consumes() {
-        // Looked at before it is used up: a connection that may not have it takes it from nobody.
+        // The tag was compared before this: a connection that may not have the session must not consume it either.
         attempt(|| partition.consume(key, Some(found.mark), now, Some(&mut record)))?;
     }
     let der = der_of(&record, tag)?;
@@ -307,16 +315,16 @@ fn find_elsewhere(
         return None;
     };
     if has_outlived(context, ctx, &session, now) {
-        return None; // made here, it would have expired
+        return None; // with this context's timeout it would have expired
     }
     if terms.client == Client::Certified && session.has_no_id_context(context.host) {
-        return None; // libssl would end the handshake: it takes such sessions from nobody
+        return None; // libssl would end the handshake: where it verifies clients, it resumes no session without an id context
     }
-    // SAFETY: the session was decoded for this host, and is ours.
+    // SAFETY: the session was decoded for this host, and `session` holds the only reference.
     unsafe { decide::note_tag(session.as_ptr(), terms) };
     quietly(|| unannounced::note(&session));
-    // One that is used once will not be asked for again; and what another context of a group made is decoded each
-    // time, so that a context that leaves the group takes nothing of others along.
+    // A session that is used once will not be asked for again. In a group sessions are decoded each time, so that a context
+    // that leaves the group keeps none that another context made.
     if let Usage::Again = usage
         && may_stay
         && !context.may_group()
@@ -336,17 +344,17 @@ fn find_elsewhere(
     Some(session)
 }
 
-/// Whether a session is older than this context lets sessions become.
+/// Whether a session is older than the timeout of this context allows.
 fn has_outlived(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef, now: c_long) -> bool {
     let Ok(tickets) = &context.host.tickets else {
         return false;
     };
-    // SAFETY: the context is alive while its cache is asked.
+    // SAFETY: `ctx` is the SSL_CTX of `context`, kept alive by the handshake that looks the session up.
     let timeout = unsafe { (tickets.SSL_CTX_get_timeout)(ctx) };
     session.time_and_timeout().0.saturating_add(timeout) < now
 }
 
-/// Lets a cached session's expiry follow its time and timeout, here and in the region, if it still has it.
+/// Makes the expiry of a cached session follow its time and timeout, in this process and in the region.
 pub fn follow_expiry(context: &Context, key: &Key, session: &SessionRef) {
     let expiry = expiry_of(session);
     let follow = |cache: &Local| {
@@ -374,15 +382,15 @@ pub fn follow_expiry(context: &Context, key: &Key, session: &SessionRef) {
     });
 }
 
-/// How many sessions the cache holds, in all processes.
+/// How many sessions the cache holds in all processes of its scopes.
 pub fn number(context: &Context, ctx: *mut SSL_CTX) -> usize {
     let of = |scope: &Scope| match scope {
-        // Where groups are asked for, those of this process alone are the private ones.
+        // In a group, the sessions of this process alone are the private ones, which are counted below.
         Scope::Own if context.may_group() => 0,
         Scope::Own | Scope::Unsettled(_) => context.cache.len(),
         Scope::Shared(partition) => attempt(|| Some(partition.len())).unwrap_or(0),
     };
-    // First: the question may move sessions to the private ones.
+    // Before the caches are counted: finding the scopes may make sessions private.
     let scopes = scope::each(context, ctx);
     context.while_none_moves(|| {
         let private = context
@@ -394,7 +402,7 @@ pub fn number(context: &Context, ctx: *mut SSL_CTX) -> usize {
     })
 }
 
-/// Whether a session has this key; not a use.
+/// Whether the cache has a session of this key. That does not count as a use.
 pub fn contains_key(context: &Context, ctx: *mut SSL_CTX, key: &Key) -> bool {
     let has = |cache: &Local| context.with_cache(|_| cache.contains(key)) == Some(true);
     let scopes = |scope: Scope| match scope {
@@ -405,7 +413,7 @@ pub fn contains_key(context: &Context, ctx: *mut SSL_CTX, key: &Key) -> bool {
         || context.sharing.private.caches().into_iter().any(has)
 }
 
-/// Follows a size that the application sets.
+/// Applies the size that the application has set to the private caches and the partitions.
 pub fn share_capacity(context: &Context, ctx: *mut SSL_CTX, size: usize) {
     context.sharing.sized.store(true, Ordering::Relaxed);
     for cache in context.sharing.private.caches() {

@@ -1,4 +1,4 @@
-//! The sessions that stay in a process, where nobody else has a say.
+//! Private sessions: they stay in this process, and the region has no part in them.
 
 use core::sync::atomic::Ordering;
 
@@ -12,24 +12,24 @@ use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
 use crate::sys::lock::this_process;
 
-/// What this process keeps as its own.
+/// The private sessions that only this process has.
 pub fn own_private(context: &Context, ctx: *mut SSL_CTX) -> &Local {
     let private = &context.sharing.private;
-    // Acquire: whoever sees it sees the parent's gone.
+    // Acquire: pairs with the Release in `inherit_private`, so the parent's sessions are gone from `own`.
     if private.owner.load(Ordering::Acquire) != this_process() {
         inherit_private(context, ctx);
     }
     &private.own
 }
 
-/// After a fork: what is there is the parent's own. Of threads that arrive together each does it, and none goes on
-/// before it is done.
+/// Moves the sessions that the parent had in `own` at the fork to `inherited`. Of threads that arrive together each does
+/// the work, so that none goes on before it is done.
 #[cold]
 fn inherit_private(context: &Context, ctx: *mut SSL_CTX) {
     let private = &context.sharing.private;
     if let Some(batches) = context.with_cache(|_| private.own.iter()) {
         for session in batches.flatten() {
-            // By now another thread may have put what is this process's own.
+            // Another thread has finished, and may have added sessions of this process already.
             if private.owner.load(Ordering::Acquire) == this_process() {
                 return;
             }
@@ -60,10 +60,10 @@ pub fn make_private(
         }
         context.with_cache(|_| to.insert(key, session, expiry, ClientHistory::Returning, now))
     };
-    insert::finish(context, ctx, inserted); // which calls back, so not under the lock
+    insert::finish(context, ctx, inserted); // not under the lock: it calls the application
 }
 
-/// Looks an id up among those that stay; nothing inside where it is here, but not to be used up.
+/// Looks an id up among the private sessions. The inner `None`: there is one, but this connection may not have it.
 pub fn find_private(
     context: &Context,
     ctx: *mut SSL_CTX,
@@ -71,7 +71,7 @@ pub fn find_private(
     usage: Usage,
     terms: &Terms,
 ) -> Option<Option<SessionRef>> {
-    // SAFETY: the session is of this host, and held.
+    // SAFETY: the SessionRef holds a session of the context's host.
     let is_for = |session: &SessionRef| unsafe { is_for(context, session.as_ptr(), terms) };
     if let Some(session) = context.look_up(own_private(context, ctx), key, usage) {
         return Some(Some(session).filter(is_for));

@@ -1,4 +1,5 @@
-//! How far a context's cache reaches at this moment: this process, its like in a group, the processes of its tree.
+//! The scope of a context: whether it shares with no other process, with its copies in the processes of its tree, or with
+//! the contexts of a group. The question is asked anew by each operation, because a fork or a setter changes the answer.
 
 use core::sync::atomic::Ordering;
 
@@ -16,7 +17,7 @@ use crate::host::types::SSL_CTX;
 use crate::shm::{Partition, PartitionId, Region};
 use crate::sys::guard::{attempt, quietly};
 
-/// Whether anything is asked for that needs to know contexts by what they have in common.
+/// Whether a setting makes contexts share by what they have in common, for which session id contexts must be known.
 pub fn asks_for_id_contexts() -> bool {
     let settings = quietly(settings);
     settings.region.is_some()
@@ -24,7 +25,7 @@ pub fn asks_for_id_contexts() -> bool {
         || settings.ticket_keys == TicketKeys::Shared
 }
 
-/// How far the cache of this context reaches now, for sessions of clients of whom this is asked.
+/// The scope for sessions of connections that ask their clients for a certificate or not, as `client` says.
 pub fn of(context: &Context, ctx: *mut SSL_CTX, client: Client) -> Scope {
     let Some(common) = common() else {
         return Scope::Own;
@@ -35,7 +36,7 @@ pub fn of(context: &Context, ctx: *mut SSL_CTX, client: Client) -> Scope {
     }
 }
 
-/// How far it reaches for any session: two ways, where contexts share by what they ask of clients.
+/// All scopes in which the context may have sessions: several in a group, whose partitions differ by [`Client`].
 pub fn each(context: &Context, ctx: *mut SSL_CTX) -> SmallVec<[Scope; 2]> {
     let Some(common) = common().filter(|_| context.may_group()) else {
         return smallvec![of(context, ctx, Client::Anybody)];
@@ -50,12 +51,13 @@ pub fn each(context: &Context, ctx: *mut SSL_CTX) -> SmallVec<[Scope; 2]> {
     scopes
 }
 
+/// The scope of a context that shares only with its copies in other processes.
 fn alone(context: &Context, ctx: *mut SSL_CTX, common: &'static Common) -> Scope {
     let Some(id) = context.sharing.id.filter(|_| context.has_forked()) else {
         return Scope::Own;
     };
     let Some(partition) = attempt(|| partition_alone(context, &common.region, id)) else {
-        return Scope::Own; // no room for one more partition
+        return Scope::Own; // the table of partitions is full
     };
     let is_settled = || {
         context.sharing.settled.load(Ordering::Acquire)
@@ -97,9 +99,9 @@ fn partition_in_group(
         return (*context.sharing.in_group.lock()?)?.partitions[client as usize]?;
     }
     let has_certificate = context.host.traits.SSL_CTX_get0_certificate?;
-    // SAFETY: the SSL_CTX of this context, alive while it is called, which can be asked.
+    // SAFETY: `ctx` is the SSL_CTX of `context`, whose caller keeps it alive; `can_be_asked` says that it is not being freed.
     if unsafe { has_certificate(ctx) }.is_null() {
-        return None; // it is being set up, or a client's
+        return None; // the context is being set up, or is a client's
     }
     let rule = rule_of_context(context, ctx)?;
     let id_context = context.id_context.changes();
@@ -121,7 +123,7 @@ fn partition_in_group(
     {
         partition.set_capacity(context.cache.capacity());
     }
-    // One that found no room, or no time, tries again.
+    // Without a place yet, because the table was full or its lock not had in time, the next call tries again.
     let is_known = partition.map_or(id.is_none(), |partition| partition.is_placed());
     if is_known {
         grouped.partitions[client as usize] = Some(partition);
@@ -130,8 +132,8 @@ fn partition_in_group(
     partition
 }
 
-/// The partition that the context shares with its like, for the sessions of clients of whom this is asked; `None` where
-/// it may share them with none: where client certificates are asked for, only a group with a name shares.
+/// The number of the group's partition, by all that its contexts have in common. `None` if these sessions are shared with
+/// no other context: where clients are asked for certificates, only a group with a name shares.
 fn id_in_group(
     context: &Context,
     rule: &Rule,

@@ -1,4 +1,4 @@
-//! What a context remembers of sharing, and how far it reaches.
+//! What a context remembers about sharing, its scope, and the destination of a session that is added.
 
 use core::hash::{Hash, Hasher};
 use core::sync::atomic::{AtomicBool, AtomicU32};
@@ -15,19 +15,21 @@ use crate::sys::lock::{Lock, this_process};
 
 /// How a context shares its sessions.
 pub struct Sharing {
-    /// When it was made.
+    /// When the context was made.
     pub made: ForkPoint,
-    /// The partition of this one context, which it has from its beginning: a child must find the same.
+    /// The number of the partition that only this context uses. It is chosen when the context is made, because a child
+    /// must find the same.
     pub id: Option<PartitionId>,
-    /// Its place in the region as one context.
+    /// The partition that only this context uses, once it has a place in the region.
     pub alone: OnceBox<Partition<'static>>,
-    /// Its places in the region as one of a group, and by which traits.
+    /// The partitions of the group, as they were last looked up.
     pub in_group: Lock<Option<Grouped>>,
-    /// Who hands over what it had before the fork; from the first session on.
+    /// Decides which process migrates the sessions cached before a fork. Opened with the first session; `None` inside if
+    /// no election was left.
     pub election: OnceBox<Option<Election>>,
-    /// Whether what it had before the fork is handed over.
+    /// Whether this process has dealt with the sessions cached before the fork.
     pub settled: AtomicBool,
-    /// Since when it waits for the process that hands over.
+    /// When this process began to wait for the migrating one.
     pub waiting_since: OnceBox<Instant>,
     /// The sessions that stay in this process.
     pub private: Private,
@@ -35,19 +37,19 @@ pub struct Sharing {
     pub sized: AtomicBool,
 }
 
-/// The places of a context among its like, by what is asked of a client.
+/// The partitions of a context's group, one for each [`Client`](crate::context::alike::rule::Client).
 #[derive(Clone, Copy)]
 pub struct Grouped {
-    /// What the context looked like.
+    /// The rule of the context when they were looked up.
     pub rule: Rule,
-    /// How often its session id context had been set.
+    /// How often the session id context had been set by then.
     pub id_context: u32,
-    /// `None` inside where it may share with none, outside where that is not known yet.
+    /// The outer `None`: not looked up yet. The inner `None`: such sessions are shared with no other context.
     pub partitions: [Option<Option<Partition<'static>>>; 2],
 }
 
 impl Sharing {
-    /// For a context that has just been made, whose cache holds `size` sessions.
+    /// The state of a new context whose cache holds `size` sessions.
     pub fn new(size: usize) -> Self {
         Self {
             made: ForkPoint::now(),
@@ -61,11 +63,8 @@ impl Sharing {
             sized: AtomicBool::new(false),
         }
     }
-}
 
-impl Sharing {
-    /// The same for this context in all processes that were forked with it, and for no other context; 0 where there is
-    /// no memory that processes share.
+    /// A number that this context has in all processes that inherited it, and no other context has; 0 without a region.
     pub fn origin(&self) -> u64 {
         self.id.map_or(0, |id| {
             let mut hasher = DefaultHasher::new();
@@ -75,30 +74,30 @@ impl Sharing {
     }
 }
 
-/// Where a session goes that is added.
+/// Where a session that is added goes.
 #[derive(Clone, Copy)]
 pub struct Destination {
-    /// How far the cache reaches for it.
+    /// The scope of the context for this session.
     pub scope: Scope,
-    /// Whether it is a server's, which others may look up.
+    /// Whether the session is a server's, which other processes may look up.
     pub to_all: bool,
-    /// On which terms they may have it.
+    /// The terms on which other connections may have it.
     pub terms: Terms,
 }
 
-/// How far a context's cache reaches at this moment.
+/// With which processes a context shares its cache at this moment.
 #[derive(Clone, Copy)]
 pub enum Scope {
-    /// It is this process's alone.
+    /// The cache is this process's alone.
     Own,
-    /// Another process is handing over what was cached before the fork, or begins just now.
+    /// The cache is shared, but the sessions cached before the fork are not migrated yet.
     Unsettled(Partition<'static>),
-    /// The region has the last word.
+    /// The cache is shared, and the region is the authority.
     Shared(Partition<'static>),
 }
 
 impl Scope {
-    /// The place in the region, where there is one.
+    /// The partition of a shared cache.
     pub fn partition(self) -> Option<Partition<'static>> {
         match self {
             Self::Own => None,
@@ -107,20 +106,20 @@ impl Scope {
     }
 }
 
-/// What stays, by who may use it up.
+/// The sessions that stay in this process.
 pub struct Private {
-    /// What this process keeps, and no other one has.
+    /// Sessions that no other process has; they may be consumed.
     pub own: Local,
-    /// What other processes have from before a fork, too: that is used up by none that does not have it as its own.
+    /// Sessions that another process may have, too. May be consumed only by a process that has them in `own`.
     pub inherited: Local,
-    /// Whose own ones are in `own`.
+    /// The process that filled `own`. After a fork that is the parent, until its sessions are moved to `inherited`.
     pub owner: AtomicU32,
-    /// How many sessions have moved from one cache of this process to another, wrapping. Held while one is in neither.
+    /// How many sessions have moved between the caches of this process, wrapping. Locked while a session is in neither.
     pub moves: Lock<u32>,
 }
 
 impl Private {
-    /// None, for a context whose cache holds `size` sessions.
+    /// Empty caches for `size` sessions each.
     pub fn new(size: usize) -> Self {
         Self {
             own: Local::new(size, 1),
@@ -130,7 +129,7 @@ impl Private {
         }
     }
 
-    /// Both.
+    /// Both caches.
     pub fn caches(&self) -> [&Local; 2] {
         [&self.own, &self.inherited]
     }
