@@ -218,7 +218,7 @@ mod tests {
             own.start != 0 && own.namespace != 0,
             "this test needs /proc"
         );
-        // SAFETY: no arguments.
+        // SAFETY: getppid has no preconditions.
         let parent = unsafe { libc::getppid() } as u32;
         let mut path = std::format!("/proc/{parent}/stat").into_bytes();
         path.push(0);
@@ -266,7 +266,7 @@ mod tests {
         let child = unsafe { libc::fork() };
         if child == 0 {
             loop {
-                // SAFETY: no arguments.
+                // SAFETY: pause has no preconditions.
                 unsafe { libc::pause() };
             }
         }
