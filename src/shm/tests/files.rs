@@ -300,7 +300,7 @@ fn processes_that_make_one_file_at_once_share_it() {
             Child::of(move || {
                 let folder = std::env::temp_dir().join(format!(
                     "sslcache-region-{}-at-once",
-                    // SAFETY: pause has no preconditions.
+                    // SAFETY: getppid has no preconditions.
                     unsafe { libc::getppid() }
                 ));
                 let region = Region::named(&folder.join("region"), SIZE).unwrap();
