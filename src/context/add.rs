@@ -1,4 +1,4 @@
-//! Adding a session, as SSL_CTX_add_session does.
+//! Adding a session, for the new callback and for SSL_CTX_add_session.
 
 use core::ffi::c_long;
 
@@ -12,12 +12,12 @@ use crate::host::SessionRef;
 use crate::host::abi::SSL_SESS_CACHE_UPDATE_TIME;
 use crate::host::types::*;
 
-/// Adds a session as SSL_CTX_add_session does; whether it was new to the cache. Of a handshake that
-/// resumed an earlier session, `standing` says so.
+/// Adds a session as SSL_CTX_add_session does; `true` if it was new to the cache. `history` is what is known of the client
+/// for which it was made.
 ///
 /// # Safety
 /// * `ctx` is the SSL_CTX of `context`;
-/// * `session` is a session of the same library, alive during the call.
+/// * `session` is null or a session of the same library, alive during the call.
 pub unsafe fn add(
     context: &Context,
     ctx: *mut SSL_CTX,
@@ -26,12 +26,12 @@ pub unsafe fn add(
     destination: Destination,
     now: c_long,
 ) -> bool {
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller keeps `session` alive during the call, which is as long as `lent` is used.
     let Some(lent) = (unsafe { SessionRef::lend(context.libssl, session) }) else {
         return false;
     };
     // divergence: libssl stores a session without an id, which can then never be found or removed and
-    // blocks eviction for ever.
+    // blocks eviction for ever. We refuse it.
     let Some(key) = key_of(&lent) else {
         return false;
     };
@@ -41,6 +41,7 @@ pub unsafe fn add(
     put_in(context, ctx, (key, &lent), history, destination, now)
 }
 
+/// Puts a session into the cache of this process, or into a shared one.
 fn put_in(
     context: &Context,
     ctx: *mut SSL_CTX,
@@ -49,12 +50,13 @@ fn put_in(
     destination: Destination,
     now: c_long,
 ) -> bool {
-    // SAFETY: a session of this host, which the caller keeps alive.
+    // SAFETY: `lent` is a session of the context's host, which the caller of `add` keeps alive.
     unsafe { decide::note_tag_if_strict(context, lent.as_ptr(), &destination.terms) };
     if !matches!(destination.scope, Scope::Own) || context.may_group() {
         return operations::add_shared(context, ctx, destination, (key, lent), history);
     }
-    // After all reading, which waits for the session's memory in one go: nothing overtakes the counting.
+    // Read before the reference is counted: the reads wait for the session's memory together, while no load overtakes the
+    // atomic increment.
     let expiry = expiry_of(lent);
     let Some(session) = lent.share() else {
         return false;
@@ -70,7 +72,7 @@ fn put_in(
     )
 }
 
-/// Makes a session new, where the mode asks for that whenever one is added.
+/// Sets a session's time to now if the mode is SSL_SESS_CACHE_UPDATE_TIME, as libssl does with each session that is added.
 pub fn update_time(context: &Context, session: &SessionRef, now: c_long) {
     if context.mode_has(SSL_SESS_CACHE_UPDATE_TIME) {
         session.set_time(now);

@@ -26,15 +26,17 @@ impl<F: Copy> Callback<F> {
 
     /// The callback in force.
     pub fn get(&self) -> Option<F> {
-        // Relaxed: a function is there before the program starts; what it reads is its owner's concern.
+        // Relaxed: the code of a function was there before the pointer was; ordering the data that it reads is the
+        // application's task, as with libssl.
         let function = self.function.load(Ordering::Relaxed);
-        // SAFETY: only `set` stores, and what it stores is an Option<F> of this size.
+        // SAFETY: the pointer is null or was stored by `set` from an Option<F>, which has the size of a pointer.
         unsafe { mem::transmute_copy::<*mut c_void, Option<F>>(&function) }
     }
 
-    /// Replaces it.
+    /// Replaces the callback.
     pub fn set(&self, callback: Option<F>) {
-        // SAFETY: IS_A_POINTER says that the sizes agree; a function pointer may be kept as a pointer.
+        // SAFETY: IS_A_POINTER asserts that the sizes agree, and a function pointer may be stored as a data pointer on
+        // every platform with dlsym.
         let function = unsafe { mem::transmute_copy::<Option<F>, *mut c_void>(&callback) };
         self.function.store(function, Ordering::Relaxed);
     }

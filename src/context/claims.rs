@@ -1,8 +1,9 @@
-//! Single use of early data: a ticket that a handshake is being given is nobody else's.
+//! Single use of early data: while one handshake is given the session of a ticket, no other handshake gets it.
 //!
-//! libssl keeps the session of such a ticket in its cache until the handshake has removed it and the application's
-//! remove callback has been told. We take it out when it is looked up; so until then its key is claimed here, or
-//! another handshake with the same ticket would miss it, ask the application, and be given a copy.
+//! libssl keeps such a session in its cache until the handshake has removed it and the application's remove callback
+//! has returned. Our look-up takes it out at once. From the look-up to the removal its key is therefore claimed here:
+//! without the claim, another handshake with the same ticket would miss, ask the application's get callback, and be given
+//! a copy.
 
 use core::ffi::c_long;
 use core::mem;
@@ -11,13 +12,15 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use crate::cache::Key;
 use crate::sys::lock::Lock;
 
-/// Seconds after which a claim lapses that nobody released: a handshake goes from the look-up to the removal
-/// in one step.
+/// A claim that is not released lapses after this many seconds. A handshake goes from the look-up to the removal within
+/// one call.
 const LAPSE_SECONDS: c_long = 10;
 
-/// The keys that handshakes are being given, and since when.
+/// The claimed keys of one context.
 pub struct Claims {
+    /// Each key, and the second in which it was claimed.
     claimed: Lock<Vec<(Key, c_long)>>,
+    /// How many keys are claimed, to be read without the lock.
     number: AtomicUsize,
 }
 
@@ -31,7 +34,7 @@ impl Default for Claims {
 }
 
 impl Claims {
-    /// Claims a key; `None` where another handshake has it, or in doubt.
+    /// Claims a key; `None` if another handshake has claimed it, and in doubt.
     pub fn claim<'a>(&'a self, key: &'a Key, now: c_long) -> Option<Claim<'a>> {
         let mut claimed = self.claimed.lock()?;
         claimed.retain_mut(|(_, since)| {
@@ -44,13 +47,13 @@ impl Claims {
             claimed.push((key.clone(), now));
         }
         self.number.store(claimed.len(), Ordering::Relaxed);
-        // Lazily: what is dropped releases.
+        // `then`, not `then_some`: a Claim that was made and dropped would release the other handshake's claim.
         free.then(|| Claim { claims: self, key })
     }
 
     /// Releases a key, claimed or not.
     pub fn release(&self, key: &Key) {
-        // Relaxed: who releases a claim of its own has seen it counted.
+        // Relaxed: the claim that is to be released was counted by this thread.
         if self.number.load(Ordering::Relaxed) == 0 {
             return;
         }
@@ -61,14 +64,14 @@ impl Claims {
     }
 }
 
-/// A key that this handshake has claimed: released on drop, also where a callback unwinds the thread.
+/// A key that this handshake has claimed. Dropping it releases the key, also if a callback unwinds the thread.
 pub struct Claim<'a> {
     claims: &'a Claims,
     key: &'a Key,
 }
 
 impl Claim<'_> {
-    /// Leaves the key claimed, for the removal that follows.
+    /// Leaves the key claimed until the removal that follows.
     pub fn leave(self) {
         mem::forget(self);
     }

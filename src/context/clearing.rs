@@ -1,4 +1,4 @@
-//! Clearing sessions away: flushes, asked for and automatic.
+//! Flushes: those that the application asks for, and the automatic ones at every 255th handshake.
 
 use core::ffi::c_long;
 use core::sync::atomic::Ordering;
@@ -13,14 +13,15 @@ use crate::host::abi::*;
 use crate::host::types::SSL_CTX;
 use crate::sys::guard::attempt;
 
-/// How many expired sessions one handshake may clear away, give or take a batch; the rest waits for the next
-/// one, so that no handshake pays for a crowd that expired at once.
+/// One handshake clears about this many expired sessions at most. The rest waits for the next handshake, so that none
+/// pays for many sessions that expired at once.
 const AUTO_CLEAR_MOST: usize = 1024;
 
-/// How many seconds lie at least between two such clearings of the region by one process.
+/// At least this many seconds lie between two automatic clearings of the region by one process.
 const CLEAR_REGION_SECONDS: c_long = 60;
 
-/// Removes what had expired at second `t`; everything where `t` is 0. In all processes, unless the context dies.
+/// Removes the sessions that had expired at second `t`, or all if `t` is 0: in this process and in the region. A context
+/// that is being freed leaves the region alone, because other processes go on using it.
 pub fn flush(context: &Context, ctx: *mut SSL_CTX, t: c_long) {
     listing::release_due_tables();
     if t == 0 {
@@ -43,7 +44,7 @@ pub fn flush(context: &Context, ctx: *mut SSL_CTX, t: c_long) {
     }
 }
 
-/// The same, in this process alone.
+/// Does the flush in the caches of this process only.
 pub fn flush_own(context: &Context, ctx: *mut SSL_CTX, t: c_long) {
     let which = if t == 0 {
         Flush::Everything
@@ -61,22 +62,22 @@ pub fn flush_own(context: &Context, ctx: *mut SSL_CTX, t: c_long) {
     }
 }
 
-/// One batch of a flush: how many left, or `None` at its end.
+/// Does one batch of a flush and returns how many sessions left; `None` at the end.
 fn flush_batch(context: &Context, ctx: *mut SSL_CTX, sweep: &mut Flushing<'_>) -> Option<usize> {
     let batch = context.with_cache(|_| sweep.next()).flatten()?;
     let left = batch.len();
     for session in batch {
-        context.mark(&session);
+        context.mark_not_resumable(&session);
         notify::departed(context, ctx, &session);
     }
     Some(left)
 }
 
-/// The host has removed the sentinel, and with it all that is in its own cache.
+/// Handles the removal of the sentinel, which means that the host has emptied its own cache.
 pub fn sentinel_left(context: &Context, ctx: *mut SSL_CTX) {
     flush(context, ctx, 0);
     if !context.is_ending() {
-        // Not put back here: the host may be holding the lock of its cache.
+        // The sentinel is put back later: the host may be holding the lock of its cache.
         context
             .ending
             .sentinel_is_out
@@ -84,10 +85,10 @@ pub fn sentinel_left(context: &Context, ctx: *mut SSL_CTX) {
     }
 }
 
-/// Clears away expired sessions at every 255th good handshake, unless NO_AUTO_CLEAR.
+/// Clears expired sessions at every 255th good handshake, unless the mode has SSL_SESS_CACHE_NO_AUTO_CLEAR.
 ///
-/// divergence: libssl flushes when exactly 255 modulo 256 are done, all at once. We are not called at
-/// each handshake, so it happens at the first chance from then on, and in slices.
+/// divergence: libssl flushes when the number of good handshakes is 255 modulo 256, and everything at once. We are not
+/// called at each handshake, so we flush at the first chance from then on, and in slices.
 pub fn auto_clear(context: &Context, ctx: *mut SSL_CTX, is_server: bool) {
     let (side, good) = if is_server {
         (SSL_SESS_CACHE_SERVER, SSL_CTRL_SESS_ACCEPT_GOOD)
@@ -98,7 +99,7 @@ pub fn auto_clear(context: &Context, ctx: *mut SSL_CTX, is_server: bool) {
         return;
     }
     let epoch = (context.host_ctrl(ctx, good, 0) as u32).wrapping_add(1) >> 8;
-    // Relaxed: of threads that arrive together one does it; nothing else is ordered by it.
+    // Relaxed: the swap picks one of several threads that arrive together, and orders nothing else.
     let begun = context.auto_clear.epochs[usize::from(is_server)].swap(epoch, Ordering::Relaxed);
     if begun == epoch && !context.auto_clear.unfinished.load(Ordering::Relaxed) {
         return;
@@ -124,11 +125,11 @@ pub fn auto_clear(context: &Context, ctx: *mut SSL_CTX, is_server: bool) {
     }
 }
 
-/// Clears expired sessions from the region; seldom, as each process does it.
+/// Clears expired sessions from the region, but seldom, because each process does it.
 fn clear_region(context: &Context, ctx: *mut SSL_CTX) {
     let (now, last) = (now(), &context.auto_clear.region_cleared);
     let before = last.load(Ordering::Relaxed);
-    // A time to come was noted before the clock was set back.
+    // A `before` in the future was noted before the clock was set back.
     let due = !(0..CLEAR_REGION_SECONDS).contains(&now.saturating_sub(before));
     let relaxed = Ordering::Relaxed;
     if due && last.compare_exchange(before, now, relaxed, relaxed).is_ok() {

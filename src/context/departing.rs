@@ -1,5 +1,6 @@
-//! Of which session the application's remove callback is being told that nobody removed: it was evicted, flushed, or
-//! goes with its context. libssl holds the context's lock meanwhile, and a removal of it comes to nothing.
+//! The departing session: the one for which this thread is inside the application's remove callback although no call
+//! removed it (it was evicted or flushed, or its context is being freed). libssl holds the context's lock during that
+//! callback, so a removal of the session from inside it has no effect; here it has none either.
 
 use core::cell::RefCell;
 
@@ -7,11 +8,11 @@ use crate::cache::Key;
 use crate::host::types::SSL_CTX;
 
 thread_local! {
-    /// The session, and the context that it leaves.
+    /// The key of the session, and the context that it leaves.
     static TOLD: RefCell<Option<(*mut SSL_CTX, Key)>> = const { RefCell::new(None) };
 }
 
-/// Runs `tell`, which tells of the session of `key`.
+/// Runs `tell`, which calls the remove callback for the session of `key`.
 pub fn while_told(ctx: *mut SSL_CTX, key: Option<Key>, tell: impl FnOnce()) {
     struct Restore(Option<(*mut SSL_CTX, Key)>);
     impl Drop for Restore {
@@ -23,7 +24,7 @@ pub fn while_told(ctx: *mut SSL_CTX, key: Option<Key>, tell: impl FnOnce()) {
     tell();
 }
 
-/// Whether this thread is being told of the session of `key`.
+/// Whether this thread is inside the remove callback for the departing session of `key`.
 pub fn is_departing(ctx: *mut SSL_CTX, key: &Key) -> bool {
     TOLD.with_borrow(|told| {
         told.as_ref()

@@ -1,4 +1,4 @@
-//! Finding a session that a client offers.
+//! Finding the session that a client offers.
 
 use core::ffi::c_int;
 use core::sync::atomic::Ordering;
@@ -14,8 +14,8 @@ use crate::host::SessionRef;
 use crate::host::abi::SSL_SESS_CACHE_NO_INTERNAL_LOOKUP;
 use crate::host::types::SSL_CTX;
 
-/// Looks an id up for a ClientHello, where the mode allows it. Of all who offer a session that is taken,
-/// one gets it.
+/// Looks an id up for a ClientHello, if the mode allows it. If `usage` consumes the session, only one of several
+/// connections that offer it gets it, in all processes.
 pub fn find(
     context: &Context,
     ctx: *mut SSL_CTX,
@@ -36,7 +36,8 @@ pub fn find(
         operations::find_shared(context, ctx, scope, key, usage, terms)
     } else {
         let found = context.look_up(&context.cache, key, usage);
-        // A fork since the question: a child may have inherited what was just taken out, and give it away, too.
+        // After a fork since the scope was determined, the child has a copy of the session that was just taken out, and
+        // could consume it a second time.
         let lost = usage.consumes() && context.has_forked();
         found.filter(|session| {
             if lost {
@@ -46,7 +47,7 @@ pub fn find(
         })
     };
     // divergence: libssl resumes a session that was removed and then added again, though the removal
-    // marked it not resumable. The host refuses a marked session from a callback.
+    // marked it not resumable. The host refuses a marked session that comes from a callback, so that is a miss.
     let Some(session) = found else {
         context.count_miss();
         return None;
@@ -67,15 +68,15 @@ pub fn find(
     Some(session)
 }
 
-/// Whether what this process has under an id, if anything, is for a connection of these terms.
+/// Whether the session that this process has under an id, if any, is for a connection on these terms.
 fn cached_is_for(context: &Context, key: &Key, terms: &Terms) -> bool {
     let found = |cache: &'_ _| context.look_up(cache, key, Usage::Once);
     let mut own = context.caches().into_iter().filter_map(found);
-    // SAFETY: the session is of this host, and held.
+    // SAFETY: each SessionRef holds a session of the context's host.
     own.all(|session| unsafe { is_for(context, session.as_ptr(), terms) })
 }
 
-/// Whether a session has this id.
+/// Whether the cache has a session of this id and protocol version.
 pub fn contains(context: &Context, ctx: *mut SSL_CTX, id: &[u8], version: c_int) -> bool {
     Key::new(id, version).is_some_and(|key| operations::contains_key(context, ctx, &key))
 }

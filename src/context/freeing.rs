@@ -1,5 +1,6 @@
-//! Whether a connection ends: libssl then removes the session of one that was not shut down, as a bad one
-//! (ssl_clear_bad_session, in SSL_free, SSL_clear and SSL_set_session).
+//! Whether this thread is ending a connection: SSL_free, SSL_clear and SSL_set_session remove the session of a connection
+//! that was not shut down (ssl_clear_bad_session). Many programs never shut a connection down, so in a group such a removal
+//! is not passed on to other processes.
 
 use core::cell::Cell;
 
@@ -7,12 +8,12 @@ thread_local! {
     static UNDER_WAY: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `end`, a function of the host by which a connection ends.
+/// Runs `end`, a function of the host that ends a connection.
 pub fn while_ending<T>(end: impl FnOnce() -> T) -> T {
     with(true, end)
 }
 
-/// Runs `call`, in which what is removed is removed for good: code of the application, or for its sake.
+/// Runs `call` as if no connection were ending: code of the application, whose removals count in every process.
 pub fn for_good<T>(call: impl FnOnce() -> T) -> T {
     with(false, call)
 }
@@ -28,7 +29,7 @@ fn with<T>(under_way: bool, call: impl FnOnce() -> T) -> T {
     call()
 }
 
-/// Whether this thread is inside one of those functions of the host.
+/// Whether this thread is inside [`while_ending`], and not in code of the application that runs from there.
 pub fn is_under_way() -> bool {
     UNDER_WAY.get()
 }

@@ -1,17 +1,17 @@
-//! The session id context of a context, which libssl has no function to ask for.
+//! The session id context of a context, learned at its setter because libssl has no getter.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::sys::lock::Lock;
 
-/// What tells the sessions of one application from another's.
+/// The session id context, by which libssl tells the sessions of one application from those of another.
 pub struct IdContext {
     known: Lock<Vec<u8>>,
     changes: AtomicU32,
 }
 
 impl IdContext {
-    /// None is set.
+    /// An empty session id context, as a new SSL_CTX has it.
     pub const fn new() -> Self {
         Self {
             known: Lock::new(Vec::new()),
@@ -19,12 +19,12 @@ impl IdContext {
         }
     }
 
-    /// What the application has set, empty where nothing is; `None` where that was lost in a fork.
+    /// The bytes that the application has set, empty if it has set none; `None` if they were lost in a fork.
     pub fn get(&self) -> Option<Vec<u8>> {
         self.known.lock().map(|known| known.clone())
     }
 
-    /// Takes note of what the application sets.
+    /// Records the bytes that the application sets.
     pub fn set(&self, id_context: &[u8]) {
         if let Some(mut known) = self.known.lock() {
             known.clear();
@@ -33,7 +33,7 @@ impl IdContext {
         }
     }
 
-    /// How often it was set.
+    /// How often the session id context was set.
     pub fn changes(&self) -> u32 {
         self.changes.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Putting a session into a cache of this process, and what follows from it.
+//! Inserting a session into a cache of this process, and the steps that follow each insertion.
 
 use core::ffi::c_long;
 use core::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use crate::cache::{ClientHistory, Expiry, Inserted, Key, Outcome};
 use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
 
-/// Puts a session into one of the caches of this process; whether it was new to it.
+/// Inserts a session into one of the caches of this process; `true` if it was new to that cache.
 #[inline]
 pub fn insert(
     context: &Context,
@@ -21,7 +21,8 @@ pub fn insert(
     history: ClientHistory,
     now: c_long,
 ) -> bool {
-    // Acquire: whoever sees that it has sessions sees how they are listed.
+    // Acquire: pairs with the AcqRel in `finish`; a thread that sees `populated` sees the number under which the caches
+    // are listed.
     if !context.populated.load(Ordering::Acquire) {
         registry::note_sessions_of(ctx);
     }
@@ -29,7 +30,8 @@ pub fn insert(
     finish(context, ctx, inserted)
 }
 
-/// What is to be done about an insert, without a lock; whether the session was new to that cache.
+/// Does what follows an insertion, without a lock: tells the application of evicted sessions and prepares the context at
+/// its first session. `true` if the session was new to the cache.
 #[inline]
 pub fn finish(
     context: &Context,
@@ -41,11 +43,11 @@ pub fn finish(
     };
     inserted.evicted.for_each(|victim| {
         context.counters.cache_full.fetch_add(1, Ordering::Relaxed);
-        // divergence: libssl marks an evicted session not resumable, although somebody may hold it and
-        // be resuming it. It is only out of room, so it is not marked.
+        // divergence: libssl marks an evicted session not resumable, although a connection may hold it and be
+        // resuming it. It left only for lack of room, so it is not marked.
         notify::departed(context, ctx, &victim);
     });
-    // Of threads that arrive together one does it.
+    // The swap picks one of several threads that arrive together.
     if !context.populated.load(Ordering::Relaxed) && !context.populated.swap(true, Ordering::AcqRel)
     {
         context.note_inheritance();
@@ -53,7 +55,7 @@ pub fn finish(
     }
     ending::goes_on(context, ctx);
     match inserted.outcome {
-        // The replaced session is let go, without a callback and still resumable.
+        // The replaced session is released without a callback, and stays resumable.
         Outcome::Added | Outcome::Replaced(_) => true,
         Outcome::AlreadyCached(_) => false,
         Outcome::Refused(_) => {

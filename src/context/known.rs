@@ -1,7 +1,7 @@
-//! What we keep for each SSL_CTX, found by its address alone: a few loads, no lock.
+//! From the address of an SSL_CTX to its [`Context`]: a few loads, no lock.
 //!
-//! A place is taken when libcrypto tells that a context begins and emptied when it tells that the context dies
-//! (`capi::hooks`), so between two calls that have the same living context it never holds another one's.
+//! An entry is made when libcrypto calls our ex_data functions for a new SSL_CTX and emptied when it calls them for one
+//! that is being freed (`capi::hooks`). So for as long as an SSL_CTX lives, its entry never holds another one's Context.
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -13,87 +13,91 @@ use crate::host::types::SSL_CTX;
 use crate::host::{Host, owners};
 use crate::sys::side_table::SideTable;
 
-/// Null where the context is not in our care, [`waiting`] where it may come to be; else a reference to what we keep for it.
+/// An entry: null if sslcache does not serve the SSL_CTX, [`waiting`] if it may do so later, or else an owned reference
+/// to the Context.
 type Known = AtomicPtr<Context>;
 
 static KNOWN: SideTable<Known, 1024> = SideTable::new();
 
-/// What stands there for a context that waits.
+/// The entry of an SSL_CTX that waits: it is attached at the first call of its program.
 fn waiting() -> *mut Context {
     static WAITING: u8 = 0;
     ptr::from_ref(&WAITING).cast_mut().cast()
 }
 
-/// The reference that stood in a place.
+/// The reference that was taken out of an entry, if it held one.
 fn reference(stood: *mut Context) -> Option<Arc<Context>> {
     let is_reference = !stood.is_null() && stood != waiting();
-    // SAFETY: a place holds nothing else but a reference that was put there, and this one was taken out of it.
+    // SAFETY: an entry that is neither null nor `waiting` is from Arc::into_raw, and the caller has taken it out, so the
+    // reference is given up once.
     is_reference.then(|| unsafe { Arc::from_raw(stood) })
 }
 
 fn replace(ctx: *mut SSL_CTX, with: *mut Context) -> Option<Arc<Context>> {
     let mut before = ptr::null_mut();
-    // Release: whoever sees it sees it whole.
+    // Release: pairs with the Acquire in `context_of`, so the Context is seen whole. Acquire: the Context that is taken out
+    // was entered by another thread.
     KNOWN.enter(ctx.addr(), |known| {
         before = known.swap(with, Ordering::AcqRel);
     });
     reference(before)
 }
 
-/// A context begins that is not in our care yet. What is answered belonged to one whose end was not told.
+/// Makes the entry of a new SSL_CTX. Returns the Context of an earlier SSL_CTX at this address whose end was not told.
 #[must_use]
 pub fn begin(ctx: *mut SSL_CTX) -> Option<Arc<Context>> {
     replace(ctx, ptr::null_mut())
 }
 
-/// Whether we were told of the beginning of a living context.
+/// Whether a living SSL_CTX has an entry.
 pub fn has_begun(ctx: *mut SSL_CTX) -> bool {
     KNOWN.find(ctx.addr()).is_some()
 }
 
-/// A new context waits for the first call of its program.
+/// Lets a new SSL_CTX wait for the first call of its program.
 pub fn wait(ctx: *mut SSL_CTX) {
     drop(replace(ctx, waiting()));
 }
 
-/// Whether a living context waits.
+/// Whether a living SSL_CTX waits.
 pub fn waits(ctx: *mut SSL_CTX) -> bool {
-    // Relaxed: compared, not followed.
+    // Relaxed: the pointer is compared, not dereferenced.
     KNOWN
         .find(ctx.addr())
         .is_some_and(|known| known.load(Ordering::Relaxed) == waiting())
 }
 
-/// Enters what we keep for a context that nobody else knows.
+/// Enters the Context of an SSL_CTX that no other thread uses yet.
 pub fn enter(ctx: *mut SSL_CTX, context: Arc<Context>) {
     drop(replace(ctx, Arc::into_raw(context).cast_mut()));
 }
 
-/// The same for a context that waits; `false` where another thread was first.
+/// Enters the Context of an SSL_CTX that waits; `false` if another thread was first.
 pub fn settle(ctx: *mut SSL_CTX, context: Arc<Context>) -> bool {
     let Some(known) = KNOWN.find(ctx.addr()) else {
         return false;
     };
     let raw = Arc::into_raw(context).cast_mut();
-    // Release: whoever sees it sees it whole.
+    // Release: pairs with the Acquire in `context_of`.
     let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
     let settled = known.compare_exchange(waiting(), raw, release, relaxed);
     if settled.is_err() {
-        // SAFETY: the reference from above, which the place did not take.
+        // SAFETY: `raw` is from Arc::into_raw above, and the failed exchange did not store it.
         drop(unsafe { Arc::from_raw(raw) });
     }
     settled.is_ok()
 }
 
-/// What we keep for a living context, for as long as the context lives.
+/// The Context of a living SSL_CTX; it lives as long as the SSL_CTX.
 #[inline]
 pub fn context_of(ctx: *mut SSL_CTX) -> Option<NonNull<Context>> {
-    // Acquire: pairs with the Release of the thread that entered it.
+    // Acquire: pairs with the Release in `replace` and `settle`.
     let known = KNOWN.find(ctx.addr())?.load(Ordering::Acquire);
     NonNull::new(known).filter(|context| context.as_ptr() != waiting())
 }
 
-/// Forgets a context that dies: the next one may have its address. The reference to what we keep for it is handed out.
+/// Removes the entry of an SSL_CTX that is being freed, as the next one may have its address. Returns the reference to its
+/// Context.
 pub fn take(ctx: *mut SSL_CTX) -> Option<Arc<Context>> {
     KNOWN
         .remove(ctx.addr(), |known| {
@@ -102,24 +106,24 @@ pub fn take(ctx: *mut SSL_CTX) -> Option<Arc<Context>> {
         .flatten()
 }
 
-/// What we keep for a context; `None` for null, for a context that is not in our care or waits, and for a call that the
-/// host makes on our behalf.
+/// The Context of an SSL_CTX. `None` for null, for an SSL_CTX that sslcache does not serve or that waits, and inside a call
+/// that the host makes on our behalf.
 ///
 /// # Safety
-/// * `ctx` is null or a context, alive for as long as the result is used.
+/// * `ctx` is null or an SSL_CTX, alive for as long as the result is used.
 #[inline]
 pub unsafe fn met<'a>(ctx: *mut SSL_CTX) -> Option<&'a Context> {
     if ctx.is_null() || Inside::is() {
         return None;
     }
-    // SAFETY: what we keep for a context lives as long as the context does.
+    // SAFETY: the entry holds a reference until the SSL_CTX is freed, and the caller keeps that alive.
     context_of(ctx).map(|context| unsafe { context.as_ref() })
 }
 
-/// The host that a context belongs to.
+/// The host of a living SSL_CTX.
 pub fn host_of(ctx: *mut SSL_CTX) -> Option<&'static Host> {
     match context_of(ctx) {
-        // SAFETY: what we keep for a context lives as long as the context does.
+        // SAFETY: the entry holds a reference for as long as the SSL_CTX lives.
         Some(context) => Some(unsafe { context.as_ref() }.host),
         None => owners::host_of(ctx.cast()),
     }

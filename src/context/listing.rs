@@ -1,4 +1,4 @@
-//! SSL_CTX_sessions: making the table that it hands out, and letting tables go in time.
+//! SSL_CTX_sessions: making the table that it hands out, and releasing tables when they are due.
 
 use core::ffi::c_long;
 use core::ptr;
@@ -14,11 +14,11 @@ use crate::host::SessionRef;
 use crate::host::types::{OPENSSL_LHASH, SSL_CTX};
 use crate::sys::guard::attempt;
 
-/// Lets tables go of what has stayed for long enough: with each call of a cache, which nearly always finds nothing due.
-/// Not under a lock.
+/// Releases sessions that tables have kept alive for long enough. Every operation of a cache calls this, nearly always
+/// with nothing due. The caller holds no lock, because sessions are freed.
 #[inline]
 pub fn release_due_tables() {
-    // Relaxed: who does not see it yet leaves it to a later call.
+    // Relaxed: a thread that does not see a new value yet leaves the work to a later call.
     if DUE.load(Ordering::Relaxed) != i64::MAX {
         release_if_due();
     }
@@ -27,7 +27,7 @@ pub fn release_due_tables() {
 #[cold]
 fn release_if_due() {
     let (due, now, relaxed) = (DUE.load(Ordering::Relaxed), now(), Ordering::Relaxed);
-    // Of threads that arrive together one does it.
+    // The exchange picks one of several threads that arrive together.
     if now < due
         || DUE
             .compare_exchange(due, i64::MAX, relaxed, relaxed)
@@ -39,19 +39,19 @@ fn release_if_due() {
         let Some((gone, due)) = attempt(|| tidy_tables(&context, now)) else {
             continue;
         };
-        drop(gone); // frees sessions, so here
+        drop(gone); // outside the lock of the tables: frees sessions
         DUE.fetch_min(due, Ordering::Relaxed);
     }
 }
 
-/// All sessions as the hash table of SSL_CTX_sessions. It belongs to the context, and stays for at least a
-/// minute after a later call has answered another one. Null where there is no memory.
+/// The hash table of SSL_CTX_sessions, with all sessions. It belongs to the context, and stays valid for at least a minute
+/// after a later call has returned another table. Null without memory.
 pub fn sessions(context: &Context, ctx: *mut SSL_CTX) -> *mut OPENSSL_LHASH {
     let scopes = scope::each(context, ctx);
     let is_shared = scopes.iter().any(|scope| scope.partition().is_some());
     release_due_tables();
     let changes = context.changes();
-    // What other processes remove is not counted here: one that is shared is good for its second.
+    // Removals by other processes are not counted in `changes`, so the table of a shared cache is used for one second.
     if let Some(table) = context.snapshots.made_at(changes, now(), is_shared) {
         return table;
     }
@@ -72,7 +72,7 @@ pub fn sessions(context: &Context, ctx: *mut SSL_CTX) -> *mut OPENSSL_LHASH {
     })
 }
 
-/// What the tables let go of now, and the second in which there may be more.
+/// Takes the sessions out of a context's tables that need not stay, and tells the second in which there may be more.
 fn tidy_tables(context: &Context, now: c_long) -> Option<(Vec<SessionRef>, c_long)> {
     let changes = context.changes();
     let is_cached = |session: &SessionRef| {
@@ -85,7 +85,7 @@ fn tidy_tables(context: &Context, now: c_long) -> Option<(Vec<SessionRef>, c_lon
     Some(tables.tidy(changes, is_cached, now))
 }
 
-/// The sessions of all caches of this process, each with whether it stays here; and whether these are all.
+/// The sessions of all caches of this process, each with whether it is private; and whether the list is complete.
 pub fn list(context: &Context) -> (Vec<(SessionRef, bool)>, bool) {
     let mut listed = Vec::new();
     for cache in context.caches() {
@@ -94,7 +94,7 @@ pub fn list(context: &Context) -> (Vec<(SessionRef, bool)>, bool) {
             return (listed, false);
         };
         loop {
-            // Before there is a batch that would have to be dropped.
+            // Before the batch is taken: it could not be dropped here, where a lock may be held.
             if listed.try_reserve(BATCH).is_err() {
                 return (listed, false);
             }

@@ -1,8 +1,8 @@
-//! One of the caches of a context, and who is told what it holds.
+//! One cache of a context in this process, and the list of the sessions that it holds.
 //!
-//! SSL_SESSION_set_time and SSL_SESSION_set_timeout concern a session in whichever caches hold it, and no function of
-//! libssl tells which these are. A few contexts are simply asked; the caches of the others are listed: they note what they
-//! hold in [`Holders`], for 16 bytes a session. Who has no more than a few contexts pays nothing for it.
+//! SSL_SESSION_set_time and SSL_SESSION_set_timeout concern a session in every cache that holds it, and no function of
+//! libssl tells which caches do. The first few contexts are simply asked. The caches of all others are listed: they record
+//! the sessions that they hold in [`Holders`], which costs 16 bytes a session. A process with few contexts pays nothing.
 
 use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,25 +14,27 @@ use crate::cache::{
 };
 use crate::host::SessionRef;
 
+/// Which listed contexts hold which sessions.
 static HOLDERS: Holders = Holders::new();
 /// Whether there is a listed cache.
 static ANY: AtomicBool = AtomicBool::new(false);
-/// Whether something could not be noted: then nothing is believed any more.
+/// Whether a session could not be recorded. From then on every listed context is asked.
 static INCOMPLETE: AtomicBool = AtomicBool::new(false);
 
 /// The number of a cache that is not listed.
 const UNLISTED: u32 = 0;
-/// The first number of those that are.
+/// The first number of a listed cache.
 pub const FIRST_LISTED: u32 = 1;
 
-/// A cache of a context. What changes what it holds is here; the rest is the cache's own.
+/// A cache of a context. The functions that add or remove sessions are wrapped here; all others are the cache's own.
 pub struct Local {
     cache: Cache<SessionRef>,
-    /// The number of the context, or [`UNLISTED`]. Given before the first session comes.
+    /// The number of the context, or [`UNLISTED`]. It is given before the first session is inserted.
     listed_as: AtomicU32,
 }
 
 impl Local {
+    /// An empty cache for `size` sessions.
     pub fn new(size: usize, shards: usize) -> Self {
         Self {
             cache: Cache::new(size, shards),
@@ -46,12 +48,14 @@ impl Local {
         self.listed_as.store(number, Ordering::Relaxed);
     }
 
-    /// The number of its context, where it is listed. Relaxed: whoever inserts has seen it given.
+    /// The number of the context if the cache is listed.
     pub fn listed_as(&self) -> Option<u32> {
+        // Relaxed: a thread that inserts has acquired `Context::populated`, or has the number from the registry's lock.
         let number = self.listed_as.load(Ordering::Relaxed);
         (number != UNLISTED).then_some(number)
     }
 
+    /// Does [`Cache::insert`] and records the change.
     #[inline]
     pub fn insert(
         &self,
@@ -64,7 +68,7 @@ impl Local {
         match self.listed_as() {
             None => self.cache.insert(key, session, expiry, history, now),
             Some(number) => {
-                // Before it can be found here: whoever changes its time then asks in vain, and the time is read later.
+                // Recorded first: a thread that finds the session here and changes its time finds the record, too.
                 note(&session, number);
                 let inserted = self.cache.insert(key, session, expiry, history, now);
                 match &inserted.outcome {
@@ -79,10 +83,12 @@ impl Local {
         }
     }
 
+    /// Does [`Cache::take`] and records the change.
     pub fn take(&self, key: &Key) -> Option<SessionRef> {
         self.without(self.cache.take(key))
     }
 
+    /// Does [`Cache::remove_if_same`] and records the change.
     pub fn remove_if_same(&self, key: &Key, session: &SessionRef) -> Option<SessionRef> {
         self.without(self.cache.remove_if_same(key, session))
     }
@@ -94,6 +100,7 @@ impl Local {
         gone
     }
 
+    /// Does [`Cache::flush`] and records the changes.
     pub fn flush(&self, which: Flush) -> Flushing<'_> {
         Flushing {
             sweep: self.cache.flush(which),
@@ -141,7 +148,7 @@ fn strike_out(session: &SessionRef, number: u32) {
     HOLDERS.strike_out(session.as_ptr().addr(), number);
 }
 
-/// The numbers of the listed contexts that may hold a session; `None` where that cannot be told.
+/// The numbers of the listed contexts that may hold a session; `None` if that cannot be told.
 pub fn holders_of(session: &SessionRef) -> Option<SmallVec<[u32; 4]>> {
     if !ANY.load(Ordering::Relaxed) {
         return Some(SmallVec::new());

@@ -1,22 +1,44 @@
-//! What we keep for one `SSL_CTX`: its cache, and the application's view of it.
+//! What sslcache keeps for one `SSL_CTX`: its caches, and the settings of the application.
 //!
-//! The host is told that its own cache is off; mode, size and callbacks as the application set them live
-//! here, and its getters are answered from here. The rules by which libssl adds, finds and removes sessions
-//! are applied here too, case by case as libssl does; a departure is labelled.
+//! The host's own cache is switched off. Mode, size and callbacks live here as the application set them, and libssl's
+//! getters are answered from here. Sessions are added, found and removed by libssl's rules, case by case; each deliberate
+//! difference is labelled `divergence:`.
 //!
-//! No callback runs, and no session is freed, under a lock: the cache hands out what leaves it.
+//! No callback runs and no session is freed under a lock: the caches return the sessions that leave them.
 //!
-//! [`Context`] has what is kept, and the questions that it answers from that alone. What is done with it are functions of
-//! the other files, from the bottom:
+//! [`Context`] is the data, with the questions that it can answer from that alone. The operations are functions over it in
+//! the other files.
 //!
-//! * [`state`], [`local`], [`claims`], [`id_context`], [`callback`] and [`tables`] are its parts; [`session`] is what a cache
-//!   needs to know of a session; [`connections`] and [`unannounced`] are kept beside objects of the host.
-//! * [`known`] finds a context by its address, [`registry`] knows all.
-//! * [`notify`], [`ending`] and [`insert`] are steps that several operations have in common; [`freeing`] and [`departing`] tell
-//!   during which of them this thread is.
-//! * [`alike`] decides who may share with whom, [`sharing`] is the way to other processes.
-//! * [`add`], [`find`], [`remove`], [`clearing`], [`listing`] and [`everywhere`] are the operations.
-//! * [`ticket_keys`] gives all processes one set of keys for stateless tickets.
+//! Parts of a context:
+//! * [`callback`]: a callback that any thread may set and read.
+//! * [`claims`]: keys of sessions that handshakes are consuming.
+//! * [`id_context`]: the session id context.
+//! * [`local`]: one cache of this process, and the record of the sessions that it holds.
+//! * [`state`]: counters and other plain data.
+//! * [`tables`]: the hash tables of SSL_CTX_sessions.
+//!
+//! Kept beside objects of the host, by their addresses:
+//! * [`connections`]: what is known of a connection.
+//! * [`known`]: from an SSL_CTX to its context; [`registry`] has all contexts.
+//! * [`unannounced`]: which sessions the application was never told of, and the tags of sessions.
+//!
+//! Steps that several operations take:
+//! * [`departing`] and [`freeing`]: whether this thread is inside the remove callback, or ending a connection.
+//! * [`ending`]: how the end of a context is noticed.
+//! * [`insert`]: inserting into a cache of this process.
+//! * [`notify`]: the remove callback.
+//! * [`session`]: the key, expiry and usage of a session.
+//!
+//! Operations:
+//! * [`add`], [`find`] and [`remove`]. A removal is decided in [`sharing::operations::remove_everywhere`].
+//! * [`clearing`]: flushes.
+//! * [`everywhere`]: changes to a session in all caches that hold it.
+//! * [`listing`]: SSL_CTX_sessions.
+//! * [`ticket_keys`]: one set of keys for the stateless tickets of all processes.
+//!
+//! Between contexts and processes:
+//! * [`alike`]: which connections may share sessions; two contexts are compared there and nowhere else.
+//! * [`sharing`]: the path to other processes, and what happens when one of them dies.
 
 pub mod add;
 pub mod alike;
@@ -72,18 +94,19 @@ use crate::sys::guard::{attempt, caught, quietly};
 use crate::sys::lock::{FIRST, Lock, this_process};
 use crate::sys::processors::processors;
 
-/// Enough that two threads rarely meet at one lock, few enough that an idle cache is small.
+/// Shards per processor: enough that two threads rarely contend for one lock, few enough that an idle cache is small.
 const SHARDS_A_PROCESSOR: usize = 4;
 
-/// The cache of one context, and what its application asked of it.
+/// The caches of one SSL_CTX, and the settings of its application.
 pub struct Context {
-    /// The libssl that made it.
+    /// The libssl that made the SSL_CTX.
     pub host: &'static Host,
     /// The functions of that libssl.
     pub libssl: &'static Libssl,
-    /// What the context was made with.
+    /// The library context and property query with which the SSL_CTX was made.
     pub origin: Origin,
-    /// Its sessions, but for those that stay in this process where it shares.
+    /// The own cache of this process. If the context shares, it holds only sessions that the region has, too; the private
+    /// ones are in `sharing`.
     pub cache: Local,
     /// The mode as the application set it: SSL_SESS_CACHE_*.
     pub mode: AtomicU32,
@@ -97,41 +120,42 @@ pub struct Context {
     pub servername_callback: Callback<ServernameCallback>,
     /// SSL_CTX_set_alpn_select_cb.
     pub alpn_callback: Callback<AlpnCallback>,
-    /// Every certificate callback that was set: connections keep the one that was in force when they were made.
-    #[allow(clippy::vec_box)] // the host has their addresses
+    /// Every certificate callback that was set. None is dropped: a connection keeps the one that was in force when the
+    /// connection was made.
+    #[allow(clippy::vec_box)] // the host has the addresses
     cert_callbacks: Lock<Vec<Box<CertCallback>>>,
-    /// What has been counted.
+    /// The counters.
     pub counters: Counters,
-    /// How often a flush was asked for from outside, and done.
+    /// The number of flushes that the tool has asked for and that were done.
     pub flushed: AtomicU64,
     /// Set by a panic: from then on this context has no cache.
     broken: AtomicBool,
-    /// When expired sessions are cleared away by themselves.
+    /// The automatic clearing of expired sessions.
     pub auto_clear: AutoClear,
-    /// Whether a session was ever added: then the context is noted in the registry.
+    /// Whether a session was ever added. From then on the registry asks this context about sessions.
     populated: AtomicBool,
-    /// Whether a session was ever lent to the host's own cache; see `lend`.
+    /// Whether a session was ever lent to the host's own cache; see [`remove::lend`].
     lends: AtomicBool,
-    /// Tickets that are good for one use, and are being used.
+    /// The keys of sessions that handshakes are consuming.
     pub claims: Claims,
-    /// What is known of its end.
+    /// How the end of the context is noticed.
     pub ending: Ending,
-    /// How it shares its sessions with other processes.
+    /// How the context shares its sessions with other processes.
     pub sharing: Sharing,
-    /// Its session id context.
+    /// The session id context.
     pub id_context: IdContext,
-    /// What decides with whom it shares.
+    /// What decides with whom the context shares.
     pub alike: Alike,
-    /// Its number, which no other one of this process or of those forked from it has.
+    /// A number that no other context of this process has.
     pub serial: u64,
-    /// What it has to do with shared ticket keys.
+    /// The ticket-key callbacks.
     pub tickets: TicketSharing,
     /// The tables that SSL_CTX_sessions has handed out.
     pub snapshots: Snapshots,
 }
 
 impl Context {
-    /// For an SSL_CTX with this mode and cache size; a flush was asked for from outside `flushed` times before.
+    /// The state for an SSL_CTX of this mode and cache size. The tool has asked for `flushed` flushes before.
     pub fn new(
         host: &'static Host,
         libssl: &'static Libssl,
@@ -169,31 +193,107 @@ impl Context {
         }
     }
 
-    /// Works on the cache; `None` where a panic broke it, now or before.
-    pub fn with_cache<'a, T>(&'a self, work: impl FnOnce(&'a Local) -> T) -> Option<T> {
-        // Relaxed: whoever does not see it yet runs into the same trouble and is caught likewise.
-        if self.broken.load(Ordering::Relaxed) {
-            return None;
+    // The mode, and whom the cache serves.
+
+    /// The mode by which the cache works: the application's, or that of a forced cache.
+    pub fn working_mode(&self) -> u32 {
+        let mode = self.mode.load(Ordering::Relaxed);
+        if self.is_forced() {
+            (mode | SSL_SESS_CACHE_SERVER) & !SSL_SESS_CACHE_NO_INTERNAL
+        } else {
+            mode
         }
-        let result = quietly(|| caught(|| work(&self.cache)));
-        if result.is_none() {
-            self.broken.store(true, Ordering::Relaxed);
-            self.failed();
-        }
-        result
     }
 
-    /// Keeps a certificate callback for as long as the context lives; `None` where that cannot be.
+    /// Whether the working mode has any of `flags`.
+    pub fn mode_has(&self, flags: u32) -> bool {
+        self.working_mode() & flags != 0
+    }
+
+    /// Whether the setting `force` switches the cache on although the application has switched it off.
+    pub fn is_forced(&self) -> bool {
+        if !settings().force {
+            return false;
+        }
+        let mode = self.mode.load(Ordering::Relaxed);
+        let is_off = mode & SSL_SESS_CACHE_BOTH == 0;
+        let is_unused = mode & SSL_SESS_CACHE_NO_INTERNAL == SSL_SESS_CACHE_NO_INTERNAL
+            && mode & SSL_SESS_CACHE_SERVER != 0
+            && self.new_callback.get().is_none()
+            && self.get_callback.get().is_none();
+        is_off || is_unused
+    }
+
+    /// Whether the cache serves a connection on these terms. A forced cache does not if the client is asked for a
+    /// certificate, or if the connection has no tag and may yet ask for one.
+    pub fn serves(&self, terms: &Terms) -> bool {
+        !self.is_forced() || terms.client == Client::Anybody && terms.tag.is_some()
+    }
+
+    /// Whether sessions of this process, too, are resumed only by connections with their tag.
+    pub fn looks_at_names(&self) -> bool {
+        settings().strict_names || self.is_forced()
+    }
+
+    /// Whether new sessions, and those of the get callback, are stored without a call of the application.
+    pub fn stores_by_itself(&self) -> bool {
+        !self.mode_has(SSL_SESS_CACHE_NO_INTERNAL_STORE)
+    }
+
+    /// Sets the host's mode to the working mode, with the host's own cache switched off.
+    pub fn apply_mode(&self, ctx: *mut SSL_CTX) {
+        loop {
+            let mode = self.working_mode();
+            self.apply(ctx, mode);
+            // Another thread may have set another mode since, and applied it before this thread applied the older one.
+            if self.working_mode() == mode {
+                return;
+            }
+        }
+    }
+
+    /// Sets the host's mode to `mode`, with the host's own cache switched off.
+    fn apply(&self, ctx: *mut SSL_CTX, mode: u32) {
+        // UPDATE_TIME would change the time of a session that is lent to the host's cache.
+        let hosts = (mode | SSL_SESS_CACHE_NO_INTERNAL | SSL_SESS_CACHE_NO_AUTO_CLEAR)
+            & !SSL_SESS_CACHE_UPDATE_TIME;
+        self.host_ctrl(ctx, SSL_CTRL_SET_SESS_CACHE_MODE, c_long::from(hosts));
+    }
+
+    /// The host's answer to a control command that takes no pointer.
+    pub fn host_ctrl(&self, ctx: *mut SSL_CTX, command: c_int, argument: c_long) -> c_long {
+        // SAFETY: the caller keeps `ctx` alive, and passes a command that takes no pointer.
+        unsafe { (self.libssl.SSL_CTX_ctrl)(ctx, command, argument, ptr::null_mut::<c_void>()) }
+    }
+
+    // The application's callbacks.
+
+    /// Whether the application's callbacks are called. With the cache switched off for both sides libssl calls none, so a
+    /// forced cache calls none either.
+    pub fn calls_back(&self) -> bool {
+        self.mode.load(Ordering::Relaxed) & SSL_SESS_CACHE_BOTH != 0 || !settings().force
+    }
+
+    /// Whether the get callback is asked for a session that was found. An application with get and remove callbacks keeps
+    /// sessions of its own, and would not be told of the removal of an unannounced one.
+    pub fn asks_for(&self, session: &SessionRef) -> bool {
+        self.get_callback.get().is_some()
+            && self.remove_callback.get().is_some()
+            && unannounced::has(session)
+    }
+
+    /// Keeps a certificate callback for as long as the context lives, and returns its address; `None` if the list was lost
+    /// in a fork.
     ///
     /// # Safety
-    /// * `callback` is a function of the type of SSL_CTX_set_cert_cb's.
+    /// * `callback` has the type of SSL_CTX_set_cert_cb's callback.
     pub unsafe fn keep_cert_callback(
         &self,
         callback: AnyCallback,
         argument: *mut c_void,
     ) -> Option<*mut c_void> {
         type Function = unsafe extern "C-unwind" fn(*mut SSL, *mut c_void) -> c_int;
-        // SAFETY: the caller's contract.
+        // SAFETY: the caller vouches for the function's type.
         let callback = unsafe { mem::transmute::<AnyCallback, Function>(callback) };
         let kept = Box::new(CertCallback { callback, argument });
         let place = ptr::from_ref(&*kept).cast_mut().cast();
@@ -201,28 +301,45 @@ impl Context {
         Some(place)
     }
 
-    /// Counts something that could not be done.
+    /// Keeps the application's ticket-key callback to be called by ours, if names are strict; `true` if ours is to be set.
+    pub fn stand_in_front(&self, callback: Option<TicketKeyCallback>) -> bool {
+        let may = settings().strict_names && self.host.tickets.is_ok();
+        if may {
+            self.tickets.application.set(callback);
+        }
+        may
+    }
+
+    /// Notes that the context no longer uses shared ticket keys; `true` if it did.
+    pub fn forget_ticket_keys(&self) -> bool {
+        // Relaxed: libssl orders nothing either between threads that set callbacks at the same time.
+        self.tickets.is_ours.swap(false, Ordering::Relaxed)
+    }
+
+    // Counting.
+
+    /// Counts an operation that failed for an internal reason.
     pub fn failed(&self) {
         self.counters.failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a look-up that found nothing.
+    /// Counts a look-up that found no session.
     pub fn count_miss(&self) {
         self.counters.misses.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a look-up of a session that is good for one use, and is being used.
+    /// Counts a look-up of a session that another handshake is consuming.
     pub fn count_used(&self) {
         self.count_miss();
         self.counters.misses_used.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a session that the application's get callback had.
+    /// Counts a session that the application's get callback returned.
     pub fn count_callback_hit(&self) {
         self.counters.cb_hits.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts how old a session is that was found.
+    /// Counts a found session by its age; `made` is the second in which it was made.
     pub fn count_age(&self, made: i64) {
         let age = now().saturating_sub(made).max(0);
         let part = [60, 600, 3600, 86400]
@@ -235,149 +352,20 @@ impl Context {
             .fetch_add(age as u64, Ordering::Relaxed);
     }
 
-    /// Whether the working mode has any of these flags.
-    pub fn mode_has(&self, flags: u32) -> bool {
-        self.working_mode() & flags != 0
-    }
+    // The caches of this process.
 
-    /// Whether the cache is on although the application has switched it off.
-    pub fn is_forced(&self) -> bool {
-        if !settings().force {
-            return false;
+    /// Runs `work` on the own cache; `None` if it panics or an earlier one has panicked.
+    pub fn with_cache<'a, T>(&'a self, work: impl FnOnce(&'a Local) -> T) -> Option<T> {
+        // Relaxed: a thread that does not see the flag yet meets the same panic, which is caught as well.
+        if self.broken.load(Ordering::Relaxed) {
+            return None;
         }
-        let mode = self.mode.load(Ordering::Relaxed);
-        let is_off = mode & SSL_SESS_CACHE_BOTH == 0;
-        let is_left_to_nobody = mode & SSL_SESS_CACHE_NO_INTERNAL == SSL_SESS_CACHE_NO_INTERNAL
-            && mode & SSL_SESS_CACHE_SERVER != 0
-            && self.new_callback.get().is_none()
-            && self.get_callback.get().is_none();
-        is_off || is_left_to_nobody
-    }
-
-    /// The mode by which the cache works: the application's, unless it is forced.
-    pub fn working_mode(&self) -> u32 {
-        let mode = self.mode.load(Ordering::Relaxed);
-        if self.is_forced() {
-            (mode | SSL_SESS_CACHE_SERVER) & !SSL_SESS_CACHE_NO_INTERNAL
-        } else {
-            mode
+        let result = quietly(|| caught(|| work(&self.cache)));
+        if result.is_none() {
+            self.broken.store(true, Ordering::Relaxed);
+            self.failed();
         }
-    }
-
-    /// Whether the application's callbacks are called: in a mode without sides libssl calls none.
-    pub fn calls_back(&self) -> bool {
-        self.mode.load(Ordering::Relaxed) & SSL_SESS_CACHE_BOTH != 0 || !settings().force
-    }
-
-    /// Whether the cache of this context is there for a connection of a server: a forced one is not where the client is
-    /// asked for a certificate, or may yet be.
-    pub fn serves(&self, terms: &Terms) -> bool {
-        !self.is_forced() || terms.client == Client::Anybody && terms.tag.is_some()
-    }
-
-    /// Whether sessions of this process, too, are resumed only for the name and under the rule that they were made for.
-    pub fn looks_at_names(&self) -> bool {
-        settings().strict_names || self.is_forced()
-    }
-
-    /// Whether new and found sessions go into the cache by themselves.
-    pub fn stores_by_itself(&self) -> bool {
-        !self.mode_has(SSL_SESS_CACHE_NO_INTERNAL_STORE)
-    }
-
-    /// Whether the application is asked for a session although another process has put it here: one that has sessions
-    /// elsewhere, too, and is told of removals, would otherwise not be told of this one's.
-    pub fn asks_for(&self, session: &SessionRef) -> bool {
-        self.get_callback.get().is_some()
-            && self.remove_callback.get().is_some()
-            && unannounced::has(session)
-    }
-
-    /// The host's answer to a control command that takes no pointer.
-    pub fn host_ctrl(&self, ctx: *mut SSL_CTX, command: c_int, argument: c_long) -> c_long {
-        // SAFETY: the context is alive, and the commands used here take no pointer.
-        unsafe { (self.libssl.SSL_CTX_ctrl)(ctx, command, argument, ptr::null_mut::<c_void>()) }
-    }
-
-    /// Sets the host's mode to the application's, less its own cache.
-    pub fn apply_mode(&self, ctx: *mut SSL_CTX) {
-        loop {
-            let mode = self.working_mode();
-            self.apply(ctx, mode);
-            // Another thread may have set another mode, and applied it before us.
-            if self.working_mode() == mode {
-                return;
-            }
-        }
-    }
-
-    /// The same, for one mode.
-    fn apply(&self, ctx: *mut SSL_CTX, mode: u32) {
-        // UPDATE_TIME would change the time of a session lent to the host's cache for early data.
-        let hosts = (mode | SSL_SESS_CACHE_NO_INTERNAL | SSL_SESS_CACHE_NO_AUTO_CLEAR)
-            & !SSL_SESS_CACHE_UPDATE_TIME;
-        self.host_ctrl(ctx, SSL_CTRL_SET_SESS_CACHE_MODE, c_long::from(hosts));
-    }
-
-    /// Stands in front of the application's ticket-key callback, where names are strict; whether it does.
-    pub fn stand_in_front(&self, callback: Option<TicketKeyCallback>) -> bool {
-        let may = settings().strict_names && self.host.tickets.is_ok();
-        if may {
-            self.tickets.application.set(callback);
-        }
-        may
-    }
-
-    /// Takes note that the callback of the context is no longer ours; whether it was.
-    pub fn forget_ticket_keys(&self) -> bool {
-        // Relaxed: whoever sets callbacks while another thread does is as lost with libssl.
-        self.tickets.is_ours.swap(false, Ordering::Relaxed)
-    }
-
-    /// All caches of this process.
-    pub fn caches(&self) -> [&Local; 3] {
-        let [own, inherited] = self.sharing.private.caches();
-        [&self.cache, own, inherited]
-    }
-
-    /// Whether any of them holds a session.
-    pub fn is_in_use(&self) -> bool {
-        self.caches().iter().any(|cache| !cache.is_empty())
-    }
-
-    /// What processes of before the fork keep, too.
-    pub fn inherited_private(&self) -> &Local {
-        &self.sharing.private.inherited
-    }
-
-    /// Takes a session out of those that stay.
-    pub fn take_private(&self, key: &Key) -> Option<SessionRef> {
-        let mut caches = self.sharing.private.caches().into_iter();
-        caches.find_map(|cache| self.with_cache(|_| cache.take(key)).flatten())
-    }
-
-    /// Looks at all caches of this process as if no session moved from one to another meanwhile. `look` may run several
-    /// times and under a lock: it drops no session.
-    pub fn while_none_moves<T>(&self, look: impl Fn() -> T) -> T {
-        let moves = || self.sharing.private.moves.lock().map(|moves| *moves);
-        let before = moves();
-        let seen = look();
-        if moves() == before {
-            return seen;
-        }
-        // What was seen goes after the lock.
-        let again = {
-            let _still = self.sharing.private.moves.lock();
-            look()
-        };
-        drop(seen);
-        again
-    }
-
-    /// How often what the caches of this process hold has changed.
-    pub fn changes(&self) -> u64 {
-        let changes = self.caches().map(|cache| cache.counters().changes());
-        changes.iter().sum()
+        result
     }
 
     /// Looks an id up in one of the caches of this process.
@@ -390,21 +378,102 @@ impl Context {
         .flatten()
     }
 
-    /// What it says of a client that `find` did not find its session.
+    /// The history of a client whose session was not found.
     pub fn history_of(&self, key: &Key) -> ClientHistory {
         self.with_cache(|cache| cache.history_of(key))
             .unwrap_or(ClientHistory::New)
     }
 
-    /// Whether this very session is in the own cache, and perhaps in the region.
-    pub fn may_share(&self, key: &Key, session: &SessionRef) -> bool {
-        let is_same = |cache: &Local| cache.contains_same(key, session);
-        !self.cache.is_empty()
-            && self.with_cache(is_same) == Some(true)
-            && !self.known_partitions().is_empty()
+    /// Takes a session out of the private caches.
+    pub fn take_private(&self, key: &Key) -> Option<SessionRef> {
+        let mut caches = self.sharing.private.caches().into_iter();
+        caches.find_map(|cache| self.with_cache(|_| cache.take(key)).flatten())
     }
 
-    /// The places of this context in the region, as far as they are known by now.
+    /// The private sessions that other processes may have, too.
+    pub fn inherited_private(&self) -> &Local {
+        &self.sharing.private.inherited
+    }
+
+    /// All caches of this process: the own cache and the private ones.
+    pub fn caches(&self) -> [&Local; 3] {
+        let [own, inherited] = self.sharing.private.caches();
+        [&self.cache, own, inherited]
+    }
+
+    /// Whether any cache of this process holds a session.
+    pub fn is_in_use(&self) -> bool {
+        self.caches().iter().any(|cache| !cache.is_empty())
+    }
+
+    /// How often a session has come into or left a cache of this process.
+    pub fn changes(&self) -> u64 {
+        let changes = self.caches().map(|cache| cache.counters().changes());
+        changes.iter().sum()
+    }
+
+    /// Runs `look` over the caches of this process so that it sees each session once, although sessions move between them.
+    /// `look` may run twice and under a lock, so it must not drop a session.
+    pub fn while_none_moves<T>(&self, look: impl Fn() -> T) -> T {
+        let moves = || self.sharing.private.moves.lock().map(|moves| *moves);
+        let before = moves();
+        let seen = look();
+        if moves() == before {
+            return seen;
+        }
+        // `seen` is dropped after the lock is released: it may hold sessions.
+        let again = {
+            let _still = self.sharing.private.moves.lock();
+            look()
+        };
+        drop(seen);
+        again
+    }
+
+    /// Marks a session not resumable, as libssl does when it removes one.
+    pub fn mark_not_resumable(&self, session: &SessionRef) {
+        let scratch = &self.host.scratch;
+        if !quietly(|| scratch.mark_not_resumable(self.libssl, &self.origin, session)) {
+            self.failed();
+        }
+    }
+
+    // Sharing with other processes.
+
+    /// Whether other processes may have a copy of this context.
+    pub fn has_forked(&self) -> bool {
+        let election = self.sharing.election.get().copied().flatten();
+        self.sharing.made != ForkPoint::now()
+            || election.is_some_and(|election| {
+                common().is_some_and(|c| c.elections.is_known_elsewhere(election))
+            })
+    }
+
+    /// Whether the context was made in a worker, after the fork: the other workers then have contexts of their own.
+    pub fn made_after_fork(&self) -> bool {
+        let process = this_process();
+        process != FIRST && self.sharing.made.process == process
+    }
+
+    /// Whether contexts that are configured alike share: by the setting `group`, or because a named region is in use.
+    pub fn may_group(&self) -> bool {
+        settings().group != Group::None || common::is_named()
+    }
+
+    /// A value that this context has in all processes that inherited it, and in no other. It stands beside the address of
+    /// an object that cannot be compared by value: two processes with one lineage have the same object there.
+    pub fn lineage(&self) -> [u8; 16] {
+        let (low, high) = self
+            .sharing
+            .id
+            .map_or((self.serial, 0_u64), PartitionId::words);
+        let mut lineage = [0; 16];
+        lineage[..8].copy_from_slice(&low.to_be_bytes());
+        lineage[8..].copy_from_slice(&high.to_be_bytes());
+        lineage
+    }
+
+    /// The partitions of this context that have been looked up so far.
     pub fn known_partitions(&self) -> SmallVec<[Partition<'static>; 2]> {
         let in_group = self.sharing.in_group.lock().and_then(|known| *known);
         let places = in_group.map_or([None; 2], |known| known.partitions);
@@ -417,7 +486,15 @@ impl Context {
             .collect()
     }
 
-    /// Whether a session of the own cache still is what it says; also where the region has no time to tell.
+    /// Whether the own cache holds this very session and the region may have a record of it.
+    pub fn may_share(&self, key: &Key, session: &SessionRef) -> bool {
+        let is_same = |cache: &Local| cache.contains_same(key, session);
+        !self.cache.is_empty()
+            && self.with_cache(is_same) == Some(true)
+            && !self.known_partitions().is_empty()
+    }
+
+    /// Whether a session of the own cache is still in force: the region has it, or could not be asked in time.
     pub fn is_held(&self, scopes: &[Scope], session: &SessionRef) -> bool {
         scopes.iter().any(|scope| match scope {
             Scope::Own | Scope::Unsettled(_) => true,
@@ -426,46 +503,26 @@ impl Context {
         })
     }
 
-    /// What tells the processes that were forked with this context from all others.
-    pub fn lineage(&self) -> [u8; 16] {
-        let (low, high) = self
-            .sharing
-            .id
-            .map_or((self.serial, 0_u64), PartitionId::words);
-        let mut lineage = [0; 16];
-        lineage[..8].copy_from_slice(&low.to_be_bytes());
-        lineage[8..].copy_from_slice(&high.to_be_bytes());
-        lineage
-    }
+    // Migration of the sessions cached before a fork.
 
-    /// Whether groups are asked for, or a region with a name that can be used.
-    pub fn may_group(&self) -> bool {
-        settings().group != Group::None || common::is_named()
-    }
-
-    /// Whether this process has made the context after it was forked by one that had contexts: its siblings have others.
-    pub fn made_after_fork(&self) -> bool {
-        let process = this_process();
-        process != FIRST && self.sharing.made.process == process
-    }
-
-    /// Whether other processes may have this context.
-    pub fn has_forked(&self) -> bool {
-        let election = self.sharing.election.get().copied().flatten();
-        self.sharing.made != ForkPoint::now()
-            || election.is_some_and(|election| {
-                common().is_some_and(|c| c.elections.is_known_elsewhere(election))
-            })
-    }
-
-    /// Notes the first session that is cached.
+    /// Opens the election for the migration when the first session is cached: from now on a child inherits sessions.
     pub fn note_inheritance(&self) {
         self.sharing
             .election
             .get_or_init(|| Box::new(attempt(|| common()?.elections.open())));
     }
 
-    /// The context dies.
+    /// Ends a migration, also one that has not begun: no process migrates a session from then on, so a session that is
+    /// removed or flushed afterwards does not come back.
+    pub fn end_migration(&self) {
+        if let Some(&Some(election)) = self.sharing.election.get()
+            && let Some(common) = common()
+        {
+            common.elections.end(election);
+        }
+    }
+
+    /// Releases the election and the partition of a context that is being freed.
     pub fn end_inheritance(&self) {
         if let Some(&Some(election)) = self.sharing.election.get()
             && !self.has_forked()
@@ -484,15 +541,7 @@ impl Context {
         }
     }
 
-    /// Ends what another process is handing over, or may begin to: from here on it hands over nothing more, so that
-    /// what is removed or flushed then does not come back.
-    pub fn end_migration(&self) {
-        if let Some(&Some(election)) = self.sharing.election.get()
-            && let Some(common) = common()
-        {
-            common.elections.end(election);
-        }
-    }
+    // The end of the context.
 
     /// Whether `session` is the sentinel.
     pub fn is_sentinel(&self, session: *mut SSL_SESSION) -> bool {
@@ -500,23 +549,15 @@ impl Context {
         sentinel.is_some_and(|sentinel| sentinel.as_ptr() == session)
     }
 
-    /// Whether the host has begun to free the context: then this process lets go of what is its own, and others have
-    /// theirs still, whatever the application's functions remove or flush meanwhile.
+    /// Whether the host has begun to free the context. Removals and flushes then concern this process alone; other
+    /// processes go on using their copies of the context.
     pub fn is_ending(&self) -> bool {
         self.ending.has_begun.load(Ordering::Relaxed)
     }
 
-    /// Whether the context can be asked what it has in common with others.
+    /// Whether the host's getters may be called on the context, to compare it with others: not once it is being freed.
     pub fn can_be_asked(&self) -> bool {
         !self.is_ending() && !self.ending.is_unseen.load(Ordering::Relaxed)
-    }
-
-    /// Marks a session not resumable.
-    pub fn mark(&self, session: &SessionRef) {
-        let scratch = &self.host.scratch;
-        if !quietly(|| scratch.mark_not_resumable(self.libssl, &self.origin, session)) {
-            self.failed();
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Telling the application of what has left: its remove callback.
+//! The application's remove callback: which departures it is told of.
 
 use super::Context;
 use super::session::key_of;
@@ -6,14 +6,15 @@ use super::{departing, freeing, unannounced};
 use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
 
-/// Tells the application of a session that nobody removed.
+/// Tells the application of a session that departed without a call: evicted, flushed or expired.
 pub fn departed(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef) {
     if context.remove_callback.get().is_some() {
         departing::while_told(ctx, key_of(session), || removed(context, ctx, session));
     }
 }
 
-/// Tells the application of a session that was removed, if it was told of it before.
+/// Tells the application of a session that was removed. A session that the application was never told of, because another
+/// process made it, leaves without a word.
 pub fn removed(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef) {
     if let Some(callback) = context
         .remove_callback
@@ -21,13 +22,13 @@ pub fn removed(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef) {
         .filter(|_| context.calls_back())
         && !unannounced::has(session)
     {
-        // SAFETY: the application's callback, with a context and a session that live through the call.
+        // SAFETY: the application set this callback for `ctx`; the caller keeps `ctx` alive, and `session` is a reference.
         freeing::for_good(|| unsafe { callback(ctx, session.as_ptr()) });
     }
 }
 
-/// The same of a session that somebody has removed. `gone` is what this process had of its id: the application
-/// may have been told of that one alone.
+/// Tells the application of a session that a call has removed. `gone` is the session that this process had under the same
+/// id: the application may have been told only of that one.
 pub fn removed_by_call(
     context: &Context,
     ctx: *mut SSL_CTX,

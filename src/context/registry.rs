@@ -1,8 +1,8 @@
-//! All contexts of this process, for what concerns a session wherever it is cached.
+//! All contexts of this process: for changes to a session wherever it is cached, and for the stats.
 //!
-//! Lock order: the registry, then what belongs to a context: its settings, its places in the region, shards. Nothing of
-//! the application runs under its lock, and of the host what takes no lock of its own: the counting of references, the
-//! reading of a session's times, and of a context's counters, options and verify mode.
+//! Lock order: the registry first, then the locks of a context (its settings, its partitions) and of its shards. No code of
+//! the application runs under the registry's lock, and of the host's functions only those that take no lock themselves:
+//! counting references, reading a session's times, and reading a context's counters, options and verify mode.
 
 use core::ptr;
 use std::collections::BTreeMap;
@@ -16,20 +16,22 @@ use crate::host::types::SSL_CTX;
 use crate::host::{Host, SessionRef, locate};
 use crate::sys::lock::Lock;
 
-/// By the address of the context.
+/// The contexts of this process. Those that have ever held a session are also in `asked` or `listed`.
 struct Contexts {
+    /// All contexts by the address of their SSL_CTX.
     all: BTreeMap<usize, Arc<Context>>,
-    /// Of those that have ever held a session, the first few: they are asked about each.
+    /// The first few contexts that have held a session. They are asked about every session.
     asked: [Option<Entered>; ASKED],
-    /// The others, by the number under which their caches are listed.
+    /// The other contexts that have held a session, by the number under which their caches are listed.
     listed: BTreeMap<u32, Entered>,
+    /// The number that was given last.
     last_listed: u32,
 }
 
-/// The address of an SSL_CTX, and what we keep for it.
+/// The address of an SSL_CTX, and its Context.
 type Entered = (usize, Arc<Context>);
 
-/// Many servers have one context that caches, and a client's.
+/// Two, because many servers have one context that caches and one for their connections as a client.
 const ASKED: usize = 2;
 
 static CONTEXTS: Lock<Contexts> = Lock::new(Contexts {
@@ -40,7 +42,7 @@ static CONTEXTS: Lock<Contexts> = Lock::new(Contexts {
 });
 
 impl Contexts {
-    /// Takes out all that is known of a context, for the caller to drop without the lock.
+    /// Takes out all references to a context, for the caller to drop without the lock.
     fn take_out(&mut self, ctx: *mut SSL_CTX) -> [Option<Arc<Context>>; 3] {
         let context = self.all.remove(&(ctx as usize));
         let number = context
@@ -53,7 +55,7 @@ impl Contexts {
         [context, listed.map(context_of), asked.map(context_of)]
     }
 
-    /// Those that may hold a session, of which `local` tells the numbers of the listed ones.
+    /// The contexts that may hold a session. `holders` are the numbers of the listed ones, as `local` tells them.
     fn concerned(&self, holders: Option<SmallVec<[u32; 4]>>) -> SmallVec<[&Entered; 4]> {
         let asked = self.asked.iter().flatten();
         let mut concerned: SmallVec<[_; 4]> =
@@ -71,7 +73,7 @@ impl Contexts {
 /// Enters a new context.
 pub fn enter(ctx: *mut SSL_CTX, context: Arc<Context>) {
     let left_over = CONTEXTS.lock().map(|mut contexts| {
-        // Of a context whose end was not told.
+        // An earlier SSL_CTX at this address, whose end was not told.
         let left_over = contexts.take_out(ctx);
         contexts.all.insert(ctx as usize, context);
         left_over
@@ -79,13 +81,13 @@ pub fn enter(ctx: *mut SSL_CTX, context: Arc<Context>) {
     drop(left_over);
 }
 
-/// Strikes out a dying context.
+/// Strikes out a context that is being freed.
 pub fn strike_out(ctx: *mut SSL_CTX) {
     let gone = CONTEXTS.lock().map(|mut contexts| contexts.take_out(ctx));
     drop(gone);
 }
 
-/// Notes that a context will have sessions from now on; again, if it was noted before.
+/// Notes that a context will hold sessions from now on. A repeated call does nothing.
 pub fn note_sessions_of(ctx: *mut SSL_CTX) {
     let Some(mut contexts) = CONTEXTS.lock() else {
         return;
@@ -116,13 +118,13 @@ pub fn note_sessions_of(ctx: *mut SSL_CTX) {
         .insert(contexts.last_listed, (ctx as usize, context));
 }
 
-/// Visits every context, which is alive meanwhile. No context comes or goes until `visit` has seen all.
-/// `false`, and nothing is visited, where contexts may have gone without a word.
+/// Visits every context. The lock keeps contexts from being entered or struck out until `visit` has seen all, so each is
+/// alive. `false`, without a visit, if contexts may have been freed without our being told.
 pub fn each(mut visit: impl FnMut(*mut SSL_CTX, &Context)) -> bool {
     let Some(contexts) = CONTEXTS.lock() else {
-        return true; // nothing is known of any
+        return true; // the lock was lost in a fork: there is no context to visit
     };
-    // A thread that cleans up while this one visits is as lost with libssl.
+    // A thread that calls OPENSSL_cleanup while another uses a context is wrong with plain libssl, too.
     if locate::hosts().any(Host::is_cleaned_up) {
         return false;
     }
@@ -132,21 +134,21 @@ pub fn each(mut visit: impl FnMut(*mut SSL_CTX, &Context)) -> bool {
     true
 }
 
-/// A context that is kept alive.
+/// A reference to an SSL_CTX, which keeps it alive.
 pub struct Held {
-    /// The context.
+    /// The SSL_CTX.
     pub ctx: *mut SSL_CTX,
-    /// What we keep for it.
+    /// Its Context.
     pub context: Arc<Context>,
 }
 
 impl Held {
-    /// `None` for a context that has no reference left: it is being freed.
+    /// Takes a reference; `None` if the SSL_CTX has none left, because it is being freed.
     ///
     /// # Safety
-    /// * `ctx` is the SSL_CTX of `context`, which does not leave the registry meanwhile.
+    /// * `ctx` is the SSL_CTX of `context`, which is not struck out of the registry during the call.
     unsafe fn new(ctx: *mut SSL_CTX, context: &Arc<Context>) -> Option<Self> {
-        // SAFETY: a context in the registry is not freed yet.
+        // SAFETY: the memory of an SSL_CTX is not freed before it is struck out of the registry.
         let held = unsafe { (context.libssl.SSL_CTX_up_ref)(ctx) } == 1;
         held.then(|| Self {
             ctx,
@@ -157,12 +159,12 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // SAFETY: the reference of `new`.
+        // SAFETY: releases the reference that `new` has taken.
         unsafe { (self.context.libssl.SSL_CTX_free)(self.ctx) };
     }
 }
 
-/// The contexts that may hold a session and are `wanted`, kept alive.
+/// References to the contexts that may hold a session and are `wanted`.
 pub fn held_of(session: &SessionRef, wanted: impl Fn(&Context) -> bool) -> SmallVec<[Held; 1]> {
     let holders = local::holders_of(session);
     let Some(contexts) = CONTEXTS.lock() else {
@@ -172,13 +174,13 @@ pub fn held_of(session: &SessionRef, wanted: impl Fn(&Context) -> bool) -> Small
     concerned
         .filter(|(_, context)| wanted(context))
         .filter_map(|&(ctx, ref context)| {
-            // SAFETY: the registry has both, and is locked.
+            // SAFETY: the entry has both, and the lock keeps it in the registry.
             unsafe { Held::new(ptr::with_exposed_provenance_mut(ctx), context) }
         })
         .collect()
 }
 
-/// Those that may hold a session, as they are now.
+/// The contexts that may hold a session.
 pub fn concerned_by(session: &SessionRef) -> SmallVec<[Arc<Context>; 4]> {
     let holders = local::holders_of(session);
     let Some(contexts) = CONTEXTS.lock() else {

@@ -1,4 +1,7 @@
-//! Removing a session, as SSL_CTX_remove_session does; and lending one to the host, which removes it itself.
+//! Removing a session, as SSL_CTX_remove_session does, and lending one to the host, which removes it itself.
+//!
+//! Removals arrive here from SSL_CTX_remove_session ([`remove`]) and from the host's remove callback ([`follow_removal`]).
+//! [`operations::remove_everywhere`] decides which caches and which processes lose the session.
 
 use core::sync::atomic::Ordering;
 
@@ -10,15 +13,16 @@ use crate::host::locate::is_called_by;
 use crate::host::types::*;
 use crate::sys::guard::quietly;
 
-/// Removes a session as SSL_CTX_remove_session does; whether its id was in the cache. It is marked not
-/// resumable and the application told, in either case; but nothing happens while the application is being told
-/// that this session leaves by itself.
+/// Removes a session as SSL_CTX_remove_session does; `true` if its id was in the cache. Either way the session is marked
+/// not resumable and the remove callback runs. Nothing happens if this thread is inside the remove callback for this very
+/// session, because it is departing already.
 ///
 /// # Safety
-/// As for [`add`](super::add::add).
+/// * `ctx` is the SSL_CTX of `context`;
+/// * `session` is null or a session of the same library, alive until the remove callback returns.
 pub unsafe fn remove(context: &Context, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) -> bool {
-    // The caller's own reference will do, as it does for libssl: after the callback it is not touched.
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller keeps `session` alive until the remove callback returns, as libssl demands; it is not touched
+    // afterwards.
     let Some(session) = (unsafe { SessionRef::lend(context.libssl, session) }) else {
         return false;
     };
@@ -27,44 +31,46 @@ pub unsafe fn remove(context: &Context, ctx: *mut SSL_CTX, session: *mut SSL_SES
     };
     listing::release_due_tables();
     let (gone, found) = operations::remove_everywhere(context, ctx, &key, is_called_by);
-    // Relaxed: a removal that matters follows the lending in one thread, or races with it anyway.
+    // Relaxed: a removal follows the lending in the same thread, or races with it in any order.
     if !found && context.lends.load(Ordering::Relaxed) {
-        // It may be lent to the host's cache. The host marks it, and tells our remove callback.
-        // SAFETY: the caller's contract.
+        // The session may be lent to the host's cache. Then the host marks it and calls our remove callback.
+        // SAFETY: the caller keeps `ctx` and the session alive; the function is of the libssl that made both.
         let remove = || unsafe { (context.libssl.SSL_CTX_remove_session)(ctx, session.as_ptr()) };
         return freeing::for_good(remove) == 1;
     }
-    context.mark(&session);
+    context.mark_not_resumable(&session);
     notify::removed_by_call(context, ctx, &session, gone.as_ref());
     context.claims.release(&key);
     drop(gone); // after the callback, as libssl does
     found
 }
 
-/// Puts a session into the host's own cache. With early data and anti-replay the host accepts a ticket
-/// only if its SSL_CTX_remove_session finds the session there, right after the look-up.
+/// Lends a session to the host: puts it into the host's own cache. With early data and anti-replay the host accepts a
+/// ticket only if its SSL_CTX_remove_session finds the session there right after the look-up.
 ///
 /// # Safety
-/// As for [`add`](super::add::add).
+/// * `ctx` is the SSL_CTX of `context`;
+/// * `session` is null or a session of the same library, alive during the call.
 pub unsafe fn lend(context: &Context, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) {
     context.lends.store(true, Ordering::Relaxed);
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller keeps `session` alive during the call.
     let lent = unsafe { SessionRef::lend(context.libssl, session) };
-    // Nothing of its id stays here, where the removal would find that and leave the host alone.
+    // No session of this id stays in our caches: a removal would find that one and not ask the host.
     let gone = lent
         .and_then(|session| key_of(&session))
         .map(|key| operations::remove_everywhere(context, ctx, &key, |_| false));
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller keeps `ctx` and `session` alive; the host's cache takes a reference of its own.
     quietly(|| unsafe { context.libssl.add_to_host(ctx, session) });
     drop(gone);
 }
 
-/// Follows a removal that the host has done itself: it has marked the session.
+/// Follows a removal by the host, which has marked the session not resumable.
 ///
 /// # Safety
-/// As for [`add`](super::add::add).
+/// * `ctx` is the SSL_CTX of `context`;
+/// * `session` is null or a session of the same library, alive during the call.
 pub unsafe fn follow_removal(context: &Context, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) {
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller keeps `session` alive while the reference is taken.
     let Some(session) = (unsafe { SessionRef::acquire(context.libssl, session) }) else {
         return;
     };

@@ -1,4 +1,4 @@
-//! What a cache needs to know of a session: its key, its expiry, how it is used; and the time.
+//! What a cache needs to know of a session: its key, its expiry and its usage; and the clock.
 
 use core::ffi::c_long;
 use core::ptr;
@@ -9,21 +9,21 @@ use crate::host::SessionRef;
 /// How a session that a client offers is used.
 #[derive(Clone, Copy)]
 pub enum Usage {
-    /// Time and again.
+    /// The client may offer the session again (TLS 1.2).
     Again,
-    /// Once, for the handshake brings the client another one; but the session stays.
+    /// The handshake gives the client another ticket, so the session is not expected again; but it stays (TLS 1.3).
     Once,
-    /// Once and never again: it leaves the cache.
+    /// The session leaves the cache: it may be used only once (early data with anti-replay).
     Consumed,
 }
 
 impl Usage {
-    /// Whether it leaves the cache.
+    /// Whether the session leaves the cache.
     pub fn consumes(self) -> bool {
         matches!(self, Self::Consumed)
     }
 
-    /// The same, but it stays.
+    /// The same usage of a session that must stay in the cache.
     pub fn without_consuming(self) -> Self {
         match self {
             Self::Consumed => Self::Once,
@@ -32,7 +32,7 @@ impl Usage {
     }
 }
 
-/// The key of a session; `None` where it has no id.
+/// The key of a session; `None` if it has no id.
 pub fn key_of(session: &SessionRef) -> Option<Key> {
     let (id, version) = session.identity();
     if id.is_empty() {
@@ -42,8 +42,8 @@ pub fn key_of(session: &SessionRef) -> Option<Key> {
     }
 }
 
-/// The second after which libssl takes a session for expired: its time plus its timeout, or never where
-/// that sum has no room in a time_t.
+/// The second after which libssl treats a session as expired: its time plus its timeout, or never if that sum does not fit
+/// a time_t.
 pub fn expiry_of(session: &SessionRef) -> Expiry {
     let (time, timeout) = session.time_and_timeout();
     match time.checked_add(timeout) {
@@ -52,8 +52,8 @@ pub fn expiry_of(session: &SessionRef) -> Expiry {
     }
 }
 
-/// The time in seconds, by the clock libssl uses.
+/// The time in seconds, by the clock that libssl uses.
 pub fn now() -> c_long {
-    // SAFETY: a null argument only asks for the result.
+    // SAFETY: with a null argument, time() writes nothing and returns the time.
     unsafe { libc::time(ptr::null_mut()) }
 }

@@ -1,4 +1,5 @@
-//! What is kept with a context besides its sessions: counters, and what each of its subjects has to remember.
+//! Plain data of a context besides its sessions: the counters, and what automatic clearing, the context's end and shared
+//! ticket keys have to remember.
 
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
@@ -9,65 +10,65 @@ use super::callback::Callback;
 use crate::host::SessionRef;
 use crate::host::types::*;
 
-/// What libssl counts of its internal cache, and what only we count.
+/// The counters of libssl's internal cache, and those that only we have.
 #[derive(Default)]
 pub struct Counters {
-    /// Sessions that the application's get callback had.
+    /// Sessions that the application's get callback returned.
     pub cb_hits: AtomicU64,
-    /// Look-ups that found nothing.
+    /// Look-ups that found no session.
     pub misses: AtomicU64,
-    /// Sessions that left because the cache was full.
+    /// Sessions that were evicted because the cache was full.
     pub cache_full: AtomicU64,
-    /// What could not be done.
+    /// Operations that failed for an internal reason.
     pub failures: AtomicU64,
     /// Look-ups that found a session.
     pub hits: AtomicU64,
-    /// Of these, those that found it in the memory that processes share.
+    /// Hits that found the session in the region.
     pub hits_region: AtomicU64,
-    /// Of the misses, those of sessions that another process had removed.
+    /// Misses because another process had removed the session.
     pub misses_gone: AtomicU64,
-    /// Of the misses, those of sessions that were marked not resumable.
+    /// Misses because the session was marked not resumable.
     pub misses_marked: AtomicU64,
-    /// Of the misses, those of tickets that are good for one use, and are being used.
+    /// Misses because another handshake was consuming the session.
     pub misses_used: AtomicU64,
-    /// Of what was found: up to a minute old, ten minutes, an hour, a day, older.
+    /// Hits by the age of the session: up to a minute, ten minutes, an hour, a day, older.
     pub ages: [AtomicU64; 5],
-    /// The ages of what was found, in all.
+    /// The sum of the ages of all hits.
     pub age_seconds: AtomicU64,
 }
 
-/// When expired sessions are cleared away by themselves.
+/// The state of the automatic clearing of expired sessions.
 #[derive(Default)]
 pub struct AutoClear {
-    /// How many times 256 handshakes were done when it last began, for clients and for servers.
+    /// The number of good handshakes divided by 256 when a clearing last began, for clients and for servers.
     pub epochs: [AtomicU32; 2],
-    /// Whether it has more to do.
+    /// Whether the last clearing stopped before its end.
     pub unfinished: AtomicBool,
     /// The second in which the region was last cleared.
     pub region_cleared: AtomicI64,
 }
 
-/// What is known of a context's end.
+/// How the end of a context is noticed; see [`ending`](super::ending).
 #[derive(Default)]
 pub struct Ending {
-    /// Held by us as well as by the host: while it lives, no other session has its address.
+    /// The session that stands in the host's cache as a signal. We hold a reference, so that no other session gets its
+    /// address.
     pub sentinel: OnceBox<SessionRef>,
-    /// Whether a flush has taken it out of the host's cache, and the context goes on.
+    /// Whether a flush has taken the sentinel out of the host's cache while the context goes on.
     pub sentinel_is_out: AtomicBool,
     /// Whether the host has begun to free the context.
     pub has_begun: AtomicBool,
-    /// Whether it would come unseen.
+    /// True if the beginning of the end cannot be observed.
     pub is_unseen: AtomicBool,
 }
 
-/// What a context has to do with shared keys.
+/// The ticket-key callbacks of a context.
 pub struct TicketSharing {
-    /// Whether its tickets are made with keys of ours.
+    /// Whether the context's ticket-key callback is ours, with shared keys.
     pub is_ours: AtomicBool,
-    /// The application's own ticket-key callback where ours stands in front of it: the kind that is given a message
-    /// authentication code.
+    /// The application's callback of SSL_CTX_set_tlsext_ticket_key_evp_cb, if ours runs in front of it.
     pub application: Callback<TicketKeyCallback>,
-    /// The same of the older kind, which is given an HMAC.
+    /// The application's callback of SSL_CTX_set_tlsext_ticket_key_cb, likewise.
     pub application_hmac: Callback<HmacTicketKeyCallback>,
 }
 
@@ -85,9 +86,9 @@ impl Default for TicketSharing {
 pub struct CertCallback {
     /// The callback.
     pub callback: unsafe extern "C-unwind" fn(ssl: *mut SSL, argument: *mut c_void) -> c_int,
-    /// What it is told.
+    /// The argument that the application has set with it.
     pub argument: *mut c_void,
 }
 
-// SAFETY: both are only handed back to the application, in handshakes of any thread, as libssl does.
+// SAFETY: the argument is only passed back to the application's callback, from handshakes of any thread, as libssl does.
 unsafe impl Send for CertCallback {}
