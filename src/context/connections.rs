@@ -1,9 +1,9 @@
-//! What is kept with a connection: the context it was made from, where it has another one now, what is known of its
+//! What is kept with a connection: the context that it was made from (if it has another one now), what is known of its
 //! client, and what decides with whom it shares.
 //!
-//! Not in its ex_data: that is the program's, and a QUIC connection's is used by two threads at once. It is kept
-//! [beside](crate::sys::side_table) the connection, from the call that has something to keep until `capi::hooks` tells that
-//! the connection is freed.
+//! ex_data is not used for this: it is the program's, and that of a QUIC connection is used by two threads at once. The
+//! values are kept [beside](crate::sys::side_table) the connection, from the first call that has something to keep until
+//! `capi::hooks` tells that the connection is freed.
 
 use core::ffi::c_int;
 use core::hash::{Hash, Hasher};
@@ -17,27 +17,30 @@ use crate::host::owners;
 use crate::host::types::{SSL, SSL_CTX};
 use crate::sys::side_table::SideTable;
 
-/// All that is known of one connection. Nothing is ordered by it: a connection is used by one thread at a time.
+/// What is known of one connection. All accesses are relaxed: a connection is used by one thread at a time, and the
+/// program orders its threads.
 #[derive(Default)]
 struct Connection {
-    /// Null where it has that context still.
+    /// The context that it was made from; null if that was not recorded.
     made_from: AtomicPtr<SSL_CTX>,
-    /// What the session says of the client, that it offered in vain: a [`ClientHistory`].
+    /// The history of its client, a [`ClientHistory`].
     history: AtomicU8,
-    /// Under which rule and name it began; 0 where that was not noted. See [`super::alike`].
+    /// A key of the rule and name under which its handshake began; 0 if that was not noted. See
+    /// [`decide`](super::alike::decide).
     began: AtomicU64,
-    /// Whether it is being resumed on a session of somebody else, and its rule may yet change.
+    /// Whether it is being resumed on a session that another process may have made, and its rule may yet change.
     is_resumed: AtomicBool,
-    /// A digest of the lists that were set for it alone, which no getter tells; 0 for none.
+    /// A digest of the lists that were set for this connection, which no getter tells; 0 for none.
     lists: AtomicU64,
-    /// Whether it has another setting of its own that no getter tells.
+    /// Whether this connection has another setting that no getter tells.
     is_apart: AtomicBool,
 }
 
-/// Servers have as many as have been switched to another context, or have offered a session in vain.
+/// A connection has an entry if it was switched to another context, if its client offered a session that was not found,
+/// or if one of the other values was noted.
 static CONNECTIONS: SideTable<Connection, 4096> = SideTable::new();
 
-/// Records the context that a living connection was made from, unless that is recorded already.
+/// Records the context that a living connection was made from, unless one is recorded already.
 pub fn record_made_from(ssl: *const SSL, ctx: *mut SSL_CTX) {
     if made_from(ssl).is_none() {
         CONNECTIONS.enter(ssl.addr(), |connection| {
@@ -58,8 +61,8 @@ fn made_from(ssl: *const SSL) -> Option<*mut SSL_CTX> {
     (!recorded.is_null()).then_some(recorded)
 }
 
-/// Notes with a living connection what the session says of its client that it offered in vain: the handshake goes on in
-/// other calls, perhaps on another thread.
+/// Notes the history of a living connection's client, whose session was not found. The session that the handshake makes is
+/// added in a later call, perhaps by another thread.
 pub fn note_history(ssl: *const SSL, history: ClientHistory) {
     if history as u8 != self::history(ssl) as u8 {
         CONNECTIONS.enter(ssl.addr(), |connection| {
@@ -68,8 +71,8 @@ pub fn note_history(ssl: *const SSL, history: ClientHistory) {
     }
 }
 
-/// What `note_history` noted. A connection that is cleared and used again keeps it: at worst one session stays longer
-/// than it deserves.
+/// What [`note_history`] noted. A connection that is cleared and used again keeps it; at worst one session stays in the
+/// cache longer than it deserves.
 pub fn history(ssl: *const SSL) -> ClientHistory {
     if CONNECTIONS.is_empty() {
         return ClientHistory::New;
@@ -83,20 +86,20 @@ pub fn history(ssl: *const SSL) -> ClientHistory {
         .unwrap_or(ClientHistory::New)
 }
 
-/// Notes under which rule and name a living connection began, by a key of both.
+/// Notes a key of the rule and name under which a living connection's handshake began.
 pub fn note_beginning(ssl: *const SSL, key: u64) {
     CONNECTIONS.enter(ssl.addr(), |connection| {
         connection.began.store(key, Ordering::Relaxed);
     });
 }
 
-/// What `note_beginning` noted.
+/// What [`note_beginning`] noted.
 pub fn beginning(ssl: *const SSL) -> Option<u64> {
     let noted = CONNECTIONS.find(ssl.addr())?.began.load(Ordering::Relaxed);
     (noted != 0).then_some(noted)
 }
 
-/// Notes whether a living connection is being resumed on a session of somebody else.
+/// Notes whether a living connection is being resumed on a session that another process may have made.
 pub fn note_resumed(ssl: *const SSL, is: bool) {
     if is_resumed(ssl) != is {
         CONNECTIONS.enter(ssl.addr(), |connection| {
@@ -105,7 +108,7 @@ pub fn note_resumed(ssl: *const SSL, is: bool) {
     }
 }
 
-/// What `note_resumed` has noted.
+/// What [`note_resumed`] noted.
 pub fn is_resumed(ssl: *const SSL) -> bool {
     !CONNECTIONS.is_empty()
         && CONNECTIONS
@@ -113,7 +116,7 @@ pub fn is_resumed(ssl: *const SSL) -> bool {
             .is_some_and(|connection| connection.is_resumed.load(Ordering::Relaxed))
 }
 
-/// Notes a list that a control command has set for a living connection.
+/// Notes a list of groups or signature algorithms that a control command has set for a living connection.
 pub fn note_list(ssl: *const SSL, command: c_int, list: &[u8]) {
     let mut hasher = DefaultHasher::new();
     (lists(ssl), command, list).hash(&mut hasher);
@@ -124,7 +127,7 @@ pub fn note_list(ssl: *const SSL, command: c_int, list: &[u8]) {
     });
 }
 
-/// A digest of what `note_list` has noted; 0 for nothing.
+/// A digest of the lists that [`note_list`] noted; 0 for none.
 pub fn lists(ssl: *const SSL) -> u64 {
     if CONNECTIONS.is_empty() {
         return 0;
@@ -133,14 +136,14 @@ pub fn lists(ssl: *const SSL) -> u64 {
     known.map_or(0, |connection| connection.lists.load(Ordering::Relaxed))
 }
 
-/// Sets a living connection apart: it has a setting of its own that no getter tells.
+/// Sets a living connection apart, so that it shares with no other process: it has a setting that no getter tells.
 pub fn set_apart(ssl: *const SSL) {
     CONNECTIONS.enter(ssl.addr(), |connection| {
         connection.is_apart.store(true, Ordering::Relaxed);
     });
 }
 
-/// Gives a copy of a connection what the original has of its own.
+/// Copies to a connection made by SSL_dup what was set for the original alone.
 pub fn copy(from: *const SSL, to: *const SSL) {
     let (lists, is_apart) = (lists(from), is_apart(from));
     if lists != 0 || is_apart {
@@ -151,7 +154,7 @@ pub fn copy(from: *const SSL, to: *const SSL) {
     }
 }
 
-/// Whether it was set apart.
+/// Whether a connection was set apart.
 pub fn is_apart(ssl: *const SSL) -> bool {
     !CONNECTIONS.is_empty()
         && CONNECTIONS
@@ -159,16 +162,16 @@ pub fn is_apart(ssl: *const SSL) -> bool {
             .is_some_and(|connection| connection.is_apart.load(Ordering::Relaxed))
 }
 
-/// How many connections this process has begun, or was forked with.
+/// How many connections were made in this process, and in its parent before the fork.
 static BEGUN: AtomicU64 = AtomicU64::new(0);
 
-/// Notes that one begins.
+/// Notes that a connection is made.
 pub fn begin(ssl: *const SSL) {
-    forget(ssl); // of one whose end was not told
+    forget(ssl); // an earlier connection at this address, whose end was not told
     BEGUN.fetch_add(1, Ordering::Relaxed);
 }
 
-/// How many have begun.
+/// How many connections were made.
 pub fn begun() -> u64 {
     BEGUN.load(Ordering::Relaxed)
 }
@@ -189,7 +192,7 @@ pub fn forget(ssl: *const SSL) {
     });
 }
 
-/// The context whose cache serves a connection: the one it was made from.
+/// The context whose cache serves a connection: the one that it was made from. `None` for null.
 ///
 /// # Safety
 /// * `ssl` is null or a connection, alive during the call.
@@ -201,7 +204,7 @@ pub unsafe fn session_context(ssl: *const SSL) -> Option<*mut SSL_CTX> {
         return Some(ctx);
     }
     let libssl = owners::host_of(ssl.cast())?.libssl.as_ref().ok()?;
-    // SAFETY: the caller's contract, and the connection's own host.
+    // SAFETY: the caller keeps the connection alive, and `libssl` is the one that made it.
     let ctx = unsafe { (libssl.SSL_get_SSL_CTX)(ssl) };
     (!ctx.is_null()).then_some(ctx)
 }

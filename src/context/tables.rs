@@ -1,13 +1,13 @@
-//! The hash table that SSL_CTX_sessions hands out: a copy of the cache as it was, which a program iterates
-//! with the functions of libcrypto while the cache goes on.
+//! The hash tables that SSL_CTX_sessions hands out. A table is a snapshot of the cache, which a program iterates with
+//! libcrypto's functions while the cache changes.
 //!
-//! libssl hands out the cache itself, and programs rely on the table to stay where it is. So the same table is
-//! handed out for as long as the cache does not change, and one that was superseded stays for a while.
+//! libssl hands out the cache itself, and programs rely on the table's address. So the same table is handed out for as
+//! long as the cache does not change, and a superseded table stays for a while.
 //!
-//! A table keeps its sessions alive, also those that have left the cache since: somebody may be walking it. That ends
-//! after a minute in which nobody has asked for it: a superseded table goes, and the latest one, to which a program may
-//! have a pointer still, lets go of what has left. There is no clock of our own: the first call of any context's cache
-//! after that sees to it, and does no more than a little at a time.
+//! A table keeps its sessions alive, also those that have left the cache, because a program may be iterating it. A minute
+//! after the last call that returned it, a superseded table is freed, and the latest table, to which a program may still
+//! have a pointer, releases the sessions that have left the cache. There is no timer: the first operation on any
+//! context's cache after that minute does a slice of this work ([`listing`](super::listing)).
 
 use core::ffi::{c_int, c_long, c_ulong, c_void};
 use core::mem;
@@ -22,51 +22,59 @@ use crate::host::types::{OPENSSL_LHASH, SSL_SESSION};
 use crate::host::{Host, Libssl, SessionRef, locate};
 use crate::sys::lock::Lock;
 
-/// For how many seconds a superseded table stays at least, ...
+/// A superseded table stays for this many seconds, unless one of the bounds below is exceeded.
 const STAY_SECONDS: c_long = 60;
-/// ... unless superseded tables hold more sessions than this, ...
+/// The superseded tables of a context hold at most this many sessions.
 const STAY_SESSIONS: usize = 1_000_000;
-/// ... or there are more of them than a few and they hold more than this: programs that ask after each change.
+/// More than [`MANY`] superseded tables hold at most this many sessions: the program asks after each change.
 const STAY_SESSIONS_OF_MANY: usize = 16_384;
+/// See [`STAY_SESSIONS_OF_MANY`].
 const MANY: usize = 16;
-/// So many sessions one call lets go.
+/// One call releases at most this many sessions.
 const SLICE: usize = 512;
 
-/// The second in which a table of any context has something to let go of.
+/// The second in which a table of any context may have something to release; `i64::MAX` for none.
 pub static DUE: AtomicI64 = AtomicI64::new(i64::MAX);
 
-/// The tables of one context that programs may be using; none until one is asked for.
+/// The tables of one context, made when the first is asked for.
 #[derive(Default)]
 pub struct Snapshots(pub OnceBox<Lock<Tables>>);
 
+/// The tables that programs may be using.
 #[derive(Default)]
 pub struct Tables {
+    /// The table that was handed out last.
     latest: Option<Latest>,
-    /// Earlier ones, and since when they are superseded; the oldest first.
+    /// Earlier tables, each with the second in which it was superseded; the oldest first.
     superseded: VecDeque<(c_long, Snapshot)>,
-    /// What those weigh.
+    /// The sum of the weights of the superseded tables.
     held: usize,
-    /// Sessions of tables that are gone.
+    /// Sessions of freed tables, still to be released.
     going: Vec<Vec<SessionRef>>,
 }
 
+/// The table that was handed out last.
 struct Latest {
+    /// The table and its sessions.
     snapshot: Snapshot,
-    /// How often the cache had changed when it was made, and the second of that.
+    /// How often the cache had changed when the table was made.
     changes: u64,
+    /// When the table was made.
     made: c_long,
-    /// When it was last handed out.
+    /// When the table was last handed out.
     asked: c_long,
-    /// When it last let go of what had left the cache, and how often that had changed by then.
+    /// When the table was last tidied: rid of the sessions that had left the cache.
     tidied: c_long,
+    /// How often the cache had changed when it was last tidied.
     tidied_changes: u64,
-    /// Whether that is under way, and how far.
+    /// Whether tidying is under way.
     is_being_tidied: bool,
+    /// The session at which tidying goes on.
     next: usize,
 }
 
 impl Snapshots {
-    /// Whether there ever was a table.
+    /// Whether a table was ever made.
     pub fn any(&self) -> bool {
         self.0.get().is_some()
     }
@@ -76,7 +84,7 @@ impl Snapshots {
             .get_or_init(|| Box::new(Lock::new(Tables::default())))
     }
 
-    /// The table that was made when the cache had changed so often; in this second, if it has to be.
+    /// The latest table, if it was made when the cache had changed `changes` times and, with `only_now`, in this second.
     pub fn made_at(&self, changes: u64, now: c_long, only_now: bool) -> Option<*mut OPENSSL_LHASH> {
         let mut tables = self.0.get()?.lock()?;
         let latest = tables.latest.as_mut()?;
@@ -86,7 +94,7 @@ impl Snapshots {
         })
     }
 
-    /// Makes `snapshot` the latest and returns its table; what may go is dropped without the lock.
+    /// Makes `snapshot` the latest and returns its table. Tables that need not stay are dropped without the lock.
     pub fn supersede(
         &self,
         changes: u64,
@@ -102,14 +110,14 @@ impl Snapshots {
         gone.map(|_| table)
     }
 
-    /// Empties all tables, which stay where they are: a program that empties the cache sees them so.
+    /// Empties all tables without freeing them: a program that flushes the cache finds its table empty, as with libssl.
     pub fn empty(&self) {
         let tables = self.0.get().and_then(Lock::lock);
         let emptied = tables.map(|mut tables| tables.empty());
         drop(emptied); // frees sessions, so not under the lock
     }
 
-    /// All tables, when the context dies.
+    /// Takes all tables out, for a context that is being freed.
     pub fn take(&self) -> impl Sized + use<> {
         let tables = self.0.get().and_then(Lock::lock);
         tables
@@ -120,6 +128,7 @@ impl Snapshots {
 }
 
 impl Tables {
+    /// Makes `snapshot` the latest table, and returns the superseded tables that need not stay.
     pub fn supersede(&mut self, changes: u64, snapshot: Snapshot, now: c_long) -> Vec<Snapshot> {
         let latest = Latest {
             snapshot,
@@ -145,7 +154,7 @@ impl Tables {
         gone
     }
 
-    /// Whether the oldest of the superseded ones has stayed for long enough.
+    /// Whether the oldest superseded table has stayed for long enough.
     fn has_stayed(&mut self, now: c_long) -> bool {
         self.superseded.front_mut().is_some_and(|(since, _)| {
             // The clock may have been set back since.
@@ -160,7 +169,7 @@ impl Tables {
         Some(oldest)
     }
 
-    /// Gives out some of what need not stay, and the second in which there may be more.
+    /// Takes out a slice of the sessions that need not stay, and tells the second in which there may be more.
     pub fn tidy(
         &mut self,
         changes: u64,
@@ -204,7 +213,7 @@ impl Tables {
             .filter(|latest| !latest.snapshot.sessions.is_empty());
         let latest = latest.map(|latest| match latest.asked.max(latest.tidied) {
             then if later(then) > now => later(then),
-            _ => later(now), // nothing has changed
+            _ => later(now), // due, but the cache has not changed since it was tidied
         });
         (
             gone,
@@ -238,7 +247,7 @@ impl Latest {
             || self.tidied_changes != changes && now.saturating_sub(last) >= STAY_SECONDS
     }
 
-    /// Takes out of the table what is not cached any more: a part of it.
+    /// Takes sessions that are no longer cached out of the table; one call looks at a slice of it.
     pub fn tidy(
         &mut self,
         changes: u64,
@@ -277,23 +286,24 @@ pub struct Snapshot {
     libssl: &'static Libssl,
 }
 
-// SAFETY: the table is reached only through its owner and, as with libssl, by the application.
+// SAFETY: only the thread that holds the lock of `Tables` changes the table; the application may read it at the same time,
+// as it may read libssl's own.
 unsafe impl Send for Snapshot {}
 
 impl Snapshot {
-    /// A table of `sessions`; `None` where there is no memory.
+    /// Makes a table of `sessions`; `None` without memory.
     pub fn new(
         host: &'static Host,
         libssl: &'static Libssl,
         mut sessions: Vec<SessionRef>,
     ) -> Option<Self> {
-        // SAFETY: the functions below treat entries as the sessions they are.
+        // SAFETY: `hash` and `compare` treat the entries as sessions, and only sessions are inserted.
         let table = unsafe { (libssl.OPENSSL_LH_new)(Some(hash), Some(compare)) };
         if table.is_null() {
             return None;
         }
         if let Some(set_thunks) = host.newer.OPENSSL_LH_set_thunks {
-            // SAFETY: the thunks call what they are given with the arguments they are given.
+            // SAFETY: `table` was just made; the thunks have the types that libcrypto calls them by.
             unsafe {
                 set_thunks(
                     table,
@@ -306,12 +316,13 @@ impl Snapshot {
         }
         let mut replaced = Vec::new();
         for session in &sessions {
-            // SAFETY: the session lives as long as the table. An entry that finds no memory is left out.
+            // SAFETY: the Snapshot holds a reference to the session for as long as the table has it. Without memory the
+            // entry is left out.
             let other = unsafe { (libssl.OPENSSL_LH_insert)(table, session.as_ptr().cast()) };
             replaced.extend(ptr::NonNull::new(other));
         }
         if !replaced.is_empty() {
-            // Two of one id and version, as two caches may have.
+            // Two caches may have sessions of one id and version. The table has the later one.
             let is_replaced = |session: &SessionRef| {
                 replaced
                     .iter()
@@ -325,26 +336,24 @@ impl Snapshot {
             libssl,
         })
     }
-}
 
-impl Snapshot {
-    /// The sessions that it holds, and itself.
+    /// The number of sessions, and one for the table itself.
     fn weight(&self) -> usize {
         self.sessions.len() + 1
     }
 
-    /// Takes one entry out of the table; whether it was there. One whose id has changed since is not found, and stays.
+    /// Takes one entry out of the table; `true` if it was there. A session whose id was changed is not found, and stays.
     fn take_out(&self, session: &SessionRef) -> bool {
         let entry = session.as_ptr().cast::<c_void>();
-        // SAFETY: made by OPENSSL_LH_new; the session is alive, and so is what else the table holds.
+        // SAFETY: the table is from OPENSSL_LH_new and owned by `self`, which holds references to all entries.
         let found = unsafe { (self.libssl.OPENSSL_LH_retrieve)(self.table, entry) };
         // SAFETY: as above.
         found == entry && unsafe { (self.libssl.OPENSSL_LH_delete)(self.table, entry) } == entry
     }
 
-    /// Takes all entries out of the table, and hands out the references to them.
+    /// Takes all entries out of the table and returns the references to them.
     fn empty(&mut self) -> Vec<SessionRef> {
-        // SAFETY: made by OPENSSL_LH_new; frees the nodes and leaves the entries to us.
+        // SAFETY: the table is from OPENSSL_LH_new and owned by `self`; the function frees the nodes, not the entries.
         unsafe { (self.libssl.OPENSSL_LH_flush)(self.table) };
         mem::take(&mut self.sessions)
     }
@@ -352,15 +361,15 @@ impl Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        // SAFETY: made by OPENSSL_LH_new; frees the table and leaves its entries to us.
+        // SAFETY: the table is from OPENSSL_LH_new and not used again; the function does not free the entries.
         unsafe { (self.libssl.OPENSSL_LH_free)(self.table) };
         self.sessions.clear();
     }
 }
 
-/// The id and version of an entry, if the libssl it belongs to can be told.
+/// The id and version of an entry, if there is only one libssl that it may belong to.
 fn identity<'a>(entry: *const c_void) -> Option<(&'a [u8], c_int)> {
-    // libcrypto calls, and serves several: nobody can tell whose entry it is.
+    // The caller is libcrypto, which several libssls may share, so the session does not tell which of them made it.
     let host = if locate::several() {
         None
     } else {
@@ -368,7 +377,7 @@ fn identity<'a>(entry: *const c_void) -> Option<(&'a [u8], c_int)> {
     };
     let libssl = host?.libssl.as_ref().ok()?;
     let session = entry.cast::<SSL_SESSION>();
-    // SAFETY: an entry is a session, alive while it is looked at.
+    // SAFETY: every entry is a session to which the Snapshot holds a reference.
     Some(unsafe { libssl.identity(session) })
 }
 
