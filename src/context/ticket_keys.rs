@@ -1,21 +1,22 @@
 //! One set of keys for the stateless tickets of all processes: SSLCACHE_TICKET_KEYS=shared.
 //!
-//! In libssl each context has keys of its own, made with it: of workers that make their contexts after the fork, none
-//! opens another's tickets. With the setting, a context gets a ticket-key callback of ours, which does what libssl does
-//! without one (AES-256-CBC, HMAC with SHA-256), with keys of all processes: they are derived from a secret in the
-//! region, which has its turn and leaves ([`TicketKeys`]), and from the tag of the connection ([`alike`]). So connections
-//! that differ in an access rule or in the server name never open each other's tickets.
+//! In libssl each context has keys of its own, made with the context: workers that make their contexts after the fork
+//! cannot open each other's tickets. With the setting, a context gets a ticket-key callback of ours. It does what libssl
+//! does without a callback (AES-256-CBC, HMAC with SHA-256), but with keys that all processes have: they are derived from
+//! a secret in the region, which is replaced on a schedule ([`TicketKeys`]), and from the tag of the connection
+//! ([`alike`](super::alike)). So connections that differ in an attribute or in the server name never open each other's
+//! tickets.
 //!
-//! A context's own keys are used as ever where clients are asked for certificates (unless the group has a name), where
-//! the tag of a connection cannot be told, and where there is no region. An application that sets keys or a
-//! callback, or asks for the keys to give them to others, has the context's tickets to itself from then on.
+//! The context's own keys are used if clients are asked for certificates (unless the group has a name), if the connection
+//! has no tag, and if there is no region. An application that sets keys or a callback, or reads the keys to give them to
+//! others, ends the sharing of this context's keys.
 //!
-//! With SSLCACHE_STRICT_NAMES the tag is part of what the code over each ticket covers, whoever has made the keys: a
-//! ticket that comes with another name, or under other rules, does not open.
+//! With SSLCACHE_STRICT_NAMES the MAC of each ticket also covers the tag, whatever the keys: a ticket that comes with
+//! another name, or under another rule, does not open.
 //!
-//! Each process keeps a copy of the keys, which is a second old at most: while somebody else has the region's lock, or
-//! has died with it, handshakes go on. Where the region is not had for longer than that, keys have their turns all the
-//! same, in each process for itself.
+//! Each process keeps a copy of the secrets that is at most a second old, so handshakes go on while another process holds
+//! the region's lock or has died with it. If the region cannot be reached for longer, each process replaces its secrets
+//! on schedule by itself.
 
 use core::ffi::{c_int, c_long, c_void};
 use core::sync::atomic::Ordering;
@@ -40,25 +41,26 @@ use crate::sys::guard::quietly;
 use crate::sys::lock::Lock;
 use crate::sys::no_dump::NoDump;
 
-/// What the callback answers.
+/// The callback's answer for a ticket whose key is not known.
 pub const NO_KEY: c_int = 0;
-/// A ticket is opened, or made.
+/// The callback's answer for a ticket that can be opened or made.
 pub const READY: c_int = 1;
-/// It is opened, and its client gets a new one.
+/// The callback's answer for a ticket that can be opened and is to be replaced by a new one.
 pub const READY_AND_RENEW: c_int = 2;
 
-/// Keeps what is derived from a secret here apart from anything else.
+/// The label of the key derivation, which separates these keys from anything else derived from the same secret.
 const LABEL: &[u8] = b"sslcache ticket keys 2";
 
 /// A SHA-256 digest.
 type Digest = [u8; 32];
 
-/// What a code covers whose connection has no tag: of a ticket that is made, and of one that is to be opened, which is
-/// another, so that it does not open.
+/// The tag that the MAC covers if a connection without a tag makes a ticket.
 const MADE_IN_DOUBT: Tag = Tag([0; 16]);
+/// The tag that the MAC covers if a connection without a tag opens a ticket. It differs from [`MADE_IN_DOUBT`], so that the
+/// ticket does not open.
 const OPENED_IN_DOUBT: Tag = Tag([0xff; 16]);
 
-/// The tag that the code over a ticket covers.
+/// The tag that the MAC of a ticket covers.
 fn covered(terms: &Terms, makes: bool) -> Tag {
     terms.tag.unwrap_or(match makes {
         true => MADE_IN_DOUBT,
@@ -66,19 +68,20 @@ fn covered(terms: &Terms, makes: bool) -> Tag {
     })
 }
 
-/// What the code over a ticket covers besides, where names are strict. `None` where the connection's context is not ours.
+/// The tag that the MAC of a ticket covers, and the context of the connection. The inner `None`: names are not strict, so
+/// the MAC covers no tag. The outer `None`: sslcache does not serve the connection's context.
 ///
 /// # Safety
 /// * `ssl` is a live connection inside its handshake.
 pub unsafe fn tag_to_cover<'a>(ssl: *mut SSL, makes: c_int) -> Option<Option<(&'a Context, Tag)>> {
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller keeps the connection alive.
     let ctx = unsafe { connections::session_context(ssl) }?;
-    // SAFETY: the connection holds a reference to the context.
+    // SAFETY: the connection holds a reference to its context.
     let context = unsafe { known::met(ctx) }?;
     if !settings().strict_names {
         return Some(None);
     }
-    // SAFETY: as above.
+    // SAFETY: `ctx` is the SSL_CTX of `context`; the caller says that `ssl` is inside its handshake.
     let terms = unsafe { terms_of(context, ctx, ssl, makes != 0) };
     if makes == 0 {
         connections::note_resumed(ssl, true);
@@ -87,10 +90,13 @@ pub unsafe fn tag_to_cover<'a>(ssl: *mut SSL, makes: c_int) -> Option<Option<(&'
     Some(Some((context, tag)))
 }
 
+/// The terms of a connection that makes or opens a ticket.
+///
 /// # Safety
 /// * `ctx` is the SSL_CTX of `context`, `ssl` a live connection made from it, inside its handshake.
 unsafe fn terms_of(context: &Context, ctx: *mut SSL_CTX, ssl: *mut SSL, makes: bool) -> Terms {
-    // SAFETY: the caller's contract. A ticket is opened while the ClientHello is handled, and made after that.
+    // SAFETY: both are alive and the handshake is under way. libssl opens a ticket while it handles the ClientHello, as
+    // `asked` requires, and makes one afterwards, as `made` requires.
     unsafe {
         match makes {
             true => decide::made(context, ctx, ssl),
@@ -99,7 +105,8 @@ unsafe fn terms_of(context: &Context, ctx: *mut SSL_CTX, ssl: *mut SSL, makes: b
     }
 }
 
-/// Answers for a ticket whose keys are ours or libssl's own.
+/// The answer of the ticket-key callback, with shared keys or the context's own. `None` if the handshake has to go on
+/// without a ticket.
 ///
 /// # Safety
 /// * The arguments are those of the host's ticket-key callback.
@@ -112,9 +119,9 @@ pub unsafe fn answer(
 ) -> Option<c_int> {
     // SAFETY: the host passes a live connection.
     let ctx = unsafe { connections::session_context(ssl) }?;
-    // SAFETY: the connection holds a reference to the context.
+    // SAFETY: the connection holds a reference to its context.
     let context = unsafe { known::met(ctx) }?;
-    // SAFETY: as above.
+    // SAFETY: `ctx` is the SSL_CTX of `context`, and the host calls from inside the handshake of `ssl`.
     let terms = unsafe { terms_of(context, ctx, ssl, makes != 0) };
     let ticket = Ticket {
         context,
@@ -127,9 +134,9 @@ pub unsafe fn answer(
     let (name, iv) = (name.cast::<KeyName>(), iv.cast::<Iv>());
     let answer = quietly(|| {
         context.libssl.without_errors(|| match makes {
-            // SAFETY: the host passes the beginning of a ticket, which has both.
+            // SAFETY: the host passes the key name and the IV of a ticket, of these sizes.
             0 => ticket.open(unsafe { &*name }, unsafe { &*iv }),
-            // SAFETY: the host passes places of these sizes.
+            // SAFETY: the host passes buffers of these sizes, which nothing else uses during the call.
             _ => ticket.make(unsafe { &mut *name }, unsafe { &mut *iv }),
         })
     });
@@ -139,7 +146,7 @@ pub unsafe fn answer(
     answer
 }
 
-/// A ticket that is made or opened.
+/// A ticket that is being made or opened.
 struct Ticket<'a> {
     context: &'a Context,
     tickets: &'a Tickets,
@@ -167,9 +174,10 @@ impl Ticket<'_> {
 
     fn open(&self, name: &KeyName, iv: &Iv) -> Option<c_int> {
         let own = self.own_keys()?;
-        let (keys, has_turn) = if own.name == *name {
-            // Made while there was no shared key; where there is one now, the client gets a ticket that all can open.
-            let any = Copied::ask(|copied| Some(!copied.keys.is_empty())) == Some(true);
+        let (keys, is_current) = if own.name == *name {
+            // The ticket was made while there was no shared key. If there is one now, the client gets a ticket that all
+            // processes can open.
+            let any = LocalCopy::read(|copy| Some(!copy.keys.is_empty())) == Some(true);
             (own, !any || self.group().is_none())
         } else {
             match self.shared_keys_for_opening(name, iv) {
@@ -183,8 +191,8 @@ impl Ticket<'_> {
         self.prepare(&keys, iv, false)?;
         // SAFETY: the host passes a live connection.
         let version = unsafe { version_of(self.context.libssl, self.ssl) };
-        // TLS 1.3 has a new ticket for each connection: so libssl does with its own keys.
-        Some(if has_turn && version != TLS1_3_VERSION {
+        // In TLS 1.3 each connection gets a new ticket, as with libssl's own keys.
+        Some(if is_current && version != TLS1_3_VERSION {
             READY
         } else {
             READY_AND_RENEW
@@ -196,7 +204,7 @@ impl Ticket<'_> {
         let mut all = Zeroizing::new([0_u8; size_of::<KeyName>() + 2 * size_of::<Key>()]);
         let (command, len) = (SSL_CTRL_GET_TLSEXT_TICKET_KEYS, all.len() as c_long);
         let place = all.as_mut_ptr().cast::<c_void>();
-        // SAFETY: the context is alive, and the place is as large as said.
+        // SAFETY: the connection holds a reference to `ctx`, and `place` has `len` bytes.
         let got = unsafe { (self.context.libssl.SSL_CTX_ctrl)(self.ctx, command, len, place) };
         let (name, keys) = all.split_first_chunk()?;
         let (code, cipher) = keys.split_first_chunk()?;
@@ -209,19 +217,19 @@ impl Ticket<'_> {
 
     fn shared_keys_for_making(&self) -> Option<Keys> {
         let (common, group) = self.group()?;
-        // SAFETY: the context is alive.
+        // SAFETY: the connection holds a reference to `ctx`.
         let timeout = unsafe { (self.tickets.SSL_CTX_get_timeout)(self.ctx) };
         let lifetime = timeout.clamp(0, c_long::from(LONGEST_LIFETIME)) as u32;
         let now = now();
-        let known = Copied::ask(|copied| match copied.keys.making(now, lifetime) {
-            Some(key) if copied.is_of(now) => Some(Secret::of(key)),
+        let known = LocalCopy::read(|copy| match copy.keys.making(now, lifetime) {
+            Some(key) if copy.is_of(now) => Some(Secret::of(key)),
             _ => None,
         });
         let secret = known.or_else(|| {
-            self.look(common, now, lifetime, true);
-            Copied::ask(|copied| {
-                let key = copied.keys.making(now, lifetime);
-                let key = key.or_else(|| copied.keys.making_late(now, lifetime));
+            self.refresh(common, now, lifetime, true);
+            LocalCopy::read(|copy| {
+                let key = copy.keys.making(now, lifetime);
+                let key = key.or_else(|| copy.keys.making_late(now, lifetime));
                 key.map(Secret::of)
             })
         })?;
@@ -234,19 +242,20 @@ impl Ticket<'_> {
             return None;
         }
         let now = now();
-        let find = |copied: &Copied| {
-            let (key, has_turn) = copied.keys.opening(name, now)?;
-            Some((Secret::of(key), has_turn))
+        let find = |copy: &LocalCopy| {
+            let (key, is_current) = copy.keys.opening(name, now)?;
+            Some((Secret::of(key), is_current))
         };
-        let known = Copied::ask(|copied| copied.is_of(now).then(|| find(copied))?);
-        let (secret, has_turn) = known.or_else(|| {
-            self.look(common, now, 0, false);
-            Copied::ask(find)
+        let known = LocalCopy::read(|copy| copy.is_of(now).then(|| find(copy))?);
+        let (secret, is_current) = known.or_else(|| {
+            self.refresh(common, now, 0, false);
+            LocalCopy::read(find)
         })?;
-        Some((self.derive(&secret, &group)?, has_turn))
+        Some((self.derive(&secret, &group)?, is_current))
     }
 
-    /// With whom this connection shares the keys of its tickets, if with anybody.
+    /// A digest of what connections must have in common to share ticket keys with this one; `None` if it uses the keys of
+    /// its context.
     fn group(&self) -> Option<(&'static Common, Digest)> {
         let settings = settings();
         let is_ours = self.context.tickets.is_ours.load(Ordering::Relaxed);
@@ -265,49 +274,54 @@ impl Ticket<'_> {
         Some((common, sum.finalize().into()))
     }
 
-    /// Brings the copy of this process up to date; where a ticket is to be made, with a key for it.
+    /// Brings the copy of this process up to date. If a ticket is to be made, the page gets a key for it if it has none.
     #[cold]
-    fn look(&self, common: &Common, now: i64, lifetime: u32, makes: bool) {
+    fn refresh(&self, common: &Common, now: i64, lifetime: u32, makes: bool) {
         const { assert!(KEY_PAGE_BYTES <= PAGE_BYTES) };
-        let tried_in_vain = |copied: &Copied| (copied.is_of(now) && !copied.was_had).then_some(());
-        if Copied::ask(tried_in_vain).is_some() {
-            // It takes time, and so not more than once a second.
-            return self.go_on_alone(now, lifetime, makes);
+        let failed_this_second =
+            |copy: &LocalCopy| (copy.is_of(now) && !copy.was_reached).then_some(());
+        if LocalCopy::read(failed_this_second).is_some() {
+            // The region is tried only once a second: each attempt waits for its lock.
+            return self.continue_alone(now, lifetime, makes);
         }
         let mut keys = TicketKeys::default();
         let mut follow = |fresh: Option<&FreshKey>| {
             let follow = |page: &mut [u8; PAGE_BYTES]| keys.follow(page, now, lifetime, fresh);
-            let was_had = common.region.with_key_page(follow).is_some();
-            (was_had, was_had && keys.making(now, lifetime).is_none())
+            let was_reached = common.region.with_key_page(follow).is_some();
+            (
+                was_reached,
+                was_reached && keys.making(now, lifetime).is_none(),
+            )
         };
-        let (mut was_had, lacks_key) = follow(None);
-        // Made while nobody waits for the page; two who make one at the same time use the one that comes first.
+        let (mut was_reached, lacks_key) = follow(None);
+        // The key is made without the page's lock. Of two processes that make one at the same time, the second uses the
+        // first one's.
         if makes
             && lacks_key
             && let Some(fresh) = self.fresh_key()
         {
-            (was_had, _) = follow(Some(&fresh));
+            (was_reached, _) = follow(Some(&fresh));
         }
-        Copied::change(|copied| {
-            if was_had {
-                copied.keys.copy(&keys);
+        LocalCopy::change(|copy| {
+            if was_reached {
+                copy.keys.copy(&keys);
             }
-            (copied.second, copied.was_had) = (now, was_had);
+            (copy.second, copy.was_reached) = (now, was_reached);
         });
-        if !was_had {
-            self.go_on_alone(now, lifetime, makes);
+        if !was_reached {
+            self.continue_alone(now, lifetime, makes);
         }
     }
 
-    /// Keeps to the turns of keys while the page cannot be had: the next key is this process's alone. For a minute the
-    /// present one does, as the page may be had again then.
-    fn go_on_alone(&self, now: i64, lifetime: u32, makes: bool) {
-        let does = |copied: &Copied| copied.keys.making_late(now, lifetime).map(|_| ());
-        let fresh = match makes && Copied::ask(does).is_none() {
+    /// Follows the schedule while the page cannot be reached: the next key is this process's alone. The present key is used
+    /// for another minute first, because the page may be reached again by then.
+    fn continue_alone(&self, now: i64, lifetime: u32, makes: bool) {
+        let does = |copy: &LocalCopy| copy.keys.making_late(now, lifetime).map(|_| ());
+        let fresh = match makes && LocalCopy::read(does).is_none() {
             true => self.fresh_key(),
             false => None,
         };
-        Copied::change(|copied| copied.keys.go_on(now, lifetime, fresh.as_ref()));
+        LocalCopy::change(|copy| copy.keys.go_on(now, lifetime, fresh.as_ref()));
     }
 
     fn fresh_key(&self) -> Option<FreshKey> {
@@ -328,12 +342,12 @@ impl Ticket<'_> {
 
     fn prepare(&self, keys: &Keys, iv: &Iv, makes: bool) -> Option<()> {
         let origin = &self.context.origin;
-        // SAFETY: the host's own arguments, and what its context was made with.
+        // SAFETY: `pair` has the host's own arguments, of the library context in `origin`.
         unsafe { self.tickets.prepare(origin, &self.pair, keys, iv, makes) }
     }
 }
 
-/// What the keys of all groups are derived from.
+/// A secret from which the keys of all groups are derived.
 struct Secret {
     name: KeyName,
     secret: Zeroizing<Key>,
@@ -348,28 +362,28 @@ impl Secret {
     }
 }
 
-/// The copy of this process.
-struct Copied {
+/// This process's copy of the secrets in the region.
+struct LocalCopy {
     keys: TicketKeys,
-    /// When the page was last asked for.
+    /// When the region's page was last asked for.
     second: i64,
-    /// Whether it was had then.
-    was_had: bool,
+    /// Whether it was reached then.
+    was_reached: bool,
 }
 
-impl Copied {
+impl LocalCopy {
     fn is_of(&self, second: i64) -> bool {
         self.second == second
     }
 
-    /// `None` without memory.
+    /// The copy, kept out of core dumps; `None` without memory.
     fn place() -> Option<&'static Lock<NoDump<Self>>> {
-        static PLACE: OnceBox<Option<Lock<NoDump<Copied>>>> = OnceBox::new();
+        static PLACE: OnceBox<Option<Lock<NoDump<LocalCopy>>>> = OnceBox::new();
         let make = || {
             let empty = Self {
                 keys: TicketKeys::default(),
                 second: i64::MIN,
-                was_had: false,
+                was_reached: false,
             };
             Box::new(NoDump::new(empty).ok().map(Lock::new))
         };
@@ -380,7 +394,7 @@ impl Copied {
         Some(change(&mut **Self::place()?.lock()?))
     }
 
-    fn ask<T>(question: impl FnOnce(&Self) -> Option<T>) -> Option<T> {
-        Self::change(|copied| question(copied)).flatten()
+    fn read<T>(question: impl FnOnce(&Self) -> Option<T>) -> Option<T> {
+        Self::change(|copy| question(copy)).flatten()
     }
 }

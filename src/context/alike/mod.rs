@@ -1,16 +1,28 @@
-//! Who may share with whom. The rule above all others: a session is resumed only where plain libssl would have resumed
-//! it, had it been made and kept in this very context, as the context is configured now.
+//! Which connections may share sessions. The rule above all others: a session is resumed only where plain libssl would
+//! have resumed it, had it been made and kept in this very context, as the context is configured now.
 //!
-//! [`attributes`] is the table of what is compared. A session that others may have goes to them with a [`Tag`]: the
-//! digest of all attributes of the connection that made it, and the server name that its client sent. A connection that
-//! asks for a session has a tag, too, and gets none with another one. A connection whose tag cannot be told shares with
-//! nobody: it finds what its own process has cached in its context, as libssl would, and what it caches stays there.
+//! Two contexts or connections are compared by the table in [`attributes`], and nowhere else. A shared session carries a
+//! [`Tag`](rule::Tag): a digest of all attributes of the connection that made it and of the server name that its client
+//! sent. A connection that asks for a session has a tag, too, and gets only sessions with that tag. A connection whose tag
+//! cannot be told shares with no other process: as with libssl, it finds the sessions that its process has cached in its
+//! context, and the session that it makes stays there.
 //!
-//! * [`rule`] is that tag, and what it is made of; [`decide`] gives it to connections and sessions.
-//! * [`subject`] is a connection or a context as its getters show it; [`learned`] what only setters tell;
-//!   [`look`] makes a digest of it.
-//! * [`names`] reads the name in a ClientHello, [`verdicts`] remembers what the program's callbacks make of it.
-//! * [`login`] keeps the data connections of FTP servers to the sessions of their own login.
+//! An attribute of a new kind is a row in [`attributes`]. If libssl has no getter for it, [`learned`] records it at its
+//! setter (`capi::setters`). A getter that some hosts lack is an optional entry of `host::table`; its absence makes the
+//! attribute unknown, and so the connection shares with no other process.
+//!
+//! Each file knows only those above it in this list.
+//!
+//! * [`names`]: the server name in a ClientHello.
+//! * [`rule`]: the rule, the tag, and the terms of a connection.
+//! * [`verdicts`]: what a context's servername and certificate callbacks make of a name.
+//! * [`learned`]: the attributes that only setters tell.
+//! * [`subject`]: a connection or a context, as its getters show it.
+//! * [`sink`]: the receiver of the attributes that are read.
+//! * [`attributes`]: the table.
+//! * [`look`]: the digest of all attributes, cheaply if nothing has changed.
+//! * [`login`]: FTP servers' data connections get only sessions of their own login.
+//! * [`decide`]: the terms on which connections ask for sessions and make them.
 
 pub mod attributes;
 pub mod decide;
@@ -27,15 +39,15 @@ use self::learned::Learned;
 use self::look::Looks;
 use self::verdicts::Verdicts;
 
-/// What a context has to do with comparing.
+/// What a context keeps to be compared.
 #[derive(Default)]
 pub struct Alike {
-    /// What its setters have told.
+    /// The attributes that its setters have told.
     pub learned: Learned,
-    /// What its connections looked like.
+    /// The last looks at its connections.
     pub looks: Looks,
-    /// What it looked like itself.
+    /// The last looks at the context itself.
     pub context: Looks,
-    /// What names lead to.
+    /// The rules that names lead to.
     pub verdicts: Verdicts,
 }

@@ -1,4 +1,4 @@
-//! The server name that a client sends: libssl asks for a session before it tells the name to anybody, but the
+//! The server name that a client sends. libssl asks for a session before SSL_get_servername tells the name, but the
 //! ClientHello has it already.
 
 use core::ffi::CStr;
@@ -10,36 +10,36 @@ use crate::host::abi::{TLSEXT_NAMETYPE_host_name, TLSEXT_TYPE_server_name};
 use crate::host::table::Traits;
 use crate::host::types::SSL;
 
-/// A server name as the client sent it, because programs may tell upper and lower case apart; empty where it sent none.
+/// A server name, empty if the client sent none. Upper and lower case are kept, because programs may tell them apart.
 pub type Name = SmallVec<[u8; 64]>;
 
-/// The name in the ClientHello that is being answered; `None` where it cannot be told.
+/// The name in the ClientHello that is being handled; `None` if it cannot be told.
 ///
 /// # Safety
 /// * `ssl` is a connection inside the handling of its ClientHello.
 pub unsafe fn asked_for(traits: &Traits, ssl: *mut SSL) -> Option<Name> {
     let get = traits.SSL_client_hello_get0_ext?;
     let (mut extension, mut len) = (ptr::null(), 0);
-    // SAFETY: the caller's contract, and places for the answer.
+    // SAFETY: the connection is inside the handling of its ClientHello, where the function may be called.
     let found = unsafe { get(ssl, TLSEXT_TYPE_server_name, &mut extension, &mut len) };
     if found != 1 {
         return Some(Name::new());
     }
-    // SAFETY: the ClientHello has that many bytes there.
+    // SAFETY: the host has found `len` bytes there, in the ClientHello, which lives until it has been handled.
     host_name_of(unsafe { slice::from_raw_parts(extension, len) })
 }
 
-/// The name that a connection was made for; `None` where it cannot be told.
+/// The name that a connection was made for; `None` if it cannot be told.
 ///
 /// # Safety
 /// * `ssl` is a connection, alive during the call, whose ClientHello has been handled.
 pub unsafe fn made_for(traits: &Traits, ssl: *mut SSL) -> Option<Name> {
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller keeps the connection alive.
     let name = unsafe { traits.SSL_get_servername?(ssl, TLSEXT_NAMETYPE_host_name) };
     if name.is_null() {
         return Some(Name::new());
     }
-    // SAFETY: the connection's own C string.
+    // SAFETY: the connection owns this C string, which is copied here.
     Some(unsafe { CStr::from_ptr(name) }.to_bytes().into())
 }
 
@@ -51,7 +51,7 @@ fn host_name_of(extension: &[u8]) -> Option<Name> {
     (rest.is_empty() && kind == 0 && !name.is_empty() && !name.contains(&0)).then(|| name.into())
 }
 
-/// A length of two bytes, as many bytes, and what follows.
+/// Splits a vector of TLS, a length of two bytes and as many bytes, from what follows it.
 fn vector(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = bytes.split_first_chunk()?;
     rest.split_at_checked(u16::from_be_bytes(*len).into())

@@ -1,4 +1,4 @@
-//! What decides who may share: a rule, and the tag that a session carries.
+//! The rule of a connection, the tag that a session carries, and the terms on which a connection uses the cache.
 
 use core::ffi::c_int;
 use core::hash::Hasher;
@@ -9,10 +9,10 @@ use crate::host::Host;
 use crate::host::abi::SSL_VERIFY_PEER;
 use crate::host::types::SSL;
 
-/// What decides who may resume: the digest of all attributes.
+/// The rule of a connection or context: what all its attributes together demand. Equal rules may share.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// The digest.
+    /// The digest of all attributes.
     pub digest: [u8; 16],
     /// Whether a client is asked for a certificate.
     pub client: Client,
@@ -21,14 +21,14 @@ pub struct Rule {
 /// Whether a client is asked for a certificate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Client {
-    /// Nothing is asked: anybody may come.
+    /// No certificate is asked for.
     Anybody,
     /// A certificate is asked for.
     Certified,
 }
 
 impl Client {
-    /// By SSL_VERIFY_*.
+    /// By the verify mode, SSL_VERIFY_*.
     pub fn of(verify_mode: c_int) -> Self {
         if verify_mode & SSL_VERIFY_PEER == 0 {
             Self::Anybody
@@ -37,23 +37,23 @@ impl Client {
         }
     }
 
-    /// What a connection asks now.
+    /// By the verify mode that a connection has now; `Certified` if that cannot be told.
     ///
     /// # Safety
     /// * `ssl` is a connection of this host, alive during the call.
     pub unsafe fn of_connection(host: &Host, ssl: *const SSL) -> Self {
         let get = host.traits.SSL_get_verify_mode;
-        // SAFETY: the caller's contract. In doubt it is asked for.
+        // SAFETY: the caller keeps the connection alive, and the getter is of its host.
         get.map_or(Self::Certified, |get| Self::of(unsafe { get(ssl) }))
     }
 }
 
-/// What a session that others may have was made for: a rule, and a server name.
+/// The tag of a shared session: a digest of the rule under which it was made and the server name that it was made for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tag(pub [u8; 16]);
 
 impl Tag {
-    /// Of a connection under this rule, whose client has sent this name.
+    /// The tag of a connection under `rule` whose client has sent `name`.
     pub fn of(rule: &Rule, name: &Name) -> Self {
         let half = |number: u8| hash(&[&rule.digest, &[number], name]).to_be_bytes();
         let mut tag = [0; 16];
@@ -62,33 +62,33 @@ impl Tag {
         Self(tag)
     }
 
-    /// Half of it, which is not 0.
+    /// Half of the tag as a number other than 0.
     pub fn as_mark(self) -> u64 {
         let [half, _] = [0, 8].map(|at| core::array::from_fn(|byte| self.0[at + byte]));
         u64::from_be_bytes(half) | 1
     }
 }
 
-/// What a connection is to the caches of others.
+/// The terms on which a connection uses the cache.
 #[derive(Clone, Copy)]
 pub struct Terms {
     /// Whether its client is asked for a certificate.
     pub client: Client,
-    /// `None` in doubt: then it has to do with its own process alone.
+    /// The tag of the sessions that the connection may have. `None` in doubt: only sessions of its own process.
     pub tag: Option<Tag>,
-    /// Whether only what its own login has cached counts.
+    /// Whether the connection may have only sessions of its own login; see [`login`](super::login).
     pub is_of_one_login: bool,
 }
 
 impl Terms {
-    /// Those of a connection of a cache that nobody shares.
+    /// The terms of a connection whose cache no other process shares.
     pub const ALONE: Self = Self {
         client: Client::Anybody,
         tag: None,
         is_of_one_login: false,
     };
 
-    /// In doubt.
+    /// The terms of a connection whose tag cannot be told.
     pub fn doubtful(client: Client) -> Self {
         Self {
             client,
@@ -96,8 +96,8 @@ impl Terms {
         }
     }
 
-    /// Those of a session that the application has from elsewhere: nobody knows what its client was asked, so it is no
-    /// stranger's where a certificate is asked for.
+    /// The terms of a session that the application brings from elsewhere. What its client was asked for is not known, so the
+    /// session is not shared if a certificate is asked for.
     pub fn of_a_stranger(self) -> Self {
         match self.client {
             Client::Anybody => self,
@@ -105,7 +105,8 @@ impl Terms {
         }
     }
 
-    /// With whom else it may have to do; `None`: with its own process alone.
+    /// The tag of sessions of other processes that the connection may have, and of its own session for them; `None` if it
+    /// shares with no other process.
     pub fn shared_tag(&self) -> Option<Tag> {
         self.tag.filter(|_| !self.is_of_one_login)
     }

@@ -1,11 +1,11 @@
-//! What takes the attributes that are read.
+//! The receiver of the attributes that are read.
 
 use core::ffi::{CStr, c_char, c_void};
 
 use super::subject::Subject;
 use crate::host::types::*;
 
-/// Takes what an attribute consists of.
+/// Receives the values of which an attribute consists.
 pub trait Sink {
     /// A number.
     fn number(&mut self, number: u64);
@@ -17,13 +17,14 @@ pub trait Sink {
     fn revoked(&mut self, list: *mut X509_CRL) -> Option<()>;
     /// A function; null for none.
     fn function(&mut self, function: *const c_void) -> Option<()>;
-    /// What can only be told by its address: it is the same in processes that were forked with it, and nowhere else.
+    /// An object that can only be compared by its address: it is the same in processes that inherited it by a fork, and
+    /// nowhere else.
     fn address(&mut self, address: *const c_void);
     /// The objects of a store of trusted certificates.
     fn trusted(&mut self, subject: &Subject<'_>, store: *mut X509_STORE) -> Option<()>;
-    /// What follows, up to `end_set`, has no order.
+    /// Begins a set: the order of the values up to `end_set` does not matter.
     fn begin_set(&mut self);
-    /// Ends that.
+    /// Ends the set.
     fn end_set(&mut self);
 }
 
@@ -33,7 +34,7 @@ impl dyn Sink + '_ {
         if text.is_null() {
             return self.bytes(b"");
         }
-        // SAFETY: a getter of the host's has answered it, for an object that is alive.
+        // SAFETY: the string is from a getter of the host, and the subject keeps the object that owns it alive.
         self.bytes(unsafe { CStr::from_ptr(text) }.to_bytes_with_nul());
     }
 }

@@ -1,29 +1,30 @@
-//! Which rule a name leads to. libssl asks for a session before the servername and certificate callbacks run, and they
-//! may give the connection another context, or ask it for a certificate. So what they have made of a name is remembered:
-//! a session counts for a later client of that name only if it was made under the rule that the name leads to in this
-//! process. A name of which nothing is known yet leads nowhere; the full handshake that follows teaches it.
+//! Verdicts: which rule a name leads to. libssl asks for a session before the servername and certificate callbacks run, and
+//! these may give the connection another context or ask its client for a certificate. So the rule that they made of a name
+//! is remembered: a later client of that name may have a session only if it was made under the rule that the name leads to
+//! in this process. For a name without a verdict, the look-up misses, and the full handshake that follows teaches one.
 
 use super::rule::Rule;
 use crate::sys::lock::Lock;
 
-/// Names, with the rules that connections begin under, of which it is known what they lead to: at first, ...
+/// The first size of the table of verdicts.
 const PLACES_FIRST: usize = 16;
-/// ... and at most.
+/// The table does not grow beyond this size.
 const PLACES_MOST: usize = 4096;
 
-/// The verdicts of one context.
+/// The verdicts of one context, by a key of the name and the rule under which the connection began.
 #[derive(Default)]
 pub struct Verdicts(Lock<Vec<Option<(u64, Rule)>>>);
 
 impl Verdicts {
-    /// What is known of a key.
+    /// The verdict on a key, if there is one.
     pub fn get(&self, key: u64) -> Option<Rule> {
         let known = self.0.lock()?;
         let (of, verdict) = (*known.get(place_of(key, known.len()))?)?;
         (of == key).then_some(verdict)
     }
 
-    /// Remembers a verdict, in place of an older one. Without memory nothing is known, and nobody is resumed by it.
+    /// Remembers a verdict, in place of the one at its place in the table. Without memory it is not remembered, so later
+    /// look-ups miss.
     pub fn learn(&self, key: u64, verdict: Rule) {
         let Some(mut known) = self.0.lock() else {
             return;
@@ -51,7 +52,7 @@ impl Verdicts {
     }
 }
 
-/// The place of a key among so many, a power of two or none.
+/// The place of a key in a table of this size, a power of two or 0.
 fn place_of(key: u64, places: usize) -> usize {
     (key >> 32) as usize & places.saturating_sub(1)
 }
