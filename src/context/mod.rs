@@ -40,31 +40,31 @@
 //! * [`alike`]: which connections may share sessions; two contexts are compared there and nowhere else.
 //! * [`sharing`]: the path to other processes, and what happens when one of them dies.
 
-pub mod add;
+pub(crate) mod add;
 pub mod alike;
-pub mod callback;
-pub mod claims;
-pub mod clearing;
-pub mod connections;
+pub(crate) mod callback;
+pub(crate) mod claims;
+pub(crate) mod clearing;
+pub(crate) mod connections;
 mod departing;
-pub mod ending;
-pub mod everywhere;
-pub mod find;
-pub mod freeing;
+pub(crate) mod ending;
+pub(crate) mod everywhere;
+pub(crate) mod find;
+pub(crate) mod freeing;
 mod id_context;
 mod insert;
-pub mod known;
-pub mod listing;
+pub(crate) mod known;
+pub(crate) mod listing;
 mod local;
 mod notify;
-pub mod registry;
-pub mod remove;
-pub mod session;
-pub mod sharing;
-pub mod state;
+pub(crate) mod registry;
+pub(crate) mod remove;
+pub(crate) mod session;
+pub(crate) mod sharing;
+pub(crate) mod state;
 mod tables;
-pub mod ticket_keys;
-pub mod unannounced;
+pub(crate) mod ticket_keys;
+pub(crate) mod unannounced;
 
 use core::ffi::{c_int, c_long, c_void};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -261,7 +261,7 @@ impl Context {
     }
 
     /// The host's answer to a control command that takes no pointer.
-    pub fn host_ctrl(&self, ctx: *mut SSL_CTX, command: c_int, argument: c_long) -> c_long {
+    pub(crate) fn host_ctrl(&self, ctx: *mut SSL_CTX, command: c_int, argument: c_long) -> c_long {
         // SAFETY: the caller keeps `ctx` alive, and passes a command that takes no pointer.
         unsafe { (self.libssl.SSL_CTX_ctrl)(ctx, command, argument, ptr::null_mut::<c_void>()) }
     }
