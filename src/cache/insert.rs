@@ -111,7 +111,7 @@ struct NoRoom<V> {
 
 impl<V: Clone + PartialEq> Cache<V> {
     /// Caches a session. Sessions that have expired at `now` leave before others where one has to leave.
-    #[inline]
+    #[inline(always)]
     pub fn insert(
         &self,
         key: Key,

@@ -7,9 +7,10 @@ use libc::time_t;
 use super::attach::attached;
 use crate::cache::ClientHistory;
 use crate::context::alike::decide;
+use crate::context::alike::rule::Terms;
 use crate::context::known::host_of;
 use crate::context::session::now;
-use crate::context::sharing::state::Destination;
+use crate::context::sharing::state::{Destination, Scope};
 use crate::context::sharing::{any_is_shared, scope};
 use crate::context::{add, everywhere, remove};
 use crate::host::abi::SSL_SESS_CACHE_SERVER;
@@ -34,12 +35,22 @@ pub unsafe extern "C-unwind" fn SSL_CTX_add_session(
         }
         // SAFETY: the caller's contract.
         if let Some(context) = unsafe { attached(ctx) } {
-            // SAFETY: the caller's contract.
-            let terms = unsafe { decide::added(context, ctx, session) };
-            let destination = Destination {
-                scope: scope::of(context, ctx, terms.client),
-                to_all: context.mode_has(SSL_SESS_CACHE_SERVER),
-                terms,
+            let to_all = context.mode_has(SSL_SESS_CACHE_SERVER);
+            let destination = if decide::matters(context) {
+                // SAFETY: the caller's contract.
+                let terms = unsafe { decide::added(context, ctx, session) };
+                let scope = scope::of(context, ctx, terms.client);
+                Destination {
+                    scope,
+                    to_all,
+                    terms,
+                }
+            } else {
+                Destination {
+                    scope: Scope::Own,
+                    to_all,
+                    terms: Terms::ALONE,
+                }
             };
             let now = now();
             // SAFETY: the context and the session are alive during the call.

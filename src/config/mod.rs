@@ -238,6 +238,17 @@ pub enum TicketKeys {
     Shared,
 }
 
+impl Settings {
+    /// Whether none of them gives contexts more than libssl does: what is shared then is what a fork has copied.
+    pub fn are_plain(&self) -> bool {
+        self.region.is_none()
+            && self.group == Group::None
+            && !self.force
+            && !self.strict_names
+            && self.ticket_keys == TicketKeys::Own
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

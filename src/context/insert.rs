@@ -11,7 +11,7 @@ use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
 
 /// Inserts a session into one of the caches of this process; `true` if it was new to that cache.
-#[inline]
+#[inline(always)]
 pub fn insert(
     context: &Context,
     ctx: *mut SSL_CTX,
@@ -32,7 +32,7 @@ pub fn insert(
 
 /// Does what follows an insertion, without a lock: tells the application of evicted sessions and prepares the context at
 /// its first session. `true` if the session was new to the cache.
-#[inline]
+#[inline(always)]
 pub fn finish(
     context: &Context,
     ctx: *mut SSL_CTX,

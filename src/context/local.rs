@@ -56,7 +56,7 @@ impl Local {
     }
 
     /// Does [`Cache::insert`] and records the change.
-    #[inline]
+    #[inline(always)]
     pub fn insert(
         &self,
         key: Key,

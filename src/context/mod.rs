@@ -126,6 +126,8 @@ pub struct Context {
     cert_callbacks: Lock<Vec<Box<CertCallback>>>,
     /// The counters.
     pub counters: Counters,
+    /// Whether no setting gives contexts more than libssl does; see `Settings::are_plain`.
+    pub(crate) is_plain: bool,
     /// The number of flushes that the tool has asked for and that were done.
     pub flushed: AtomicU64,
     /// Set by a panic: from then on this context has no cache.
@@ -177,6 +179,7 @@ impl Context {
             alpn_callback: Callback::none(),
             cert_callbacks: Lock::new(Vec::new()),
             counters: Counters::default(),
+            is_plain: settings().are_plain(),
             flushed: AtomicU64::new(flushed),
             broken: AtomicBool::new(false),
             auto_clear: AutoClear::default(),
@@ -212,7 +215,7 @@ impl Context {
 
     /// Whether the setting `force` switches the cache on although the application has switched it off.
     pub fn is_forced(&self) -> bool {
-        if !settings().force {
+        if self.is_plain || !settings().force {
             return false;
         }
         let mode = self.mode.load(Ordering::Relaxed);
@@ -232,7 +235,7 @@ impl Context {
 
     /// Whether sessions of this process, too, are resumed only by connections with their tag.
     pub fn looks_at_names(&self) -> bool {
-        settings().strict_names || self.is_forced()
+        !self.is_plain && (settings().strict_names || self.is_forced())
     }
 
     /// Whether new sessions, and those of the get callback, are stored without a call of the application.
@@ -440,6 +443,12 @@ impl Context {
 
     // Sharing with other processes.
 
+    /// Whether its cache is this process's alone, and works as libssl's: no setting and no fork concerns it.
+    #[inline]
+    pub fn is_alone(&self) -> bool {
+        self.is_plain && !self.has_forked()
+    }
+
     /// Whether other processes may have a copy of this context.
     pub fn has_forked(&self) -> bool {
         let election = self.sharing.election.get().copied().flatten();
@@ -457,7 +466,7 @@ impl Context {
 
     /// Whether contexts that are configured alike share: by the setting `group`, or because a named region is in use.
     pub fn may_group(&self) -> bool {
-        settings().group != Group::None || common::is_named()
+        !self.is_plain && (settings().group != Group::None || common::is_named())
     }
 
     /// A value that this context has in all processes that inherited it, and in no other. It stands beside the address of

@@ -16,9 +16,13 @@ use crate::host::types::*;
 use crate::sys::guard::{attempt, quietly};
 
 /// Whether the tag of a session of this context's connections matters.
-fn matters(context: &Context) -> bool {
-    context.has_forked()
-        || context.may_group()
+#[inline]
+pub fn matters(context: &Context) -> bool {
+    context.has_forked() || !context.is_plain && matters_by_settings(context)
+}
+
+fn matters_by_settings(context: &Context) -> bool {
+    context.may_group()
         || context.looks_at_names()
         || quietly(settings).ticket_keys == TicketKeys::Shared
 }

@@ -119,6 +119,10 @@ pub fn remove_everywhere(
 ) -> (Option<SessionRef>, bool) {
     // The own cache comes first: `migration` relies on that order.
     let own = context.with_cache(|cache| cache.take(key)).flatten();
+    if context.is_alone() {
+        let found = own.is_some(); // nobody else has one, and none is kept apart
+        return (own, found);
+    }
     let own = own.or_else(|| context.take_private(key));
     let mut found = own.is_some();
     // A context that is freed releases the sessions of this process only. And some programs never shut a connection

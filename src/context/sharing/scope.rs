@@ -30,10 +30,13 @@ pub fn of(context: &Context, ctx: *mut SSL_CTX, client: Client) -> Scope {
     let Some(common) = common() else {
         return Scope::Own;
     };
-    match attempt(|| partition_in_group(context, ctx, &common.region, client)) {
-        Some(partition) => Scope::Shared(partition),
-        None => alone(context, ctx, common),
+    if context.may_group()
+        && let Some(partition) =
+            attempt(|| partition_in_group(context, ctx, &common.region, client))
+    {
+        return Scope::Shared(partition);
     }
+    alone(context, ctx, common)
 }
 
 /// All scopes in which the context may have sessions: several in a group, whose partitions differ by [`Client`].
