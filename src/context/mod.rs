@@ -450,6 +450,7 @@ impl Context {
     }
 
     /// Whether other processes may have a copy of this context.
+    #[inline(always)]
     pub fn has_forked(&self) -> bool {
         let election = self.sharing.election.get().copied().flatten();
         self.sharing.made != ForkPoint::now()

@@ -16,7 +16,7 @@ use crate::host::types::*;
 use crate::sys::guard::{attempt, quietly};
 
 /// Whether the tag of a session of this context's connections matters.
-#[inline]
+#[inline(always)]
 pub fn matters(context: &Context) -> bool {
     context.has_forked() || !context.is_plain && matters_by_settings(context)
 }
