@@ -1,5 +1,5 @@
-//! The table of attributes: all that is compared before a session made under one context is resumed under another, or
-//! in another process. The single place where that is decided.
+//! The table of attributes: everything that is compared before a session made under one context is resumed under another,
+//! or in another process. This is the only place where that is decided.
 
 use core::ffi::{c_int, c_void};
 use core::ptr;
@@ -12,21 +12,21 @@ use crate::context::connections;
 use crate::host::abi::*;
 use crate::host::types::*;
 
-/// What sets two contexts apart.
+/// An attribute by which two contexts may differ.
 pub struct Attribute {
-    /// How the documents and `sslcache doctor` call it.
+    /// The name in the documents and in the output of `sslcache doctor`.
     pub name: &'static str,
-    /// Why it is compared.
+    /// The reason for comparing it.
     pub why: &'static str,
-    /// Reads it; `None` where it cannot be told, so that the subject shares with nobody.
+    /// Reads it; `None` if it cannot be told, so that the subject shares with no other process.
     pub read: fn(&Subject<'_>, &mut dyn Sink) -> Option<()>,
 }
 
-/// Every attribute. The name that the client sent is compared besides, where a session is made and asked for, and the
-/// session id context by libssl itself at each resumption.
+/// Every attribute. Besides these, the server name that the client sent is a part of the tag, and libssl itself compares
+/// the session id context at each resumption.
 ///
-/// Not compared, because they neither decide who the peer is nor what it may do: ALPN and its callbacks (libssl compares
-/// the protocol where it matters, for early data), DH parameters, record sizes and padding, timeouts and ticket numbers,
+/// Not compared, because they decide neither who the peer is nor what it may do: ALPN and its callbacks (libssl compares
+/// the protocol for early data, where it matters), DH parameters, record sizes and padding, timeouts and ticket numbers,
 /// certificate status, and info, message and key log callbacks.
 pub static ATTRIBUTES: [Attribute; 15] = [
     Attribute {
@@ -71,7 +71,7 @@ pub static ATTRIBUTES: [Attribute; 15] = [
     },
     Attribute {
         name: "not-resumable callback",
-        why: "a program that may refuse its own sessions is asked about each, where they are made",
+        why: "a program that may refuse its own sessions is asked about each one where the session was made",
         read: refusals,
     },
     Attribute {
@@ -110,7 +110,7 @@ fn certificates(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     let host = subject.host;
     subject.each_certificate(|certificate| {
         sink.certificate(certificate.leaf)?;
-        // SAFETY: the subject owns the chain.
+        // SAFETY: the subject keeps the owner of the chain alive.
         unsafe { host.each_in(certificate.chain, |entry| sink.certificate(entry.cast())) }?;
         sink.bytes(b";");
         Some(())
@@ -124,12 +124,12 @@ fn verify_mode(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
 
 fn verify_callbacks(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     sink.function(subject.verify_callback()?)?;
-    // libssl asks the context that the connection has now.
+    // libssl calls the callback of the context that the connection has now.
     let learned = subject.learned_of_current();
     let (function, argument) = learned.cert_verify();
     sink.function(function)?;
     if !argument.is_null() {
-        // What lies there cannot be compared: equal only in processes that were forked with it.
+        // The object behind the argument cannot be compared by value.
         sink.address(argument);
         sink.number(learned.address_stamp.load(Relaxed));
     }
@@ -139,7 +139,7 @@ fn verify_callbacks(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
 fn parameters(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     let is_asked = subject.verify_mode()? & SSL_VERIFY_PEER != 0;
     let param = subject.param()?;
-    // SAFETY: the subject owns its parameters.
+    // SAFETY: the subject keeps its parameters alive.
     unsafe { parameters_of(subject, param, is_asked, sink) }?;
     for learned in subject.all_learned() {
         sink.number(learned.purpose.load(Relaxed) as u64);
@@ -148,10 +148,12 @@ fn parameters(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
             return None;
         }
     }
-    // Purpose and trust have no getter in most hosts, and policies in none.
+    // Purpose and trust have no getter in most hosts, policies in none: if the program has set any, it is not known which.
     (!is_asked || !parameters_were_set()).then_some(())
 }
 
+/// Reads verification parameters. Those that cost much are left out if no certificate is asked for (`is_asked`).
+///
 /// # Safety
 /// * `param` is alive during the call.
 unsafe fn parameters_of(
@@ -161,10 +163,10 @@ unsafe fn parameters_of(
     sink: &mut dyn Sink,
 ) -> Option<()> {
     let traits = subject.traits();
-    // SAFETY: the caller's parameters are alive; so for all calls here.
+    // SAFETY: the caller keeps `param` alive, here and in all calls below.
     let flags = unsafe { traits.X509_VERIFY_PARAM_get_flags?(param) };
     if flags & X509_V_FLAG_POLICY_CHECK != 0 {
-        return None; // no function tells the policies
+        return None; // no function tells the policies that are demanded
     }
     sink.number(flags);
     // SAFETY: as above.
@@ -180,13 +182,13 @@ unsafe fn parameters_of(
     }
     // SAFETY: as above.
     let email = unsafe { traits.X509_VERIFY_PARAM_get0_email?(param) };
-    // SAFETY: no arguments.
+    // SAFETY: the function takes no arguments and only returns a number.
     let major = unsafe { (subject.libssl.OPENSSL_version_major)() };
     for number in 0.. {
         // SAFETY: as above.
         let name = unsafe { traits.X509_VERIFY_PARAM_get0_host?(param, number) };
         if major >= 4 && !(name.is_null() && email.is_null()) {
-            return None; // 4.0 copies them to a connection without their ends, and tells no length
+            return None; // 4.0 copies these to a connection without the ends of the strings, and tells no length
         }
         if name.is_null() {
             break;
@@ -195,12 +197,12 @@ unsafe fn parameters_of(
     }
     sink.text(email);
     if !is_asked {
-        return Some(()); // the question for an address costs an error where there is none
+        return Some(()); // without an address, the getter raises an error, which takes long
     }
-    // SAFETY: as above; the text is ours to free.
+    // SAFETY: as above; the getter returns a copy, which is freed below.
     let address = unsafe { traits.X509_VERIFY_PARAM_get1_ip_asc?(param) };
     sink.text(address);
-    // SAFETY: allocated by libcrypto, and used no more.
+    // SAFETY: libcrypto has allocated the copy, and it is not used any more.
     unsafe { traits.CRYPTO_free?(address.cast(), ptr::null(), 0) };
     Some(())
 }
@@ -209,10 +211,10 @@ fn trusted_store(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     let traits = subject.traits();
     let is_asked = subject.verify_mode()? & SSL_VERIFY_PEER != 0;
     let store = subject.verifying_store()?;
-    // SAFETY: the subject owns the store.
+    // SAFETY: the subject keeps the store alive.
     let param = unsafe { traits.X509_STORE_get0_param?(store) };
     if !param.is_null() {
-        // SAFETY: the store owns its parameters.
+        // SAFETY: the store owns its parameters, and the subject keeps the store alive.
         unsafe { parameters_of(subject, param, is_asked, sink) }?;
     }
     for get in [
@@ -228,7 +230,7 @@ fn trusted_store(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
         traits.X509_STORE_get_lookup_certs,
         traits.X509_STORE_get_lookup_crls,
     ] {
-        // SAFETY: the subject owns the store.
+        // SAFETY: the subject keeps the store alive.
         sink.function(unsafe { get?(store) })?;
     }
     let mut has_any_place = false;
@@ -241,19 +243,19 @@ fn trusted_store(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
         })?;
         has_any_place |= has_places;
         if has_places && is_asked {
-            // What is there is not seen: it is the same for processes that were forked with the context.
+            // The contents of a directory are not read. Only processes that inherited the context are taken to see the same.
             sink.address(ptr::without_provenance(1));
             sink.number(learned.address_stamp.load(Relaxed));
         }
     }
     if !is_asked {
-        return Some(()); // nobody is verified by it
+        return Some(()); // no client is verified by the store
     }
-    // SAFETY: the subject owns the store, which keeps its list.
+    // SAFETY: the subject keeps the store alive, which owns its list.
     let number = unsafe { traits.OPENSSL_sk_num?(traits.X509_STORE_get0_objects?(store)) };
     let verifies_itself = !subject.learned_of_current().cert_verify().0.is_null();
     if number == 0 && !has_any_place && !verifies_itself {
-        return None; // by what its clients are verified is added by functions of libcrypto's that nobody sees
+        return None; // clients are verified by authorities that functions of libcrypto have added unseen
     }
     sink.trusted(subject, store)
 }
@@ -261,30 +263,30 @@ fn trusted_store(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
 fn named_authorities(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     let get_der = subject.traits().X509_NAME_get0_der?;
     let lists = [subject.authorities()?, subject.all_authorities()?];
-    let see_of = |list, sink: &mut dyn Sink| {
+    let read_list = |list, sink: &mut dyn Sink| {
         sink.begin_set();
-        let mut see = |name: *mut c_void| {
+        let mut read_name = |name: *mut c_void| {
             let (mut der, mut len) = (ptr::null(), 0);
-            // SAFETY: a name of the subject's own list; it keeps its encoding.
+            // SAFETY: `name` is an entry of the subject's list, and owns the encoding that is returned.
             if unsafe { get_der(name.cast(), &mut der, &mut len) } != 1 || der.is_null() {
                 return None;
             }
-            // SAFETY: the name has told that many bytes of its own.
+            // SAFETY: the host has returned `len` bytes at `der`, which the name owns.
             sink.bytes(unsafe { core::slice::from_raw_parts(der, len) });
             Some(())
         };
-        // SAFETY: the subject owns the list.
-        let seen = unsafe { subject.host.each_in(list, &mut see) };
+        // SAFETY: the subject keeps the owner of the list alive.
+        let read = unsafe { subject.host.each_in(list, &mut read_name) };
         sink.end_set();
-        seen
+        read
     };
-    lists.into_iter().try_for_each(|list| see_of(list, sink))
+    lists.into_iter().try_for_each(|list| read_list(list, sink))
 }
 
 fn client_certificate_types(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     let newer = &subject.host.newer;
     let (mut types, mut len) = (ptr::null_mut(), 0);
-    // SAFETY: connection and context are alive, with places for the answer.
+    // SAFETY: the subject keeps connection and context alive; the getters write to `types` and `len`.
     let told = unsafe {
         match subject.kind {
             Kind::Connection(ssl) => newer
@@ -296,7 +298,7 @@ fn client_certificate_types(subject: &Subject<'_>, sink: &mut dyn Sink) -> Optio
         }
     };
     if told == Some(1) && !types.is_null() {
-        // SAFETY: the subject owns that many bytes.
+        // SAFETY: the host has returned `len` bytes at `types`, which the subject owns.
         sink.bytes(unsafe { core::slice::from_raw_parts(types, len) });
     }
     Some(())
@@ -325,7 +327,7 @@ fn versions(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
 fn ciphers(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     let id = subject.traits().SSL_CIPHER_get_id?;
     let list = subject.ciphers()?;
-    // SAFETY: the subject owns the list, whose entries are constants of libssl.
+    // SAFETY: the subject keeps the owner of the list alive; its entries are constants of libssl.
     unsafe {
         subject.host.each_in(list, |cipher| {
             sink.number(u64::from(id(cipher.cast())));
@@ -359,7 +361,7 @@ fn security(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
         }
     }
     let callback = subject.security_callback()?;
-    // A context that was never told otherwise has libssl's own.
+    // libssl's own callback is the default, and the same in every build as far as this comparison goes.
     match subject.host.image.contains(callback) {
         true => Some(()),
         false => sink.function(callback),
@@ -374,7 +376,7 @@ fn options(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
 fn provider_query(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     let origin = subject.origin;
     if !origin.libctx.is_null() {
-        // Which providers it has loaded is not told: equal only in processes that were forked with it.
+        // No function tells which providers a library context has loaded, so it is compared by its address.
         sink.address(origin.libctx.cast());
     }
     if let Some(query) = &origin.propq {

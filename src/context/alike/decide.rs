@@ -1,4 +1,7 @@
-//! Who may have what: the terms on which connections ask for sessions and make them.
+//! Decisions: the terms on which connections ask for sessions and make them, and whether a session is for a connection.
+//!
+//! A connection passes through here up to four times: when it offers a session ([`asked`]), before its servername callback
+//! runs ([`begins`]), when it was resumed ([`may_go_on`]), and when it has made a session or makes a ticket ([`made`]).
 
 use core::ffi::CStr;
 
@@ -15,12 +18,13 @@ use crate::host::connection::QUIC_VERSION;
 use crate::host::types::*;
 use crate::sys::guard::{attempt, quietly};
 
-/// Whether the tag of a session of this context's connections matters.
+/// Whether tags matter to this context: its sessions may leave the process, or are compared inside it, too.
 #[inline(always)]
 pub fn matters(context: &Context) -> bool {
     context.has_forked() || !context.is_plain && matters_by_settings(context)
 }
 
+/// Whether a setting makes tags matter to this context.
 fn matters_by_settings(context: &Context) -> bool {
     context.may_group()
         || context.looks_at_names()
@@ -35,23 +39,23 @@ pub unsafe fn asked(context: &Context, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Term
     if !matters(context) {
         return Terms::ALONE;
     }
-    connections::note_resumed(ssl, false); // what an earlier ClientHello has led to is over
-    // SAFETY: the caller's contract; so for all calls below.
+    connections::note_resumed(ssl, false); // may be left over from an earlier handshake
+    // SAFETY: the caller keeps the connection alive.
     let client = unsafe { Client::of_connection(context.host, ssl) };
     let doubt = Terms::doubtful(client);
     let terms = attempt(|| {
         let traits = &context.host.traits;
-        // SAFETY: the caller's contract.
+        // SAFETY: the caller keeps both alive, and this thread handles the ClientHello.
         context.libssl.without_errors(|| unsafe {
-            let (rule, learned) = rule_of(context, ctx, ssl)?;
+            let (rule, switching) = rule_of(context, ctx, ssl)?;
             let name = names::asked_for(traits, ssl)?;
             let key = key_of(&rule, &name);
-            let led_to = if learned.may_switch {
+            let led_to = if switching.may_switch {
                 connections::note_beginning(ssl, key);
                 match context.alike.verdicts.get(key) {
                     Some(rule) => rule,
-                    // A servername callback has nothing to go by; what it does then it does for everybody.
-                    None if name.is_empty() && !learned.has_cert_callback => rule,
+                    // Without a name, a servername callback does the same for every client.
+                    None if name.is_empty() && !switching.has_cert_callback => rule,
                     None => return None,
                 }
             } else {
@@ -67,20 +71,20 @@ pub unsafe fn asked(context: &Context, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Term
     terms.unwrap_or(doubt)
 }
 
-/// Notes under which rule and name a connection begins: its servername callback is about to run. The ClientHello has
-/// been read by then, and the name is told by libssl; but for a resumed connection, for which [`asked`] has noted it.
+/// Notes under which rule and name a connection begins, when its servername callback is about to run. libssl has read the
+/// ClientHello by then and tells the name. For a resumed connection it tells another one, but there [`asked`] has noted it.
 ///
 /// # Safety
-/// * As for [`asked`].
+/// * `ctx` is the SSL_CTX of `context`, `ssl` a connection made from it, both alive; this thread handles its ClientHello.
 pub unsafe fn begins(context: &Context, ctx: *mut SSL_CTX, ssl: *mut SSL) {
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller keeps the connection alive.
     let is_resumed = || unsafe { (context.libssl.SSL_session_reused)(ssl) } == 1;
     if !matters(context) || connections::beginning(ssl).is_some() || is_resumed() {
         return;
     }
     attempt(|| {
         context.libssl.without_errors(|| {
-            // SAFETY: the caller's contract.
+            // SAFETY: the caller keeps both alive, and the ClientHello has been read.
             unsafe {
                 let (rule, _) = rule_of(context, ctx, ssl)?;
                 let name = names::made_for(&context.host.traits, ssl)?;
@@ -91,8 +95,8 @@ pub unsafe fn begins(context: &Context, ctx: *mut SSL_CTX, ssl: *mut SSL) {
     });
 }
 
-/// The terms on which a connection has made a session or is making a ticket: its ClientHello has been handled, and what
-/// the program's callbacks have made of it is learned.
+/// The terms on which a connection has made a session or is making a ticket. Its ClientHello has been handled, so the rule
+/// that the program's callbacks have led to is learned here.
 ///
 /// # Safety
 /// * `ctx` is the SSL_CTX of `context`, `ssl` a connection made from it, both alive; this thread is inside its handshake.
@@ -100,20 +104,20 @@ pub unsafe fn made(context: &Context, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms
     if !matters(context) {
         return Terms::ALONE;
     }
-    // SAFETY: the caller's contract; so for all calls below.
+    // SAFETY: the caller keeps the connection alive.
     let client = unsafe { Client::of_connection(context.host, ssl) };
     let doubt = Terms::doubtful(client);
     let terms = attempt(|| {
         let traits = &context.host.traits;
-        // SAFETY: the caller's contract.
+        // SAFETY: the caller keeps both alive, and this thread is inside the handshake.
         context.libssl.without_errors(|| unsafe {
-            let (mut rule, learned) = rule_of(context, ctx, ssl)?;
-            if learned.may_switch && (context.libssl.SSL_session_reused)(ssl) == 1 {
-                // Not all callbacks run where a session is resumed: it goes on under the rule that it was asked for.
+            let (mut rule, switching) = rule_of(context, ctx, ssl)?;
+            if switching.may_switch && (context.libssl.SSL_session_reused)(ssl) == 1 {
+                // Not all callbacks run in a resumed handshake, so the connection keeps the rule on which it was resumed.
                 let known =
                     connections::beginning(ssl).and_then(|key| context.alike.verdicts.get(key));
                 rule = known.unwrap_or(rule);
-            } else if learned.may_switch {
+            } else if switching.may_switch {
                 learn(context, ssl, rule);
             }
             if !is_made_by(context, ssl)? {
@@ -130,15 +134,15 @@ pub unsafe fn made(context: &Context, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms
     terms.unwrap_or(doubt)
 }
 
-/// Whether a connection's session can have been made under the verify mode that the connection has now: the program may
-/// have set another one since. A session with a certificate is none of those whose clients are asked for none, and one
-/// without is none of those whose clients have to show one.
+/// Whether a connection's session can have been made under the verify mode that the connection has now, which the program
+/// may have changed since. A session with a client's certificate was not made where none is asked for, and one without
+/// was not made where the client has to show one.
 ///
 /// # Safety
-/// * As for [`made`].
+/// * `ssl` is a connection of the context's host, alive; this thread is inside its handshake.
 unsafe fn is_made_by(context: &Context, ssl: *mut SSL) -> Option<bool> {
     let traits = &context.host.traits;
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller keeps the connection alive; the certificate is only compared with null.
     let (mode, has_certificate) = unsafe {
         let peer = traits.SSL_get0_peer_certificate?(ssl);
         (traits.SSL_get_verify_mode?(ssl), !peer.is_null())
@@ -149,19 +153,20 @@ unsafe fn is_made_by(context: &Context, ssl: *mut SSL) -> Option<bool> {
     })
 }
 
-/// Whether a connection that was resumed on a session of somebody else may go on: the program's callbacks, which have run
-/// since, may demand a certificate that the session's client has never shown. It is learned then what the name leads to.
+/// Whether a connection that was resumed on another process's session may go on. The program's callbacks, which have run
+/// since, may demand a certificate that the session's client has never shown. In that case the verdict on the name is
+/// learned, so that the next connection is not resumed.
 ///
 /// # Safety
-/// * As for [`made`].
+/// * `ctx` is the SSL_CTX of `context`, `ssl` a connection made from it, both alive; this thread is inside its handshake.
 pub unsafe fn may_go_on(context: &Context, ctx: *mut SSL_CTX, ssl: *mut SSL) -> bool {
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller keeps the connection alive.
     if !connections::is_resumed(ssl) || unsafe { (context.libssl.SSL_session_reused)(ssl) } != 1 {
         return true;
     }
     let may = attempt(|| {
         context.libssl.without_errors(|| {
-            // SAFETY: the caller's contract.
+            // SAFETY: the caller keeps both alive, and this thread is inside the handshake.
             unsafe {
                 let may = is_made_by(context, ssl)?;
                 if !may && let Some((rule, _)) = rule_of(context, ctx, ssl) {
@@ -174,7 +179,7 @@ pub unsafe fn may_go_on(context: &Context, ctx: *mut SSL_CTX, ssl: *mut SSL) -> 
     may == Some(true)
 }
 
-/// The terms of a session that the application adds by itself: those of a connection as the context would make it.
+/// The terms of a session that the application adds by a call: those of a connection as the context would make it now.
 ///
 /// # Safety
 /// * `ctx` is the SSL_CTX of `context`, `session` a session of its libssl, both alive.
@@ -187,11 +192,11 @@ pub unsafe fn added(context: &Context, ctx: *mut SSL_CTX, session: *const SSL_SE
         let traits = &context.host.traits;
         context.libssl.without_errors(|| {
             let rule = rule_of_context(context, ctx)?;
-            // SAFETY: the caller's contract.
+            // SAFETY: the caller keeps the session alive.
             let name = unsafe { traits.SSL_SESSION_get0_hostname?(session) };
             let name = match name.is_null() {
                 true => Name::new(),
-                // SAFETY: the session's own C string.
+                // SAFETY: the session owns this C string, which is copied here.
                 false => unsafe { CStr::from_ptr(name) }.to_bytes().into(),
             };
             Some(
@@ -207,7 +212,7 @@ pub unsafe fn added(context: &Context, ctx: *mut SSL_CTX, session: *const SSL_SE
     terms.unwrap_or(doubt)
 }
 
-/// The rule of a context as its connections begin; `None` where an attribute cannot be told.
+/// The rule of a context, under which its connections begin; `None` if an attribute cannot be told.
 pub fn rule_of_context(context: &Context, ctx: *mut SSL_CTX) -> Option<Rule> {
     context
         .alike
@@ -215,7 +220,7 @@ pub fn rule_of_context(context: &Context, ctx: *mut SSL_CTX) -> Option<Rule> {
         .rule_of(&subject_of_context(context, ctx))
 }
 
-/// What is known of the attributes of a context: of its last connection, or else of itself.
+/// The short digests of a context's attributes: those of its last connection, or else of the context itself.
 pub fn hashes_of(context: &Context) -> Option<Hashes> {
     let alike = &context.alike;
     alike.looks.hashes().or_else(|| alike.context.hashes())
@@ -234,30 +239,33 @@ fn subject_of_context(context: &Context, ctx: *mut SSL_CTX) -> Subject<'_> {
     }
 }
 
-/// What of a connection's contexts decides whether its rule is final.
+/// The callbacks by which a connection's rule may change after libssl has asked for its session.
 struct Switching {
+    /// Whether there is a servername or certificate callback.
     may_switch: bool,
+    /// Whether there is a certificate callback.
     has_cert_callback: bool,
 }
 
 /// The rule of a connection as it is now.
 ///
 /// # Safety
-/// * As for [`asked`].
+/// * `ctx` is the SSL_CTX of `context`, `ssl` a connection made from it, both alive; this thread is inside its handshake.
 unsafe fn rule_of(
     context: &Context,
     ctx: *mut SSL_CTX,
     ssl: *mut SSL,
 ) -> Option<(Rule, Switching)> {
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller keeps the connection alive.
     if unsafe { (context.libssl.SSL_version)(ssl) } == QUIC_VERSION {
-        return None; // its getters take a lock that is held while libssl calls us
+        return None; // the getters of a QUIC connection take a lock that libssl holds while it calls us
     }
-    // SAFETY: the caller's contract.
+    // SAFETY: as above.
     let current = unsafe { (context.libssl.SSL_get_SSL_CTX)(ssl) };
     let switched = match current == ctx {
         true => None,
-        // SAFETY: the connection holds a reference to its context. One that is not ours was never seen being set up.
+        // SAFETY: the connection holds a reference to its present context. The setters of a context that sslcache does not
+        // serve were not recorded, so `None` ends this.
         false => Some(unsafe { known::met(current) }?),
     };
     let of_current = switched.unwrap_or(context);
@@ -285,36 +293,36 @@ unsafe fn rule_of(
     Some((of_current.alike.looks.rule_of(&subject)?, switching))
 }
 
-/// Learns what a connection has become.
+/// Learns the rule that a connection's beginning has led to.
 fn learn(context: &Context, ssl: *mut SSL, rule: Rule) {
     if let Some(key) = connections::beginning(ssl) {
         context.alike.verdicts.learn(key, rule);
-        connections::note_beginning(ssl, 0); // the next handshake begins anew
+        connections::note_beginning(ssl, 0); // a further handshake of this connection notes its own
     }
 }
 
-/// Of what a connection begins with.
+/// The key of the rule and name with which a connection begins.
 fn key_of(rule: &Rule, name: &Name) -> u64 {
     hash(&[&rule.digest, name])
 }
 
-/// Notes what a session was made for, where that matters in its own process.
+/// Notes the tag of a session if tags are compared inside this process, too.
 ///
 /// # Safety
 /// * `session` is a session of the context's host, alive during the call.
 pub unsafe fn note_tag_if_strict(context: &Context, session: *mut SSL_SESSION, terms: &Terms) {
     if context.looks_at_names() {
-        // SAFETY: the caller's contract.
+        // SAFETY: the caller keeps the session alive.
         unsafe { note_tag(session, terms) };
     }
 }
 
-/// Notes what a session was made for.
+/// Notes the tag of a session.
 ///
 /// # Safety
-/// * `session` is a session of the context's host, alive during the call.
+/// * `session` is a session, alive during the call.
 pub unsafe fn note_tag(session: *mut SSL_SESSION, terms: &Terms) {
-    // What is not noted is not resumed where that matters.
+    // Without a noted tag, the session is not resumed where tags are compared.
     if let Some(tag) = terms.tag {
         attempt(|| {
             unannounced::note_tag(session.cast(), tag.as_mark());
@@ -323,7 +331,8 @@ pub unsafe fn note_tag(session: *mut SSL_SESSION, terms: &Terms) {
     }
 }
 
-/// Whether a session that the application answers for a ClientHello is for its name, where names are strict.
+/// Whether a session that the application's get callback returned may be resumed by this connection: if names are strict,
+/// only with the tag, or else the name, that the session was made for.
 ///
 /// # Safety
 /// * `session` is a session and `ssl` a connection of the context's host, both alive; the latter's ClientHello is handled.
@@ -336,18 +345,18 @@ pub unsafe fn is_named_for(
     if !settings().strict_names {
         return true;
     }
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller keeps the session alive.
     if unsafe { has_tag(session) } {
         // SAFETY: as above.
         return unsafe { is_for(context, session, terms) };
     }
     let traits = &context.host.traits;
     attempt(|| {
-        // SAFETY: as above; the session owns its name.
+        // SAFETY: the caller keeps both alive, and the session owns its name.
         unsafe {
             let name = traits.SSL_SESSION_get0_hostname?(session);
             let of_session = match name.is_null() {
-                true => return Some(()), // it does not tell
+                true => return Some(()), // the session does not tell its name
                 false => CStr::from_ptr(name).to_bytes(),
             };
             (of_session == &names::asked_for(traits, ssl)?[..]).then_some(())
@@ -356,7 +365,7 @@ pub unsafe fn is_named_for(
     .is_some()
 }
 
-/// Whether it was noted what a session was made for.
+/// Whether a tag was noted for a session.
 ///
 /// # Safety
 /// * `session` is a session of the context's host, alive during the call.
@@ -364,8 +373,8 @@ pub unsafe fn has_tag(session: *const SSL_SESSION) -> bool {
     unannounced::tag(session.cast()) != 0
 }
 
-/// Whether a session of this process may be given to a connection with these terms: one that came from another
-/// process only on the terms on which it came.
+/// Whether a session of this process may be given to a connection on these terms. A session with a noted tag, such as one
+/// that another process made, is only for connections with that tag.
 ///
 /// # Safety
 /// * `session` is a session of the context's host, alive during the call.

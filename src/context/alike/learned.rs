@@ -1,6 +1,6 @@
-//! What libssl has no getter for: learned where it is set.
+//! Attributes for which libssl has no getter: `capi::setters` intercepts their setters and records the values here.
 //!
-//! A program that finds the host's own setter by dlsym is not seen; it finds the rest of libssl there, too.
+//! A program that finds the host's own setter by dlsym is not noticed; it finds the host's cache functions there, too.
 
 use core::ffi::{c_int, c_void};
 use core::hash::{Hash, Hasher};
@@ -14,68 +14,69 @@ use crate::context::connections;
 use crate::host::images;
 use crate::sys::lock::Lock;
 
-/// Whether some code of this process has set the purpose, the trust or the policies of verification parameters itself.
-/// libssl's own setters are told apart from it; of which parameters it was, and with what result, nobody can ask.
+/// Whether the program has set the purpose, the trust or the policies of verification parameters by libcrypto's functions.
+/// No function tells which context the parameters belong to, or what was set.
 static PARAMETERS_SET: AtomicBool = AtomicBool::new(false);
 
-/// Takes note that verification parameters were changed in a way that no getter tells.
+/// Notes that verification parameters were changed in a way that no getter tells.
 pub fn note_parameters_set() {
     PARAMETERS_SET.store(true, Relaxed);
 }
 
-/// Whether that has happened.
+/// Whether verification parameters were changed in a way that no getter tells.
 pub fn parameters_were_set() -> bool {
     PARAMETERS_SET.load(Relaxed)
 }
 
-/// Whether a setter was called for a context that was only being made, by an ex_data function of the program: it was
-/// seen, but not for which context.
+/// Whether a setter was called from an ex_data function of the program, for a context that was still being made: the value
+/// could not be recorded with a context.
 static SET_EARLY: AtomicBool = AtomicBool::new(false);
 
-/// Takes note of that.
+/// Notes a setter's call for a context that is still being made.
 pub fn note_set_early() {
     SET_EARLY.store(true, Relaxed);
 }
 
-/// Whether that has happened.
+/// Whether a setter was called for a context that was still being made.
 pub fn was_set_early() -> bool {
     SET_EARLY.load(Relaxed)
 }
 
-/// What the setters of one context have told. Read by handshakes of any thread; a program that sets up a context while
-/// it serves races with libssl itself.
+/// The attributes that the setters of one context have told. Handshakes of any thread read them. All accesses are relaxed:
+/// a program that changes a context while it serves races in libssl itself.
 #[derive(Default)]
 pub struct Learned {
-    /// What replaces the verification of certificates as a whole, and its argument; null where libssl does it.
+    /// The callback of SSL_CTX_set_cert_verify_callback, which verifies certificates in place of libssl; null for none.
     pub cert_verify: AtomicPtr<c_void>,
     /// The argument of `cert_verify`.
     pub cert_verify_argument: AtomicPtr<c_void>,
-    /// Whether the program is asked whether it resumes its own sessions.
+    /// Whether a not-resumable callback is set, by which the program may refuse its own sessions.
     pub may_refuse: AtomicBool,
-    /// Whether clients may show a key or a password in place of a certificate: PSK, SRP.
+    /// Whether clients may prove their identity by a key or a password in place of a certificate (PSK, SRP).
     pub knows_secrets: AtomicBool,
-    /// The purpose that certificates of clients are checked for; 0 where none was set.
+    /// The purpose that certificates of clients are checked for; 0 if none was set.
     pub purpose: AtomicI32,
-    /// The trust setting, likewise.
+    /// The trust setting of the verification parameters; 0 if none was set.
     pub trust: AtomicI32,
-    /// Whether the parameters of its connections cannot be told: a whole set was taken over, or some were changed when
-    /// connections may have been made with those of before.
+    /// Whether the verification parameters of connections cannot be told: a whole set was copied, or some were changed
+    /// after connections may have been made with the old ones.
     pub param_untold: AtomicBool,
-    /// Whether a servername callback is set, which may give a connection another context or other rules.
+    /// Whether a servername callback is set, which may switch a connection to another context or change its attributes.
     pub has_servername_callback: AtomicBool,
-    /// Whether a certificate callback is set, of the context or of a connection made from it: it may do the same.
+    /// Whether a certificate callback is set on the context or on a connection made from it, which may change attributes.
     pub has_cert_callback: AtomicBool,
-    /// What was set of groups and signature algorithms, by control command.
+    /// The lists of groups and signature algorithms, by control command.
     pub lists: Lists,
-    /// Directories and stores in which authorities are looked for when a certificate is verified.
+    /// The directories and stores in which authorities are looked for when a certificate is verified.
     pub places: Lists,
-    /// When, and in which process, the context was last told of something that can only be compared by its address: what
-    /// two processes have put at one address since they were forked has nothing in common.
+    /// A stamp of the time and process in which the context was last given an object that can only be compared by its
+    /// address. Objects that two processes have put at one address since their fork differ by it.
     pub address_stamp: AtomicU64,
+    /// To tell whether a setter's call came before all connections of the context.
     begun_before: BegunBefore,
 }
 
-/// How many connections of this process had begun when the context was first seen.
+/// How many connections this process had made when the context was attached.
 struct BegunBefore(u64);
 
 impl Default for BegunBefore {
@@ -85,7 +86,7 @@ impl Default for BegunBefore {
 }
 
 impl Learned {
-    /// Notes what replaces the verification of certificates.
+    /// Notes the callback that verifies certificates in place of libssl, and its argument.
     pub fn set_cert_verify(&self, function: *const c_void, argument: *mut c_void) {
         self.cert_verify.store(function.cast_mut(), Relaxed);
         self.cert_verify_argument.store(argument, Relaxed);
@@ -94,7 +95,7 @@ impl Learned {
         }
     }
 
-    /// Notes that the context is told of something that can only be compared by its address.
+    /// Notes that the context was given an object that can only be compared by its address.
     pub fn note_address(&self) {
         let mut hasher = DefaultHasher::new();
         (process::id(), Instant::now()).hash(&mut hasher);
@@ -119,24 +120,25 @@ impl Learned {
         self.note_param_changed();
     }
 
-    /// A connection has the parameters that its context had when it was made.
+    /// Notes that verification parameters were changed. A connection has those that its context had when the connection was
+    /// made, so those of earlier connections are no longer known.
     fn note_param_changed(&self) {
         if connections::begun() != self.begun_before.0 {
             self.param_untold.store(true, Relaxed);
         }
     }
 
-    /// Notes a callback or hint by which clients may do without a certificate.
+    /// Notes a setter of PSK or SRP, by which clients may prove their identity without a certificate.
     pub fn note_secrets(&self) {
         self.knows_secrets.store(true, Relaxed);
     }
 
-    /// Whether the rules of a connection may change after libssl has asked for its session.
+    /// Whether the rule of a connection may change after libssl has asked for its session.
     pub fn may_switch(&self) -> bool {
         self.has_servername_callback.load(Relaxed) || self.has_cert_callback.load(Relaxed)
     }
 
-    /// The function that replaces the verification, and its argument.
+    /// The callback that verifies certificates in place of libssl, and its argument; null for none.
     pub fn cert_verify(&self) -> (*const c_void, *const c_void) {
         let function = self.cert_verify.load(Relaxed);
         let argument = match function.is_null() {
@@ -147,12 +149,12 @@ impl Learned {
     }
 }
 
-/// The lists that control commands have set, as they were given.
+/// Values that setters were given, each with the number of its control command or kind, sorted.
 #[derive(Default)]
 pub struct Lists(Lock<Vec<(c_int, Vec<u8>)>>);
 
 impl Lists {
-    /// Notes the list that a command has set.
+    /// Notes the list that a command has set, in place of an earlier one.
     pub fn set(&self, command: c_int, list: &[u8]) {
         if let Some(mut lists) = self.0.lock() {
             lists.retain(|(other, _)| *other != command);
@@ -161,7 +163,7 @@ impl Lists {
         }
     }
 
-    /// Notes one more of several that are all in force.
+    /// Notes one more value of a kind of which several are in force together.
     pub fn add(&self, number: c_int, what: &[u8]) {
         if let Some(mut lists) = self.0.lock()
             && !lists
@@ -173,7 +175,7 @@ impl Lists {
         }
     }
 
-    /// Visits what was set, in the order of the commands; `None` where that was lost in a fork.
+    /// Visits the values in order; `None` if they were lost in a fork.
     pub fn each(&self, mut visit: impl FnMut(c_int, &[u8])) -> Option<()> {
         for (command, list) in self.0.lock()?.iter() {
             visit(*command, list);
@@ -182,11 +184,11 @@ impl Lists {
     }
 }
 
-/// Takes note, once, where programs reach libcrypto's setters past us: in front of a libssl alone we come behind a
-/// libcrypto that they were linked with first.
+/// Notes once if the program's calls of libcrypto's setters do not reach us: as a libssl.so.3 in front, we may be behind a
+/// libcrypto that the program was linked with first.
 pub fn notice_what_is_unseen() {
     static NOTICED: AtomicBool = AtomicBool::new(false);
-    // Relaxed: threads that arrive together find the same.
+    // Relaxed: threads that arrive together find the same answer.
     if !NOTICED.swap(true, Relaxed) && !images::is_bound_to_us(c"X509_VERIFY_PARAM_set_purpose") {
         note_parameters_set();
     }

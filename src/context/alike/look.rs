@@ -1,9 +1,10 @@
-//! A look at a subject's attributes: a cheap one at each handshake, and a thorough one where that sees something new.
+//! Looks at a subject's attributes: a cheap one at each handshake, and a thorough one if the cheap one sees something new.
 //!
-//! The cheap look writes down what the getters answer: numbers and names by value, and certificates by address. Of those
-//! the last thorough looks hold references, so an address that is found again is the same certificate, and not another
-//! one that lies where the first one lay. The thorough look puts the SHA-256 digests of certificates in the place of
-//! addresses, and of functions the build that they are in: what it makes is the same in every process and on every host.
+//! The cheap look notes what the getters return: numbers and names by value, certificates by address. The thorough looks
+//! that are kept hold references to the certificates, so an address that is seen again is that of the same certificate, and
+//! not of another one at the same place. The thorough look takes the SHA-256 digest of each certificate in place of its
+//! address, and for a function the build that it is in and its offset there: the resulting [`Rule`] is the same in every
+//! process and on every host.
 
 use core::ffi::c_void;
 use core::ptr;
@@ -20,7 +21,7 @@ use crate::host::types::*;
 use crate::host::{Host, images};
 use crate::sys::lock::Lock;
 
-/// Room for what a cheap look writes down: more than nearly all contexts need.
+/// The notes of a cheap look, with room for nearly all contexts.
 type Noted = SmallVec<[u64; 256]>;
 
 /// The cheap look.
@@ -62,11 +63,11 @@ impl Sink for Cheap {
         self.noted.push(address.addr() as u64);
     }
 
-    /// Without its lock, which a thread of the parent may have held at the fork: a store that the last thorough looks hold
-    /// is the same one, and what is added to it makes it longer.
+    /// The store's lock is not taken, because a thread of the parent may have held it at the fork. Address and length do: a
+    /// store that a kept look holds is the same one, and additions make it longer.
     fn trusted(&mut self, subject: &Subject<'_>, store: *mut X509_STORE) -> Option<()> {
         let traits = subject.traits();
-        // SAFETY: the subject owns the store, which keeps its list.
+        // SAFETY: the subject keeps the store alive, which owns its list.
         let number = unsafe { traits.OPENSSL_sk_num?(traits.X509_STORE_get0_objects?(store)) };
         self.address(store.cast());
         self.number(number as u64);
@@ -80,10 +81,10 @@ impl Sink for Cheap {
     }
 }
 
-/// What stands after the members of a set: no certificate has this address.
+/// Ends the members of a set in the notes: no certificate has this address.
 const END_OF_SET: u64 = u64::MAX;
 
-/// A reference to what a thorough look has seen.
+/// A reference to an object that a thorough look has seen.
 enum Held {
     Certificate(&'static Host, *mut X509),
     Revoked(&'static Host, *mut X509_CRL),
@@ -115,16 +116,18 @@ impl Drop for Held {
 /// The thorough look.
 struct Thorough {
     host: &'static Host,
-    /// What tells the processes that were forked with the subject from all others.
+    /// The lineage of the subject's context.
     lineage: [u8; 16],
-    /// Of the attribute that is being read.
+    /// The values of the attribute that is being read.
     seen: Vec<u8>,
-    /// Where the set begins that is being read, and its members so far.
+    /// The members so far of the set that is being read.
     set: Option<Vec<[u8; 32]>>,
+    /// References to the objects that were seen.
     held: Vec<Held>,
 }
 
 impl Thorough {
+    /// Adds a value of some kind, with its length, to the attribute or to the set that is being read.
     fn add(&mut self, kind: u8, bytes: &[u8]) {
         let mut sum = Sha256::new();
         match &mut self.set {
@@ -151,7 +154,7 @@ impl Thorough {
         if written == 0 || written > len {
             return None;
         }
-        // SAFETY: the host has written that many bytes, for which there was room.
+        // SAFETY: the host has written `written` bytes, which is not more than was reserved.
         unsafe { der.set_len(written) };
         Some(Sha256::digest(&der).into())
     }
@@ -175,7 +178,7 @@ impl Sink for Thorough {
             self.host.traits.i2d_X509_AUX?,
             self.host.traits.X509_up_ref?,
         );
-        // SAFETY: the subject holds the certificate while it is read.
+        // SAFETY: the subject keeps the owner of the certificate alive.
         let digest = self.digest(|place| unsafe { encode(certificate, place) })?;
         // SAFETY: as above.
         if unsafe { up_ref(certificate) } != 1 {
@@ -195,7 +198,7 @@ impl Sink for Thorough {
             self.host.traits.i2d_X509_CRL?,
             self.host.traits.X509_CRL_up_ref?,
         );
-        // SAFETY: the subject holds the list while it is read.
+        // SAFETY: the subject keeps the owner of the list alive.
         let digest = self.digest(|place| unsafe { encode(list, place) })?;
         // SAFETY: as above.
         if unsafe { up_ref(list) } != 1 {
@@ -216,7 +219,7 @@ impl Sink for Thorough {
                 self.add(b'f', &place.build);
                 self.add(b'o', &(place.offset as u64).to_be_bytes());
             }
-            // Made at run time, or of a build that nobody can tell from another: only a fork gives it to another process.
+            // Generated at run time, or in a file without a build id: only a fork gives it to another process.
             None => self.address(function),
         }
         Some(())
@@ -232,18 +235,18 @@ impl Sink for Thorough {
         let traits = subject.traits();
         let (unlock, objects) = (traits.X509_STORE_unlock?, traits.X509_STORE_get0_objects?);
         let number = traits.OPENSSL_sk_num?;
-        // SAFETY: the subject owns the store.
+        // SAFETY: the subject keeps the store alive.
         if unsafe { traits.X509_STORE_up_ref?(store) } != 1 {
             return None;
         }
         self.held.push(Held::Store(self.host, store));
-        // Under its lock: handshakes add to it what they find in directories.
+        // Under the store's lock, because handshakes add certificates that they find in directories.
         // SAFETY: as above.
         if unsafe { traits.X509_STORE_lock?(store) } != 1 {
             return None;
         }
         self.begin_set();
-        // SAFETY: the store is locked, and its objects stay.
+        // SAFETY: the store is locked, so its list and its objects do not change.
         let seen = unsafe {
             let see = |object: *mut c_void| trusted(traits, object.cast(), self);
             subject.host.each_in(objects(store), see)
@@ -251,10 +254,11 @@ impl Sink for Thorough {
         // SAFETY: the store is locked.
         let is_empty = unsafe { number(objects(store)) } == 0;
         self.end_set();
-        // SAFETY: locked above.
+        // SAFETY: this thread has locked the store above.
         unsafe { unlock(store) };
         if is_empty {
-            // Its authorities, if any, are in a directory: the same for processes that were forked with the context.
+            // Its authorities, if any, are in a directory. Only processes that inherited the context are taken to see the
+            // same.
             self.address(ptr::without_provenance(1));
         }
         seen
@@ -271,25 +275,29 @@ impl Sink for Thorough {
     }
 }
 
-/// A certificate or a revocation list that is trusted.
+/// Reads a certificate or a revocation list of a store.
 fn trusted(traits: &Traits, object: *mut X509_OBJECT, sink: &mut dyn Sink) -> Option<()> {
-    // SAFETY: an object of a locked store.
+    // SAFETY: the object is in a store that this thread has locked.
     let certificate = unsafe { traits.X509_OBJECT_get0_X509?(object) };
     if !certificate.is_null() {
         return sink.certificate(certificate);
     }
-    // SAFETY: as above; what is no certificate is a revocation list.
+    // SAFETY: as above; an object that is no certificate is a revocation list.
     sink.revoked(unsafe { traits.X509_OBJECT_get0_X509_CRL?(object) })
 }
 
 /// A short digest of each attribute, in the order of the table.
 pub type Hashes = [u32; ATTRIBUTES.len()];
 
-/// What a thorough look has seen.
+/// The result of a thorough look.
 struct Seen {
+    /// The notes of the cheap look that came before it.
     noted: Box<[u64]>,
+    /// The rule.
     rule: Rule,
+    /// The short digests of the attributes.
     hashes: Hashes,
+    /// References to the objects whose addresses are in `noted`.
     _held: Vec<Held>,
 }
 
@@ -297,11 +305,11 @@ struct Seen {
 #[derive(Default)]
 pub struct Looks(Lock<Vec<Seen>>);
 
-/// Connections of one context seldom differ in more ways.
+/// How many looks are kept: connections of one context seldom differ in more ways.
 const KEPT_MOST: usize = 4;
 
 impl Looks {
-    /// The rule of a subject as it is now; `None` where an attribute cannot be told: it shares with nobody.
+    /// The rule of a subject as it is now; `None` if an attribute cannot be told, so that it shares with no other process.
     pub fn rule_of(&self, subject: &Subject<'_>) -> Option<Rule> {
         let libssl = subject.libssl;
         libssl.without_errors(|| self.rule_as_it_is(subject))
@@ -314,13 +322,13 @@ impl Looks {
         }
         let seen = look(subject, noted)?;
         let rule = seen.rule;
-        // What goes is dropped without the lock: the last reference to a certificate runs the program's own functions.
+        // Dropped without the lock: freeing the last reference to a certificate may run the program's ex_data functions.
         let gone = self.keep(seen);
         drop(gone);
         Some(rule)
     }
 
-    /// The digests of the attributes that were seen last, for people who ask what keeps two contexts apart.
+    /// The digests of the attributes at the last look, for the tool that shows what sets two contexts apart.
     pub fn hashes(&self) -> Option<Hashes> {
         Some(self.0.lock()?.last()?.hashes)
     }
@@ -339,7 +347,7 @@ impl Looks {
     }
 }
 
-/// What a cheap look sees; `None` where an attribute cannot be told.
+/// Takes a cheap look; `None` if an attribute cannot be told.
 fn note(subject: &Subject<'_>) -> Option<Noted> {
     let mut cheap = Cheap::default();
     for attribute in &ATTRIBUTES {
@@ -348,6 +356,7 @@ fn note(subject: &Subject<'_>) -> Option<Noted> {
     Some(cheap.noted)
 }
 
+/// Takes a thorough look; `None` if an attribute cannot be told.
 #[cold]
 fn look(subject: &Subject<'_>, noted: Noted) -> Option<Seen> {
     let mut thorough = Thorough {

@@ -1,8 +1,8 @@
-//! Whose attributes are read: a connection as it is now, or a context from which connections are made.
+//! The subject whose attributes are read: a connection as it is now, or a context from which connections are made.
 //!
-//! Both have the same attributes, and libssl has a getter for nearly each of them, one for a connection and one for a
-//! context. A context lends its certificates to connections in other threads, so of a context only the certificate that
-//! it would show is read; of a connection, all of them.
+//! Both have the same attributes, and for nearly each of them libssl has two getters, one for a connection and one for a
+//! context. Of a connection all certificates are read. Of a context only the current one is read: connections in other
+//! threads use its certificates, so the mark of the current one must not be moved.
 
 use core::ffi::{c_int, c_long, c_void};
 use core::ptr;
@@ -14,40 +14,41 @@ use crate::host::table::Traits;
 use crate::host::types::*;
 use crate::host::{Host, Libssl};
 
-/// What a subject is.
+/// The kind of a subject.
 #[derive(Clone, Copy)]
 pub enum Kind {
     /// A connection of a server, inside one of its handshake's callbacks.
     Connection(*mut SSL),
-    /// A context that its program may be setting up.
+    /// A context, which its program may be setting up.
     Context,
 }
 
-/// A connection or a context whose attributes are read. Its pointers are alive for as long as it is used.
+/// A connection or a context whose attributes are read. The pointers stay alive for as long as the Subject is used: its
+/// maker, [`decide`](super::decide), vouches for that, and the functions below rely on it.
 pub struct Subject<'a> {
-    /// What it is.
+    /// Whether the subject is a connection or a context.
     pub kind: Kind,
     /// The libssl of the subject.
     pub host: &'static Host,
-    /// Its functions.
+    /// The functions of that libssl.
     pub libssl: &'static Libssl,
-    /// What its context was made with.
+    /// The library context and property query with which the subject's context was made.
     pub origin: &'a Origin,
-    /// What tells the processes that were forked with its context from all others.
+    /// The [`lineage`](crate::context::Context::lineage) of the context that the subject was made from, or is.
     pub lineage: [u8; 16],
-    /// What the setters of the context have told that it was made from, or is.
+    /// The attributes that the setters of that context have told.
     pub learned: &'a Learned,
-    /// The context whose certificates and authorities count: the one a servername callback may have switched to.
+    /// The context that the subject has now. A servername callback may have switched a connection to it.
     pub ctx: *mut SSL_CTX,
-    /// What the setters of that context have told, where that is another one.
+    /// The attributes that the setters of `ctx` have told, if a connection was switched to it.
     pub switched: Option<&'a Learned>,
 }
 
-/// The certificates of a subject, each with its chain.
+/// A certificate of a subject, with its chain.
 pub struct Certificate {
     /// The certificate that is shown.
     pub leaf: *mut X509,
-    /// Those between it and a root, as the program has set them.
+    /// The certificates between it and a root, as the program has set them.
     pub chain: *const OPENSSL_STACK,
 }
 
@@ -55,22 +56,22 @@ pub struct Certificate {
 const CERTIFICATES_MOST: usize = 16;
 
 impl Subject<'_> {
-    /// The getters of its libssl.
+    /// The getters of the subject's libssl.
     pub fn traits(&self) -> &'static Traits {
         &self.host.traits
     }
 
-    /// What the setters have told of each context that the subject is configured by.
+    /// The learned attributes of each context by which the subject is configured.
     pub fn all_learned(&self) -> impl Iterator<Item = &Learned> {
         [Some(self.learned), self.switched].into_iter().flatten()
     }
 
-    /// What the setters have told of the context that the subject has now.
+    /// The learned attributes of the context that the subject has now.
     pub fn learned_of_current(&self) -> &Learned {
         self.switched.unwrap_or(self.learned)
     }
 
-    /// SSL_VERIFY_*.
+    /// The verify mode, SSL_VERIFY_*.
     pub fn verify_mode(&self) -> Option<c_int> {
         let traits = self.traits();
         // SAFETY: connection and context are alive.
@@ -82,7 +83,7 @@ impl Subject<'_> {
         })
     }
 
-    /// What is asked about each certificate of a client; null where libssl decides.
+    /// The verify callback, which is asked about each certificate of a client; null if libssl decides alone.
     pub fn verify_callback(&self) -> Option<*const c_void> {
         let traits = self.traits();
         // SAFETY: connection and context are alive.
@@ -94,7 +95,7 @@ impl Subject<'_> {
         })
     }
 
-    /// How clients are verified.
+    /// The verification parameters.
     pub fn param(&self) -> Option<*mut X509_VERIFY_PARAM> {
         let traits = self.traits();
         // SAFETY: connection and context are alive, and own what is answered.
@@ -107,7 +108,7 @@ impl Subject<'_> {
         (!param.is_null()).then_some(param)
     }
 
-    /// SSL_OP_*.
+    /// The options, SSL_OP_*.
     pub fn options(&self) -> u64 {
         let libssl = self.libssl;
         // SAFETY: connection and context are alive.
@@ -153,7 +154,7 @@ impl Subject<'_> {
         })
     }
 
-    /// What decides whether an algorithm is secure enough.
+    /// The security callback, which decides whether an algorithm is secure enough.
     pub fn security_callback(&self) -> Option<*const c_void> {
         let traits = self.traits();
         // SAFETY: connection and context are alive.
@@ -165,7 +166,7 @@ impl Subject<'_> {
         })
     }
 
-    /// What that is told besides.
+    /// The argument of the security callback.
     pub fn security_data(&self) -> Option<*const c_void> {
         let traits = self.traits();
         // SAFETY: connection and context are alive.
@@ -189,7 +190,7 @@ impl Subject<'_> {
         })
     }
 
-    /// The authorities that are named to clients.
+    /// The authorities that a server names to clients.
     pub fn authorities(&self) -> Option<*const OPENSSL_STACK> {
         let traits = self.traits();
         // SAFETY: connection and context are alive, and own the list.
@@ -201,7 +202,7 @@ impl Subject<'_> {
         })
     }
 
-    /// The authorities that are named to either side.
+    /// The authorities that are named whatever the side.
     pub fn all_authorities(&self) -> Option<*const OPENSSL_STACK> {
         let traits = self.traits();
         // SAFETY: connection and context are alive, and own the list.
@@ -213,23 +214,24 @@ impl Subject<'_> {
         })
     }
 
-    /// What the certificates of clients are verified by: a store for that alone, or else the one for everything.
+    /// The store by which the certificates of clients are verified: SSL_CTX_set1_verify_cert_store's, or else the
+    /// context's own.
     pub fn verifying_store(&self) -> Option<*mut X509_STORE> {
         let mut store = ptr::null_mut::<X509_STORE>();
         let place = (&raw mut store).cast::<c_void>();
         let told = self.control_into(SSL_CTRL_GET_VERIFY_CERT_STORE, 0, place)?;
         if told == 1 && store.is_null() {
-            // SAFETY: the context is alive, and owns the store.
+            // SAFETY: the context is alive, and owns the store that is returned.
             store = unsafe { self.traits().SSL_CTX_get_cert_store?(self.ctx) };
         }
         (told == 1 && !store.is_null()).then_some(store)
     }
 
-    /// Visits each certificate; `None` where they cannot be told.
+    /// Visits each certificate; `None` if they cannot be told.
     pub fn each_certificate(&self, mut visit: impl FnMut(Certificate) -> Option<()>) -> Option<()> {
         match self.kind {
             Kind::Context => {
-                // SAFETY: the context is alive, and owns its certificate.
+                // SAFETY: the context is alive, and owns the certificate that is returned.
                 let leaf = unsafe { self.traits().SSL_CTX_get0_certificate?(self.ctx) };
                 if leaf.is_null() {
                     return Some(());
@@ -240,29 +242,30 @@ impl Subject<'_> {
         }
     }
 
+    /// Visits each certificate of a connection by moving its mark of the current one, which is put back afterwards.
     fn each_of_connection(
         &self,
         ssl: *mut SSL,
         mut visit: impl FnMut(Certificate) -> Option<()>,
     ) -> Option<()> {
         let (get, ctrl) = (self.traits().SSL_get_certificate?, self.traits().SSL_ctrl?);
-        // SAFETY: the connection is alive, and this thread is inside its handshake: nobody else uses it. The command
-        // moves its mark of the current certificate, which is put back below.
+        // SAFETY: the connection is alive, and no other thread uses it: this thread is inside its handshake. The command
+        // takes no pointer.
         let step =
             |which| unsafe { ctrl(ssl, SSL_CTRL_SET_CURRENT_CERT, which, ptr::null_mut()) == 1 };
         // SAFETY: as above.
         let current = unsafe { get(ssl) };
         if current.is_null() {
-            // With no mark to put back, nothing is moved: there is no certificate, or it cannot be told.
+            // There is no mark that could be put back. If a step succeeds there are certificates, which cannot be told.
             return (!step(SSL_CERT_SET_FIRST)).then_some(());
         }
-        // SAFETY: as above; the certificate is the connection's own.
+        // SAFETY: as above; the connection owns the certificate `current`.
         let put_back = || unsafe {
             let select = SSL_CTRL_SELECT_CURRENT_CERT;
             ctrl(ssl, select, 0, current.cast()) == 1
         };
         if !put_back() {
-            return None; // it has no key, and the mark would be lost
+            return None; // the current certificate has no key, so the mark would be lost
         }
         let mut seen = Some(());
         let mut which = SSL_CERT_SET_FIRST;
@@ -281,13 +284,14 @@ impl Subject<'_> {
         seen
     }
 
+    /// A certificate with the chain that libssl would send with it.
     fn with_chain(&self, leaf: *mut X509) -> Option<Certificate> {
         let mut chain = ptr::null_mut::<OPENSSL_STACK>();
         let place = (&raw mut chain).cast::<c_void>();
         self.control_into(SSL_CTRL_GET_CHAIN_CERTS, 0, place)?;
         if chain.is_null() {
             let ctrl = self.libssl.SSL_CTX_ctrl;
-            // SAFETY: the context is alive; the command writes the list that serves certificates without a chain.
+            // SAFETY: the context is alive; the command writes the address of its list for certificates without a chain.
             unsafe { ctrl(self.ctx, SSL_CTRL_GET_EXTRA_CHAIN_CERTS, 1, place) };
         }
         Some(Certificate { leaf, chain })
@@ -308,10 +312,10 @@ impl Host {
             return Some(());
         }
         let value = self.traits.OPENSSL_sk_value?;
-        // SAFETY: the caller's contract.
+        // SAFETY: the caller keeps the list alive.
         let number = unsafe { self.traits.OPENSSL_sk_num?(list) };
         for at in 0..number {
-            // SAFETY: as above; `at` is below the number of entries.
+            // SAFETY: the list is alive, and `at` is below the number of its entries.
             visit(unsafe { value(list, at) })?;
         }
         Some(())
