@@ -7,6 +7,14 @@
 #include <stdint.h>
 #include <openssl/ssl.h>
 
+/*
+ * The functions that no libssl has, or has as macros only. OpenSSL documents those that set and get the mode, the size and
+ * the counters in SSL_CTX_set_session_cache_mode(3), SSL_CTX_sess_set_cache_size(3) and SSL_CTX_sess_number(3).
+ *
+ * Any thread may call any of them at any time. None takes over or returns a reference. For a context whose cache sslcache
+ * does not keep, the functions whose names begin with SSL_ do what the libssl does that made the context.
+ */
+
 /* <openssl/ssl.h> defines these as macros. Here they are functions, for callers that are not compiled from C. */
 #undef SSL_CTX_set_session_cache_mode
 #undef SSL_CTX_get_session_cache_mode
@@ -27,8 +35,8 @@
 
 
 /**
- * The contents and the history of the cache of one SSL_CTX, as sslcache_stats tells them. All counters begin with 0
- * when the context is made, those of the shared memory when that is made; none is ever reset.
+ * The contents and the history of the cache of one SSL_CTX, as sslcache_stats returns them. The counters of the context
+ * begin at 0 when it is made, those of the shared memory (region_) when that is made. No counter is ever reset.
  */
 struct sslcache_stats {
     /**
@@ -68,16 +76,16 @@ struct sslcache_stats {
      */
     uint64_t removed;
     /**
-     * Sessions that were not stored because memory was short, or because a fork had cost this process a part of
-     * the cache.
+     * Sessions that were not stored because memory was short, or because a fork had made a part of the cache unusable in
+     * this process.
      */
     uint64_t refused;
     /**
-     * Errors inside sslcache. The effect of each was a miss or a session that was not stored, and no other.
+     * Errors inside sslcache. The only effect of each was a miss or a session that was not stored.
      */
     uint64_t failures;
     /**
-     * Bytes that the cache of this process takes, without the sessions themselves.
+     * Bytes that the cache occupies in this process, without the sessions themselves.
      */
     uint64_t memory;
     /**
@@ -85,8 +93,8 @@ struct sslcache_stats {
      */
     uint64_t shared;
     /**
-     * Look-ups in the shared memory, by all processes and for all contexts; 0 if no memory is shared. The same
-     * holds for the fields that follow.
+     * Look-ups in the shared memory. This and all fields below count for all processes and contexts that share it, and are
+     * 0 if no memory is shared.
      */
     uint64_t region_gets;
     /**
@@ -110,7 +118,7 @@ struct sslcache_stats {
      */
     uint64_t region_puts;
     /**
-     * Sessions not stored in the shared memory: too long, no room, or no lock in time.
+     * Sessions not stored in the shared memory because they were too long, found no room, or got no lock in time.
      */
     uint64_t region_refused;
     /**
@@ -118,19 +126,19 @@ struct sslcache_stats {
      */
     uint64_t region_evictions;
     /**
-     * Sessions that were taken out of the shared memory by early data.
+     * Sessions that early data has consumed in the shared memory.
      */
     uint64_t region_takes;
     /**
-     * Calls that missed because another process held a lock of the shared memory for too long.
+     * Calls that gave up because another process held a lock of the shared memory for too long.
      */
     uint64_t region_time_outs;
     /**
-     * Locks that were taken over from a process that had died or had held one for too long.
+     * Locks taken over from a process that had died or had held one for too long.
      */
     uint64_t region_recovered;
     /**
-     * Parts of the shared memory that were inconsistent and were rebuilt from the sessions in them.
+     * Parts of the shared memory that were found inconsistent and were rebuilt from the sessions in them.
      */
     uint64_t region_rebuilt;
     /**
@@ -138,7 +146,7 @@ struct sslcache_stats {
      */
     uint64_t region_records;
     /**
-     * Bytes that the sessions in the shared memory take now.
+     * Bytes that the sessions in the shared memory occupy now.
      */
     uint64_t region_bytes;
 };
@@ -148,8 +156,8 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Removes the expired sessions from the cache of a context. A synonym of SSL_CTX_flush_sessions, documented up to
- * OpenSSL 1.0.2 and missing from every libssl since SSLeay.
+ * Removes the expired sessions from the cache of a context. A synonym of SSL_CTX_flush_sessions, documented in
+ * SSL_CTX_flush_sessions(3) up to OpenSSL 1.0.2 and missing from every libssl since SSLeay.
  *
  * tm is in seconds since the epoch: each session whose time plus timeout lies before it leaves the cache, is marked
  * not resumable, and the remove callback is called with it. If tm is 0, all sessions are removed. If ctx is NULL,
@@ -295,11 +303,13 @@ long SSL_CTX_sess_timeouts(SSL_CTX *ctx);
 long SSL_CTX_sess_cache_full(SSL_CTX *ctx);
 
 /**
- * Adds a session to the cache of a context. A synonym of SSL_CTX_add_session, documented up to OpenSSL 1.0.1 and
- * missing from every libssl since SSLeay.
+ * Adds a session to the cache of a context. A synonym of SSL_CTX_add_session, documented in SSL_CTX_add_session(3) up
+ * to OpenSSL 1.0.1 and missing from every libssl since SSLeay.
  *
  * Returns 1 if the session was added; the cache then holds a reference of its own. Returns 0 if the cache already
  * has this very object, the session has no id, or an argument is NULL. The caller keeps its reference either way.
+ *
+ * If the cache is full, sessions leave it, and the remove callback is called with each.
  *
  * The caller must ensure that
  * * `ctx` is null or a live context, `session` null or a live session of the same library.
@@ -307,8 +317,8 @@ long SSL_CTX_sess_cache_full(SSL_CTX *ctx);
 int SSL_add_session(SSL_CTX *ctx, SSL_SESSION *session);
 
 /**
- * Removes a session from the cache of a context. A synonym of SSL_CTX_remove_session, documented up to OpenSSL 1.0.1
- * and missing from every libssl since SSLeay.
+ * Removes a session from the cache of a context. A synonym of SSL_CTX_remove_session, documented in
+ * SSL_CTX_add_session(3) up to OpenSSL 1.0.1 and missing from every libssl since SSLeay.
  *
  * Returns 1 if a session with this id was cached; the cache releases its reference. Returns 0 if there was none.
  * In both cases the session is marked not resumable and the remove callback is called with it, unless an argument is
@@ -322,8 +332,6 @@ int SSL_remove_session(SSL_CTX *ctx, SSL_SESSION *session);
 /**
  * Returns the version of sslcache, such as "0.1.0". The string is static and must not be freed. A program that is not
  * linked with sslcache can look this symbol up with dlsym(3) to learn whether sslcache is in the process.
- *
- * Any thread may call it at any time.
  */
 const char *sslcache_version(void);
 
@@ -331,13 +339,12 @@ const char *sslcache_version(void);
  * Fills in stats with the contents and the history of the cache of ctx.
  *
  * size is sizeof(struct sslcache_stats) as the program was compiled. No more than that is written, so a library that
- * is newer than the program may know more fields; fields that the library does not know are set to 0.
+ * is newer than the program may have more fields. Fields that the library does not have are set to 0.
  *
  * Returns 1 on success. Returns 0, and leaves stats as it was, if ctx or stats is NULL, or if sslcache does not keep
- * the cache of ctx: it was made before sslcache was loaded, or by a libssl that sslcache does not take over.
+ * the cache of ctx: ctx was made before sslcache was loaded, or by a libssl that sslcache does not take over.
  *
- * Any thread may call it at any time. The figures are read while the cache goes on, and need not agree with each
- * other to the last session.
+ * Other threads may use the cache meanwhile, so the numbers need not agree with each other to the last session.
  *
  * The caller must ensure that
  * * `ctx` is null or a live context;

@@ -1,8 +1,8 @@
-//! Taking a context over, and finding what we attached to it.
+//! Taking a context over: attaching a [`Context`] to it, and finding that again.
 //!
-//! What we keep for a context is found by its address, and dies with it: see [`known`]. The
-//! sessions of an `SSL` belong to the context it was made from, also after an SNI switch has given it another
-//! one: SSL_set_SSL_CTX [records](connections) the first one.
+//! A Context is found by the address of its SSL_CTX and dies with it: see [`known`]. The sessions of an `SSL` belong to the
+//! context that it was made from, even after a servername callback has given it another one: SSL_set_SSL_CTX
+//! [records](connections) the first.
 
 use core::cell::{Cell, RefCell};
 use core::ptr;
@@ -21,8 +21,7 @@ use crate::stats::publish;
 use crate::sys::guard::{attempt, quietly};
 use crate::sys::lock::watch_forks;
 
-/// Gives a context that its application has just made a cache of ours. Where that fails the context keeps
-/// the host's.
+/// Gives a context that its application has just made a cache of ours. If that fails, the context keeps the host's.
 ///
 /// # Safety
 /// * `ctx` is null or a context of `host`, made with `origin`, and no other thread uses it yet.
@@ -30,17 +29,17 @@ pub unsafe fn attach(host: &'static Host, ctx: *mut SSL_CTX, origin: Origin) {
     if ctx.is_null() || Inside::is() || locate::position(host).is_none() {
         return;
     }
-    // SAFETY: the caller's contract.
+    // SAFETY: the context is of this host, and no other thread uses it yet.
     quietly(|| unsafe { take_over(host, ctx, origin, false) });
 }
 
-/// Takes note of a context that came by SSL_CTX_new_ex.
+/// Attaches a context that SSL_CTX_new_ex has made, or lets it wait.
 ///
-/// Where the host's own functions call each other through the PLT, its SSL_CTX_new arrives there too. Inside
-/// our SSL_CTX_new that is the way to a context which is attached in a moment. Otherwise a program has found the
-/// host's functions by dlsym; we see no other call of it, and taking its context over would leave
-/// it with half of it. A program that calls SSL_CTX_new_ex itself, with the default library context, looks the
-/// same here: so that context waits for the first other call of ours by the program.
+/// The host's SSL_CTX_new calls SSL_CTX_new_ex, and on hosts that call their own functions through the PLT it reaches ours.
+/// If it was called by our SSL_CTX_new, the context is attached in a moment. Otherwise the program has found the host's
+/// functions by dlsym: sslcache sees none of its other calls, and would give the context a cache that the program never
+/// reaches. A program that calls SSL_CTX_new_ex itself, with the default library context, cannot be told apart from that.
+/// Its context waits for the first call of another export.
 ///
 /// # Safety
 /// As for [`attach`].
@@ -57,7 +56,7 @@ pub unsafe fn attach_or_wait(host: &'static Host, ctx: *mut SSL_CTX, origin: Ori
     };
     let looks_like_new = origin.libctx.is_null() && origin.propq.is_none();
     if !looks_like_new || !quietly(|| host.tells_of_the_end(libssl)) {
-        // SAFETY: the caller's contract.
+        // SAFETY: the context is of this host, and no other thread uses it yet.
         return unsafe { attach(host, ctx, origin) };
     }
     if locate::position(host).is_some() && quietly(|| hooks::cover(host, ctx)) {
@@ -65,7 +64,7 @@ pub unsafe fn attach_or_wait(host: &'static Host, ctx: *mut SSL_CTX, origin: Ori
     }
 }
 
-/// Runs `make`, our SSL_CTX_new's call of the host's.
+/// Runs `make`, the call of the host's SSL_CTX_new by ours. Notes with the host whether it came to SSL_CTX_new_ex.
 pub fn while_making(host: &Host, make: impl FnOnce() -> *mut SSL_CTX) -> *mut SSL_CTX {
     struct Restore(bool);
     impl Drop for Restore {
@@ -83,26 +82,26 @@ pub fn while_making(host: &Host, make: impl FnOnce() -> *mut SSL_CTX) -> *mut SS
     made
 }
 
-/// Whether this thread is inside our SSL_CTX_new.
+/// True if this thread is inside our SSL_CTX_new.
 pub fn is_making() -> bool {
     MAKING.get()
 }
 
 thread_local! {
-    /// Whether this thread is inside our SSL_CTX_new.
+    /// True if this thread is inside our SSL_CTX_new.
     static MAKING: Cell<bool> = const { Cell::new(false) };
-    /// Whether the host has come by SSL_CTX_new_ex meanwhile.
+    /// True if the host has called our SSL_CTX_new_ex meanwhile.
     static RELAYED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Attaches a context that waits, unless it is the host that calls, or has used it already. Of threads that arrive
-/// together one does it.
+/// Attaches a context that waits, unless the host is the caller, or the context was used without sslcache. If several
+/// threads arrive at once, one of them attaches it.
 ///
 /// # Safety
 /// * `ctx` is a live context of `host`.
 #[cold]
 unsafe fn settle(host: &'static Host, libssl: &Libssl, ctx: *mut SSL_CTX) {
-    // SAFETY: the caller's contract; these commands take no pointer.
+    // SAFETY: the context is alive and of this host; these commands take no pointer.
     let count = |command| unsafe { (libssl.SSL_CTX_ctrl)(ctx, command, 0, ptr::null_mut()) };
     let unused = [
         SSL_CTRL_SESS_NUMBER,
@@ -112,14 +111,16 @@ unsafe fn settle(host: &'static Host, libssl: &Libssl, ctx: *mut SSL_CTX) {
     .into_iter()
     .all(|command| count(command) == 0);
     if unused && !is_called_by(host) {
-        // SAFETY: the caller's contract.
+        // SAFETY: the context is alive and of this host, and it waits.
         quietly(|| unsafe { take_over(host, ctx, Origin::default(), true) });
     }
 }
 
+/// Attaches a Context to `ctx` and sets our callbacks. `None` if that fails, or if another thread was first.
+///
 /// # Safety
-/// * `ctx` is a context of `host`, made with `origin`;
-/// * no other thread uses it yet; or it `waits`, and other threads make their first calls with it, too.
+/// * `ctx` is a live context of `host`, made with `origin`;
+/// * no other thread uses it yet, or it `waits`.
 unsafe fn take_over(
     host: &'static Host,
     ctx: *mut SSL_CTX,
@@ -131,7 +132,7 @@ unsafe fn take_over(
     if !waits && !hooks::cover(host, ctx) {
         return None;
     }
-    // SAFETY: the caller's contract; the command takes no pointer.
+    // SAFETY: the context is alive and of this host; these commands take no pointer.
     let ask = |command| unsafe { (libssl.SSL_CTX_ctrl)(ctx, command, 0, ptr::null_mut()) };
     let (mode, size) = (
         ask(SSL_CTRL_GET_SESS_CACHE_MODE),
@@ -148,8 +149,8 @@ unsafe fn take_over(
             publish::flushes(),
         )))
     })?;
-    // Before others find it, and set their own.
-    // SAFETY: the caller's contract.
+    // Before other threads find the context and set callbacks of their own.
+    // SAFETY: `context` was made for `ctx`, which is alive.
     unsafe { adopt(&context, ctx) };
     let early = Early::of(ctx);
     if let Some(id_context) = &early.id_context {
@@ -161,14 +162,14 @@ unsafe fn take_over(
         return None; // another thread was first, and does the rest
     }
     context.apply_mode(ctx);
-    // SAFETY: the caller's contract; the callbacks have the types of their setters.
+    // SAFETY: the context is alive and of this host; the callbacks have the types that the setters take.
     unsafe {
         (libssl.SSL_CTX_sess_set_new_cb)(ctx, Some(host_callbacks::on_new));
         (libssl.SSL_CTX_sess_set_remove_cb)(ctx, Some(host_callbacks::on_remove));
         (libssl.SSL_CTX_sess_set_get_cb)(ctx, Some(host_callbacks::on_get));
     }
     if !early.has_ticket_keys {
-        // SAFETY: the caller's contract.
+        // SAFETY: `context` was made for `ctx`, which is alive.
         unsafe { ticket_callbacks::share_ticket_keys(&context, ctx) };
     }
     if context.may_group() {
@@ -183,14 +184,14 @@ unsafe fn take_over(
     })
 }
 
-/// Takes over the callbacks that a context has already: those of a program whose new function of ex_data sets them
-/// while the host makes it.
+/// Takes over the callbacks that a context has already: the new function of a program's ex_data may have set them while the
+/// host made the context.
 ///
 /// # Safety
 /// * `ctx` is the SSL_CTX of `context`, alive.
 unsafe fn adopt(context: &Context, ctx: *mut SSL_CTX) {
     let hosts = &context.host.passthrough;
-    // SAFETY: the caller's contract.
+    // SAFETY: the context is alive, and these are functions of its host.
     unsafe {
         let new = hosts.SSL_CTX_sess_get_new_cb.and_then(|get| get(ctx));
         let remove = hosts.SSL_CTX_sess_get_remove_cb.and_then(|get| get(ctx));
@@ -201,8 +202,8 @@ unsafe fn adopt(context: &Context, ctx: *mut SSL_CTX) {
     }
 }
 
-/// What a program has set on a context that is not attached yet and that nobody can ask for: also from a new function
-/// of ex_data, while the host makes it.
+/// Settings without a getter that a program has made on a context before it was attached: while it waits, or from a new
+/// function of ex_data while the host makes it.
 #[derive(Default)]
 pub struct Early {
     ctx: usize,
@@ -211,12 +212,12 @@ pub struct Early {
 }
 
 thread_local! {
-    /// Of the last such context. Contexts that are made inside each other's making are a program's own affair.
+    /// The settings of the last such context. A program that makes a context while it makes another one loses the first's.
     static EARLY: RefCell<Early> = RefCell::default();
 }
 
 impl Early {
-    /// Takes note of what was set on `ctx`; not of contexts of our own.
+    /// Notes a setting of `ctx`, unless sslcache made the context for itself.
     pub fn note(ctx: *mut SSL_CTX, note: impl FnOnce(&mut Self)) {
         if Inside::is() {
             return;
@@ -232,17 +233,17 @@ impl Early {
         });
     }
 
-    /// Its session id context was set.
+    /// The session id context was set.
     pub fn set_id_context(&mut self, id_context: &[u8]) {
         self.id_context = Some(id_context.to_vec());
     }
 
-    /// The keys of its tickets are the application's.
+    /// The application has taken the ticket keys into its own hands.
     pub fn has_ticket_keys(&mut self) {
         self.has_ticket_keys = true;
     }
 
-    /// Forgets all: a context is going to be made, perhaps where one was before.
+    /// Forgets the settings: the next context may get the address of the former.
     pub fn forget() {
         drop(EARLY.take());
     }
@@ -254,11 +255,11 @@ impl Early {
     }
 }
 
-/// What we keep for a context; `None` for null, for a context that is not in our care, and for a call that the
-/// host makes on our behalf.
+/// The Context that is attached to `ctx`. `None` for null, for a context that is not attached, and for a call that the
+/// host makes on behalf of sslcache. A context that waits is attached first.
 ///
 /// # Safety
-/// * `ctx` is null or a context, alive for as long as the result is used.
+/// * `ctx` is null or a context that lives for as long as the result is used.
 #[inline]
 pub unsafe fn attached<'a>(ctx: *mut SSL_CTX) -> Option<&'a Context> {
     if ctx.is_null() || Inside::is() {
@@ -267,45 +268,45 @@ pub unsafe fn attached<'a>(ctx: *mut SSL_CTX) -> Option<&'a Context> {
     let context = match known::context_of(ctx) {
         Some(context) => context,
         None => {
-            // SAFETY: the caller's contract.
+            // SAFETY: `ctx` is not null, and so a live context.
             unsafe { settle_if_it_waits(ctx) };
             known::context_of(ctx)?
         }
     };
-    // SAFETY: what we keep for a context lives as long as the context does.
+    // SAFETY: the Context lives as long as its SSL_CTX, which outlives the use of the result.
     Some(unsafe { context.as_ref() })
 }
 
 /// # Safety
-/// * `ctx` is a context, alive during the call.
+/// * `ctx` is a context that outlives the call.
 #[cold]
 unsafe fn settle_if_it_waits(ctx: *mut SSL_CTX) {
     if known::waits(ctx)
         && let Some(host) = owners::host_of(ctx.cast())
         && let Ok(libssl) = &host.libssl
     {
-        // SAFETY: the caller's contract, and the context's own host.
+        // SAFETY: the context outlives the call, and this is its host.
         unsafe { settle(host, libssl, ctx) };
     }
 }
 
-/// Records the context that a connection was made from, before another one takes its place. `false` where we would not
-/// be told of the connection's end: it would then look into a cache that is not its own.
+/// Records the context that a connection was made from, before it gets another one. Returns `false` if sslcache would not
+/// learn of the connection's end: the next connection at its address would be served by the wrong cache.
 ///
 /// # Safety
-/// * `ssl` is a connection of this host, alive during the call.
+/// * `ssl` is a connection of this host that outlives the call.
 pub unsafe fn record_session_context(host: &'static Host, ssl: *mut SSL) -> bool {
     let Ok(libssl) = &host.libssl else {
-        return true; // nothing is ever taken over
+        return true; // contexts of this host are never taken over
     };
     if !host.is_hooked() {
-        return true; // nothing was
+        return true; // none has been taken over yet
     }
-    // SAFETY: the caller's contract. The connection keeps a reference to this context until it is freed.
+    // SAFETY: the connection is alive. It holds a reference to this context until it is freed.
     let ctx = unsafe { (libssl.SSL_get_SSL_CTX)(ssl) };
-    let told = hooks::register(host);
-    if told {
+    let is_seen = hooks::register(host);
+    if is_seen {
         connections::record_made_from(ssl, ctx);
     }
-    told
+    is_seen
 }

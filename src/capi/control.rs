@@ -1,7 +1,7 @@
 //! Mode, size, callbacks and counters.
 //!
-//! `<openssl/ssl.h>` has most of these as macros over SSL_CTX_ctrl. The manual pages document them as
-//! functions, and callers without a C preprocessor need them: here they are both.
+//! `<openssl/ssl.h>` has most of these as macros over SSL_CTX_ctrl. The manual pages document them as functions, and callers
+//! without a C preprocessor need functions: both are here.
 
 use core::ffi::{CStr, c_int, c_long, c_void};
 use core::mem;
@@ -9,20 +9,21 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::attach::{Early, attached, is_making};
+use super::entry::{Object, dispatch, hosts};
 use super::setters::list_of;
 use super::{host_callbacks, ticket_callbacks};
 use crate::context::Context;
 use crate::context::alike::learned::note_set_early;
-use crate::context::known::host_of;
 use crate::context::sharing::operations;
 use crate::host::abi::*;
+use crate::host::table::Passthrough;
 use crate::host::types::*;
 use crate::sys::guard::passage;
 
-/// SSL_CTX_ctrl(3): the session commands are answered by us, all others by the host.
+/// SSL_CTX_ctrl(3): sslcache answers the session commands, the host all others.
 ///
 /// # Safety
-/// * as the manual says of each command.
+/// * The arguments are as the manual requires for the command.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_ctrl(
     ctx: *mut SSL_CTX,
@@ -31,22 +32,22 @@ pub unsafe extern "C-unwind" fn SSL_CTX_ctrl(
     pointer: *mut c_void,
 ) -> c_long {
     passage(0, || {
-        // SAFETY: the caller's contract.
+        // SAFETY: the context outlives the call.
         let context = unsafe { attached(ctx) };
         if let Some(context) = context.filter(|_| is_session_command(command)) {
             return Some(ctrl(context, ctx, command, argument));
         }
-        // SAFETY: the caller's contract.
-        let answer =
-            unsafe { host_of(ctx)?.passthrough.SSL_CTX_ctrl?(ctx, command, argument, pointer) };
+        let ctrl = hosts(ctx)?.SSL_CTX_ctrl?;
+        // SAFETY: the host's function gets the caller's arguments.
+        let answer = unsafe { ctrl(ctx, command, argument, pointer) };
         if is_ticket_keys_command(command) && !pointer.is_null() && answer == 1 {
-            // SAFETY: the caller's contract.
+            // SAFETY: the context is not null, since the host has accepted the command, and outlives the call.
             unsafe { leave_ticket_keys(ctx) };
         }
-        // SAFETY: the caller's contract.
+        // SAFETY: the arguments are as the manual requires for the command.
         if let Some(list) = unsafe { list_of(command, argument, pointer) }
             && answer == 1
-            // SAFETY: as above.
+            // SAFETY: the context outlives the call.
             && let Some(context) = unsafe { attached(ctx) }
         {
             context.alike.learned.lists.set(command, list);
@@ -55,19 +56,19 @@ pub unsafe extern "C-unwind" fn SSL_CTX_ctrl(
     })
 }
 
-/// Whether the application sets the keys of its tickets, or gets them: then it gives them to others.
+/// True if the application sets the keys of its tickets, or reads them in order to give them to others.
 fn is_ticket_keys_command(command: c_int) -> bool {
     command == SSL_CTRL_SET_TLSEXT_TICKET_KEYS || command == SSL_CTRL_GET_TLSEXT_TICKET_KEYS
 }
 
-/// The application has the tickets of a context to itself from now on.
+/// Leaves the tickets of a context to its application from now on.
 ///
 /// # Safety
-/// * `ctx` is a live context.
+/// * `ctx` is a context that outlives the call.
 unsafe fn leave_ticket_keys(ctx: *mut SSL_CTX) {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call.
     match unsafe { attached(ctx) } {
-        // SAFETY: the caller's contract.
+        // SAFETY: `ctx` is the SSL_CTX that `context` was found by.
         Some(context) => unsafe { ticket_callbacks::leave_ticket_keys(context, ctx) },
         None => Early::note(ctx, Early::has_ticket_keys),
     }
@@ -78,10 +79,11 @@ fn is_session_command(command: c_int) -> bool {
         || (SSL_CTRL_SET_SESS_CACHE_SIZE..=SSL_CTRL_GET_SESS_CACHE_MODE).contains(&command)
 }
 
-/// SSL_CTX_callback_ctrl(3): the host's; one that brings a ticket-key callback ends the sharing of ticket keys.
+/// SSL_CTX_callback_ctrl(3): the host answers. A ticket-key callback ends the sharing of ticket keys; callbacks that decide
+/// which rule a connection is under are called by way of ours.
 ///
 /// # Safety
-/// * as the manual says of each command.
+/// * The arguments are as the manual requires for the command.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_callback_ctrl(
     ctx: *mut SSL_CTX,
@@ -89,28 +91,27 @@ pub unsafe extern "C-unwind" fn SSL_CTX_callback_ctrl(
     callback: Option<AnyCallback>,
 ) -> c_long {
     passage(0, || {
-        // SAFETY: the caller's contract.
+        // SAFETY: the context outlives the call.
         let context = unsafe { attached(ctx) };
         if context.is_none() && is_making() && callback.is_some() {
             note_set_early();
         }
         let in_place = context.and_then(|context| {
-            // SAFETY: the caller's contract.
+            // SAFETY: `ctx` is the SSL_CTX that `context` was found by; `callback` is what the command takes.
             unsafe { host_callbacks::in_place_of(context, ctx, command, callback) }
         });
-        let callback = in_place.unwrap_or(callback);
-        // SAFETY: the caller's contract.
-        let answer =
-            unsafe { host_of(ctx)?.passthrough.SSL_CTX_callback_ctrl?(ctx, command, callback) };
+        let set = hosts(ctx)?.SSL_CTX_callback_ctrl?;
+        // SAFETY: the host's function gets the caller's arguments, or a callback of ours of the same type.
+        let answer = unsafe { set(ctx, command, in_place.unwrap_or(callback)) };
         if command == SSL_CTRL_SET_TLSEXT_TICKET_KEY_CB {
-            // SAFETY: the caller's contract.
+            // SAFETY: the context outlives the call.
             unsafe { leave_ticket_keys(ctx) };
         }
         Some(answer)
     })
 }
 
-/// SSL_CTX_set_tlsext_ticket_key_evp_cb(3): takes the place of ours, also where it is NULL.
+/// SSL_CTX_set_tlsext_ticket_key_evp_cb(3): replaces our callback, also if `callback` is NULL.
 ///
 /// # Safety
 /// * `ctx` is a live context; `callback` is null or a function of this type.
@@ -120,7 +121,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_tlsext_ticket_key_evp_cb(
     callback: Option<TicketKeyCallback>,
 ) -> c_int {
     passage(0, || {
-        // SAFETY: the caller's contract.
+        // SAFETY: the context outlives the call.
         if let Some(context) = unsafe { attached(ctx) } {
             context.forget_ticket_keys();
             if context.stand_in_front(callback) {
@@ -129,138 +130,56 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_tlsext_ticket_key_evp_cb(
         } else {
             Early::note(ctx, Early::has_ticket_keys);
         }
-        let set = host_of(ctx)?
-            .passthrough
-            .SSL_CTX_set_tlsext_ticket_key_evp_cb?;
-        // SAFETY: the caller's contract.
+        let set = hosts(ctx)?.SSL_CTX_set_tlsext_ticket_key_evp_cb?;
+        // SAFETY: the host's function gets the caller's arguments.
         Some(unsafe { set(ctx, callback) })
     })
 }
 
-/// SSL_CTX_sess_set_new_cb(3): told of each new session; none where NULL.
-///
-/// # Safety
-/// * `ctx` is null or a live context; `callback` is null or a function of this type.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn SSL_CTX_sess_set_new_cb(
-    ctx: *mut SSL_CTX,
-    callback: Option<NewSessionCallback>,
-) {
-    passage((), || {
-        // SAFETY: the caller's contract.
-        if let Some(context) = unsafe { attached(ctx) } {
-            context.new_callback.set(callback);
-        } else if !ctx.is_null() {
-            // SAFETY: the caller's contract.
-            unsafe { host_of(ctx)?.passthrough.SSL_CTX_sess_set_new_cb?(ctx, callback) };
+/// Exports the setter and the getter of a session callback. The host has our callbacks, which call the application's.
+macro_rules! callbacks {
+    ($($(#[$doc:meta])* $set:ident $get:ident ($field:ident: $type:ty);)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// * `ctx` is null or a live context; `callback` is null or a function of this type.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C-unwind" fn $set(ctx: *mut SSL_CTX, callback: Option<$type>) {
+            // SAFETY: the context outlives the call; the host's function gets the caller's arguments.
+            unsafe {
+                dispatch(
+                    ctx,
+                    (),
+                    |context| context.$field.set(callback),
+                    |hosts| {
+                        hosts.$set?(ctx, callback);
+                        Some(())
+                    },
+                );
+            }
         }
-        Some(())
-    });
+
+        /// The callback that the application has set.
+        ///
+        /// # Safety
+        /// * `ctx` is null or a live context.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C-unwind" fn $get(ctx: *mut SSL_CTX) -> Option<$type> {
+            // SAFETY: the context outlives the call.
+            unsafe {
+                dispatch(ctx, None, |context| context.$field.get(), |hosts| Some(hosts.$get?(ctx)))
+            }
+        }
+    )*};
 }
 
-/// SSL_CTX_sess_get_new_cb(3): what the application has set.
-///
-/// # Safety
-/// * `ctx` is null or a live context.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn SSL_CTX_sess_get_new_cb(
-    ctx: *mut SSL_CTX,
-) -> Option<NewSessionCallback> {
-    passage(None, || {
-        // SAFETY: the caller's contract.
-        if let Some(context) = unsafe { attached(ctx) } {
-            return Some(context.new_callback.get());
-        }
-        if ctx.is_null() {
-            return None;
-        }
-        // SAFETY: the caller's contract.
-        Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_sess_get_new_cb?(ctx) })
-    })
-}
-
-/// SSL_CTX_sess_set_remove_cb(3): told of each session that leaves; none where NULL.
-///
-/// # Safety
-/// * `ctx` is null or a live context; `callback` is null or a function of this type.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn SSL_CTX_sess_set_remove_cb(
-    ctx: *mut SSL_CTX,
-    callback: Option<RemoveSessionCallback>,
-) {
-    passage((), || {
-        // SAFETY: the caller's contract.
-        if let Some(context) = unsafe { attached(ctx) } {
-            context.remove_callback.set(callback);
-        } else if !ctx.is_null() {
-            // SAFETY: the caller's contract.
-            unsafe { host_of(ctx)?.passthrough.SSL_CTX_sess_set_remove_cb?(ctx, callback) };
-        }
-        Some(())
-    });
-}
-
-/// SSL_CTX_sess_get_remove_cb(3): what the application has set.
-///
-/// # Safety
-/// * `ctx` is null or a live context.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn SSL_CTX_sess_get_remove_cb(
-    ctx: *mut SSL_CTX,
-) -> Option<RemoveSessionCallback> {
-    passage(None, || {
-        // SAFETY: the caller's contract.
-        if let Some(context) = unsafe { attached(ctx) } {
-            return Some(context.remove_callback.get());
-        }
-        if ctx.is_null() {
-            return None;
-        }
-        // SAFETY: the caller's contract.
-        Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_sess_get_remove_cb?(ctx) })
-    })
-}
-
-/// SSL_CTX_sess_set_get_cb(3): asked for what the cache does not have; none where NULL.
-///
-/// # Safety
-/// * `ctx` is null or a live context; `callback` is null or a function of this type.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn SSL_CTX_sess_set_get_cb(
-    ctx: *mut SSL_CTX,
-    callback: Option<GetSessionCallback>,
-) {
-    passage((), || {
-        // SAFETY: the caller's contract.
-        if let Some(context) = unsafe { attached(ctx) } {
-            context.get_callback.set(callback);
-        } else if !ctx.is_null() {
-            // SAFETY: the caller's contract.
-            unsafe { host_of(ctx)?.passthrough.SSL_CTX_sess_set_get_cb?(ctx, callback) };
-        }
-        Some(())
-    });
-}
-
-/// SSL_CTX_sess_get_get_cb(3): what the application has set.
-///
-/// # Safety
-/// * `ctx` is null or a live context.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn SSL_CTX_sess_get_get_cb(
-    ctx: *mut SSL_CTX,
-) -> Option<GetSessionCallback> {
-    passage(None, || {
-        // SAFETY: the caller's contract.
-        if let Some(context) = unsafe { attached(ctx) } {
-            return Some(context.get_callback.get());
-        }
-        if ctx.is_null() {
-            return None;
-        }
-        // SAFETY: the caller's contract.
-        Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_sess_get_get_cb?(ctx) })
-    })
+callbacks! {
+    /// SSL_CTX_sess_set_new_cb(3): the callback that is offered each new session.
+    SSL_CTX_sess_set_new_cb SSL_CTX_sess_get_new_cb (new_callback: NewSessionCallback);
+    /// SSL_CTX_sess_set_remove_cb(3): the callback that is told of each session that leaves.
+    SSL_CTX_sess_set_remove_cb SSL_CTX_sess_get_remove_cb (remove_callback: RemoveSessionCallback);
+    /// SSL_CTX_sess_set_get_cb(3): the callback that is asked for a session that the cache does not have.
+    SSL_CTX_sess_set_get_cb SSL_CTX_sess_get_get_cb (get_callback: GetSessionCallback);
 }
 
 /// Sets the mode of the session cache of ctx: mode is a sum of SSL_SESS_CACHE_* flags. The default is
@@ -275,7 +194,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_session_cache_mode(
     ctx: *mut SSL_CTX,
     mode: c_long,
 ) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe {
         setting(
             ctx,
@@ -292,7 +211,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_session_cache_mode(
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_get_session_cache_mode(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe {
         setting(
             ctx,
@@ -315,7 +234,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_set_cache_size(
     ctx: *mut SSL_CTX,
     size: c_long,
 ) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe {
         setting(
             ctx,
@@ -332,7 +251,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_set_cache_size(
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_sess_get_cache_size(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe {
         setting(
             ctx,
@@ -349,7 +268,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_get_cache_size(ctx: *mut SSL_CTX) -
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_sess_number(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe { setting(ctx, SSL_CTRL_SESS_NUMBER, 0, c"SSL_CTX_sess_number") }
 }
 
@@ -359,7 +278,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_number(ctx: *mut SSL_CTX) -> c_long
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_sess_connect(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe { setting(ctx, SSL_CTRL_SESS_CONNECT, 0, c"SSL_CTX_sess_connect") }
 }
 
@@ -369,7 +288,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_connect(ctx: *mut SSL_CTX) -> c_lon
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_sess_connect_good(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe {
         setting(
             ctx,
@@ -386,7 +305,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_connect_good(ctx: *mut SSL_CTX) -> 
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_sess_connect_renegotiate(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe {
         setting(
             ctx,
@@ -403,7 +322,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_connect_renegotiate(ctx: *mut SSL_C
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_sess_accept(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe { setting(ctx, SSL_CTRL_SESS_ACCEPT, 0, c"SSL_CTX_sess_accept") }
 }
 
@@ -413,7 +332,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_accept(ctx: *mut SSL_CTX) -> c_long
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_sess_accept_good(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe {
         setting(
             ctx,
@@ -430,7 +349,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_accept_good(ctx: *mut SSL_CTX) -> c
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_sess_accept_renegotiate(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe {
         setting(
             ctx,
@@ -447,7 +366,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_accept_renegotiate(ctx: *mut SSL_CT
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_sess_hits(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe { setting(ctx, SSL_CTRL_SESS_HIT, 0, c"SSL_CTX_sess_hits") }
 }
 
@@ -457,7 +376,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_hits(ctx: *mut SSL_CTX) -> c_long {
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_sess_cb_hits(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe { setting(ctx, SSL_CTRL_SESS_CB_HIT, 0, c"SSL_CTX_sess_cb_hits") }
 }
 
@@ -467,7 +386,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_cb_hits(ctx: *mut SSL_CTX) -> c_lon
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_sess_misses(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe { setting(ctx, SSL_CTRL_SESS_MISSES, 0, c"SSL_CTX_sess_misses") }
 }
 
@@ -477,7 +396,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_misses(ctx: *mut SSL_CTX) -> c_long
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_sess_timeouts(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe { setting(ctx, SSL_CTRL_SESS_TIMEOUTS, 0, c"SSL_CTX_sess_timeouts") }
 }
 
@@ -487,37 +406,37 @@ pub unsafe extern "C-unwind" fn SSL_CTX_sess_timeouts(ctx: *mut SSL_CTX) -> c_lo
 /// * `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn SSL_CTX_sess_cache_full(ctx: *mut SSL_CTX) -> c_long {
-    // SAFETY: the caller's contract.
+    // SAFETY: the context outlives the call, and the command takes no pointer.
     unsafe { setting(ctx, SSL_CTRL_SESS_CACHE_FULL, 0, c"SSL_CTX_sess_cache_full") }
 }
 
-/// A session command under the name of its function. A library that has the function itself, as BoringSSL has,
-/// and whose context is not in our care, is called by it.
+/// Runs a session command under the name of its function. If the context is not attached, and its library has a function of
+/// this name, as BoringSSL has, that function is called.
 ///
 /// # Safety
-/// * `ctx` is null or a live context; the command takes no pointer.
+/// * `ctx` is null or a context that outlives the call; the command takes no pointer.
 unsafe fn setting(ctx: *mut SSL_CTX, command: c_int, argument: c_long, name: &CStr) -> c_long {
-    passage(0, || {
-        if ctx.is_null() {
-            return None;
-        }
-        // SAFETY: the caller's contract.
-        if let Some(context) = unsafe { attached(ctx) } {
-            return Some(ctrl(context, ctx, command, argument));
-        }
-        let host = host_of(ctx)?;
-        let Some(own) = host.own(name) else {
-            // SAFETY: the caller's contract.
-            return Some(unsafe {
-                host.passthrough.SSL_CTX_ctrl?(ctx, command, argument, ptr::null_mut())
-            });
+    let theirs = |hosts: &Passthrough| {
+        let Some(own) = ctx.host()?.own(name) else {
+            // SAFETY: the context outlives the call, and the command takes no pointer.
+            return Some(unsafe { hosts.SSL_CTX_ctrl?(ctx, command, argument, ptr::null_mut()) });
         };
         type Setting = unsafe extern "C-unwind" fn(*mut SSL_CTX, c_long) -> c_long;
-        // SAFETY: all of them take a context, some a number after it, and answer a number or nothing.
+        // SAFETY: every function of such a name takes a context, some of them a number after it, and returns a number or
+        // nothing.
         let own = unsafe { mem::transmute::<NonNull<c_void>, Setting>(own) };
-        // SAFETY: the caller's contract.
+        // SAFETY: the context outlives the call.
         Some(unsafe { own(ctx, argument) })
-    })
+    };
+    // SAFETY: the context outlives the call.
+    unsafe {
+        dispatch(
+            ctx,
+            0,
+            |context| ctrl(context, ctx, command, argument),
+            theirs,
+        )
+    }
 }
 
 /// Answers a session command of SSL_CTX_ctrl.
@@ -535,7 +454,7 @@ fn ctrl(context: &Context, ctx: *mut SSL_CTX, command: c_int, argument: c_long) 
         }
         SSL_CTRL_GET_SESS_CACHE_SIZE => context.cache.capacity() as c_long,
         SSL_CTRL_SET_SESS_CACHE_MODE => {
-            // libssl keeps the low 32 bits, unknown ones too.
+            // libssl keeps the low 32 bits, unknown ones included.
             let before = context.mode.swap(argument as u32, Ordering::Relaxed);
             context.apply_mode(ctx);
             c_long::from(before)
@@ -543,12 +462,12 @@ fn ctrl(context: &Context, ctx: *mut SSL_CTX, command: c_int, argument: c_long) 
         SSL_CTRL_GET_SESS_CACHE_MODE => c_long::from(context.mode.load(Ordering::Relaxed)),
         SSL_CTRL_SESS_NUMBER => operations::number(context, ctx) as c_long,
         SSL_CTRL_SESS_CB_HIT => count(&context.counters.cb_hits),
-        // The host counts what a server refused to a client, and no look-ups, as it makes none.
+        // The host looks nothing up, but counts the sessions that a server refused to resume for this client.
         SSL_CTRL_SESS_MISSES => {
             count(&context.counters.misses) + context.host_ctrl(ctx, command, 0)
         }
         SSL_CTRL_SESS_CACHE_FULL => count(&context.counters.cache_full),
-        // Handshakes, hits and timeouts are counted by the host as ever.
+        // The host goes on counting handshakes, hits and timeouts.
         _ => context.host_ctrl(ctx, command, argument),
     }
 }

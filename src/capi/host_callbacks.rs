@@ -1,49 +1,48 @@
-//! What the host calls: our new, get and remove callbacks, which take the place of its internal cache.
+//! The callbacks that the host calls in place of its internal cache (new, get, remove), and those that stand in front of the
+//! application's because they decide which rule a connection is under (servername, ALPN, certificate).
 //!
-//! They run without a lock of ours, and call the application's callbacks in libssl's order and with
-//! libssl's arguments.
+//! They hold no lock of ours, and call the application's callbacks in libssl's order and with libssl's arguments.
 
 use core::ffi::{c_int, c_uchar, c_uint, c_void};
 use core::sync::atomic::Ordering;
 use core::{mem, ptr, slice};
 
+use super::entry::{Object, serving};
 use super::ticket_callbacks;
 use crate::cache::{ClientHistory, Key};
 use crate::context::alike::decide;
 use crate::context::alike::rule::Terms;
 use crate::context::claims::Claim;
-use crate::context::connections::{self, session_context};
+use crate::context::connections;
 use crate::context::known::met;
 use crate::context::session::{Usage, now};
 use crate::context::sharing::state::Destination;
 use crate::context::sharing::{operations, scope};
 use crate::context::state::CertCallback;
 use crate::context::{Context, add, clearing, ending, find, remove, unannounced};
+use crate::host::SessionRef;
 use crate::host::abi::*;
 use crate::host::connection::{guards_replay, options, version_of};
 use crate::host::types::*;
-use crate::host::{SessionRef, owners};
 use crate::stats::publish;
 use crate::sys::guard::passage;
 
-/// A handshake is done (for TLS 1.3: a ticket is made or has come) and the host would add the session to its
-/// cache, then offer it to the application with one reference to give away.
+/// The host would add a session to its cache, and then offers it to the application with one reference to give away: a
+/// handshake is complete, or, in TLS 1.3, a ticket is made or has arrived.
 pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int {
     passage(0, || {
         // SAFETY: the host passes a live connection.
-        let ctx = unsafe { session_context(ssl) }?;
-        // SAFETY: the connection holds a reference to the context.
-        let context = unsafe { met(ctx) }?;
+        let (ctx, context) = unsafe { serving(ssl) }?;
         ending::goes_on(context, ctx);
         publish::enter(context, ctx);
         let libssl = context.libssl;
         // SAFETY: the host passes a live connection.
         let is_server = unsafe { (libssl.SSL_is_server)(ssl) } == 1;
         let mut added_to = None;
-        // SAFETY: the host passes live objects.
+        // SAFETY: the host passes a live connection and its session; `ctx` is the SSL_CTX of `context`.
         let belongs = || unsafe { belongs_in_cache(context, ctx, ssl, session, is_server) };
         let terms = match is_server {
-            // SAFETY: the host passes live objects, inside the handshake.
+            // SAFETY: the host passes a live connection that was made from `ctx`, inside its handshake.
             true => unsafe { decide::made(context, ctx, ssl) },
             false => Terms::ALONE,
         };
@@ -62,7 +61,7 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
                 terms,
             };
             let now = now();
-            // SAFETY: the host passes a live session.
+            // SAFETY: the host holds a reference to the session until this function returns.
             publish::tick(context, ctx, now, || unsafe {
                 add::add(context, ctx, session, history, destination, now)
             });
@@ -72,13 +71,13 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
         let kept = match new_callback {
             Some(callback) => {
                 unannounced::forget(session.cast());
-                // SAFETY: the application's callback; it takes the host's reference over by answering 1.
+                // SAFETY: the application's callback gets the host's arguments; with 1 it takes over the host's reference.
                 unsafe { callback(ssl, session) }
             }
             None => 0,
         };
         if let Some(scope) = added_to {
-            // SAFETY: the host holds a reference, also to what the callback kept.
+            // SAFETY: the connection holds a reference to its session, whatever the callback did with the other one.
             let session = unsafe { SessionRef::lend(libssl, session) };
             session.inspect(|session| {
                 if new_callback.is_some() {
@@ -95,8 +94,8 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
     })
 }
 
-/// Whether libssl adds a new session to its internal cache: not the TLS 1.3 sessions of a server, whose
-/// tickets are stateless, unless something needs them there (ssl_update_cache).
+/// True if libssl would add a new session to its internal cache. It leaves out the TLS 1.3 sessions of a server, whose
+/// tickets are stateless, unless something needs them in the cache (ssl_update_cache in libssl).
 ///
 /// # Safety
 /// * `ctx` is the SSL_CTX of `context`; `ssl` and `session` are alive.
@@ -107,20 +106,20 @@ unsafe fn belongs_in_cache(
     session: *mut SSL_SESSION,
     is_server: bool,
 ) -> bool {
-    // SAFETY: the caller's contract.
+    // SAFETY: the session is alive.
     let version = unsafe { (context.libssl.SSL_SESSION_get_protocol_version)(session) };
     if version != TLS1_3_VERSION || !is_server {
         return true;
     }
-    // SAFETY: the caller's contract.
+    // SAFETY: the context and the connection are alive.
     let stateful = unsafe { options(context.libssl, ctx, ssl) } & SSL_OP_NO_TICKET != 0;
-    // SAFETY: the caller's contract.
     stateful
         || context.remove_callback.get().is_some()
+        // SAFETY: the context and the connection are alive.
         || unsafe { guards_replay(context.libssl, ctx, ssl) }
 }
 
-/// A ClientHello names a session: ours first, then the application's get callback.
+/// A ClientHello names a session. The cache answers first, then the application's get callback.
 pub unsafe extern "C-unwind" fn on_get(
     ssl: *mut SSL,
     id: *const c_uchar,
@@ -129,27 +128,23 @@ pub unsafe extern "C-unwind" fn on_get(
 ) -> *mut SSL_SESSION {
     passage(ptr::null_mut(), || {
         // SAFETY: the host passes a live connection.
-        let ctx = unsafe { session_context(ssl) }?;
-        // SAFETY: the connection holds a reference to the context.
-        let context = unsafe { met(ctx) }?;
+        let (ctx, context) = unsafe { serving(ssl) }?;
         ending::goes_on(context, ctx);
         publish::enter(context, ctx);
         clearing::auto_clear(context, ctx, true); // before the look-up, as it was due at the end of an earlier handshake
-        // SAFETY: the host passes a live connection, whose ClientHello it handles.
+        // SAFETY: the host passes a live connection that was made from `ctx`, and handles its ClientHello.
         let terms = unsafe { decide::asked(context, ctx, ssl) };
         if !context.serves(&terms) {
-            return None; // a forced context has no get callback to be asked
+            return None; // forced contexts have no get callback
         }
         // SAFETY: the host passes a live connection.
         let version = unsafe { version_of(context.libssl, ssl) };
-        // SAFETY: the host passes live objects.
         let single_use =
+            // SAFETY: the connection is alive, and `ctx` is the SSL_CTX that it was made from.
             version == TLS1_3_VERSION && unsafe { guards_replay(context.libssl, ctx, ssl) };
-        // SAFETY: the host passes `id_len` bytes.
-        let key = Key::new(
-            unsafe { slice::from_raw_parts(id, usize::try_from(id_len).ok()?) },
-            version,
-        )?;
+        // SAFETY: the host passes an id of `id_len` bytes.
+        let id_bytes = unsafe { slice::from_raw_parts(id, usize::try_from(id_len).ok()?) };
+        let key = Key::new(id_bytes, version)?;
         let claim = if single_use {
             let Some(claim) = context.claims.claim(&key, now()) else {
                 context.count_used();
@@ -164,53 +159,48 @@ pub unsafe extern "C-unwind" fn on_get(
             TLS1_3_VERSION => Usage::Once,
             _ => Usage::Again,
         };
+        // SAFETY: the arguments are the host's, and `ctx` is the SSL_CTX of `context`.
+        let ask =
+            || unsafe { ask_application(context, ctx, ssl, (id, id_len, copy), (version, terms)) };
         let scope = scope::of(context, ctx, terms.client);
-        let found = match find::find(context, ctx, scope, &key, usage, &terms) {
+        let answer = match find::find(context, ctx, scope, &key, usage, &terms) {
             Some(session) => {
-                let its_own = if context.asks_for(&session) {
-                    // SAFETY: the host's own arguments.
-                    unsafe {
-                        ask_application(context, ctx, ssl, (id, id_len, copy), (version, terms))
-                    }
-                } else {
-                    ptr::null_mut()
+                let theirs = match context.asks_for(&session) {
+                    true => ask(),
+                    false => ptr::null_mut(),
                 };
-                if its_own.is_null() {
+                if theirs.is_null() {
                     if single_use {
-                        // SAFETY: our context and a session that we hold.
+                        // SAFETY: `session` is a reference of ours, to a session of this context's library.
                         unsafe { remove::lend(context, ctx, session.as_ptr()) };
                     }
-                    // SAFETY: we hold the session.
+                    // SAFETY: `session` is a reference of ours.
                     if unsafe { decide::has_tag(session.as_ptr()) } {
                         connections::note_resumed(ssl, true);
                     }
-                    // SAFETY: the host passes a place for it. The reference is handed over.
+                    // SAFETY: the host passes a writable place. 0: it takes over our reference.
                     unsafe { *copy = 0 };
                     session.into_raw()
                 } else {
-                    its_own
+                    theirs
                 }
             }
-            // SAFETY: the host's own arguments.
-            None => unsafe {
-                ask_application(context, ctx, ssl, (id, id_len, copy), (version, terms))
-            },
+            None => ask(),
         };
-        if !found.is_null() {
+        if !answer.is_null() {
             claim.into_iter().for_each(Claim::leave); // the removal that follows releases it
         } else {
             connections::note_history(ssl, context.history_of(&key));
         }
         publish::leave();
-        Some(found)
+        Some(answer)
     })
 }
 
-/// Asks the application's get callback. Its answer goes to the host as it is, with its `copy`, and into the
-/// cache.
+/// Asks the application's get callback. The answer goes to the host unchanged, with its `copy`, and into the cache.
 ///
 /// # Safety
-/// * `ctx` is the SSL_CTX of `context`; `ssl` and the arguments are the host's.
+/// * `ctx` is the SSL_CTX of `context`; `ssl` and the arguments are those of the host's get callback.
 unsafe fn ask_application(
     context: &Context,
     ctx: *mut SSL_CTX,
@@ -221,20 +211,20 @@ unsafe fn ask_application(
     let Some(callback) = context.get_callback.get().filter(|_| context.calls_back()) else {
         return ptr::null_mut();
     };
-    // SAFETY: the application's callback with the host's arguments.
+    // SAFETY: the application's callback gets the host's arguments.
     let answer = unsafe { callback(ssl, id, id_len, copy) };
-    // SAFETY: null, or alive by the callback's contract. Held, so that it lives through what follows.
+    // SAFETY: a get callback returns null or a live session. The reference keeps it alive through what follows.
     let Some(session) = (unsafe { SessionRef::acquire(context.libssl, answer) }) else {
         return answer;
     };
     if session.is_marked_not_resumable() {
         return answer; // the host drops it
     }
-    // SAFETY: null, or alive by the callback's contract.
+    // SAFETY: `session` is a reference of ours; the connection is alive, and its ClientHello is being handled.
     if !unsafe { decide::is_named_for(context, session.as_ptr(), &terms, ssl) } {
-        // SAFETY: the callback has written it; where it is 0, the reference is ours to give back.
+        // SAFETY: `copy` is the host's place, which the callback has written.
         if unsafe { *copy } == 0 {
-            // SAFETY: as above.
+            // SAFETY: with 0 the callback has given a reference away, which is not passed on to the host.
             drop(unsafe { SessionRef::adopt(context.libssl, answer) });
         }
         return ptr::null_mut();
@@ -244,11 +234,11 @@ unsafe fn ask_application(
     if !context.stores_by_itself() {
         return answer;
     }
-    // Asked again, as the host does after the callback: a session is lent only to be taken back at once.
-    // SAFETY: the caller's contract.
+    // Asked again, as the host does after the callback: a session is lent only if the host takes it back at once.
+    // SAFETY: the context and the connection are alive.
     if version == TLS1_3_VERSION && unsafe { guards_replay(context.libssl, ctx, ssl) } {
         add::update_time(context, &session, now());
-        // SAFETY: the caller's contract.
+        // SAFETY: `session` is a reference to the answer.
         unsafe { remove::lend(context, ctx, answer) };
     } else {
         let destination = Destination {
@@ -257,7 +247,7 @@ unsafe fn ask_application(
             terms: terms.of_a_stranger(),
         };
         let now = now();
-        // SAFETY: null, or alive by the callback's contract, and held.
+        // SAFETY: `session` is a reference to the answer.
         publish::tick(context, ctx, now, || unsafe {
             add::add(
                 context,
@@ -272,8 +262,8 @@ unsafe fn ask_application(
     answer
 }
 
-/// The host, or the application by way of the host, has removed a session: a fatal alert, an unclean end, an
-/// expired ticket, a ticket used once, the end of the context.
+/// The host has removed a session, by itself or for the application: after a fatal alert, an unclean shutdown or an expiry,
+/// because a ticket was used once, or because the context ends.
 pub unsafe extern "C-unwind" fn on_remove(ctx: *mut SSL_CTX, session: *mut SSL_SESSION) {
     passage((), || {
         // SAFETY: the host passes a live context.
@@ -282,13 +272,14 @@ pub unsafe extern "C-unwind" fn on_remove(ctx: *mut SSL_CTX, session: *mut SSL_S
             clearing::sentinel_left(context, ctx);
             return Some(());
         }
-        // SAFETY: the host passes live objects.
+        // SAFETY: the host passes a live context and a live session of its own.
         unsafe { remove::follow_removal(context, ctx, session) };
         Some(())
     })
 }
 
-/// What the host is given in place of a callback that the application sets by a control command, if anything.
+/// The callback that the host gets in place of one that the application sets by a control command. `None`: the host gets the
+/// application's own.
 ///
 /// # Safety
 /// * `ctx` is the live SSL_CTX of `context`; `callback` is null or of the type that the command takes.
@@ -310,18 +301,16 @@ pub unsafe fn in_place_of(
                 .has_servername_callback
                 .store(callback.is_some(), Ordering::Relaxed);
             let ours: ServernameCallback = on_servername;
-            // SAFETY: the host calls it as what the command takes.
-            Some(
-                callback
-                    .map(|_| unsafe { mem::transmute::<ServernameCallback, AnyCallback>(ours) }),
-            )
+            // SAFETY: the host calls it with the type that the command takes.
+            let ours = unsafe { mem::transmute::<ServernameCallback, AnyCallback>(ours) };
+            Some(callback.map(|_| ours))
         }
         SSL_CTRL_SET_TLS_EXT_SRP_USERNAME_CB if callback.is_some() => {
             context.alike.learned.note_secrets();
             None
         }
         SSL_CTRL_SET_TLSEXT_TICKET_KEY_CB => {
-            // SAFETY: the command takes callbacks of this type; the caller's contract.
+            // SAFETY: the command takes callbacks of this type, and the host calls ours with it; the context is alive.
             unsafe {
                 let callback =
                     mem::transmute::<Option<AnyCallback>, Option<HmacTicketKeyCallback>>(callback);
@@ -336,44 +325,49 @@ pub unsafe fn in_place_of(
     }
 }
 
-/// A ClientHello was handled so far that the application may choose another context by the name in it: under which rule
-/// the connection begins is noted before, so that it is learned what the application makes of it.
+/// The context that a connection has now, which a servername callback may have changed.
+///
+/// # Safety
+/// * `ssl` is a connection that lives for as long as the result is used.
+unsafe fn current<'a>(ssl: *mut SSL) -> Option<&'a Context> {
+    let libssl = ssl.host()?.libssl.as_ref().ok()?;
+    // SAFETY: the connection is alive and of this host. It holds a reference to the context.
+    unsafe { met((libssl.SSL_get_SSL_CTX)(ssl)) }
+}
+
+/// The host has read a ClientHello, and the application may choose another context by the name in it. The rule that the
+/// connection begins under is noted before, so that sslcache learns which rule the name leads to.
 pub unsafe extern "C-unwind" fn on_servername(
     ssl: *mut SSL,
     alert: *mut c_int,
     argument: *mut c_void,
 ) -> c_int {
     let callback = passage(None, || {
-        let libssl = owners::host_of(ssl.cast())?.libssl.as_ref().ok()?;
-        // SAFETY: the host passes a live connection, which holds references to its contexts.
-        let (current, first) = unsafe {
-            let current = met((libssl.SSL_get_SSL_CTX)(ssl));
-            let ctx = session_context(ssl);
-            (current, ctx.and_then(|ctx| Some((ctx, met(ctx)?))))
-        };
+        // SAFETY: the host passes a live connection.
+        let (current, first) = unsafe { (current(ssl), serving(ssl)) };
         if let Some((ctx, context)) = first {
-            // SAFETY: as above; its ClientHello is being handled.
+            // SAFETY: the connection is alive, was made from `ctx`, and its ClientHello is being handled.
             unsafe { decide::begins(context, ctx, ssl) };
         }
-        // As libssl: the callback of the context that the connection has, or else of the one that it was made from.
+        // As in libssl: the callback of the context that the connection has, or else of the one that it was made from.
         let of_current = current.and_then(|context| context.servername_callback.get());
         Some(of_current.or_else(|| first?.1.servername_callback.get()))
     });
     let Some(callback) = callback else {
         return SSL_TLSEXT_ERR_NOACK;
     };
-    // SAFETY: the application's callback, with the host's arguments.
+    // SAFETY: the application's callback gets the host's arguments.
     let answer = unsafe { callback(ssl, alert, argument) };
     // SAFETY: the host passes a live connection, inside its handshake.
     if unsafe { may_go_on(ssl) } {
         return answer;
     }
-    // SAFETY: the host passes a place for the alert.
+    // SAFETY: the host passes a writable place for the alert.
     unsafe { *alert = SSL_AD_HANDSHAKE_FAILURE };
     SSL_TLSEXT_ERR_ALERT_FATAL
 }
 
-/// The application chooses the protocol of a connection, and may give it other rules.
+/// The application chooses the protocol of a connection, and may put the connection under another rule.
 pub unsafe extern "C-unwind" fn on_alpn(
     ssl: *mut SSL,
     chosen: *mut *const c_uchar,
@@ -382,22 +376,12 @@ pub unsafe extern "C-unwind" fn on_alpn(
     offered_len: c_uint,
     argument: *mut c_void,
 ) -> c_int {
-    let callback = passage(None, || {
-        // SAFETY: the host passes a live connection, and calls what its context has now.
-        let current = unsafe {
-            (owners::host_of(ssl.cast())?
-                .libssl
-                .as_ref()
-                .ok()?
-                .SSL_get_SSL_CTX)(ssl)
-        };
-        // SAFETY: the connection holds a reference to the context.
-        Some(unsafe { met(current) }?.alpn_callback.get())
-    });
+    // SAFETY: the host passes a live connection, and has taken the callback from the context that it has now.
+    let callback = passage(None, || unsafe { Some(current(ssl)?.alpn_callback.get()) });
     let Some(callback) = callback else {
         return SSL_TLSEXT_ERR_NOACK;
     };
-    // SAFETY: the application's callback, with the host's arguments.
+    // SAFETY: the application's callback gets the host's arguments.
     let answer = unsafe { callback(ssl, chosen, chosen_len, offered, offered_len, argument) };
     // SAFETY: the host passes a live connection, inside its handshake.
     match unsafe { may_go_on(ssl) } {
@@ -406,17 +390,16 @@ pub unsafe extern "C-unwind" fn on_alpn(
     }
 }
 
-/// Whether a connection may go on, if it is resumed on a session of somebody else.
+/// False if a connection must not go on because it was resumed on a session of another process, and the rule that it is
+/// under now would refuse that session.
 ///
 /// # Safety
 /// * `ssl` is a live connection inside its handshake.
 unsafe fn may_go_on(ssl: *mut SSL) -> bool {
     passage(true, || {
-        // SAFETY: the caller's contract.
-        let ctx = unsafe { session_context(ssl) }?;
-        // SAFETY: the connection holds a reference to the context.
-        let context = unsafe { met(ctx) }?;
-        // SAFETY: as above.
+        // SAFETY: the connection is alive.
+        let (ctx, context) = unsafe { serving(ssl) }?;
+        // SAFETY: the connection is alive, inside its handshake, and was made from `ctx`.
         let may = unsafe { decide::may_go_on(context, ctx, ssl) };
         if !may {
             context.failed();
@@ -425,18 +408,18 @@ unsafe fn may_go_on(ssl: *mut SSL) -> bool {
     })
 }
 
-/// The application chooses certificates for a connection, and may give it other rules: under which rule it begins is noted
-/// before, so that it is learned what the application makes of it.
+/// The application chooses the certificates of a connection, and may put the connection under another rule. The rule that it
+/// begins under is noted before, as in [`on_servername`].
 pub unsafe extern "C-unwind" fn on_cert(ssl: *mut SSL, argument: *mut c_void) -> c_int {
-    // SAFETY: what SSL_CTX_set_cert_cb has given to the host; its context keeps it, and the connection its context.
+    // SAFETY: `argument` is what SSL_CTX_set_cert_cb gave to the host. Its context keeps it, and the connection that context.
     let CertCallback { callback, argument } = unsafe { &*argument.cast::<CertCallback>() };
     passage((), || {
         // SAFETY: the host passes a live connection.
-        let ctx = unsafe { session_context(ssl) }?;
-        // SAFETY: the connection holds a reference to the context; this thread is inside its handshake.
-        unsafe { decide::begins(met(ctx)?, ctx, ssl) };
+        let (ctx, context) = unsafe { serving(ssl) }?;
+        // SAFETY: the connection is alive, inside its handshake, and was made from `ctx`.
+        unsafe { decide::begins(context, ctx, ssl) };
         Some(())
     });
-    // SAFETY: the application's callback, with its own argument.
+    // SAFETY: the application's callback gets the argument that it was set with.
     unsafe { callback(ssl, *argument) }
 }

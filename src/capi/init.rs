@@ -1,4 +1,4 @@
-//! How we came into the process: said where that is asked for, and what has to be done at that moment.
+//! Loading the library: what must happen at that moment, and in which form it was loaded.
 
 use std::env;
 use std::ffi::{CString, OsString};
@@ -10,8 +10,8 @@ use crate::context::sharing::common::make_early;
 use crate::host::{Host, images};
 use crate::sys::guard::{guard, quietly};
 
-/// Processes that make their contexts after the fork find each other only in memory that was there before it, and where
-/// a group or common ticket keys are asked for. Otherwise nothing happens when the library is loaded.
+/// Makes the shared memory, if a group or shared ticket keys are asked for: processes that make their contexts after a fork
+/// share only memory that was mapped before it. Without such a setting nothing happens when the library is loaded.
 extern "C" fn at_load() {
     quietly(|| {
         guard((), || {
@@ -27,14 +27,14 @@ extern "C" fn at_load() {
 #[unsafe(link_section = ".init_array")]
 static AT_LOAD: extern "C" fn() = at_load;
 
-/// Says that we are active, in front of this host, where that is asked for.
+/// Prints that sslcache is active in front of this host, if SSLCACHE_VERBOSE asks for it.
 pub fn announce(host: &Host) {
     if config::settings().verbose {
         config::announce(&form(host));
     }
 }
 
-/// How we came in, and which library is behind us.
+/// The form in which sslcache was loaded, and the library of the host.
 pub fn form(host: &Host) -> String {
     let ours = images::file_of(announce as *const _).map(path);
     let theirs = host

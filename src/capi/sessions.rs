@@ -1,25 +1,25 @@
-//! Single sessions: adding, removing, the times that decide when they expire, and what else of them may change.
+//! Single sessions: adding and removing them, and changing what they hold.
 
 use core::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_void};
 
 use libc::time_t;
 
-use super::attach::attached;
+use super::entry::{Object, dispatch, hosts};
 use crate::cache::ClientHistory;
 use crate::context::alike::decide;
 use crate::context::alike::rule::Terms;
-use crate::context::known::host_of;
 use crate::context::session::now;
 use crate::context::sharing::state::{Destination, Scope};
 use crate::context::sharing::{any_is_shared, scope};
-use crate::context::{add, everywhere, remove};
+use crate::context::{Context, add, everywhere, remove};
+use crate::host::SessionRef;
 use crate::host::abi::SSL_SESS_CACHE_SERVER;
+use crate::host::table::Passthrough;
 use crate::host::types::*;
-use crate::host::{Host, SessionRef, owners};
 use crate::stats::publish;
 use crate::sys::guard::{passage, quietly};
 
-/// SSL_CTX_add_session(3). 1 where the session was added; 0 where this very object was cached already.
+/// SSL_CTX_add_session(3). Returns 1 if the session was added, 0 if this very object was cached already.
 ///
 /// # Safety
 /// * `ctx` is null or a live context, `session` null or a live session of the same library.
@@ -28,44 +28,47 @@ pub unsafe extern "C-unwind" fn SSL_CTX_add_session(
     ctx: *mut SSL_CTX,
     session: *mut SSL_SESSION,
 ) -> c_int {
-    passage(0, || {
-        // divergence: libssl crashes on NULL.
-        if ctx.is_null() || session.is_null() {
-            return None;
+    // divergence: libssl crashes on NULL.
+    if session.is_null() {
+        return 0;
+    }
+    // SAFETY: the context and the session, which are of one library, outlive the call.
+    unsafe {
+        dispatch(
+            ctx,
+            0,
+            |context| add_to(context, ctx, session).into(),
+            |hosts| Some(hosts.SSL_CTX_add_session?(ctx, session)),
+        )
+    }
+}
+
+/// # Safety
+/// * `ctx` is the SSL_CTX of `context`, `session` a live session of the same library.
+unsafe fn add_to(context: &Context, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) -> bool {
+    let (scope, terms) = match decide::matters(context) {
+        true => {
+            // SAFETY: the context and the session outlive the call.
+            let terms = unsafe { decide::added(context, ctx, session) };
+            (scope::of(context, ctx, terms.client), terms)
         }
-        // SAFETY: the caller's contract.
-        if let Some(context) = unsafe { attached(ctx) } {
-            let to_all = context.mode_has(SSL_SESS_CACHE_SERVER);
-            let destination = if decide::matters(context) {
-                // SAFETY: the caller's contract.
-                let terms = unsafe { decide::added(context, ctx, session) };
-                let scope = scope::of(context, ctx, terms.client);
-                Destination {
-                    scope,
-                    to_all,
-                    terms,
-                }
-            } else {
-                Destination {
-                    scope: Scope::Own,
-                    to_all,
-                    terms: Terms::ALONE,
-                }
-            };
-            let now = now();
-            // SAFETY: the context and the session are alive during the call.
-            let added = publish::tick(context, ctx, now, || unsafe {
-                add::add(context, ctx, session, ClientHistory::New, destination, now)
-            });
-            return Some(added.into());
-        }
-        // SAFETY: the caller's contract.
-        Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_add_session?(ctx, session) })
+        false => (Scope::Own, Terms::ALONE),
+    };
+    let to_all = context.mode_has(SSL_SESS_CACHE_SERVER);
+    let destination = Destination {
+        scope,
+        to_all,
+        terms,
+    };
+    let now = now();
+    // SAFETY: the context and the session outlive the call.
+    publish::tick(context, ctx, now, || unsafe {
+        add::add(context, ctx, session, ClientHistory::New, destination, now)
     })
 }
 
-/// SSL_CTX_remove_session(3). 1 where the session's id was cached, 0 where not; the session is marked not
-/// resumable in either case.
+/// SSL_CTX_remove_session(3). Returns 1 if the session's id was cached, 0 otherwise; the session is marked not resumable
+/// in either case.
 ///
 /// # Safety
 /// * `ctx` is null or a live context, `session` null or a live session of the same library.
@@ -74,25 +77,27 @@ pub unsafe extern "C-unwind" fn SSL_CTX_remove_session(
     ctx: *mut SSL_CTX,
     session: *mut SSL_SESSION,
 ) -> c_int {
-    passage(0, || {
-        if ctx.is_null() || session.is_null() {
-            return None;
-        }
-        // SAFETY: the caller's contract.
-        if let Some(context) = unsafe { attached(ctx) } {
-            // SAFETY: the caller's contract.
-            return Some(unsafe { remove::remove(context, ctx, session) }.into());
-        }
-        // SAFETY: the caller's contract.
-        Some(unsafe { host_of(ctx)?.passthrough.SSL_CTX_remove_session?(ctx, session) })
-    })
+    if session.is_null() {
+        return 0;
+    }
+    // SAFETY: the context and the session, which are of one library, outlive the call.
+    unsafe {
+        dispatch(
+            ctx,
+            0,
+            |context| remove::remove(context, ctx, session).into(),
+            |hosts| Some(hosts.SSL_CTX_remove_session?(ctx, session)),
+        )
+    }
 }
 
-/// Adds a session to the cache of a context. A synonym of SSL_CTX_add_session, documented up to OpenSSL 1.0.1 and
-/// missing from every libssl since SSLeay.
+/// Adds a session to the cache of a context. A synonym of SSL_CTX_add_session, documented in SSL_CTX_add_session(3) up
+/// to OpenSSL 1.0.1 and missing from every libssl since SSLeay.
 ///
 /// Returns 1 if the session was added; the cache then holds a reference of its own. Returns 0 if the cache already
 /// has this very object, the session has no id, or an argument is NULL. The caller keeps its reference either way.
+///
+/// If the cache is full, sessions leave it, and the remove callback is called with each.
 ///
 /// # Safety
 /// * `ctx` is null or a live context, `session` null or a live session of the same library.
@@ -101,12 +106,12 @@ pub unsafe extern "C-unwind" fn SSL_add_session(
     ctx: *mut SSL_CTX,
     session: *mut SSL_SESSION,
 ) -> c_int {
-    // SAFETY: the caller's contract.
+    // SAFETY: the two functions have the same requirements.
     unsafe { SSL_CTX_add_session(ctx, session) }
 }
 
-/// Removes a session from the cache of a context. A synonym of SSL_CTX_remove_session, documented up to OpenSSL 1.0.1
-/// and missing from every libssl since SSLeay.
+/// Removes a session from the cache of a context. A synonym of SSL_CTX_remove_session, documented in
+/// SSL_CTX_add_session(3) up to OpenSSL 1.0.1 and missing from every libssl since SSLeay.
 ///
 /// Returns 1 if a session with this id was cached; the cache releases its reference. Returns 0 if there was none.
 /// In both cases the session is marked not resumable and the remove callback is called with it, unless an argument is
@@ -119,11 +124,11 @@ pub unsafe extern "C-unwind" fn SSL_remove_session(
     ctx: *mut SSL_CTX,
     session: *mut SSL_SESSION,
 ) -> c_int {
-    // SAFETY: the caller's contract.
+    // SAFETY: the two functions have the same requirements.
     unsafe { SSL_CTX_remove_session(ctx, session) }
 }
 
-/// SSL_SESSION_set_time(3). The session's expiry in the caches that hold it follows.
+/// SSL_SESSION_set_time(3). The caches that hold the session take over its new expiry.
 ///
 /// # Safety
 /// * `session` is null or a live session.
@@ -132,20 +137,15 @@ pub unsafe extern "C-unwind" fn SSL_SESSION_set_time(
     session: *mut SSL_SESSION,
     time: c_long,
 ) -> c_long {
-    passage(0, || {
-        // SAFETY: the caller's contract.
-        let result = unsafe {
-            owners::host_of(session.cast())?
-                .passthrough
-                .SSL_SESSION_set_time?(session, time)
-        };
-        // SAFETY: the caller's contract.
-        unsafe { follow_expiry(session) };
-        Some(result)
-    })
+    // SAFETY: the session outlives the call; the host's function gets the caller's arguments.
+    unsafe {
+        set_expiry(session, |hosts| {
+            Some(hosts.SSL_SESSION_set_time?(session, time))
+        })
+    }
 }
 
-/// SSL_SESSION_set_time_ex(3), of OpenSSL 3.3 and later; on an older host SSL_SESSION_set_time.
+/// SSL_SESSION_set_time_ex(3), of OpenSSL 3.3 and later; on an older host it is SSL_SESSION_set_time.
 ///
 /// # Safety
 /// * `session` is null or a live session.
@@ -154,20 +154,18 @@ pub unsafe extern "C-unwind" fn SSL_SESSION_set_time_ex(
     session: *mut SSL_SESSION,
     time: time_t,
 ) -> time_t {
-    passage(0, || {
-        let hosts = &owners::host_of(session.cast())?.passthrough;
-        let set_time = hosts
-            .SSL_SESSION_set_time_ex
-            .or(hosts.SSL_SESSION_set_time)?;
-        // SAFETY: the caller's contract.
-        let result = unsafe { set_time(session, time) };
-        // SAFETY: the caller's contract.
-        unsafe { follow_expiry(session) };
-        Some(result)
-    })
+    // SAFETY: the session outlives the call; the host's function gets the caller's arguments.
+    unsafe {
+        set_expiry(session, |hosts| {
+            let set = hosts
+                .SSL_SESSION_set_time_ex
+                .or(hosts.SSL_SESSION_set_time)?;
+            Some(set(session, time))
+        })
+    }
 }
 
-/// SSL_SESSION_set_timeout(3). The session's expiry in the caches that hold it follows.
+/// SSL_SESSION_set_timeout(3). The caches that hold the session take over its new expiry.
 ///
 /// # Safety
 /// * `session` is null or a live session.
@@ -176,21 +174,37 @@ pub unsafe extern "C-unwind" fn SSL_SESSION_set_timeout(
     session: *mut SSL_SESSION,
     timeout: c_long,
 ) -> c_long {
+    // SAFETY: the session outlives the call; the host's function gets the caller's arguments.
+    unsafe {
+        set_expiry(session, |hosts| {
+            Some(hosts.SSL_SESSION_set_timeout?(session, timeout))
+        })
+    }
+}
+
+/// Runs `set`, the host's setter of a time, and then moves `session` to its new expiry in the caches that hold it.
+///
+/// # Safety
+/// * `session` is null or a session that outlives the call.
+unsafe fn set_expiry(
+    session: *mut SSL_SESSION,
+    set: impl FnOnce(&Passthrough) -> Option<c_long>,
+) -> c_long {
     passage(0, || {
-        // SAFETY: the caller's contract.
-        let result = unsafe {
-            owners::host_of(session.cast())?
-                .passthrough
-                .SSL_SESSION_set_timeout?(session, timeout)
-        };
-        // SAFETY: the caller's contract.
-        unsafe { follow_expiry(session) };
+        let host = session.host()?;
+        let result = set(&host.passthrough)?;
+        if let Ok(libssl) = &host.libssl
+            // SAFETY: the session outlives the call, and is of this host.
+            && let Some(session) = unsafe { SessionRef::lend(libssl, session) }
+        {
+            quietly(|| everywhere::follow_expiry(&session));
+        }
         Some(result)
     })
 }
 
-/// SSL_SESSION_set_ex_data(3). What other processes have of a session would lack the data: from now on it is this
-/// process's alone.
+/// SSL_SESSION_set_ex_data(3). The copies of other processes would lack the data, so the session is this process's alone
+/// from now on.
 ///
 /// # Safety
 /// * `session` is null or a live session.
@@ -201,50 +215,51 @@ pub unsafe extern "C-unwind" fn SSL_SESSION_set_ex_data(
     data: *mut c_void,
 ) -> c_int {
     passage(0, || {
-        let host = owners::host_of(session.cast())?;
-        // SAFETY: the caller's contract.
-        let result = unsafe { host.passthrough.SSL_SESSION_set_ex_data?(session, index, data) };
+        let set = hosts(session)?.SSL_SESSION_set_ex_data?;
+        // SAFETY: the host's function gets the caller's arguments.
+        let result = unsafe { set(session, index, data) };
         if result == 1 && !data.is_null() {
-            // SAFETY: the caller's contract.
-            unsafe { keep_back(host, session) };
+            // SAFETY: the session outlives the call.
+            unsafe { keep_back(session) };
         }
         Some(result)
     })
 }
 
-/// Withdraws a session from what other processes have, and keeps it in this one from now on.
+/// Withdraws a session from the memory that processes share, and keeps it in this process from now on.
 ///
 /// # Safety
-/// * `session` is null or a live session of `host`.
-unsafe fn keep_back(host: &'static Host, session: *mut SSL_SESSION) {
+/// * `session` is null or a session that outlives the call.
+unsafe fn keep_back(session: *mut SSL_SESSION) {
     if any_is_shared()
+        && let Some(host) = session.host()
         && let Ok(libssl) = &host.libssl
-        // SAFETY: the session is alive during the call.
+        // SAFETY: the session outlives the call, and is of this host.
         && let Some(session) = unsafe { SessionRef::acquire(libssl, session) }
     {
         quietly(|| everywhere::keep_back(&session));
     }
 }
 
-/// Exports a setter of what a session consists of. What other processes have is the session as it was, so it is
-/// withdrawn from them first.
+/// Exports setters of what a session consists of. The shared memory holds the session as it was, so it is withdrawn from
+/// there first.
 macro_rules! changes {
     ($($(#[$doc:meta])* $name:ident ($($argument:ident: $type:ty),*);)*) => {$(
         $(#[$doc])*
         ///
         /// # Safety
-        /// * `session` is null or a live session, and the other arguments are what the manual says.
+        /// * `session` is null or a live session, and the other arguments are as the manual requires.
         #[unsafe(no_mangle)]
         pub unsafe extern "C-unwind" fn $name(
             session: *mut SSL_SESSION,
             $($argument: $type),*
         ) -> c_int {
             passage(0, || {
-                let host = owners::host_of(session.cast())?;
-                // SAFETY: the session is alive during the call, and the host's.
+                let set = hosts(session)?.$name?;
+                // SAFETY: the session outlives the call; the host's function gets the caller's arguments.
                 unsafe {
-                    keep_back(host, session);
-                    Some(host.passthrough.$name?(session, $($argument),*))
+                    keep_back(session);
+                    Some(set(session, $($argument),*))
                 }
             })
         }
@@ -270,16 +285,4 @@ changes! {
     SSL_SESSION_set_protocol_version(version: c_int);
     /// SSL_SESSION_set_max_early_data(3).
     SSL_SESSION_set_max_early_data(bytes: u32);
-}
-
-/// # Safety
-/// * `session` is null or a live session.
-unsafe fn follow_expiry(session: *mut SSL_SESSION) {
-    let Some(Ok(libssl)) = owners::host_of(session.cast()).map(|host| host.libssl.as_ref()) else {
-        return;
-    };
-    // SAFETY: the caller's contract.
-    if let Some(session) = unsafe { SessionRef::lend(libssl, session) } {
-        quietly(|| everywhere::follow_expiry(&session));
-    }
 }

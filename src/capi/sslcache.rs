@@ -1,4 +1,4 @@
-//! What a program may ask of us beyond libssl's interface.
+//! The exports beyond libssl's interface: version and statistics.
 
 use core::ffi::{c_char, c_int};
 use core::sync::atomic::Ordering;
@@ -12,8 +12,8 @@ use crate::host::types::SSL_CTX;
 use crate::shm::Stats;
 use crate::sys::guard::passage;
 
-/// The contents and the history of the cache of one SSL_CTX, as sslcache_stats tells them. All counters begin with 0
-/// when the context is made, those of the shared memory when that is made; none is ever reset.
+/// The contents and the history of the cache of one SSL_CTX, as sslcache_stats returns them. The counters of the context
+/// begin at 0 when it is made, those of the shared memory (region_) when that is made. No counter is ever reset.
 #[allow(non_camel_case_types)]
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -36,17 +36,17 @@ pub struct sslcache_stats {
     pub expired: u64,
     /// Sessions that were removed one by one, or consumed by early data.
     pub removed: u64,
-    /// Sessions that were not stored because memory was short, or because a fork had cost this process a part of
-    /// the cache.
+    /// Sessions that were not stored because memory was short, or because a fork had made a part of the cache unusable in
+    /// this process.
     pub refused: u64,
-    /// Errors inside sslcache. The effect of each was a miss or a session that was not stored, and no other.
+    /// Errors inside sslcache. The only effect of each was a miss or a session that was not stored.
     pub failures: u64,
-    /// Bytes that the cache of this process takes, without the sessions themselves.
+    /// Bytes that the cache occupies in this process, without the sessions themselves.
     pub memory: u64,
     /// 1 if other processes or other contexts share the sessions of this context, 0 otherwise.
     pub shared: u64,
-    /// Look-ups in the shared memory, by all processes and for all contexts; 0 if no memory is shared. The same
-    /// holds for the fields that follow.
+    /// Look-ups in the shared memory. This and all fields below count for all processes and contexts that share it, and are
+    /// 0 if no memory is shared.
     pub region_gets: u64,
     /// Look-ups in the shared memory that found a session.
     pub region_hits: u64,
@@ -58,28 +58,26 @@ pub struct sslcache_stats {
     pub region_undecodable: u64,
     /// Sessions stored in the shared memory.
     pub region_puts: u64,
-    /// Sessions not stored in the shared memory: too long, no room, or no lock in time.
+    /// Sessions not stored in the shared memory because they were too long, found no room, or got no lock in time.
     pub region_refused: u64,
     /// Sessions that left the shared memory to make room for others.
     pub region_evictions: u64,
-    /// Sessions that were taken out of the shared memory by early data.
+    /// Sessions that early data has consumed in the shared memory.
     pub region_takes: u64,
-    /// Calls that missed because another process held a lock of the shared memory for too long.
+    /// Calls that gave up because another process held a lock of the shared memory for too long.
     pub region_time_outs: u64,
-    /// Locks that were taken over from a process that had died or had held one for too long.
+    /// Locks taken over from a process that had died or had held one for too long.
     pub region_recovered: u64,
-    /// Parts of the shared memory that were inconsistent and were rebuilt from the sessions in them.
+    /// Parts of the shared memory that were found inconsistent and were rebuilt from the sessions in them.
     pub region_rebuilt: u64,
     /// Sessions in the shared memory now, of all contexts.
     pub region_records: u64,
-    /// Bytes that the sessions in the shared memory take now.
+    /// Bytes that the sessions in the shared memory occupy now.
     pub region_bytes: u64,
 }
 
 /// Returns the version of sslcache, such as "0.1.0". The string is static and must not be freed. A program that is not
 /// linked with sslcache can look this symbol up with dlsym(3) to learn whether sslcache is in the process.
-///
-/// Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn sslcache_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
@@ -88,13 +86,12 @@ pub extern "C-unwind" fn sslcache_version() -> *const c_char {
 /// Fills in stats with the contents and the history of the cache of ctx.
 ///
 /// size is sizeof(struct sslcache_stats) as the program was compiled. No more than that is written, so a library that
-/// is newer than the program may know more fields; fields that the library does not know are set to 0.
+/// is newer than the program may have more fields. Fields that the library does not have are set to 0.
 ///
 /// Returns 1 on success. Returns 0, and leaves stats as it was, if ctx or stats is NULL, or if sslcache does not keep
-/// the cache of ctx: it was made before sslcache was loaded, or by a libssl that sslcache does not take over.
+/// the cache of ctx: ctx was made before sslcache was loaded, or by a libssl that sslcache does not take over.
 ///
-/// Any thread may call it at any time. The figures are read while the cache goes on, and need not agree with each
-/// other to the last session.
+/// Other threads may use the cache meanwhile, so the numbers need not agree with each other to the last session.
 ///
 /// # Safety
 /// * `ctx` is null or a live context;
@@ -109,20 +106,20 @@ pub unsafe extern "C-unwind" fn sslcache_stats(
         if stats.is_null() {
             return None;
         }
-        // SAFETY: the caller's contract.
+        // SAFETY: the context outlives the call.
         let known = stats_of(unsafe { attached(ctx) }?, ctx);
         let common = size.min(mem::size_of::<sslcache_stats>());
-        // SAFETY: the caller's contract; `known` has at least `common` bytes.
+        // SAFETY: the caller's `stats` has room for `size` bytes, and `known` has at least `common`.
         unsafe {
-            ptr::copy_nonoverlapping((&raw const known).cast::<u8>(), stats.cast::<u8>(), common)
-        };
-        // SAFETY: the caller's contract.
-        unsafe { ptr::write_bytes(stats.cast::<u8>().add(common), 0, size - common) };
+            let place = stats.cast::<u8>();
+            ptr::copy_nonoverlapping((&raw const known).cast::<u8>(), place, common);
+            ptr::write_bytes(place.add(common), 0, size - common);
+        }
         Some(1)
     })
 }
 
-/// What sslcache_stats tells.
+/// The values that sslcache_stats returns.
 fn stats_of(context: &Context, ctx: *mut SSL_CTX) -> sslcache_stats {
     let cache = context.cache.counters();
     let region = common().map_or_else(Stats::default, |common| common.region.stats());

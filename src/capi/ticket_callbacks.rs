@@ -3,16 +3,15 @@
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::Ordering;
 
+use super::entry::serving;
 use crate::config::{self, settings};
 use crate::context::Context;
-use crate::context::connections::session_context;
-use crate::context::known::met;
 use crate::context::ticket_keys::{NO_KEY, READY, answer, tag_to_cover};
 use crate::host::tickets::Pair;
 use crate::host::types::*;
 use crate::sys::guard::guard;
 
-/// Puts our callback into a context, where that is asked for.
+/// Sets our callback in a context, if the settings ask for shared ticket keys or for strict names.
 ///
 /// # Safety
 /// * `ctx` is the SSL_CTX of `context`, just made.
@@ -21,29 +20,30 @@ pub unsafe fn share_ticket_keys(context: &Context, ctx: *mut SSL_CTX) {
     if (is_asked_for || settings().strict_names)
         && let Ok(tickets) = &context.host.tickets
     {
-        // SAFETY: the caller's contract.
+        // SAFETY: the context is alive and of the host that has this function.
         let set = unsafe { (tickets.SSL_CTX_set_tlsext_ticket_key_evp_cb)(ctx, Some(on_ticket)) };
         context.tickets.is_ours.store(set == 1, Ordering::Relaxed);
     }
 }
 
-/// Leaves the tickets of a context to its application, whose keys or older callback libssl would not ask while
-/// there is ours.
+/// Leaves the tickets of a context to the application, which has set keys or a callback of the older kind. libssl would use
+/// neither while our callback is set.
 ///
 /// # Safety
 /// * `ctx` is the live SSL_CTX of `context`.
 pub unsafe fn leave_ticket_keys(context: &Context, ctx: *mut SSL_CTX) {
-    // With strict names the callback stays, for the sake of the names, and uses the keys of the application.
+    // With strict names the callback stays: it covers the names, and uses the keys of the application.
     if context.forget_ticket_keys()
         && !settings().strict_names
         && let Ok(tickets) = &context.host.tickets
     {
-        // SAFETY: the caller's contract.
+        // SAFETY: the context is alive and of the host that has this function.
         unsafe { (tickets.SSL_CTX_set_tlsext_ticket_key_evp_cb)(ctx, None) };
     }
 }
 
-/// The same of a callback of the older kind: what the host is to be given in its place.
+/// Stands in front of the application's callback of the older kind, if names are strict. Returns the callback that the host
+/// is to be given; `None` if it is to get the application's own.
 ///
 /// # Safety
 /// * `ctx` is the live SSL_CTX of `context`.
@@ -63,8 +63,8 @@ pub unsafe fn stand_in_front_of_hmac(
         Some(_) => (None, Some(on_hmac_ticket as HmacTicketKeyCallback)),
         None => (Some(on_ticket as TicketKeyCallback), None),
     };
-    // libssl asks the other kind first.
-    // SAFETY: the caller's contract.
+    // libssl prefers a callback of the newer kind: it has to go while there is one of the older.
+    // SAFETY: the context is alive and of the host that has this function.
     unsafe { (tickets.SSL_CTX_set_tlsext_ticket_key_evp_cb)(ctx, ours) };
     Some(in_front)
 }
@@ -80,33 +80,26 @@ unsafe extern "C-unwind" fn on_ticket(
 ) -> c_int {
     // SAFETY: the host passes a live connection.
     let application = guard(None, || unsafe {
-        let ctx = session_context(ssl)?;
-        Some(met(ctx)?.tickets.application.get())
+        Some(serving(ssl)?.1.tickets.application.get())
     });
     let answer = match application {
-        // SAFETY: the application's callback with the host's arguments.
+        // SAFETY: the application's callback gets the host's arguments.
         Some(callback) => unsafe { callback(ssl, name, iv, cipher, code, makes) },
-        // SAFETY: the host's own arguments.
+        // SAFETY: the arguments are those that the host has passed to its ticket-key callback.
         None => guard(NO_KEY, || unsafe {
             answer(ssl, name, iv, Pair { cipher, code }, makes)
         }),
     };
-    if answer < READY {
-        return answer;
-    }
-    guard(NO_KEY, || {
-        // SAFETY: the host passes a live connection, inside its handshake.
-        let tag = unsafe { tag_to_cover(ssl, makes) }?;
-        let Some((context, tag)) = tag else {
-            return Some(answer);
-        };
+    let cover = |context: &Context, tag: &[u8]| {
         let update = context.host.tickets.as_ref().ok()?.EVP_MAC_update;
-        // SAFETY: the code is ready, and takes the bytes of the tag.
-        (unsafe { update(code, tag.0.as_ptr(), tag.0.len()) } == 1).then_some(answer)
-    })
+        // SAFETY: the callback has initialised `code`, and `tag` is readable for its length.
+        Some(unsafe { update(code, tag.as_ptr(), tag.len()) })
+    };
+    // SAFETY: the host passes a live connection, inside its handshake.
+    unsafe { cover_tag(ssl, makes, answer, cover) }
 }
 
-/// The same, where the application has a callback of the older kind.
+/// The host makes or opens a ticket of an application that has a callback of the older kind.
 unsafe extern "C-unwind" fn on_hmac_ticket(
     ssl: *mut SSL,
     name: *mut u8,
@@ -117,25 +110,41 @@ unsafe extern "C-unwind" fn on_hmac_ticket(
 ) -> c_int {
     // SAFETY: the host passes a live connection.
     let application = guard(None, || unsafe {
-        let ctx = session_context(ssl)?;
-        Some(met(ctx)?.tickets.application_hmac.get())
+        Some(serving(ssl)?.1.tickets.application_hmac.get())
     });
     let Some(callback) = application else {
         return NO_KEY;
     };
-    // SAFETY: the application's callback with the host's arguments.
+    // SAFETY: the application's callback gets the host's arguments.
     let answer = unsafe { callback(ssl, name, iv, cipher, code, makes) };
+    let cover = |context: &Context, tag: &[u8]| {
+        let update = context.host.newer.HMAC_Update?;
+        // SAFETY: the callback has initialised `code`, and `tag` is readable for its length.
+        Some(unsafe { update(code, tag.as_ptr(), tag.len()) })
+    };
+    // SAFETY: the host passes a live connection, inside its handshake.
+    unsafe { cover_tag(ssl, makes, answer, cover) }
+}
+
+/// Adds the connection's tag to what the code over its ticket covers, if names are strict and there is a key. Returns
+/// `answer`, or NO_KEY if that fails. `cover` adds bytes to the code, and returns 1 as libcrypto does.
+///
+/// # Safety
+/// * `ssl` is a live connection inside its handshake.
+unsafe fn cover_tag(
+    ssl: *mut SSL,
+    makes: c_int,
+    answer: c_int,
+    cover: impl FnOnce(&Context, &[u8]) -> Option<c_int>,
+) -> c_int {
     if answer < READY {
         return answer;
     }
     guard(NO_KEY, || {
-        // SAFETY: the host passes a live connection, inside its handshake.
-        let tag = unsafe { tag_to_cover(ssl, makes) }?;
-        let Some((context, tag)) = tag else {
-            return Some(answer);
-        };
-        let update = context.host.newer.HMAC_Update?;
-        // SAFETY: the code is ready, and takes the bytes of the tag.
-        (unsafe { update(code, tag.0.as_ptr(), tag.0.len()) } == 1).then_some(answer)
+        // SAFETY: the connection is alive and inside its handshake.
+        match unsafe { tag_to_cover(ssl, makes) }? {
+            Some((context, tag)) => (cover(context, &tag.0)? == 1).then_some(answer),
+            None => Some(answer),
+        }
     })
 }
