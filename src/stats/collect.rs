@@ -1,4 +1,4 @@
-//! What the contexts of this process have counted, and what is to be known of each.
+//! The sums over all contexts of this process, and a summary of each context.
 
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,13 +14,13 @@ use crate::sys::lock::lock_waits;
 
 const _: () = assert!(ATTRIBUTES.len() <= ATTRIBUTES_MOST);
 
-/// What contexts that are gone have counted.
+/// The sums over the contexts that are gone.
 static RETIRED: [AtomicU64; NUMBER] = [const { AtomicU64::new(0) }; NUMBER];
 
-/// Keeps what a dying context has counted.
+/// Adds the counters of a context that is being freed to those of the contexts that are gone.
 ///
 /// # Safety
-/// * `ctx` is the SSL_CTX of `context`, and its counters are still there.
+/// * `ctx` is the SSL_CTX of `context`, and the host has not freed its counters yet.
 pub unsafe fn retire(context: &Context, ctx: *mut SSL_CTX) {
     let mut sums = Sums::default();
     count_into(context, ctx, &mut sums);
@@ -38,8 +38,8 @@ pub unsafe fn retire(context: &Context, ctx: *mut SSL_CTX) {
     }
 }
 
-/// All that was counted in this process and, up to the fork, in those that it descends from; and the contexts that did
-/// the most handshakes. `None` where contexts cannot be asked any more.
+/// The sums of this process, which include those of its parent up to the fork, and the contexts with the most handshakes.
+/// `None` after OPENSSL_cleanup, when contexts can no longer be read.
 pub fn sums() -> Option<(Sums, Vec<page::Context>)> {
     let mut sums = Sums::default();
     let mut contexts: Vec<page::Context> = Vec::new();
@@ -55,7 +55,7 @@ pub fn sums() -> Option<(Sums, Vec<page::Context>)> {
                 _ => return,
             }
         }
-        contexts.push(show(context, ctx, &before, &sums));
+        contexts.push(summary(context, ctx, &before, &sums));
     });
     for (sum, retired) in sums.figures.iter_mut().zip(&RETIRED) {
         *sum = sum.wrapping_add(retired.load(Relaxed));
@@ -117,7 +117,7 @@ fn count_into(context: &Context, ctx: *mut SSL_CTX, sums: &mut Sums) {
     }
 }
 
-/// A short digest of each attribute, as the last connection had it; all 0 where nobody has asked for them.
+/// A short digest of each attribute of the context's last connection; all 0 if no connection was compared yet.
 fn attributes(context: &Context) -> [u32; ATTRIBUTES_MOST] {
     let mut shown = [0; ATTRIBUTES_MOST];
     let (known, _) = shown.split_at_mut(ATTRIBUTES.len());
@@ -125,17 +125,17 @@ fn attributes(context: &Context) -> [u32; ATTRIBUTES_MOST] {
     shown
 }
 
-/// SSL_VERIFY_*, as the context has it.
+/// SSL_VERIFY_* of the context.
 fn verify_mode(context: &Context, ctx: *mut SSL_CTX) -> c_int {
     let get = context.host.traits.SSL_CTX_get_verify_mode;
-    // SAFETY: the context is in the registry, and so alive.
+    // SAFETY: the context is alive: it is in the registry, or is being freed and still has its settings.
     get.map_or(0, |get| unsafe { get(ctx) })
 }
 
-/// What is to be known of the context, whose own counts are the difference of two sums.
-fn show(context: &Context, ctx: *mut SSL_CTX, before: &Sums, after: &Sums) -> page::Context {
+/// The summary of a context. Its own counts are the difference between the sums after it and before it.
+fn summary(context: &Context, ctx: *mut SSL_CTX, before: &Sums, after: &Sums) -> page::Context {
     let own = |figure| after.get(figure).saturating_sub(before.get(figure));
-    // SAFETY: the context is in the registry, and so alive.
+    // SAFETY: the context is alive, because it is in the registry.
     let options = unsafe { (context.libssl.SSL_CTX_get_options)(ctx) };
     let calls_back = context.new_callback.get().is_some() || context.get_callback.get().is_some();
     let flags = [

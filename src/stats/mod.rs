@@ -1,4 +1,5 @@
-//! The figures of this process: collected from its contexts, and published in the page that the tool reads.
+//! The stats of this process: [`collect`] adds up what its contexts have counted, [`publish`] writes the sums to the stats
+//! page that the tool reads.
 
 mod collect;
 pub mod publish;

@@ -1,10 +1,11 @@
-//! The figures of this process, shown in its [`page`](crate::page), and the one thing that is asked of it there: a flush.
+//! Writes the stats of this process to its [`page`](crate::page), and obeys the one request that comes from there: a flush.
 //!
-//! Nothing is counted twice: each cache counts what it does, and the sums are written down by operations that happen
-//! anyway. A handshake does so, unless that would take more than a small part of its time, and is then put off; calls of
-//! the application look once a second. There is no thread, and a process that is idle writes nothing.
+//! No event is counted twice: each cache counts what it does, and operations that happen anyway write the sums. Handshakes
+//! write them, but not so often that it takes more than a small part of their time; calls of the application write them once
+//! a second. There is no thread, and an idle process writes nothing.
 //!
-//! A forked process has inherited its parent's counts: what it finds at its first operation is not its own.
+//! A forked process has inherited its parent's counters. The sums that it finds at its first operation are subtracted from
+//! its own.
 
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -20,28 +21,28 @@ use crate::page::{self, About};
 use crate::sys::guard::attempt;
 use crate::sys::lock::this_process;
 
-/// Writing the figures may take one part in so many of the time that passes.
+/// Writing the sums may take one part in so many of the time that passes.
 const SPARED: i64 = 100;
-/// What was spared before may be spent at once: so only a process that never rests leaves its last moments unsaid.
+/// Unused time may be spent later, up to this much: only a process that never rests leaves its last moments unwritten.
 const SAVED_NS: i64 = 200_000_000;
-/// However long it took, they are not older than a second where something happens.
+/// However long writing takes, the next handshake after this time writes again.
 const OLDEST_NS: i64 = 1_000_000_000;
 
-/// The process, counted by forks, that `INHERITED` is of; 0: there is no page.
+/// The process, numbered by forks, whose inherited sums are in `INHERITED`; 0 if there is no stats page.
 static COUNTED_IN: AtomicU32 = AtomicU32::new(0);
-/// What was counted when this process began.
+/// The sums when this process began.
 static INHERITED: [AtomicU64; NUMBER] = [const { AtomicU64::new(0) }; NUMBER];
-/// The second in which a call of the application last looked.
+/// The second in which a call of the application last wrote the sums.
 static LOOKED: AtomicI64 = AtomicI64::new(0);
-/// When a handshake may write next, by a clock that never goes back.
+/// When a handshake may write the sums next, by CLOCK_MONOTONIC.
 static DUE: AtomicI64 = AtomicI64::new(0);
-/// Whether a thread is writing; of another process, if it was cut off by a fork.
+/// The process, numbered by forks, of which a thread is writing; 0 for none. Another process's number was left by a fork.
 static WRITING: AtomicU32 = AtomicU32::new(0);
 
-/// Makes the page of this process tree: a context was taken over. `form` tells how we came into the process.
+/// Makes the stats page of this process tree when the first context is attached. `form` says how sslcache was loaded.
 pub fn begin(form: impl FnOnce() -> String) {
     static BEGUN: AtomicBool = AtomicBool::new(false);
-    // Relaxed: of threads that arrive together one does it.
+    // Relaxed: the swap lets one thread pass, and nothing else is ordered by it.
     if BEGUN.load(Relaxed) || BEGUN.swap(true, Relaxed) || !settings().stats {
         return;
     }
@@ -68,25 +69,26 @@ pub fn flushes() -> u64 {
     page::flushes()
 }
 
-/// Before a handshake turns to a cache.
+/// Begins the work of a handshake on a cache: obeys a flush that was requested.
 pub fn enter(context: &Context, ctx: *mut SSL_CTX) {
     if is_counting() {
         obey(context, ctx);
     }
 }
 
-/// After that; and when a connection is freed, as a handshake need not come to a cache.
+/// Ends the work of a handshake on a cache: writes the sums if it is time. Freeing a connection does the same, because not
+/// every handshake uses a cache.
 pub fn leave() {
     if COUNTED_IN.load(Relaxed) != 0 && clock(libc::CLOCK_MONOTONIC) >= DUE.load(Relaxed) {
         publish();
     }
 }
 
-/// Runs a call of the application that turns to a cache. The first one of a second is written down: afterwards, for
-/// others may wait for what it does.
+/// Runs a call of the application that uses a cache. The first one of each second writes the sums, after the call: other
+/// processes may be waiting for its effect.
 #[inline]
 pub fn tick<T>(context: &Context, ctx: *mut SSL_CTX, now: i64, call: impl FnOnce() -> T) -> T {
-    // Relaxed: of threads that arrive together any number may do it.
+    // Relaxed: if several threads find the second new, each may write.
     let is_first = LOOKED.load(Relaxed) != now;
     if is_first {
         look(context, ctx, now);
@@ -104,18 +106,18 @@ fn look(context: &Context, ctx: *mut SSL_CTX, now: i64) {
     enter(context, ctx);
 }
 
-/// Keeps what a dying context has counted.
+/// Keeps the counters of a context that is being freed.
 ///
 /// # Safety
-/// * `ctx` is the SSL_CTX of `context`, and its counters are still there.
+/// * `ctx` is the SSL_CTX of `context`, and the host has not freed its counters yet.
 pub unsafe fn retire(context: &Context, ctx: *mut SSL_CTX) {
     if COUNTED_IN.load(Relaxed) != 0 {
-        // SAFETY: the context is dying, and its counters go with it, later.
+        // SAFETY: `ctx` is the SSL_CTX of `context`, and its counters are still there.
         unsafe { collect::retire(context, ctx) };
     }
 }
 
-/// Whether there is a page. What this process has inherited is known from here on.
+/// True if there is a stats page. Notes what a new process has inherited.
 fn is_counting() -> bool {
     let process = COUNTED_IN.load(Relaxed);
     if process == 0 {
@@ -139,7 +141,7 @@ fn inherit() {
     }
 }
 
-/// Flushes a context's cache, once for each time that this was asked for: in all processes, where it shares.
+/// Flushes the cache of a context once for each request; if it shares, in all processes.
 fn obey(context: &Context, ctx: *mut SSL_CTX) {
     let asked = page::flushes();
     if context.flushed.load(Relaxed) == asked || context.flushed.swap(asked, Relaxed) == asked {
@@ -147,7 +149,7 @@ fn obey(context: &Context, ctx: *mut SSL_CTX) {
     }
     clearing::flush_own(context, ctx, 0);
     if is_named() {
-        // Others use it too: only what is this context's.
+        // Contexts of unrelated programs use a named region, too: only this context's partitions are flushed.
         for partition in scope::each(context, ctx)
             .into_iter()
             .filter_map(Scope::partition)
@@ -157,7 +159,7 @@ fn obey(context: &Context, ctx: *mut SSL_CTX) {
     } else if page::is_first_to_flush(asked)
         && let Some(common) = common()
     {
-        // By one process alone: a second one would empty it of what has come since.
+        // By one process alone: a second flush would remove the sessions that were added since.
         attempt(|| {
             common.region.flush();
             Some(())
@@ -168,7 +170,7 @@ fn obey(context: &Context, ctx: *mut SSL_CTX) {
 fn publish() {
     let this = this_process();
     let writing = WRITING.load(Relaxed);
-    // Relaxed: a thread that finds another one at it leaves the rest to the next operation.
+    // Relaxed: a thread that finds another one writing leaves its counts to the next operation.
     if writing == this
         || WRITING
             .compare_exchange(writing, this, Relaxed, Relaxed)
@@ -197,7 +199,7 @@ fn write() {
     }
     slot.publish(&sums, &contexts);
     publish_region();
-    // What it took of the processor: on a busy machine others had their turn meanwhile.
+    // Processor time, because on a busy machine other threads have run meanwhile.
     let taken = clock(libc::CLOCK_THREAD_CPUTIME_ID).saturating_sub(began);
     let pause = taken.saturating_mul(SPARED).min(OLDEST_NS);
     let saved = clock(libc::CLOCK_MONOTONIC).saturating_sub(SAVED_NS);
@@ -225,13 +227,13 @@ fn publish_region() {
     ]);
 }
 
-/// Nanoseconds, by a clock of the kernel's.
+/// The time of a clock, in nanoseconds.
 fn clock(which: libc::clockid_t) -> i64 {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: a place for the answer.
+    // SAFETY: `time` is writable.
     unsafe { libc::clock_gettime(which, &mut time) };
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
