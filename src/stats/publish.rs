@@ -64,7 +64,7 @@ pub fn begin(form: impl FnOnce() -> String) {
     }
 }
 
-/// How often a flush was asked for from outside.
+/// The number of flushes that the tool has requested.
 pub fn flushes() -> u64 {
     page::flushes()
 }
