@@ -10,35 +10,35 @@
 //! the other files.
 //!
 //! Parts of a context:
-//! * [`callback`]: a callback that any thread may set and read.
-//! * [`claims`]: keys of sessions that handshakes are consuming.
-//! * [`id_context`]: the session id context.
-//! * [`local`]: one cache of this process, and the record of the sessions that it holds.
-//! * [`state`]: counters and other plain data.
-//! * [`tables`]: the hash tables of SSL_CTX_sessions.
+//! * `callback`: a callback that any thread may set and read.
+//! * `claims`: keys of sessions that handshakes are consuming.
+//! * `id_context`: the session id context.
+//! * `local`: one cache of this process, and the record of the sessions that it holds.
+//! * `state`: counters and other plain data.
+//! * `tables`: the hash tables of SSL_CTX_sessions.
 //!
 //! Kept beside objects of the host, by their addresses:
-//! * [`connections`]: what is known of a connection.
-//! * [`known`]: from an SSL_CTX to its context; [`registry`] has all contexts.
-//! * [`unannounced`]: which sessions the application was never told of, and the tags of sessions.
+//! * `connections`: what is known of a connection.
+//! * `known`: from an SSL_CTX to its context; `registry` has all contexts.
+//! * `unannounced`: which sessions the application was never told of, and the tags of sessions.
 //!
 //! Steps that several operations take:
-//! * [`departing`] and [`freeing`]: whether this thread is inside the remove callback, or ending a connection.
-//! * [`ending`]: how the end of a context is noticed.
-//! * [`insert`]: inserting into a cache of this process.
-//! * [`notify`]: the remove callback.
-//! * [`session`]: the key, expiry and usage of a session.
+//! * `departing` and `freeing`: whether this thread is inside the remove callback, or ending a connection.
+//! * `ending`: how the end of a context is noticed.
+//! * `insert`: inserting into a cache of this process.
+//! * `notify`: the remove callback.
+//! * `session`: the key, expiry and usage of a session.
 //!
 //! Operations:
-//! * [`add`], [`find`] and [`remove`]. A removal is decided in [`sharing::operations::remove_everywhere`].
-//! * [`clearing`]: flushes.
-//! * [`everywhere`]: changes to a session in all caches that hold it.
-//! * [`listing`]: SSL_CTX_sessions.
-//! * [`ticket_keys`]: one set of keys for the stateless tickets of all processes.
+//! * `add`, `find` and `remove`. A removal is decided in `sharing::operations::remove_everywhere`.
+//! * `clearing`: flushes.
+//! * `everywhere`: changes to a session in all caches that hold it.
+//! * `listing`: SSL_CTX_sessions.
+//! * `ticket_keys`: one set of keys for the stateless tickets of all processes.
 //!
 //! Between contexts and processes:
-//! * [`alike`]: which connections may share sessions; two contexts are compared there and nowhere else.
-//! * [`sharing`]: the path to other processes, and what happens when one of them dies.
+//! * `alike`: which connections may share sessions; two contexts are compared there and nowhere else.
+//! * `sharing`: the path to other processes, and what happens when one of them dies.
 
 pub(crate) mod add;
 pub mod alike;
@@ -126,7 +126,7 @@ pub struct Context {
     cert_callbacks: Lock<Vec<Box<CertCallback>>>,
     /// The counters.
     pub counters: Counters,
-    /// Whether no setting gives contexts more than libssl does; see `Settings::are_plain`.
+    /// True if the settings ask for no more than libssl does; see `Settings::are_plain`.
     pub(crate) is_plain: bool,
     /// The number of flushes that the tool has asked for and that were done.
     pub flushed: AtomicU64,
@@ -443,7 +443,7 @@ impl Context {
 
     // Sharing with other processes.
 
-    /// Whether its cache is this process's alone, and works as libssl's: no setting and no fork concerns it.
+    /// Whether the cache is this process's alone and works as libssl's: no setting asks for more, and no process was forked.
     #[inline]
     pub fn is_alone(&self) -> bool {
         self.is_plain && !self.has_forked()

@@ -243,7 +243,7 @@ fn trusted_store(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
         })?;
         has_any_place |= has_places;
         if has_places && is_asked {
-            // The contents of a directory are not read. Only processes that inherited the context are taken to see the same.
+            // Directories are not read. Only processes that inherited the context are taken to see the same contents.
             sink.address(ptr::without_provenance(1));
             sink.number(learned.address_stamp.load(Relaxed));
         }

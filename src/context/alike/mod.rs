@@ -13,16 +13,16 @@
 //!
 //! Each file knows only those above it in this list.
 //!
-//! * [`names`]: the server name in a ClientHello.
-//! * [`rule`]: the rule, the tag, and the terms of a connection.
-//! * [`verdicts`]: what a context's servername and certificate callbacks make of a name.
-//! * [`learned`]: the attributes that only setters tell.
-//! * [`subject`]: a connection or a context, as its getters show it.
-//! * [`sink`]: the receiver of the attributes that are read.
-//! * [`attributes`]: the table.
-//! * [`look`]: the digest of all attributes, cheaply if nothing has changed.
-//! * [`login`]: FTP servers' data connections get only sessions of their own login.
-//! * [`decide`]: the terms on which connections ask for sessions and make them.
+//! * `names`: the server name in a ClientHello.
+//! * `rule`: the rule, the tag, and the terms of a connection.
+//! * `verdicts`: what a context's servername and certificate callbacks make of a name.
+//! * `learned`: the attributes that only setters tell.
+//! * `subject`: a connection or a context, as its getters show it.
+//! * `sink`: the receiver of the attributes that are read.
+//! * `attributes`: the table.
+//! * `look`: the digest of all attributes, cheaply if nothing has changed.
+//! * `login`: FTP servers' data connections get only sessions of their own login.
+//! * `decide`: the terms on which connections ask for sessions and make them.
 
 pub mod attributes;
 pub mod decide;

@@ -96,8 +96,8 @@ impl Terms {
         }
     }
 
-    /// The terms of a session that the application brings from elsewhere. What its client was asked for is not known, so the
-    /// session is not shared if a certificate is asked for.
+    /// The terms of a session that the application brings from elsewhere. What its client was asked for is not known, so
+    /// the session is not shared if a certificate is asked for.
     pub fn of_a_stranger(self) -> Self {
         match self.client {
             Client::Anybody => self,

@@ -23,13 +23,13 @@
 //!
 //! Each file knows only those above it in this list.
 //!
-//! * [`common`]: the region of this process tree, and how often the tree has forked.
-//! * [`state`]: what a context remembers about sharing; [`Scope`](state::Scope), [`Destination`](state::Destination).
-//! * [`exchange`]: records on their way into the region and out of it.
-//! * [`private`]: the private sessions.
-//! * [`migration`]: the migration of inherited sessions.
-//! * [`scope`]: with which processes a context shares at this moment.
-//! * [`operations`]: add, find, remove and the rest over all of these.
+//! * `common`: the region of this process tree, and how often the tree has forked.
+//! * `state`: what a context remembers about sharing; [`Scope`](state::Scope), [`Destination`](state::Destination).
+//! * `exchange`: records on their way into the region and out of it.
+//! * `private`: the private sessions.
+//! * `migration`: the migration of inherited sessions.
+//! * `scope`: with which processes a context shares at this moment.
+//! * `operations`: add, find, remove and the rest over all of these.
 
 pub mod common;
 mod exchange;

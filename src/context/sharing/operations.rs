@@ -120,7 +120,7 @@ pub fn remove_everywhere(
     // The own cache comes first: `migration` relies on that order.
     let own = context.with_cache(|cache| cache.take(key)).flatten();
     if context.is_alone() {
-        let found = own.is_some(); // nobody else has one, and none is kept apart
+        let found = own.is_some(); // no other process has the session, and there are no private ones
         return (own, found);
     }
     let own = own.or_else(|| context.take_private(key));
@@ -322,7 +322,7 @@ fn find_elsewhere(
         return None; // with this context's timeout it would have expired
     }
     if terms.client == Client::Certified && session.has_no_id_context(context.host) {
-        return None; // libssl would end the handshake: where it verifies clients, it resumes no session without an id context
+        return None; // libssl verifies clients only with a session id context, and would end the handshake
     }
     // SAFETY: the session was decoded for this host, and `session` holds the only reference.
     unsafe { decide::note_tag(session.as_ptr(), terms) };

@@ -102,7 +102,8 @@ fn partition_in_group(
         return (*context.sharing.in_group.lock()?)?.partitions[client as usize]?;
     }
     let has_certificate = context.host.traits.SSL_CTX_get0_certificate?;
-    // SAFETY: `ctx` is the SSL_CTX of `context`, whose caller keeps it alive; `can_be_asked` says that it is not being freed.
+    // SAFETY: `ctx` is the SSL_CTX of `context`, which the caller keeps alive, and `can_be_asked` says that it is not being
+    // freed.
     if unsafe { has_certificate(ctx) }.is_null() {
         return None; // the context is being set up, or is a client's
     }
