@@ -2,8 +2,7 @@
 
 use super::attach::attached;
 use crate::context::Context;
-use crate::context::connections::session_context;
-use crate::context::known::{self, met};
+use crate::context::known;
 use crate::host::table::Passthrough;
 use crate::host::types::*;
 use crate::host::{Host, owners};
@@ -66,16 +65,4 @@ pub unsafe fn dispatch<T>(
             None => theirs(hosts(ctx)?),
         }
     })
-}
-
-/// The context whose cache serves a connection, if it is attached.
-///
-/// # Safety
-/// * `ssl` is null or a connection that lives for as long as the result is used.
-pub unsafe fn serving<'a>(ssl: *const SSL) -> Option<(*mut SSL_CTX, &'a Context)> {
-    // SAFETY: the connection is alive, and holds a reference to the context that it was made from.
-    unsafe {
-        let ctx = session_context(ssl)?;
-        Some((ctx, met(ctx)?))
-    }
 }

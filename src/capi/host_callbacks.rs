@@ -7,7 +7,7 @@ use core::ffi::{c_int, c_uchar, c_uint, c_void};
 use core::sync::atomic::Ordering;
 use core::{mem, ptr, slice};
 
-use super::entry::{Object, serving};
+use super::serving::{current, serving};
 use super::ticket_callbacks;
 use crate::cache::{ClientHistory, Key};
 use crate::context::alike::decide;
@@ -323,16 +323,6 @@ pub unsafe fn in_place_of(
         }
         _ => None,
     }
-}
-
-/// The context that a connection has now, which a servername callback may have changed.
-///
-/// # Safety
-/// * `ssl` is a connection that lives for as long as the result is used.
-unsafe fn current<'a>(ssl: *mut SSL) -> Option<&'a Context> {
-    let libssl = ssl.host()?.libssl.as_ref().ok()?;
-    // SAFETY: the connection is alive and of this host. It holds a reference to the context.
-    unsafe { met((libssl.SSL_get_SSL_CTX)(ssl)) }
 }
 
 /// The host has read a ClientHello, and the application may choose another context by the name in it. The rule that the

@@ -6,7 +6,7 @@
 //!
 //! * [`entry`] leads an export to the cache of its context, or to the host.
 //! * [`contexts`], [`sessions`], [`control`], [`setters`], [`verification`] and [`sslcache`] are the exports, by subject.
-//! * [`host_callbacks`] and [`ticket_callbacks`] are the functions that the host calls.
+//! * [`host_callbacks`] and [`ticket_callbacks`] are the functions that the host calls; [`serving`] finds their contexts.
 //! * [`attach`] takes a context over; [`hooks`] learns when the host's objects begin and end.
 //! * [`init`] runs when the library is loaded, and tells in which form it was.
 
@@ -17,6 +17,7 @@ mod entry;
 mod hooks;
 mod host_callbacks;
 mod init;
+mod serving;
 pub mod sessions;
 pub mod setters;
 pub mod sslcache;

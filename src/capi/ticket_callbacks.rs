@@ -3,7 +3,7 @@
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::Ordering;
 
-use super::entry::serving;
+use super::serving::serving;
 use crate::config::{self, settings};
 use crate::context::Context;
 use crate::context::ticket_keys::{NO_KEY, READY, answer, tag_to_cover};
