@@ -9,6 +9,7 @@ use core::ptr;
 use std::sync::Arc;
 
 use super::{hooks, host_callbacks, init, ticket_callbacks};
+use crate::config;
 use crate::context::alike::learned;
 use crate::context::{Context, connections, ending, known, registry};
 use crate::host::abi::*;
@@ -138,12 +139,14 @@ unsafe fn take_over(
         ask(SSL_CTRL_GET_SESS_CACHE_MODE),
         ask(SSL_CTRL_GET_SESS_CACHE_SIZE),
     );
+    let settings = quietly(config::settings);
     let context = attempt(|| {
         let size = usize::try_from(size).ok()?;
         Some(Arc::new(Context::new(
             host,
             libssl,
             origin,
+            settings,
             mode as u32,
             size,
             publish::flushes(),
@@ -178,8 +181,8 @@ unsafe fn take_over(
     attempt(|| {
         registry::enter(ctx, context);
         learned::notice_what_is_unseen();
-        init::announce(host);
-        publish::begin(|| init::form(host));
+        init::announce(settings, host);
+        publish::begin(settings, || init::form(host));
         Some(())
     })
 }

@@ -10,9 +10,9 @@ use super::attach::{
 };
 use super::entry::{Object, dispatch, hosts};
 use super::hooks;
+use crate::config::settings;
 use crate::context::connections::{self, session_context};
 use crate::context::known;
-use crate::context::sharing::scope;
 use crate::context::{clearing, find, freeing, listing};
 use crate::host::abi::SSL_MAX_SSL_SESSION_ID_LENGTH;
 use crate::host::connection::version_of;
@@ -177,7 +177,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set_session_id_context(
             // SAFETY: the caller passes `len` bytes, which the host has just read.
             len => unsafe { slice::from_raw_parts(id_context, len as usize) },
         };
-        let context = if scope::asks_for_id_contexts() {
+        let context = if quietly(settings).compare_contexts() {
             // SAFETY: the context outlives the call.
             unsafe { attached(ctx) }
         } else {

@@ -16,7 +16,7 @@ extern "C" fn at_load() {
     quietly(|| {
         guard((), || {
             if config::sharing_in_environment() {
-                make_early();
+                make_early(&config::settings_unsaid());
             }
             Some(())
         })
@@ -28,8 +28,8 @@ extern "C" fn at_load() {
 static AT_LOAD: extern "C" fn() = at_load;
 
 /// Prints that sslcache is active in front of this host, if SSLCACHE_VERBOSE asks for it.
-pub fn announce(host: &Host) {
-    if config::settings().verbose {
+pub fn announce(settings: &config::Settings, host: &Host) {
+    if settings.verbose {
         config::announce(&form(host));
     }
 }

@@ -4,7 +4,7 @@ use core::ffi::{c_int, c_void};
 use core::sync::atomic::Ordering;
 
 use super::serving::serving;
-use crate::config::{self, settings};
+use crate::config;
 use crate::context::Context;
 use crate::context::ticket_keys::{NO_KEY, READY, answer, tag_to_cover};
 use crate::host::tickets::Pair;
@@ -16,8 +16,8 @@ use crate::sys::guard::guard;
 /// # Safety
 /// * `ctx` is the SSL_CTX of `context`, just made.
 pub unsafe fn share_ticket_keys(context: &Context, ctx: *mut SSL_CTX) {
-    let is_asked_for = settings().ticket_keys == config::TicketKeys::Shared;
-    if (is_asked_for || settings().strict_names)
+    let is_asked_for = context.settings.ticket_keys == config::TicketKeys::Shared;
+    if (is_asked_for || context.settings.strict_names)
         && let Ok(tickets) = &context.host.tickets
     {
         // SAFETY: the context is alive and of the host that has this function.
@@ -34,7 +34,7 @@ pub unsafe fn share_ticket_keys(context: &Context, ctx: *mut SSL_CTX) {
 pub unsafe fn leave_ticket_keys(context: &Context, ctx: *mut SSL_CTX) {
     // With strict names the callback stays: it covers the names, and uses the keys of the application.
     if context.forget_ticket_keys()
-        && !settings().strict_names
+        && !context.settings.strict_names
         && let Ok(tickets) = &context.host.tickets
     {
         // SAFETY: the context is alive and of the host that has this function.
@@ -55,7 +55,7 @@ pub unsafe fn stand_in_front_of_hmac(
     let Ok(tickets) = &context.host.tickets else {
         return None;
     };
-    if !settings().strict_names || context.host.newer.HMAC_Update.is_none() {
+    if !context.settings.strict_names || context.host.newer.HMAC_Update.is_none() {
         return None;
     }
     context.tickets.application_hmac.set(callback);

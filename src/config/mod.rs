@@ -239,6 +239,11 @@ pub enum TicketKeys {
 }
 
 impl Settings {
+    /// Whether contexts share by what they have in common, for which session id contexts must be known.
+    pub fn compare_contexts(&self) -> bool {
+        self.region.is_some() || self.group != Group::None || self.ticket_keys == TicketKeys::Shared
+    }
+
     /// Whether none of them gives contexts more than libssl does: what is shared then is what a fork has copied.
     pub fn are_plain(&self) -> bool {
         self.region.is_none()

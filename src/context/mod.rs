@@ -84,7 +84,7 @@ use self::sharing::state::{Scope, Sharing};
 use self::state::{AutoClear, CertCallback, Counters, Ending, TicketSharing};
 use self::tables::Snapshots;
 use crate::cache::{ClientHistory, Key};
-use crate::config::{Group, settings};
+use crate::config::{Group, Settings};
 use crate::host::abi::*;
 use crate::host::scratch::Origin;
 use crate::host::types::*;
@@ -126,6 +126,8 @@ pub struct Context {
     cert_callbacks: Lock<Vec<Box<CertCallback>>>,
     /// The counters.
     pub counters: Counters,
+    /// The settings in force.
+    pub settings: &'static Settings,
     /// True if the settings ask for no more than libssl does; see `Settings::are_plain`.
     pub(crate) is_plain: bool,
     /// The number of flushes that the tool has asked for and that were done.
@@ -162,6 +164,7 @@ impl Context {
         host: &'static Host,
         libssl: &'static Libssl,
         origin: Origin,
+        settings: &'static Settings,
         mode: u32,
         size: usize,
         flushed: u64,
@@ -179,7 +182,8 @@ impl Context {
             alpn_callback: Callback::none(),
             cert_callbacks: Lock::new(Vec::new()),
             counters: Counters::default(),
-            is_plain: settings().are_plain(),
+            is_plain: settings.are_plain(),
+            settings,
             flushed: AtomicU64::new(flushed),
             broken: AtomicBool::new(false),
             auto_clear: AutoClear::default(),
@@ -187,7 +191,7 @@ impl Context {
             lends: AtomicBool::new(false),
             claims: Claims::default(),
             ending: Ending::default(),
-            sharing: Sharing::new(size),
+            sharing: Sharing::new(size, settings),
             id_context: IdContext::new(),
             alike: Alike::default(),
             serial: next_serial(),
@@ -215,7 +219,7 @@ impl Context {
 
     /// Whether the setting `force` switches the cache on although the application has switched it off.
     pub fn is_forced(&self) -> bool {
-        if self.is_plain || !settings().force {
+        if self.is_plain || !self.settings.force {
             return false;
         }
         let mode = self.mode.load(Ordering::Relaxed);
@@ -235,7 +239,7 @@ impl Context {
 
     /// Whether sessions of this process, too, are resumed only by connections with their tag.
     pub fn looks_at_names(&self) -> bool {
-        !self.is_plain && (settings().strict_names || self.is_forced())
+        !self.is_plain && (self.settings.strict_names || self.is_forced())
     }
 
     /// Whether new sessions, and those of the get callback, are stored without a call of the application.
@@ -274,7 +278,7 @@ impl Context {
     /// Whether the application's callbacks are called. With the cache switched off for both sides libssl calls none, so a
     /// forced cache calls none either.
     pub fn calls_back(&self) -> bool {
-        self.mode.load(Ordering::Relaxed) & SSL_SESS_CACHE_BOTH != 0 || !settings().force
+        self.mode.load(Ordering::Relaxed) & SSL_SESS_CACHE_BOTH != 0 || !self.settings.force
     }
 
     /// Whether the get callback is asked for a session that was found. An application with get and remove callbacks keeps
@@ -306,7 +310,7 @@ impl Context {
 
     /// Keeps the application's ticket-key callback to be called by ours, if names are strict; `true` if ours is to be set.
     pub fn stand_in_front(&self, callback: Option<TicketKeyCallback>) -> bool {
-        let may = settings().strict_names && self.host.tickets.is_ok();
+        let may = self.settings.strict_names && self.host.tickets.is_ok();
         if may {
             self.tickets.application.set(callback);
         }
@@ -467,7 +471,7 @@ impl Context {
 
     /// Whether contexts that are configured alike share: by the setting `group`, or because a named region is in use.
     pub fn may_group(&self) -> bool {
-        !self.is_plain && (settings().group != Group::None || common::is_named())
+        !self.is_plain && (self.settings.group != Group::None || common::is_named())
     }
 
     /// A value that this context has in all processes that inherited it, and in no other. It stands beside the address of

@@ -30,7 +30,7 @@ use super::alike::{decide, login};
 use super::session::now;
 use super::sharing::common::{Common, common};
 use super::{Context, connections, known};
-use crate::config::{self, Group, settings};
+use crate::config::{self, Group};
 use crate::host::abi::*;
 use crate::host::connection::version_of;
 use crate::host::table::Tickets;
@@ -78,7 +78,7 @@ pub unsafe fn tag_to_cover<'a>(ssl: *mut SSL, makes: c_int) -> Option<Option<(&'
     let ctx = unsafe { connections::session_context(ssl) }?;
     // SAFETY: the connection holds a reference to its context.
     let context = unsafe { known::met(ctx) }?;
-    if !settings().strict_names {
+    if !context.settings.strict_names {
         return Some(None);
     }
     // SAFETY: `ctx` is the SSL_CTX of `context`; the caller says that `ssl` is inside its handshake.
@@ -257,7 +257,7 @@ impl Ticket<'_> {
     /// A digest of what connections must have in common to share ticket keys with this one; `None` if it uses the keys of
     /// its context.
     fn group(&self) -> Option<(&'static Common, Digest)> {
-        let settings = settings();
+        let settings = self.context.settings;
         let is_ours = self.context.tickets.is_ours.load(Ordering::Relaxed);
         if !is_ours || settings.ticket_keys != config::TicketKeys::Shared {
             return None;

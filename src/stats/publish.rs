@@ -10,7 +10,7 @@
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::collect;
-use crate::config::{SETTINGS, settings};
+use crate::config::{SETTINGS, Settings};
 use crate::context::sharing::common::{common, is_named};
 use crate::context::sharing::scope;
 use crate::context::sharing::state::Scope;
@@ -40,17 +40,17 @@ static DUE: AtomicI64 = AtomicI64::new(0);
 static WRITING: AtomicU32 = AtomicU32::new(0);
 
 /// Makes the stats page of this process tree when the first context is attached. `form` says how sslcache was loaded.
-pub fn begin(form: impl FnOnce() -> String) {
+pub fn begin(settings: &Settings, form: impl FnOnce() -> String) {
     static BEGUN: AtomicBool = AtomicBool::new(false);
     // Relaxed: the swap lets one thread pass, and nothing else is ordered by it.
-    if BEGUN.load(Relaxed) || BEGUN.swap(true, Relaxed) || !settings().stats {
+    if BEGUN.load(Relaxed) || BEGUN.swap(true, Relaxed) || !settings.stats {
         return;
     }
     let lines = SETTINGS.iter().filter_map(|setting| {
         Some(format!(
             "{}={}\n",
             setting.name,
-            setting.value_in(settings())?
+            setting.value_in(settings)?
         ))
     });
     page::make(&About {

@@ -54,7 +54,7 @@ fn without_tests_and_comments(text: &str) -> String {
 }
 
 /// All paths in some code that may lead to another file, braces expanded.
-fn paths(code: &str) -> Vec<Vec<String>> {
+pub fn paths(code: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("use ") {
         let is_word = code[..at]

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use imports::{Arrows, arrows, circle};
+use imports::{Arrows, arrows, circle, paths};
 
 /// A line that breaks a rule: where, and which.
 type Breach = String;
@@ -165,6 +165,27 @@ fn no_file_belongs_to_a_circle() {
     assert_eq!(circle(&arrows(&sources(""))), None);
 }
 
+/// Files that read the settings of the process, which is done in `capi` alone: all others are handed their values.
+fn readers_of_settings(files: &[(PathBuf, String)]) -> Vec<Breach> {
+    let reads = |path: &Vec<String>| {
+        let at = path.iter().position(|part| part == "config");
+        at.and_then(|at| path.get(at + 1))
+            .is_some_and(|name| name == "settings" || name == "settings_unsaid")
+    };
+    let outside = files
+        .iter()
+        .filter(|(name, _)| !name.starts_with("capi") && !name.starts_with("config"));
+    let readers = outside.filter(|(_, text)| paths(text).iter().any(reads));
+    readers
+        .map(|(name, _)| name.display().to_string())
+        .collect()
+}
+
+#[test]
+fn settings_are_handed_down() {
+    assert_eq!(readers_of_settings(&library()), Vec::<Breach>::new());
+}
+
 /// What is done with a context are functions over it: its only methods are the questions that it answers by itself.
 #[test]
 fn context_has_one_impl() {
@@ -293,6 +314,8 @@ fn breaches_are_noticed() {
     let cache = file("cache/a.rs", "use std::time::Instant;\nlet libcurl = 1;\n");
     assert_eq!(forbidden(&cache, &NOT_IN_CACHE).len(), 1);
     assert!(forbidden(&file("cache/a.rs", "// std::time\n"), &NOT_IN_CACHE).is_empty());
+    let reader = file("context/a.rs", "use crate::config::{Group, settings};\n");
+    assert_eq!(readers_of_settings(&reader), ["context/a.rs"]);
     let mut up = file(
         "cache/mod.rs",
         "use crate::{sys::lock, host::SessionRef as Ref};\n",

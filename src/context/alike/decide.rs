@@ -11,12 +11,12 @@ use super::look::Hashes;
 use super::names::{self, Name};
 use super::rule::{Client, Rule, Tag, Terms, hash};
 use super::subject::{Kind, Subject};
-use crate::config::{TicketKeys, settings};
+use crate::config::TicketKeys;
 use crate::context::{Context, connections, known, unannounced};
 use crate::host::abi::*;
 use crate::host::connection::QUIC_VERSION;
 use crate::host::types::*;
-use crate::sys::guard::{attempt, quietly};
+use crate::sys::guard::attempt;
 
 /// Whether tags matter to this context: its sessions may leave the process, or are compared inside it, too.
 #[inline(always)]
@@ -28,7 +28,7 @@ pub fn matters(context: &Context) -> bool {
 fn matters_by_settings(context: &Context) -> bool {
     context.may_group()
         || context.looks_at_names()
-        || quietly(settings).ticket_keys == TicketKeys::Shared
+        || context.settings.ticket_keys == TicketKeys::Shared
 }
 
 /// The terms on which a connection asks for a session, inside the handling of its ClientHello.
@@ -342,7 +342,7 @@ pub unsafe fn is_named_for(
     terms: &Terms,
     ssl: *mut SSL,
 ) -> bool {
-    if !settings().strict_names {
+    if !context.settings.strict_names {
         return true;
     }
     // SAFETY: the caller keeps the session alive.

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use once_cell::race::OnceBox;
 
-use crate::config::settings;
+use crate::config::Settings;
 use crate::shm::{Elections, Partition, PartitionId, Region};
 use crate::sys::lock::{Lock, this_process, watch_forks};
 use crate::sys::say::{self, Topic};
@@ -154,29 +154,33 @@ static EARLY: OnceBox<Lock<Option<Region>>> = OnceBox::new();
 
 /// Maps the region before the first context is made: processes that make their contexts after the fork have no other way
 /// to find each other. Nothing is written to stderr, because the program may never use TLS.
-pub fn make_early() {
+pub fn make_early(settings: &Settings) {
     EARLY.get_or_init(|| {
-        let settings = crate::config::settings_unsaid();
         let unnamed = settings.region.is_none();
         let region = unnamed.then(|| Region::anonymous(settings.region_size).ok());
         Box::new(Lock::new(region.flatten()))
     });
 }
 
-/// What this process has in common with its descendants, made by the first call; `None` if the memory could not be
-/// mapped, so that each process has a cache of its own.
+static COMMON: OnceBox<Option<Common>> = OnceBox::new();
+
+/// What this process has in common with its descendants; `None` before the first context is made, or if the memory could
+/// not be mapped, so that each process has a cache of its own.
 pub fn common() -> Option<&'static Common> {
-    static COMMON: OnceBox<Option<Common>> = OnceBox::new();
-    COMMON.get_or_init(|| Box::new(make_common())).as_ref()
+    COMMON.get()?.as_ref()
+}
+
+/// The same, made by the first call: for the first context.
+pub fn make_common(settings: &Settings) -> Option<&'static Common> {
+    COMMON.get_or_init(|| Box::new(map(settings))).as_ref()
 }
 
 /// Whether the named region of the setting is in use.
 pub fn is_named() -> bool {
-    settings().region.is_some() && common().is_some_and(|common| common.is_named)
+    common().is_some_and(|common| common.is_named)
 }
 
-fn make_common() -> Option<Common> {
-    let settings = settings();
+fn map(settings: &Settings) -> Option<Common> {
     let named = settings.region.as_ref().and_then(|path| {
         let named = Region::named(path, settings.region_size);
         if let Err(refusal) = &named {

@@ -9,21 +9,13 @@ use smallvec::{SmallVec, smallvec};
 use super::common::{Common, common, partition_or_say};
 use super::migration;
 use super::state::{Grouped, Scope};
-use crate::config::{Group, Settings, TicketKeys, settings};
+use crate::config::{Group, Settings};
 use crate::context::Context;
 use crate::context::alike::decide::rule_of_context;
 use crate::context::alike::rule::{Client, Rule};
 use crate::host::types::SSL_CTX;
 use crate::shm::{Partition, PartitionId, Region};
-use crate::sys::guard::{attempt, quietly};
-
-/// Whether a setting makes contexts share by what they have in common, for which session id contexts must be known.
-pub fn asks_for_id_contexts() -> bool {
-    let settings = quietly(settings);
-    settings.region.is_some()
-        || settings.group != Group::None
-        || settings.ticket_keys == TicketKeys::Shared
-}
+use crate::sys::guard::attempt;
 
 /// The scope for sessions of connections that ask their clients for a certificate or not, as `client` says.
 pub fn of(context: &Context, ctx: *mut SSL_CTX, client: Client) -> Scope {
@@ -120,7 +112,7 @@ fn partition_in_group(
     if let Some(place) = grouped.partitions[client as usize] {
         return place;
     }
-    let id = id_in_group(context, &rule, client, settings());
+    let id = id_in_group(context, &rule, client, context.settings);
     let partition = id.and_then(|id| partition_or_say(region, id, context.cache.capacity()));
     if let Some(partition) = partition
         && context.sharing.sized.load(Ordering::Relaxed)

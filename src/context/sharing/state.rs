@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use once_cell::race::OnceBox;
 
-use super::common::{ForkPoint, common};
+use super::common::{ForkPoint, make_common};
+use crate::config::Settings;
 use crate::context::alike::rule::{Rule, Terms};
 use crate::context::local::Local;
 use crate::shm::{Election, Partition, PartitionId};
@@ -50,10 +51,10 @@ pub struct Grouped {
 
 impl Sharing {
     /// The state of a new context whose cache holds `size` sessions.
-    pub fn new(size: usize) -> Self {
+    pub fn new(size: usize, settings: &Settings) -> Self {
         Self {
             made: ForkPoint::now(),
-            id: common().map(|common| common.region.fresh_id()),
+            id: make_common(settings).map(|common| common.region.fresh_id()),
             alone: OnceBox::new(),
             in_group: Lock::new(None),
             election: OnceBox::new(),
