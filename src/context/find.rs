@@ -27,7 +27,7 @@ pub fn find(
     if context.mode_has(SSL_SESS_CACHE_NO_INTERNAL_LOOKUP) {
         return None;
     }
-    if context.looks_at_names() && !cached_is_for(context, key, terms) {
+    if context.is_strict() && !cached_is_for(context, key, terms) {
         context.count_miss();
         return None;
     }

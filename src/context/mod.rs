@@ -9,6 +9,10 @@
 //! [`Context`] is the data, with the questions that it can answer from that alone. The operations are functions over it in
 //! the other files.
 //!
+//! The host's version matters through the tables of its functions, `Host::traits`, `Host::tickets` and `Host::newer`: a
+//! getter that is absent makes an attribute unknown (`alike`), and without the ticket functions no ticket keys are shared
+//! (`ticket_keys`). The number of the version is asked for only in `alike::attributes`, for what 4.0 does differently.
+//!
 //! Parts of a context:
 //! * `callback`: a callback that any thread may set and read.
 //! * `claims`: keys of sessions that handshakes are consuming.
@@ -238,7 +242,7 @@ impl Context {
     }
 
     /// Whether sessions of this process, too, are resumed only by connections with their tag.
-    pub fn looks_at_names(&self) -> bool {
+    pub fn is_strict(&self) -> bool {
         !self.is_plain && (self.settings.strict_names || self.is_forced())
     }
 

@@ -26,9 +26,7 @@ pub fn matters(context: &Context) -> bool {
 
 /// Whether a setting makes tags matter to this context.
 fn matters_by_settings(context: &Context) -> bool {
-    context.may_group()
-        || context.looks_at_names()
-        || context.settings.ticket_keys == TicketKeys::Shared
+    context.may_group() || context.is_strict() || context.settings.ticket_keys == TicketKeys::Shared
 }
 
 /// The terms on which a connection asks for a session, inside the handling of its ClientHello.
@@ -311,7 +309,7 @@ fn key_of(rule: &Rule, name: &Name) -> u64 {
 /// # Safety
 /// * `session` is a session of the context's host, alive during the call.
 pub unsafe fn note_tag_if_strict(context: &Context, session: *mut SSL_SESSION, terms: &Terms) {
-    if context.looks_at_names() {
+    if context.is_strict() {
         // SAFETY: the caller keeps the session alive.
         unsafe { note_tag(session, terms) };
     }
@@ -381,7 +379,7 @@ pub unsafe fn has_tag(session: *const SSL_SESSION) -> bool {
 pub unsafe fn is_for(context: &Context, session: *const SSL_SESSION, terms: &Terms) -> bool {
     let noted = unannounced::tag(session.cast());
     match terms.tag {
-        _ if noted == 0 => !context.looks_at_names(),
+        _ if noted == 0 => !context.is_strict(),
         Some(tag) => noted == tag.as_mark(),
         None => false,
     }

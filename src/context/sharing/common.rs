@@ -170,7 +170,7 @@ pub fn common() -> Option<&'static Common> {
     COMMON.get()?.as_ref()
 }
 
-/// The same, made by the first call: for the first context.
+/// Maps the memory that [`common`] returns, in the first call, which is for the first context.
 pub fn make_common(settings: &Settings) -> Option<&'static Common> {
     COMMON.get_or_init(|| Box::new(map(settings))).as_ref()
 }

@@ -1,7 +1,7 @@
 //! The operations of a context's cache if other processes share it.
 //!
-//! Each works on the caches of this process and on a partition of the region. Whatever the region cannot do in time is a
-//! miss; a session is never resumed because the region could not be asked.
+//! Each works on the caches of this process and on a partition of the region. If the region cannot answer in time, that is
+//! a miss: except for inherited copies before the end of a migration, no session is resumed without its confirmation.
 
 use core::ffi::c_long;
 use core::sync::atomic::Ordering;
