@@ -8,6 +8,7 @@ use once_cell::race::OnceBox;
 
 use super::images::{Handle, Image};
 use super::inside::Inside;
+use super::kind::Kind;
 use super::scratch::{Origin, Scratch};
 use super::table::{Libssl, Lookup, Newer, Passthrough, Tickets, Traits};
 use super::types::OSSL_LIB_CTX;
@@ -51,6 +52,8 @@ pub struct Host {
     pub passthrough: Passthrough,
     /// The functions that replacing a cache needs; or the name of the first one that this host lacks.
     pub libssl: Result<Libssl, &'static CStr>,
+    /// The line of releases that it is of.
+    pub kind: Kind,
     /// Functions that only newer hosts have.
     pub newer: Newer,
     /// Functions that tell whether two contexts may share their sessions.
@@ -96,6 +99,7 @@ impl Host {
         Self {
             image,
             passthrough,
+            kind: libssl.as_ref().map_or(Kind::V3, Kind::of),
             libssl,
             newer,
             traits,

@@ -8,6 +8,7 @@
 //! * [`images`] are the mapped files, and the caller's.
 //! * [`connection`] is what a connection tells by several functions together.
 //! * [`table`] is the list of functions that are called.
+//! * [`kind`] is what sets releases of OpenSSL apart: where the host's version matters.
 //! * [`library`] is one libssl of the process, and `numbers` its number.
 //! * [`locate`] finds the library, lazily and without blocking, and never finds sslcache itself.
 //! * [`owners`] tells to which library an object belongs, where there are several.
@@ -20,6 +21,7 @@ pub mod abi;
 pub mod connection;
 pub mod images;
 pub mod inside;
+pub mod kind;
 pub mod library;
 pub mod locate;
 mod numbers;

@@ -182,13 +182,11 @@ unsafe fn parameters_of(
     }
     // SAFETY: as above.
     let email = unsafe { traits.X509_VERIFY_PARAM_get0_email?(param) };
-    // SAFETY: the function takes no arguments and only returns a number.
-    let major = unsafe { (subject.libssl.OPENSSL_version_major)() };
     for number in 0.. {
         // SAFETY: as above.
         let name = unsafe { traits.X509_VERIFY_PARAM_get0_host?(param, number) };
-        if major >= 4 && !(name.is_null() && email.is_null()) {
-            return None; // 4.0 copies these to a connection without the ends of the strings, and tells no length
+        if !subject.host.kind.ends_names() && !(name.is_null() && email.is_null()) {
+            return None;
         }
         if name.is_null() {
             break;
