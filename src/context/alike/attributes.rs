@@ -185,7 +185,8 @@ unsafe fn parameters_of(
     for number in 0.. {
         // SAFETY: as above.
         let name = unsafe { traits.X509_VERIFY_PARAM_get0_host?(param, number) };
-        if !subject.host.kind.ends_names() && !(name.is_null() && email.is_null()) {
+        let is_demanded = !name.is_null() || !email.is_null();
+        if is_demanded && !subject.host.kind.ends_names() {
             return None;
         }
         if name.is_null() {
