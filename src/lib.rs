@@ -1,16 +1,16 @@
 //! The session cache that libssl should have had.
 //!
-//! Rooms, from the top: each knows those below it, and none above.
+//! Its rooms, from the top. Each may use those below it and none above:
 //!
-//! * [`capi`] is what C sees: the only room with exported functions, and what the host calls.
-//! * [`stats`] is what the contexts have counted, shown in the page that the tool reads.
-//! * [`context`] is what we keep for one `SSL_CTX`: libssl's rules, and who may share with whom.
-//! * [`host`] is the libssl behind us: its functions, and owning references to its objects.
-//! * [`shm`] is memory that processes share: bytes in, bytes out.
-//! * [`cache`] is the cache of one process: pure, safe, told the time, knowing nothing of libssl.
-//! * [`page`] is that page: its words, and how they are read.
-//! * [`config`] is what the administrator asked for, read once.
-//! * [`sys`] is what the platform gives: a mutex that survives a fork, memory, errno and unwinding, and a line on stderr.
+//! * [`capi`] is what C sees: the only room with exported functions, and the callbacks that the host calls.
+//! * [`stats`] adds up what the contexts have counted and writes it to the stats page that the tool reads.
+//! * [`context`] holds what belongs to one `SSL_CTX`: libssl's rules, and which connections may share sessions.
+//! * [`host`] is the libssl behind sslcache: its functions, and owning references to its objects.
+//! * [`shm`] is the memory that processes share: it stores and returns bytes.
+//! * [`cache`] is the cache of one process, without unsafe code: it gets the time as an argument and knows nothing of libssl.
+//! * [`page`] is the format of the stats page, for its writer and its reader.
+//! * [`config`] holds the administrator's settings, read once.
+//! * [`sys`] is the platform: a mutex that survives a fork, memory mappings, errno and unwinding, and messages on stderr.
 
 pub mod cache;
 pub mod capi;

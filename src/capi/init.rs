@@ -16,7 +16,7 @@ extern "C" fn at_load() {
     quietly(|| {
         guard((), || {
             if config::sharing_in_environment() {
-                make_early(&config::settings_unsaid());
+                make_early(&config::settings_without_complaints());
             }
             Some(())
         })

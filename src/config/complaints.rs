@@ -1,10 +1,10 @@
-//! The complaint about settings that were not understood, in one line: for each its name, the reason and the remedy.
+//! The line about settings that were not understood: the name of each, the reason and the remedy.
 
 use std::ffi::OsStr;
 use std::fmt;
 
-/// With more of them the line would be cut, or split by the output of other processes.
-const SAID: usize = 6;
+/// The most complaints in the line: a longer line would be cut, or split by the output of other processes.
+const SHOWN: usize = 6;
 
 /// Complaints in the order in which they arose.
 #[derive(Default)]
@@ -18,15 +18,15 @@ impl Complaints {
 
     /// All complaints as one line; `None` if there is none.
     pub fn line(&self) -> Option<String> {
-        let mut line = self.0.get(..SAID).unwrap_or(&self.0).join("; ");
-        if self.0.len() > SAID {
-            line += &format!("; and {} more", self.0.len() - SAID);
+        let mut line = self.0.get(..SHOWN).unwrap_or(&self.0).join("; ");
+        if self.0.len() > SHOWN {
+            line += &format!("; and {} more", self.0.len() - SHOWN);
         }
         (!line.is_empty()).then_some(line)
     }
 }
 
-/// Text from outside, fit for a terminal: without control characters, and cut to what identifies it.
+/// Text from outside, made fit for a terminal: control characters are escaped, and long text is cut.
 pub struct Shown<'a>(pub &'a OsStr);
 
 impl fmt::Display for Shown<'_> {

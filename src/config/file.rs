@@ -10,7 +10,7 @@ use super::toml::{self, Entry, Mistake};
 /// A settings file has a few lines; a longer file is something else.
 const LONGEST: u64 = 64 << 10;
 
-/// Why the file is not used, as the words after its name, and what to do.
+/// The reason why the file is not used, worded to follow its name, and the remedy.
 pub struct Unusable {
     pub reason: String,
     pub remedy: &'static str,
@@ -39,7 +39,7 @@ pub fn load(path: &Path, user: libc::uid_t) -> Result<Option<Vec<Entry>>, Unusab
 }
 
 fn read(path: &Path, user: libc::uid_t) -> Result<Option<String>, Unusable> {
-    // Neither waits for a writer if this is a pipe, nor makes a terminal the controlling one.
+    // The path may name a pipe, which would wait for a writer, or a terminal, which would become the controlling one.
     let opened = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
@@ -50,7 +50,7 @@ fn read(path: &Path, user: libc::uid_t) -> Result<Option<String>, Unusable> {
         Err(error) => return Err(cannot_be_read(&error)),
     };
     let about = file.metadata().map_err(|error| cannot_be_read(&error))?;
-    believe(&about, user)?;
+    check_owner(&about, user)?;
     contents(file).map(Some)
 }
 
@@ -65,8 +65,8 @@ fn cannot_be_read(error: &io::Error) -> Unusable {
     )
 }
 
-/// A user who may write the file decides whose sessions are shared: only root and the program's own user may.
-fn believe(about: &Metadata, user: libc::uid_t) -> Result<(), Unusable> {
+/// Checks that only root and the program's own user may write the file: its writer decides whose sessions are shared.
+fn check_owner(about: &Metadata, user: libc::uid_t) -> Result<(), Unusable> {
     if !about.is_file() {
         return Err(Unusable::because(
             "is not a regular file",

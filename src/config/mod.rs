@@ -1,13 +1,12 @@
 //! The settings: all of them in one table, read once, handed down as values.
 //!
-//! Settings come from the environment and from a TOML file; the environment takes precedence. They are read in the
-//! first process that makes a context, because servers empty the environment of their workers, and never again: the
-//! processes that it forks have them, too. One line on stderr names each name or value that is not understood, and the
-//! default is used. A set-user-ID program runs with the defaults, and silently: the user who starts it is not the one
-//! who is responsible for it.
+//! Settings come from the environment and from a TOML file; the environment takes precedence. The first process that makes
+//! a context reads them, because servers empty the environment of their workers. The processes that it forks inherit them,
+//! and never read them again. One line on stderr lists the names and values that are not understood; defaults replace them.
+//! A set-user-ID program uses the defaults and prints nothing: the user who starts it is not responsible for it.
 //!
 //! * [`read`] decides which source counts, [`file`] and [`toml`] read the file, [`values`] reads and writes each value.
-//! * [`nearest`] finds what was meant, [`complaints`] makes the line.
+//! * [`nearest`] guesses the word that was meant, [`complaints`] makes the line for stderr.
 
 mod complaints;
 mod file;
@@ -28,20 +27,20 @@ use crate::sys::say::{self, Topic};
 use crate::sys::uncancelled::Uncancelled;
 use values::Refusal;
 
-/// The prefix of our variables.
+/// The prefix of the environment variables.
 const PREFIX: &str = "SSLCACHE_";
 
 /// A setting, as docs/SETTINGS.md and sslcache(7) describe it.
 pub struct Setting {
-    /// Its key in the file; in upper case and after `SSLCACHE_`, the variable of the environment.
+    /// The key in the file. In upper case and after `SSLCACHE_`, it is the variable of the environment.
     pub name: &'static str,
-    /// The value that holds if none is given, as it would be written.
+    /// The default value, as it would be written.
     pub default: &'static str,
     /// The values that may be written.
     pub unit: &'static str,
     /// What the setting does.
     pub meaning: &'static str,
-    /// How its value is read and written; `None` if only the environment can give it.
+    /// How the value is read and written; `None` if only the environment can give it.
     takes: Option<Takes>,
 }
 
@@ -61,18 +60,18 @@ enum Bare {
 }
 
 impl Setting {
-    /// The name of its variable.
+    /// The name of the environment variable.
     pub fn variable(&self) -> String {
         format!("{PREFIX}{}", self.name.to_ascii_uppercase())
     }
 
-    /// Whether its value is on or off.
+    /// True if the value is on or off.
     pub fn is_switch(&self) -> bool {
         let takes = self.takes.as_ref();
         takes.is_some_and(|takes| takes.bare == Bare::Switch)
     }
 
-    /// Checks that `text` may be written for it. The error says what `text` is instead, and what to write.
+    /// Checks that `text` may be written as the value. The error says what `text` is instead, and what to write.
     pub fn check(&self, text: &OsStr) -> Result<(), (&'static str, String)> {
         let mut ignored = Settings::default();
         let taken = self
@@ -84,7 +83,7 @@ impl Setting {
             .map_err(|Refusal { reason, remedy }| (reason, remedy))
     }
 
-    /// Its value in `settings`, as it would be written; `None` if only the environment can give it.
+    /// The value in `settings`, as it would be written; `None` if only the environment can give it.
     pub fn value_in(&self, settings: &Settings) -> Option<String> {
         self.takes.as_ref().map(|takes| (takes.get)(settings))
     }
@@ -200,41 +199,41 @@ pub static SETTINGS: [Setting; 9] = [
 /// The settings in force.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The file that processes without a common parent share their sessions in.
+    /// The file in which processes without a common parent share their sessions.
     pub region: Option<PathBuf>,
-    /// Address space of the shared memory, in bytes.
+    /// The size of the shared memory, in bytes.
     pub region_size: usize,
     /// Which contexts share.
     pub group: Group,
-    /// Whether contexts whose program switched the cache off get one.
+    /// True if contexts whose program switched the cache off get one.
     pub force: bool,
-    /// Whose keys stateless tickets are made with.
+    /// The keys that stateless tickets are made with.
     pub ticket_keys: TicketKeys,
-    /// Whether sessions and tickets are good for one server name alone.
+    /// True if sessions and tickets are valid for one server name only.
     pub strict_names: bool,
-    /// Whether to say that we are active.
+    /// True if a line on stderr says that sslcache is active.
     pub verbose: bool,
-    /// Whether the figures of this process are shown.
+    /// True if the process writes a stats page.
     pub stats: bool,
 }
 
 /// Which contexts share their sessions.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Group {
-    /// Those that are one object.
+    /// Only a context with itself, in processes that were forked after it was made.
     None,
-    /// Those with the same certificate, session id context and protocol settings.
+    /// Contexts with the same certificate, session id context and protocol settings.
     Certificate,
-    /// Those among them that are of this name.
+    /// Such contexts in processes whose settings have the same name.
     Named(String),
 }
 
-/// Whose keys stateless tickets are made with.
+/// The keys that stateless tickets are made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TicketKeys {
-    /// Each context's own.
+    /// Keys of each context's own.
     Own,
-    /// Those of all processes.
+    /// Keys that all processes share.
     Shared,
 }
 
@@ -269,13 +268,13 @@ impl Default for Settings {
     }
 }
 
-/// The settings as they are read now, without a word of what is not understood: for the moment of loading.
-pub fn settings_unsaid() -> Settings {
+/// The settings as they are read now, without complaints: for the moment when the library is loaded.
+pub fn settings_without_complaints() -> Settings {
     read::Sources::of_this_process().read().0
 }
 
-/// The settings of this process and of those that it forks. The first call reads them, which may change errno;
-/// later ones cost a load. Nothing waits: threads that race both read, and one reading counts.
+/// The settings of this process and of the processes that it forks. The first call reads them, which may change errno;
+/// later calls cost one load. No call waits: if two threads race, both read, and the settings of one are used.
 pub fn settings() -> &'static Settings {
     static READ: OnceBox<Settings> = OnceBox::new();
     READ.get_or_init(|| {
@@ -288,10 +287,11 @@ pub fn settings() -> &'static Settings {
     })
 }
 
-/// Whether the environment asks for memory that contexts made after a fork find: it says something of a group, or that
-/// ticket keys are shared. Cheap enough for the moment of loading: nothing is allocated, opened or kept.
+/// True if the environment asks for memory that contexts made after a fork share: it sets a group or shared ticket keys.
+/// Cheap enough for the moment when the library is loaded: it allocates, opens and keeps nothing.
 pub fn sharing_in_environment() -> bool {
-    // SAFETY: C strings; the answers are null, or C strings that nobody changes before the program has begun.
+    // SAFETY: the names are C strings. The values are null or C strings, which stay unchanged: at this moment the process has
+    // one thread, and the program has not started.
     !is_privileged()
         && unsafe {
             let keys = libc::getenv(c"SSLCACHE_TICKET_KEYS".as_ptr());
@@ -300,8 +300,8 @@ pub fn sharing_in_environment() -> bool {
         }
 }
 
-/// Says that we are active, where that is asked for: once a process, not again in those that it forks. `form` tells
-/// how we came in and which library is behind us: `preloaded, in front of /usr/lib/libssl.so.3`.
+/// Prints that sslcache is active, if the settings ask for it: once in a process, and not again in processes that it forks.
+/// `form` is the form and the host: `preloaded, in front of /usr/lib/libssl.so.3`.
 pub fn announce(form: &str) {
     if settings().verbose {
         let version = env!("CARGO_PKG_VERSION");

@@ -1,6 +1,6 @@
-//! Finds the word that was probably meant by a mistyped one.
+//! Finds the word that a mistyped one probably stands for.
 
-/// The word that differs from `written` by the fewest mistakes; `None` if even that has little in common with it.
+/// The word that differs from `written` by the fewest mistakes; `None` if more than half of it would be mistaken.
 pub fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     words
         .into_iter()
@@ -10,9 +10,10 @@ pub fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> O
         .map(|(_, word)| word)
 }
 
-/// The number of letters that were left out, added, mistaken, or swapped with their neighbour.
+/// The number of letters that were left out, added, mistaken or swapped with a neighbour: the optimal string alignment
+/// distance.
 pub fn mistakes(written: &[u8], word: &[u8]) -> usize {
-    // Longer words are no typing mistakes, and the cost is the product of both lengths.
+    // A word of more than twice the length is no typing mistake, and the comparison costs the product of both lengths.
     if written.len() > 2 * word.len() {
         return written.len();
     }

@@ -16,13 +16,13 @@ use crate::sys::privilege::is_privileged;
 
 /// Where settings come from.
 pub struct Sources {
-    /// Whether the program is privileged: then neither environment nor file is read.
+    /// True if the program is privileged: neither environment nor file is read then.
     pub privileged: bool,
-    /// The variables of the environment with our prefix; of two with one name, the first counts.
+    /// The variables of the environment with the prefix. If two have the same name, the first counts.
     pub environment: Vec<(OsString, OsString)>,
     /// The default file, which need not exist.
     pub file: PathBuf,
-    /// The user who, beside root, may own the file.
+    /// The user who may own the file, besides root.
     pub user: libc::uid_t,
 }
 
@@ -42,7 +42,7 @@ impl Sources {
             privileged,
             environment,
             file: known("config").map_or("", |config| config.default).into(),
-            // SAFETY: a question to the kernel.
+            // SAFETY: geteuid has no preconditions and cannot fail.
             user: unsafe { libc::geteuid() },
         }
     }
@@ -75,7 +75,7 @@ impl Sources {
                 Some(setting) => {
                     found.entry(setting.name).or_insert_with(|| value.clone());
                 }
-                // Its value is left out: it may be a secret.
+                // The complaint leaves the value out, because it may be a secret.
                 None => complaints.add(unknown(
                     variable,
                     "",
@@ -86,7 +86,7 @@ impl Sources {
         found
     }
 
-    /// Reads the file. A value that the environment overrides is checked all the same: it may be wrong.
+    /// Reads the file. A value that the environment overrides is checked as well, because it may be wrong.
     fn read_file(
         &self,
         environment: &InEnvironment,
@@ -151,7 +151,7 @@ fn put_entry(
     })
 }
 
-/// Sets the value that is written; the default if nothing is written or the value is refused.
+/// Sets the value as written, or the default if the text is empty or refused.
 fn put(setting: &Setting, text: &OsStr, settings: &mut Settings) -> Result<(), Refusal> {
     let Some(takes) = &setting.takes else {
         return Ok(());
@@ -162,7 +162,7 @@ fn put(setting: &Setting, text: &OsStr, settings: &mut Settings) -> Result<(), R
     }
     let taken = (takes.set)(settings, text);
     if taken.is_err() {
-        // The value of the file does not count any more, either.
+        // The value of the file, which was set before, does not count either.
         (takes.set)(settings, default)?;
     }
     taken
@@ -176,7 +176,7 @@ fn refused(written: &str, setting: &Setting, refusal: &Refusal) -> String {
 
 fn unknown(name: &OsStr, place: &str, names: &[String]) -> String {
     let names = names.iter().map(String::as_str);
-    // Compared without the prefix, by which every name would be near to every other.
+    // Compared without the prefix, which would make all names similar.
     let bare = |name: &str| {
         name.strip_prefix(PREFIX)
             .unwrap_or(name)

@@ -1,6 +1,6 @@
-//! TOML, as far as settings need it: the keys at the top, each with a text, a number or a switch.
+//! TOML, as far as settings need it: the top-level keys, each with a string, an integer or a boolean.
 //!
-//! The whole text has to be well-formed. Of tables and lists only the names are noted: no setting is one.
+//! The whole text must be well-formed. Only the names of tables and lists are kept, because no setting is one.
 
 use std::ffi::OsString;
 
@@ -10,7 +10,7 @@ use toml_parser::{ErrorSink, ParseError, Source, Span};
 
 use super::Bare;
 
-/// The depth to which lists and tables may be nested: the parser takes a stack frame for each.
+/// The greatest depth of nested lists and tables: the parser uses a stack frame for each level.
 const DEEPEST: u32 = 32;
 
 /// A key and its value.
@@ -19,7 +19,7 @@ pub struct Entry {
     pub value: Written,
 }
 
-/// A value, as it is written in the file.
+/// A value as it is written in the file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Written {
     /// In quotes.
@@ -33,7 +33,7 @@ pub enum Written {
 }
 
 impl Written {
-    /// The value as it would stand in the environment; `None` if it needs quotes.
+    /// The value as the environment would have it; `None` if the setting takes only quoted values.
     pub fn text(&self, bare: Bare) -> Option<OsString> {
         match self {
             Self::Text(text) => Some(text.into()),
@@ -50,7 +50,7 @@ pub struct Mistake {
     pub what: String,
 }
 
-/// All entries of a text, or its first mistake: after one, entries may mean something else than they seem to.
+/// All entries of a text, or its first mistake: entries after a mistake may not mean what they seem to.
 pub fn entries(text: &str) -> Result<Vec<Entry>, Mistake> {
     let source = Source::new(text);
     let mut mistake: Option<ParseError> = None;
@@ -86,7 +86,7 @@ struct Reader<'a> {
 struct Key {
     name: String,
     span: Span,
-    /// Whether the key goes on after a dot, and so belongs to a table.
+    /// True if the key continues after a dot, and so names a table.
     is_dotted: bool,
 }
 
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
                     self.depth += 1;
                 }
                 EventKind::ArrayClose | EventKind::InlineTableClose => {
-                    // More may be closed than were opened: the parser reports that mistake.
+                    // There may be more ends than beginnings: the parser reports that mistake.
                     self.depth = self.depth.saturating_sub(1);
                 }
                 _ => {}
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
         if let Some(raw) = self.source.get(event) {
             raw.decode_key(&mut name, self.mistake);
         }
-        // Neither the later parts of a dotted key nor the entries of a table.
+        // The later parts of a dotted key and the entries of a table are no top-level keys.
         if self.key.is_none() && self.depth == 0 && self.place != Place::Table {
             self.key = Some(Key {
                 name,
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A table may come in pieces.
+    /// Notes the name of a table, once: a table may be defined in several places.
     fn note_table(&mut self, key: String) {
         if !self.has(&key) {
             let value = Written::Other;

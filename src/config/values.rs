@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::nearest::{mistakes, nearest};
 use super::{Group, TicketKeys};
 
-/// Why a value is refused, as the words after "the value is", and what to write instead.
+/// The reason why a value is refused, worded to follow "the value is", and what to write instead.
 #[derive(Debug)]
 pub struct Refusal {
     pub reason: &'static str,
@@ -26,7 +26,7 @@ const SIZE_LEAST: u64 = 256 << 10;
 const SIZE_MOST: u64 = 4 << 30;
 const GROUP_LONGEST: usize = 64;
 
-/// A word, in lower case and without the blanks around it. Text that is not UTF-8 becomes no known word.
+/// The text in lower case and without surrounding blanks. Text that is not UTF-8 never becomes a known word.
 fn word(text: &OsStr) -> String {
     text.to_string_lossy().trim().to_ascii_lowercase()
 }
@@ -63,7 +63,7 @@ pub fn size(text: &OsStr) -> Result<usize, Refusal> {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return refuse("not a number of bytes", REMEDY);
     }
-    // A number that does not fit is too large in any case.
+    // A number that overflows is too large as well.
     let bytes = digits
         .parse::<u64>()
         .ok()
@@ -78,7 +78,7 @@ pub fn size(text: &OsStr) -> Result<usize, Refusal> {
     }
 }
 
-/// Reads a group. A switch, or a mistyped `certificate`, is no name of a group: it would not do what was meant.
+/// Reads a group. A switch or a mistyped `certificate` is not accepted as a name, because another group was meant.
 pub fn group(text: &OsStr) -> Result<Group, Refusal> {
     const REMEDY: &str = "write none, certificate, or a name of your own";
     let word = word(text);

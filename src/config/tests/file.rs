@@ -1,4 +1,4 @@
-//! Which files are believed.
+//! Which settings files are trusted.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -65,19 +65,19 @@ fn named_file_is_read_in_place_of_the_usual() {
 }
 
 #[test]
-fn file_that_others_may_write_is_not_believed() {
+fn file_that_others_may_write_is_not_trusted() {
     let folder = Folder::new();
     let path = folder.write("force = true\n");
     for mode in [0o600, 0o644, 0o400, 0o755, 0o620, 0o602, 0o666] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let (settings, line) = read(&[], &path);
-        let believed = mode & 0o022 == 0;
+        let trusted = mode & 0o022 == 0;
         assert_eq!(
             (settings.force, line.is_empty()),
-            (believed, believed),
+            (trusted, trusted),
             "{mode:o}"
         );
-        if !believed {
+        if !trusted {
             let expected =
                 " may be written by others than its owner, so it is not used: chmod go-w it";
             assert!(line.ends_with(expected), "{line}");
@@ -86,13 +86,13 @@ fn file_that_others_may_write_is_not_believed() {
 }
 
 #[test]
-fn file_of_another_user_is_not_believed() {
+fn file_of_another_user_is_not_trusted() {
     let folder = Folder::new();
     let path = folder.write("force = true\n");
-    // Root's files are believed by all; where root runs the tests, the file becomes somebody else's.
+    // Every user trusts root's files. If root runs the tests, the file is given to another user.
     let _ = chown(&path, Some(12_345), None);
     let owner = fs::metadata(&path).unwrap().uid();
-    for (user, believed) in [(owner, true), (owner + 1, false)] {
+    for (user, trusted) in [(owner, true), (owner + 1, false)] {
         let (settings, complaints) = Sources {
             user,
             ..sources(&[], &path)
@@ -101,12 +101,12 @@ fn file_of_another_user_is_not_believed() {
         let line = complaints.line().unwrap_or_default();
         assert_eq!(
             (settings.force, line.is_empty()),
-            (believed, believed),
+            (trusted, trusted),
             "{line}"
         );
         assert_eq!(
             line.contains(" belongs to another user, so it is not used: chown it"),
-            !believed
+            !trusted
         );
     }
 }
@@ -126,7 +126,7 @@ fn only_a_regular_file_of_some_size_is_read() {
         assert_eq!(settings, Settings::default());
         assert!(line.contains(" is not a regular file, so"), "{line}");
     }
-    // A link is as good as the file that it leads to.
+    // A link counts like the file that it leads to.
     let link = folder.0.join("link");
     symlink(folder.write("force = true\n"), &link).unwrap();
     assert!(read(&[], &link).0.force);

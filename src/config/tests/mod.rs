@@ -1,4 +1,4 @@
-//! What the tests of the settings share: a file of settings, and readings of each source.
+//! Helpers of the settings' tests: a settings file, and readings of each source.
 
 mod documents;
 mod file;
@@ -17,13 +17,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::read::Sources;
 use super::{Group, Settings, TicketKeys};
 
-/// A folder of a test's own, gone with it.
+/// A folder of one test, removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        // Relaxed: only that each is another.
+        // Relaxed: only the uniqueness of the numbers matters.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("sslcache-config-{}-{number}", id()));
         fs::create_dir(&path).unwrap();
@@ -52,7 +52,7 @@ fn sources(environment: &[(&str, &str)], file: &Path) -> Sources {
             .map(|(name, value)| (name.into(), value.into()))
             .collect(),
         file: file.to_path_buf(),
-        // SAFETY: a question to the kernel.
+        // SAFETY: geteuid has no preconditions and cannot fail.
         user: unsafe { libc::geteuid() },
     }
 }
@@ -62,7 +62,7 @@ fn read(environment: &[(&str, &str)], file: &Path) -> (Settings, String) {
     (settings, complaints.line().unwrap_or_default())
 }
 
-/// With a file that is not there.
+/// The settings with these variables and without a file.
 fn by_environment(environment: &[(&str, &str)]) -> (Settings, String) {
     read(environment, Path::new("/nonexistent/sslcache.toml"))
 }

@@ -1,4 +1,4 @@
-//! What is complained of, and how.
+//! Complaints: what they are about, and their words.
 
 use super::{by_environment, by_file};
 use crate::config::{Group, Settings};
@@ -30,14 +30,14 @@ fn unknown_names_are_complained_of_with_the_nearest() {
 }
 
 #[test]
-fn unknown_keys_are_complained_of_with_the_nearest() {
+fn complaint_about_unknown_key_names_the_nearest() {
     let (settings, line) = by_file("gruop = 'a'\nverbose = 1\n");
     assert!(settings.verbose && settings.group == Group::None);
     assert_eq!(
         line,
         "gruop in FILE is no setting and does nothing: did you mean group?"
     );
-    // The file cannot name another, nor are its settings in a table.
+    // A file cannot name another file, and its settings are not in a table.
     let (_, line) = by_file("config = '/other'\n[sslcache]\ngroup = 'a'\n");
     assert_eq!(
         line,
@@ -85,6 +85,6 @@ fn complaints_are_one_line_that_controls_no_terminal() {
     let borrowed: Vec<_> = many.iter().map(|name| (&**name, "")).collect();
     let (_, line) = by_environment(&borrowed);
     assert!(line.ends_with("; and 94 more"), "{line}");
-    // What a pipe takes in one piece.
+    // A pipe takes a line of this length in one piece.
     assert!(line.len() < libc::PIPE_BUF - 100, "{}", line.len());
 }

@@ -1,11 +1,11 @@
-//! A whole process: it reads its own environment once, and says each line once.
+//! A whole process: it reads its environment once, and prints each line once.
 
 use std::process::Command;
 
 use super::Folder;
 use crate::config::{announce, settings, sharing_in_environment};
 
-/// A process of its own, for `process_says_each_line_once`: reads its settings and prints them.
+/// Runs as a process of `process_says_each_line_once`: reads its settings and prints them.
 #[test]
 #[ignore = "a program, not a test"]
 fn process_with_settings() {
@@ -61,7 +61,7 @@ fn process_says_each_line_once() {
     let (_, err) = run(&[("SSLCACHE_CONFIG", nothing.to_str().unwrap())]);
     assert_eq!(err, "");
 
-    // What makes memory when we are loaded.
+    // The settings that make the shared memory when the library is loaded.
     let (out, _) = run(&[("SSLCACHE_GROUP", "web")]);
     assert!(out.contains("sharing in environment: true"), "{out}");
     assert_eq!(

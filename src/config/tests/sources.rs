@@ -1,4 +1,4 @@
-//! Each setting from each source, and who wins.
+//! Each setting from each source, and the precedence.
 
 use super::{
     ALL_IN_ENVIRONMENT, ALL_IN_FILE, Folder, Sources, all_set, by_environment, by_file, read,
@@ -48,7 +48,7 @@ fn environment_wins_over_file() {
         read(&ALL_IN_ENVIRONMENT, &other),
         (all_set(), String::new())
     );
-    // One at a time, with the rest from the file.
+    // One variable, with all other settings from the file.
     let path = folder.write(ALL_IN_FILE);
     let (settings, line) = read(&[("SSLCACHE_GROUP", "certificate")], &path);
     let expected = Settings {

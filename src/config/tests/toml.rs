@@ -1,4 +1,4 @@
-//! What is read of a text, and what is not TOML.
+//! What is read from a text, and which texts are not TOML.
 
 use crate::config::toml::{Entry, Mistake, Written, entries};
 

@@ -1,4 +1,4 @@
-//! What may be written for each setting, and what not.
+//! The accepted and the refused values of each setting.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -156,7 +156,7 @@ fn regions() {
     let (settings, line) = by_file("region = \"/a\\u0000b\"\n");
     assert_eq!(settings.region, None);
     assert!(line.contains("is not the path of a file"), "{line}");
-    // A path need not be text.
+    // A path need not be UTF-8.
     let mut no_text = sources(&[], Path::new("/nonexistent"));
     let path = OsString::from_vec(b"/run/\xff".to_vec());
     no_text
