@@ -1,6 +1,6 @@
-//! `sslcache bench`: this machine's libssl, with its own cache and with ours in front of it.
+//! `sslcache bench`: measures this machine's libssl with its own cache, and with ours in front of it.
 //!
-//! This very program is executed again for each, loads the libssl.so.3 that it finds, and measures: [`worker`].
+//! This program executes itself once for each. The [`worker`] loads the libssl.so.3 that it finds, and measures.
 
 mod libssl;
 mod worker;
@@ -23,7 +23,7 @@ timeouts, as those of servers have that let sessions live as long as they are us
 
 It takes about half a minute, in which nothing else should run. make bench in the sources measures more, and longer.";
 
-/// What the hidden argument says that makes this program the one that measures.
+/// The hidden argument that makes this program the worker.
 const WORKER: &str = "worker";
 
 /// The command line.
@@ -42,7 +42,7 @@ pub fn command() -> Command {
         .arg(Arg::new(WORKER).long(WORKER).hide(true).num_args(0))
 }
 
-/// A measurement: its name in a worker's answers, what people read, its unit, and whether more is better.
+/// A measurement: its name in the worker's output, its title, its unit, and whether more is better.
 struct Measurement {
     name: &'static str,
     title: &'static str,
@@ -89,7 +89,7 @@ static MEASUREMENTS: [Measurement; 6] = [
     },
 ];
 
-/// Measures both, and prints a table.
+/// Measures with both caches, and prints a table.
 pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     let seconds = arguments.get_one::<u64>("seconds").copied().unwrap_or(4);
     if arguments.get_flag(WORKER) {
@@ -109,7 +109,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a worker has found, by name.
+/// The results of a worker, by name.
 type Results = BTreeMap<String, String>;
 
 fn measure(
@@ -169,14 +169,14 @@ fn measure(
     }
 }
 
-/// A line on the terminal that says how far it is.
+/// The progress, in one line on the terminal.
 #[derive(Default)]
 struct Progress {
     done: usize,
 }
 
 impl Progress {
-    /// The library's name and each measurement, of both.
+    /// The number of steps: for each library its name and every measurement.
     const STEPS: usize = 2 * (MEASUREMENTS.len() + 2);
     const WIDTH: usize = 28;
 
@@ -197,7 +197,7 @@ impl Progress {
 
     fn show(&self, text: &str) {
         if io::stderr().is_terminal() {
-            // To the line's beginning, and what was there is cleared.
+            // The sequence returns to the beginning of the line and clears it.
             let _ = write!(io::stderr(), "\r\x1b[K{text}");
         }
     }

@@ -1,8 +1,7 @@
-//! `sslcache doctor`: whether the cache reaches a program, is active in a process, and what keeps sessions from being resumed.
+//! `sslcache doctor`: tells whether the cache reaches a program or is active in a process, and why sessions are not resumed.
 //!
-//! Each finding says what to do. [`of_program`] looks at a file, [`of_process`] at a process, [`of_tree`] at those that it
-//! shares with, and their [`contexts`],
-//! [`apart`] at what keeps these from sharing.
+//! Each problem comes with a remedy. [`of_program`] examines a file, [`of_process`] a process, [`of_tree`] the process with
+//! its relatives, and their [`contexts`]; [`apart`] finds the attributes that keep these from sharing.
 
 mod apart;
 mod contexts;
@@ -17,7 +16,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 
 use crate::failure::Failure;
 
-/// What was looked at, line by line.
+/// The findings, line by line.
 #[derive(Default)]
 pub struct Report {
     lines: Vec<(Kind, String)>,
@@ -31,18 +30,18 @@ enum Kind {
 }
 
 impl Report {
-    /// Something is as it should be, or only to be known.
+    /// Adds something that is as it should be, or is only information.
     pub fn fine(&mut self, what: impl Into<String>) {
         self.lines.push((Kind::Fine, what.into()));
     }
 
-    /// Something keeps the cache from its work, and what to do about it.
+    /// Adds a problem that keeps the cache from working, and the remedy.
     pub fn finding(&mut self, what: impl std::fmt::Display, remedy: impl std::fmt::Display) {
         self.lines
             .push((Kind::Finding, format!("{what}\n    -> {remedy}")));
     }
 
-    /// Something cannot be told, and how to learn it.
+    /// Adds something that cannot be known, and a way to learn it.
     pub fn unknown(&mut self, what: impl std::fmt::Display, remedy: impl std::fmt::Display) {
         self.lines
             .push((Kind::Unknown, format!("{what}\n    -> {remedy}")));
@@ -107,7 +106,7 @@ pub fn command() -> Command {
         )
 }
 
-/// Looks, and prints what it sees.
+/// Examines, and prints the findings.
 pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     let mut report = Report::default();
     if let Some(&pid) = arguments.get_one::<u32>("pid") {

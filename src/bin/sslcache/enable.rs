@@ -12,18 +12,18 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use crate::failure::Failure;
 use crate::installed;
 
-/// A service that there is a drop-in for.
+/// A service that has a drop-in.
 struct Service {
     name: &'static str,
-    /// Its unit, without `.service`.
+    /// The unit, without `.service`.
     unit: &'static str,
-    /// What packages install as documentation, with [`PRELOAD`] in the place of the library's path.
+    /// The drop-in that packages install as documentation, with [`PRELOAD`] in place of the library's path.
     text: &'static str,
-    /// Why that alone does not change where it keeps its sessions, if so.
+    /// The reason why the drop-in alone does not change where the service keeps its sessions, if there is one.
     note: Option<&'static str>,
 }
 
-/// A service, its unit, its note, and the file of [`Service::text`].
+/// Declares a service: its name, its unit, its note, and the file of [`Service::text`].
 macro_rules! service {
     ($name:literal, $unit:literal, $note:expr) => {
         Service {
@@ -52,10 +52,10 @@ const CACHE_OF_ITS_OWN: &str =
 
 const PRELOAD: &str = "@LIBDIR@/libsslcache.so.0";
 
-/// How a file of ours begins. The Debian package's purge knows it by this, too.
+/// The beginning of a file of ours. The purge of the Debian package recognises it by this as well.
 const MARK: &[u8] = b"# sslcache for ";
 
-/// Where systemd looks for the units of a machine.
+/// The folder in which systemd looks for the units of a machine.
 const UNITS: [&str; 4] = [
     "etc/systemd/system",
     "run/systemd/system",
@@ -160,7 +160,7 @@ pub fn enable(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes the drop-in away.
+/// Removes the drop-in.
 pub fn disable(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     let Some((service, file, _)) = meant(arguments) else {
         return Ok(ExitCode::from(2));
@@ -176,7 +176,7 @@ pub fn disable(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     }
     fs::remove_file(&file).map_err(|error| denied(&file, error))?;
     if let Some(folder) = file.parent() {
-        // It stays where it has other drop-ins.
+        // A folder with other drop-ins stays.
         let _ = fs::remove_dir(folder);
     }
     println!(
@@ -197,7 +197,7 @@ fn advise(service: &Service) {
 
 /// The drop-in for the library at `preload`.
 fn text(service: &Service, preload: &Path) -> Result<String, Failure> {
-    // A blank or a colon would end the name in LD_PRELOAD; the others mean something to systemd.
+    // A blank or a colon would end the name in LD_PRELOAD; the other characters have a meaning to systemd.
     let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !":%\"'\\$".contains(c);
     match preload.to_str() {
         Some(path) if path.chars().all(is_plain) => Ok(service.text.replace(PRELOAD, path)),
@@ -216,7 +216,7 @@ fn has_unit(root: &Path, service: &Service) -> bool {
         .any(|unit| unit.exists())
 }
 
-/// Writes a file in a folder that may have to be made. systemd sees all of it or nothing.
+/// Writes a file, and makes its folder if there is none. systemd sees the whole file or nothing.
 fn write(file: &Path, text: &str) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder)?;

@@ -1,4 +1,4 @@
-//! What went wrong: the thing, the reason, the remedy.
+//! A failure: the thing that failed, the reason, the remedy.
 
 use std::fmt;
 
@@ -26,12 +26,12 @@ impl Failure {
         }
     }
 
-    /// The same with another exit code.
+    /// The same failure with another exit code.
     pub fn with_code(self, code: u8) -> Self {
         Self { code, ..self }
     }
 
-    /// What this tool exits with.
+    /// The exit code.
     pub fn code(&self) -> u8 {
         self.code
     }

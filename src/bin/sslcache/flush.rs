@@ -43,7 +43,7 @@ pub fn command() -> Command {
         )
 }
 
-/// Flushes, and says what.
+/// Flushes, and prints what was flushed.
 pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     if let Some(path) = arguments.get_one::<PathBuf>("region") {
         let gone = regions::open(path)?.flush();
@@ -69,7 +69,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     for tree in &trees {
         ask(tree)?;
     }
-    // From now on they know of it, whatever they turn to next.
+    // From now on each process obeys the request in its next operation.
     thread::sleep(Duration::from_millis(2 * ASKED_EVERY_MS));
     if trees.is_empty() {
         println!("no process shows its figures, so none was asked");

@@ -1,4 +1,4 @@
-//! `sslcache generate`: shell completions and manual pages, from the very command line. For the build; not in the help.
+//! `sslcache generate`: makes shell completions and manual pages from the command line. For the build, and hidden in the help.
 
 use std::fs;
 use std::io::{self, Write};
@@ -25,7 +25,7 @@ pub fn command() -> Command {
         )
 }
 
-/// Writes them, each where its reader looks for it below a share folder.
+/// Writes each file to its usual place below a share folder.
 pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     if let Some(folder) = arguments.get_one::<PathBuf>("folder") {
         let written = write_completions(folder).and_then(|()| write_manuals(folder));
@@ -50,7 +50,7 @@ fn write_completions(folder: &Path) -> io::Result<()> {
 }
 
 fn write_manuals(folder: &Path) -> io::Result<()> {
-    // `sslcache help` has no page, so none is to be named.
+    // `sslcache help` has no page to refer to.
     let mut whole = visible().disable_help_subcommand(true);
     whole.build();
     for command in [&whole].into_iter().chain(whole.get_subcommands()) {
@@ -59,7 +59,7 @@ fn write_manuals(folder: &Path) -> io::Result<()> {
             name => (format!("sslcache-{name}"), "sslcache(1), sslcache(7)"),
         };
         let mut text = Vec::new();
-        // As a page of its own it carries the name by which it is looked up.
+        // The page has the name by which man(1) finds it.
         let command = command
             .clone()
             .name(name.clone())
@@ -71,7 +71,7 @@ fn write_manuals(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The command line without what is hidden, which completions would show.
+/// The command line without its hidden parts, which completions would show.
 fn visible() -> Command {
     let whole = crate::command();
     let shown: Vec<_> = whole

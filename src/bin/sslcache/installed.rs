@@ -1,28 +1,28 @@
-//! The libraries that came with this tool: `../lib` of where it lies, or the folder that the build was told.
+//! The libraries that were installed with this tool: in `../lib` beside its folder, or in the folder that the build named.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// Where the libraries lie when they are not in `../lib`: a distribution's `LIBDIR`, given to the build.
+/// The folder of the libraries if it is not `../lib`: a distribution's `LIBDIR`, given to the build.
 const LIBDIR: Option<&str> = option_env!("LIBSSLCACHE_FOLDER");
 
 /// The two libraries that bring the cache into a program.
 pub struct Installed {
-    /// To preload.
+    /// The library to preload.
     pub preload: PathBuf,
     in_front: PathBuf,
 }
 
 impl Installed {
-    /// Whether a folder is the one in which our libssl is installed.
+    /// True if our libssl is installed in this folder.
     pub fn is_folder_in_front(&self, folder: &Path) -> bool {
         folder.components().eq(self.in_front.components())
     }
 
-    /// The folder with the library of this name that stands in front of the host's. A package takes that file out of
-    /// the way when it no longer fits the host; the other library does not depend on it.
+    /// The folder with the library of this name in front of the host's. A package moves that file out of the way when it no
+    /// longer fits the host; the library to preload does not depend on it.
     pub fn in_front(&self, name: &str) -> Result<&Path, Failure> {
         let library = self.in_front.join(name);
         if library.is_file() {
@@ -45,7 +45,7 @@ fn in_folder(lib: &Path) -> Option<Installed> {
     found.preload.is_file().then_some(found)
 }
 
-/// Finds them, or says where they were looked for.
+/// Finds the libraries. The error says in which folder they are missing.
 pub fn libraries() -> Result<Installed, Failure> {
     let us = env::current_exe()
         .map_err(|error| Failure::new("this tool", error, "is /proc mounted?"))?;

@@ -1,12 +1,14 @@
-//! sslcache, the command-line tool: runs programs with the cache, tells whether they are reached, and shows what it does.
+//! sslcache, the command-line tool: it runs programs with the cache, tells whether the cache reaches them, and shows what the
+//! cache does.
 //!
-//! A file for each subcommand: [`run`], [`doctor`], [`stat`], [`top`], [`flush`],
-//! [`bench`], [`enable`], [`generate`]. What they share:
-//! * [`failure`] is what went wrong: the thing, the reason, the remedy.
-//! * [`processes`] finds those that show their figures, [`regions`] opens a shared region.
-//! * [`installed`] finds the libraries that came with this tool, [`program`] reads what somebody wants to run.
+//! Each subcommand has a file: [`run`], [`doctor`], [`stat`], [`top`], [`flush`], [`bench`], [`enable`], [`generate`]. They
+//! share these:
+//! * [`failure`] is a failure: the thing that failed, the reason, the remedy.
+//! * [`processes`] finds the processes that write a stats page, [`regions`] opens a shared region.
+//! * [`installed`] finds the libraries that were installed with this tool, [`program`] examines a program that is to be run.
 //!
-//! Exit codes: 0 fine, 1 there is something to see to, 2 it cannot be told or done; [`run`] leaves them to the program.
+//! Exit codes: 0 all is well, 1 something needs attention, 2 the question cannot be answered or the action failed. [`run`]
+//! leaves them to the program.
 
 mod bench;
 mod doctor;
@@ -28,7 +30,7 @@ use clap::{ArgMatches, Command};
 
 use failure::Failure;
 
-/// A subcommand: how it is called, and what it does.
+/// A subcommand: its command line and its function.
 struct Subcommand {
     command: fn() -> Command,
     run: fn(&ArgMatches) -> Result<ExitCode, Failure>,
@@ -73,7 +75,7 @@ static SUBCOMMANDS: [Subcommand; 9] = [
     },
 ];
 
-/// The whole command line, from which help, completions and manual pages are made.
+/// The whole command line, from which help, completions and manual pages are generated.
 fn command() -> Command {
     without_subcommands().subcommands(SUBCOMMANDS.iter().map(|subcommand| (subcommand.command)()))
 }
@@ -93,8 +95,8 @@ fn without_subcommands() -> Command {
 }
 
 fn main() -> ExitCode {
-    // A reader that goes away, as `head` does, ends us like any other tool.
-    // SAFETY: no thread is there yet, and no handler is installed.
+    // A reader that closes the pipe, as `head` does, ends this tool like any other.
+    // SAFETY: there is no other thread yet, and SIG_DFL is no function.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let matches = command().get_matches();
     let Some((name, arguments)) = matches.subcommand() else {

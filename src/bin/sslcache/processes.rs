@@ -1,4 +1,4 @@
-//! The processes that show their figures: whose they are, and where.
+//! The processes that write a stats page, by tree.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ impl Tree {
     }
 }
 
-/// What a process is called; empty where that cannot be learnt, or its number may be another one's.
+/// The name of a process; empty if it cannot be read, or if another process may have its id now.
 pub fn program_of(process: &Process) -> String {
     match process.is_known {
         true => name_of(process.pid),
@@ -29,7 +29,7 @@ pub fn program_of(process: &Process) -> String {
     }
 }
 
-/// What the process of this number is called; empty where that cannot be learnt.
+/// The name of the process with this id; empty if it cannot be read.
 pub fn name_of(pid: u32) -> String {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     name.trim()
@@ -38,7 +38,7 @@ pub fn name_of(pid: u32) -> String {
         .collect()
 }
 
-/// All trees that we may look at, and the folders that we may not.
+/// All trees whose stats pages may be read, and the folders that may not.
 pub fn all() -> (Vec<Tree>, Vec<PathBuf>) {
     let mut trees = Vec::new();
     let mut closed = Vec::new();
@@ -48,15 +48,15 @@ pub fn all() -> (Vec<Tree>, Vec<PathBuf>) {
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 closed.push(folder)
             }
-            Err(_) => {} // there is none
+            Err(_) => {} // there is no such folder
         }
     }
     trees.sort_by_key(|tree| tree.processes.first().map(|process| process.pid));
     (trees, closed)
 }
 
-/// The tree of a process. Its page is the one that it has mapped, wherever that lies; where its map may not be read, the
-/// one that names it.
+/// The tree of a process. Its stats page is the one that it has mapped, in whatever folder. If its map may not be read, it
+/// is the page that has a slot of this process.
 pub fn tree_of(pid: u32) -> Result<Tree, Failure> {
     let thing = format!("process {pid}");
     if !PathBuf::from(format!("/proc/{pid}")).exists() {
@@ -72,7 +72,7 @@ pub fn tree_of(pid: u32) -> Result<Tree, Failure> {
         .filter_map(|line| Some(&line[line.find('/')?..]))
         .find(|path| path.ends_with(".page"));
     if let Some(path) = mapped {
-        // As the process sees it, in its own root, and as it was called before it changed that.
+        // The path as the process sees it in its root, and as it was before the process changed its root.
         for path in [format!("/proc/{pid}/root{path}"), path.to_owned()] {
             if let Ok(page) = Reading::of(path.as_ref()) {
                 return Ok(Tree::of(page));

@@ -1,7 +1,7 @@
-//! What somebody wants to run: which file it is, and whether a session cache can come into it.
+//! A program that is to be run: which file it is, and whether the cache can be loaded into it.
 //!
-//! Nothing of the program is executed. What it is linked with is asked of the system's own loader, which maps the
-//! libraries and runs none of their code.
+//! No code of the program is executed. The system's loader lists the libraries that the program is linked with; it maps them
+//! and runs none of their code.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -19,23 +19,23 @@ use object::{Endianness, Object, ObjectSymbol};
 
 use crate::failure::Failure;
 
-/// Scripts whose interpreter is a script, and so on: the kernel gives up sooner.
+/// The longest chain of scripts that are interpreters of each other. The kernel gives up sooner.
 const INTERPRETERS_MOST: usize = 5;
 
-/// A file to be executed, and what is known of it.
+/// A file to be executed, and its properties.
 pub struct Program {
-    /// What is executed in the end: of a script, its interpreter.
+    /// The file that is executed in the end: for a script, the interpreter.
     pub path: PathBuf,
     /// The script that `path` interprets.
     pub script: Option<PathBuf>,
     pub privilege: Option<Privilege>,
     pub linking: Linking,
     pub libssl: Libssl,
-    /// Whether it may load further libraries as it runs.
+    /// True if the program may load more libraries while it runs.
     pub loads_later: bool,
 }
 
-/// Rights that whoever starts the program may lack: the loader then ignores what brings the cache in.
+/// Rights that the user who starts the program may lack. The loader then ignores the variables that load the cache.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Privilege {
     SetUser(u32),
@@ -43,39 +43,39 @@ pub enum Privilege {
     Capabilities,
 }
 
-/// How the program comes by its libraries.
+/// How the program is linked.
 #[derive(PartialEq, Eq)]
 pub enum Linking {
     Dynamic,
-    /// Without a loader: nothing can be brought in.
+    /// Without a loader, so that no library can be loaded into it.
     Static,
     /// With the loader of another C library.
     OtherLoader(String),
-    /// For another processor than this tool.
+    /// For another processor than that of this tool.
     OtherMachine,
 }
 
 /// The libssl of a program.
 pub enum Libssl {
-    /// A library by this name, and where it lies here; none where the loader does not find it.
+    /// A library of this name, and its path; `None` if the loader does not find it.
     Linked { name: String, file: Option<PathBuf> },
-    /// In the program itself.
+    /// Part of the program itself.
     Inside,
-    /// None: Go programs bring Go's own TLS.
+    /// None, because the program is in Go and uses Go's TLS.
     OfGo,
-    /// Not by name: none, or loaded later.
+    /// Not linked: the program has none, or loads it later.
     None,
-    /// Its libraries could not be listed.
+    /// Unknown, because the libraries could not be listed.
     Unknown(String),
 }
 
-/// Finds a program as a shell does.
+/// Finds a program as a shell would.
 pub fn find(name: &OsStr) -> Result<PathBuf, Failure> {
     if name.as_bytes().contains(&b'/') {
         return Ok(PathBuf::from(name));
     }
     let path = env::var_os("PATH").unwrap_or_default();
-    // Debian keeps servers where an ordinary user's PATH does not lead.
+    // Debian installs servers in folders that are not in an ordinary user's PATH.
     let more = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     let found = env::split_paths(&path)
         .chain(more)
@@ -96,7 +96,7 @@ fn is_executable(file: &Path) -> bool {
 }
 
 impl Program {
-    /// Reads the program of this name, or of this path.
+    /// Examines the program of this name or path.
     pub fn read(name: &OsStr) -> Result<Self, Failure> {
         let first = find(name)?;
         let mut path = first.clone();
@@ -133,9 +133,9 @@ impl Program {
         .with_code(126))
     }
 
-    /// Whether the loader would ignore what brings the cache in, if we executed it now.
+    /// True if the loader would ignore the variables that load the cache, if this process executed the program.
     pub fn is_privileged_for_us(&self) -> bool {
-        // SAFETY: questions to the kernel.
+        // SAFETY: these functions have no preconditions.
         let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
         match self.privilege {
             Some(Privilege::SetUser(owner)) => owner != user,
@@ -170,7 +170,7 @@ fn open(path: &Path) -> Result<(Metadata, Vec<u8>), Failure> {
     Ok((about, start))
 }
 
-/// What a script names in its first line; through `env`, which looks in PATH.
+/// The interpreter in the first line of a script. Behind `env`, it is looked up in PATH.
 fn interpreter_of(start: &[u8]) -> Result<Option<PathBuf>, Failure> {
     let Some(line) = start.strip_prefix(b"#!") else {
         return Ok(None);
@@ -201,7 +201,7 @@ fn privilege(path: &Path, about: &Metadata) -> Option<Privilege> {
         return Some(Privilege::SetGroup(about.gid()));
     }
     let path = CString::new(path.as_os_str().as_bytes()).ok()?;
-    // SAFETY: two C strings; no room is given, so only whether there is such an attribute is answered.
+    // SAFETY: both names are C strings. With a size of 0 the call writes nothing, and only says whether the attribute exists.
     let size = unsafe {
         libc::getxattr(
             path.as_ptr(),
@@ -213,11 +213,11 @@ fn privilege(path: &Path, about: &Metadata) -> Option<Privilege> {
     (size > 0).then_some(Privilege::Capabilities)
 }
 
-/// What an ELF file says of itself.
+/// The headers of an ELF file.
 struct Binary {
     linking: Linking,
     loader: Option<String>,
-    /// The libraries that it names itself.
+    /// The libraries that the file names.
     needed: Vec<String>,
     has_libssl_inside: bool,
     is_go: bool,
@@ -272,7 +272,7 @@ impl Binary {
             file.dynamic_symbols()
                 .any(|symbol| symbol.is_undefined() && symbol.name() == Ok(name))
         };
-        // libssl's own sources name themselves in the errors that they raise, also where all symbols were stripped.
+        // libssl has the names of its source files for its error messages, even if all symbols were stripped.
         let names_its_sources = || {
             bytes
                 .windows(b"ssl/ssl_lib.c\0".len())
@@ -324,9 +324,9 @@ impl Binary {
     }
 }
 
-/// Whether a file is one of our libraries, told by a symbol that only these have.
+/// True if a file is one of our libraries, which have a symbol that no other has.
 pub fn is_sslcache(file: &Path) -> bool {
-    // What others lay there may be no file, and keep a reader waiting.
+    // Another user may have put a pipe there, which would make a reader wait.
     if !fs::metadata(file).is_ok_and(|about| about.is_file()) {
         return false;
     }
@@ -370,13 +370,13 @@ fn needed<H: FileHeader<Endian = Endianness>>(
             .map(|name| String::from_utf8_lossy(name).into_owned())
             .collect())
     };
-    // Where it is no sound ELF file, the loader will say what is wrong with it.
+    // If the file is no valid ELF file, the loader reports what is wrong with it.
     names().unwrap_or_default()
 }
 
-/// All libraries of a program, by name, as the loader finds them.
+/// All libraries of a program by name, as the loader finds them.
 fn libraries_of(loader: &str, path: &Path) -> Result<BTreeMap<String, Option<PathBuf>>, String> {
-    // A program may name any file as its loader, and that one would be executed.
+    // A program may name any file as its loader, and that file would be executed.
     if !["/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/"]
         .iter()
         .any(|folder| loader.starts_with(folder))

@@ -8,8 +8,8 @@ use sslcache::shm::Region;
 
 use crate::failure::Failure;
 
-/// Opens the region in this file, which must be there. Root does so in the name of the file's owner: a region is refused
-/// to all others, and root's own locks would be no use to a server without its rights.
+/// Opens the region in this file, which must exist. Root opens it as the file's owner: a region refuses every other user,
+/// and a server without root's rights could not use locks that belong to root.
 pub fn open(path: &Path) -> Result<Region, Failure> {
     let shown = path.display().to_string();
     let about = fs::symlink_metadata(path).map_err(|error| {
@@ -29,8 +29,8 @@ pub fn open(path: &Path) -> Result<Region, Failure> {
             "start the server that uses it",
         ));
     }
-    // SAFETY: questions to the kernel, and the rights of this process alone. Where they cannot be changed the file is
-    // refused below.
+    // SAFETY: these system calls take numbers, and change the rights of this process alone, which has one thread. If one
+    // fails, the region refuses this user below.
     unsafe {
         if libc::geteuid() == 0 && about.uid() != 0 {
             libc::setegid(about.gid());

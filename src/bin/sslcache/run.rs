@@ -1,4 +1,4 @@
-//! `sslcache run`: a program with the cache in it.
+//! `sslcache run`: runs a program with the cache.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::installed::{self, Installed};
 use crate::program::{Libssl, Linking, Privilege, Program};
 
-/// How the cache comes in.
+/// The form in which the cache is loaded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Auto,
@@ -23,7 +23,7 @@ enum Form {
     Libssl,
 }
 
-/// As they are written, with what is said of them.
+/// The forms as they are written, each with its help.
 static FORMS: [(&str, Form, &str); 3] = [
     ("auto", Form::Auto, "by what the program is linked with"),
     ("preload", Form::Preload, "libsslcache.so.0, by LD_PRELOAD"),
@@ -34,7 +34,7 @@ static FORMS: [(&str, Form, &str); 3] = [
     ),
 ];
 
-/// As env(1) and its kind have it: the program's own codes are left to the program.
+/// The exit codes of env(1) and its kind, which leave all others to the program.
 const REFUSED: u8 = 125;
 
 const LONG: &str = "\
@@ -102,7 +102,7 @@ fn option_of(setting: &'static Setting) -> Arg {
     }
 }
 
-/// Executes the program, or says why not.
+/// Executes the program. Returns only if that fails.
 pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     let asked = arguments.get_one::<String>("form");
     let known = FORMS
@@ -120,7 +120,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     let libraries = installed::libraries().map_err(|failure| failure.with_code(REFUSED))?;
     let program = Program::read(name)?;
     refuse_what_cannot_be(&program).map_err(|failure| failure.with_code(REFUSED))?;
-    // By its path: it is this very file that was looked at.
+    // By its path, so that the file that was examined is the one that is executed.
     let mut command = process::Command::new(program.script.as_ref().unwrap_or(&program.path));
     command.arg0(name).args(words).envs(settings);
     bring_in(&mut command, form_for(form, &program), &libraries, &program)
@@ -129,7 +129,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     Err(Failure::new(name.display(), error, "can it be run without sslcache?").with_code(126))
 }
 
-/// The settings that were given as options, as variables.
+/// The environment variables of the settings that were given as options.
 fn settings(arguments: &ArgMatches) -> Result<Vec<(String, OsString)>, Failure> {
     let mut variables = Vec::new();
     for setting in &SETTINGS {
@@ -145,7 +145,7 @@ fn settings(arguments: &ArgMatches) -> Result<Vec<(String, OsString)>, Failure> 
     Ok(variables)
 }
 
-/// Says why a program is out of reach, and what to do.
+/// The reason why the cache cannot reach a program, and the remedy.
 pub fn obstacle(program: &Program) -> Option<(&'static str, &'static str)> {
     match (&program.linking, &program.libssl) {
         (Linking::OtherMachine, _) => Some((
@@ -195,7 +195,7 @@ fn refuse_what_cannot_be(program: &Program) -> Result<(), Failure> {
     ))
 }
 
-/// The form for a program, where none was asked for.
+/// The form for a program if no option names one.
 fn form_for(asked: Form, program: &Program) -> Form {
     match (asked, &program.libssl) {
         (Form::Auto, Libssl::Linked { .. }) => Form::Preload,
@@ -222,7 +222,7 @@ fn bring_in(
     Ok(())
 }
 
-/// `first`, and then what was there before.
+/// A list of paths: `first`, then the value that the variable had before.
 fn before(first: &Path, rest: Option<&OsStr>) -> OsString {
     let mut list = first.as_os_str().to_owned();
     if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {

@@ -1,4 +1,4 @@
-//! `sslcache stat`: what the caches of running processes have done.
+//! `sslcache stat`: prints the stats of running processes.
 
 mod json;
 mod prometheus;
@@ -50,7 +50,7 @@ pub fn command() -> Command {
         .group(ArgGroup::new("what").args(["pid", "region"]))
 }
 
-/// `--pid`, as several subcommands have it.
+/// The option `--pid` of several subcommands.
 pub fn pid() -> Arg {
     Arg::new("pid")
         .long("pid")
@@ -59,7 +59,7 @@ pub fn pid() -> Arg {
         .help("One process, and those that it shares a cache with")
 }
 
-/// `--region`, as several subcommands have it.
+/// The option `--region` of several subcommands.
 pub fn region() -> Arg {
     Arg::new("region")
         .long("region")
@@ -68,13 +68,13 @@ pub fn region() -> Arg {
         .help("A shared region in a file, as the setting region names it")
 }
 
-/// What is shown.
+/// The stats to print.
 pub enum Subject {
     Trees(Vec<Tree>),
     Region(PathBuf, Box<Region>),
 }
 
-/// What was asked for.
+/// The stats that the options ask for.
 fn subject(arguments: &ArgMatches) -> Result<Subject, Failure> {
     if let Some(path) = arguments.get_one::<PathBuf>("region") {
         return Ok(Subject::Region(
@@ -100,7 +100,7 @@ fn subject(arguments: &ArgMatches) -> Result<Subject, Failure> {
     Ok(Subject::Trees(trees))
 }
 
-/// Prints the figures.
+/// Prints the stats.
 pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     let subject = subject(arguments)?;
     let text = if arguments.get_flag("json") {
@@ -115,7 +115,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(is_empty)))
 }
 
-/// The figures of a region, by name, in the order in which they are told.
+/// The stats of a region by name, in the order in which they are printed.
 pub fn region_figures(region: &Region) -> [(&'static str, u64); 13] {
     let known = region.stats();
     [
@@ -135,7 +135,7 @@ pub fn region_figures(region: &Region) -> [(&'static str, u64); 13] {
     ]
 }
 
-/// A path, fit for a terminal.
+/// A path, made fit for a terminal.
 pub fn shown(path: &Path) -> String {
     path.to_string_lossy()
         .chars()

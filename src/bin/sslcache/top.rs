@@ -1,4 +1,4 @@
-//! `sslcache top`: the figures of running processes as they change.
+//! `sslcache top`: shows the stats of running processes as they change.
 
 mod rows;
 mod screen;
@@ -39,19 +39,19 @@ pub fn command() -> Command {
         .arg(stat::pid())
 }
 
-/// What is shown, and how.
+/// The state of the display.
 pub struct View {
     pub rows: Vec<Row>,
-    /// The column that is sorted by, and whether the smallest comes first.
+    /// The column that rows are sorted by, and whether the smallest comes first.
     pub column: usize,
     pub ascending: bool,
     /// The first row shown.
     pub first: usize,
-    /// What to say in place of rows.
+    /// A message in place of rows.
     pub message: String,
 }
 
-/// Shows them until the user has seen enough.
+/// Shows the stats until the user quits.
 pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(Failure::new(
@@ -129,7 +129,7 @@ impl View {
         }
     }
 
-    /// Does what a key says; whether that is to end.
+    /// Obeys a key. Returns true if the key means to quit.
     fn obey(&mut self, key: KeyEvent) -> bool {
         match key.code {
             KeyCode::Char('q') | KeyCode::Esc => return true,

@@ -1,27 +1,27 @@
-//! The functions of a libssl that is loaded as this runs: the host's, or ours in front of it.
+//! The functions of a libssl that is loaded at run time: the host's, or ours in front of it.
 
 #![allow(non_snake_case)] // the fields are the C functions
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_uint, c_void};
 
-/// Declares the functions once: their types, and how they are found.
+/// Declares each function once: its type and how it is found.
 macro_rules! functions {
     ($($name:ident($($argument:ty),*) $(-> $result:ty)?;)*) => {
-        /// All that is used.
+        /// The functions that the worker uses.
         #[derive(Clone, Copy)]
         pub struct Libssl { $(pub $name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)* }
 
         impl Libssl {
-            /// Loads libssl.so.3 as any program would.
+            /// Loads the libssl.so.3 that any program would find.
             pub fn load() -> Result<Self, String> {
-                // SAFETY: a C string. The library stays for as long as we do.
+                // SAFETY: the name is a C string. The library is never unloaded.
                 let handle = unsafe { libc::dlopen(c"libssl.so.3".as_ptr(), libc::RTLD_NOW) };
                 if handle.is_null() {
                     return Err(last_error());
                 }
                 Ok(Self { $($name: {
                     let name = concat!(stringify!($name), "\0");
-                    // SAFETY: an open handle and a C string.
+                    // SAFETY: the handle is open, and the name is a C string.
                     let found = unsafe { libc::dlsym(handle, name.as_ptr().cast()) };
                     if found.is_null() {
                         return Err(last_error());
@@ -54,22 +54,22 @@ functions! {
 }
 
 fn last_error() -> String {
-    // SAFETY: the loader's own message, until the next call of it.
+    // SAFETY: dlerror has no preconditions.
     let message = unsafe { libc::dlerror() };
     if message.is_null() {
         return "libssl.so.3 cannot be loaded".to_owned();
     }
-    // SAFETY: a C string, as the manual says.
+    // SAFETY: dlerror has returned a C string, which stays valid until the next call.
     unsafe { CStr::from_ptr(message) }
         .to_string_lossy()
         .into_owned()
 }
 
-/// Whether sslcache is in this process.
+/// True if sslcache is in this process.
 pub fn is_ours() -> bool {
-    // SAFETY: a C string; nothing is loaded by this.
+    // SAFETY: the name is a C string, and RTLD_NOLOAD loads nothing.
     let handle =
         unsafe { libc::dlopen(c"libssl.so.3".as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD) };
-    // SAFETY: an open handle, or null, which means all; and a C string.
+    // SAFETY: the handle is open, or null, which means the whole process; the name is a C string.
     !unsafe { libc::dlsym(handle, c"sslcache_version".as_ptr()) }.is_null()
 }

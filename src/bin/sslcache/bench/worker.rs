@@ -1,4 +1,4 @@
-//! The one that measures: a line for each result, `name value`, as soon as it is there.
+//! The worker: it measures, and prints a line `name value` for each result at once.
 
 use std::ffi::{CStr, c_long, c_void};
 use std::io::Write;
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 const SET_CACHE_SIZE: i32 = 42; // SSL_CTRL_SET_SESS_CACHE_SIZE
 const ID_BYTES: usize = 32;
 const TLS1_2: i32 = 0x0303;
-/// The sizes at which an add is measured, and over how many.
+/// The sizes of a cache at which adding is measured, and the number of sessions that are added.
 const SIZES: [usize; 3] = [1_000, 10_000, 50_000];
 const WINDOW: usize = 500;
 const LOOKED_UP: usize = 200_000;
@@ -21,48 +21,48 @@ const REMOVED: usize = 5_000;
 const THREADS: usize = 4;
 const OF_EACH_THREAD: usize = 10_000;
 
-/// A context with a cache without limit.
+/// A context whose cache has no limit.
 struct Context {
     libssl: Libssl,
     ctx: *mut c_void,
 }
 
-/// Sessions of one context's library.
+/// Sessions of the library of one context.
 struct Sessions {
     libssl: Libssl,
     all: Vec<*mut c_void>,
     ids: Vec<[u8; ID_BYTES]>,
 }
 
-// SAFETY: libssl's objects may be used by any thread; each has sessions of its own here.
+// SAFETY: any thread may use libssl's objects, and each thread has sessions of its own here.
 unsafe impl Sync for Sessions {}
-// SAFETY: as above; a context may be used by several threads at a time.
+// SAFETY: several threads may use a context at a time.
 unsafe impl Sync for Context {}
 
 impl Context {
     fn new(libssl: Libssl) -> Self {
-        // SAFETY: libssl's own method.
+        // SAFETY: the method is the library's own.
         let ctx = unsafe { (libssl.SSL_CTX_new)((libssl.TLS_server_method)()) };
-        // SAFETY: the context just made; the command takes no pointer. Should there be none, libssl takes null.
+        // SAFETY: the context was just made, or is null, which libssl accepts; the command takes no pointer.
         unsafe { (libssl.SSL_CTX_ctrl)(ctx, SET_CACHE_SIZE, 0, ptr::null_mut()) };
         Self { libssl, ctx }
     }
 
     fn add(&self, session: *mut c_void) {
-        // SAFETY: a live context and session.
+        // SAFETY: this process holds references to the context and the session.
         unsafe { (self.libssl.SSL_CTX_add_session)(self.ctx, session) };
     }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // SAFETY: our context, used no more.
+        // SAFETY: the reference is this object's own, and the context is not used afterwards.
         unsafe { (self.libssl.SSL_CTX_free)(self.ctx) };
     }
 }
 
 impl Sessions {
-    /// So many, of ids and timeouts that `seed` decides.
+    /// Makes `count` sessions with ids and timeouts from `seed`.
     fn new(libssl: Libssl, count: usize, version: i32, seed: u64) -> Self {
         let mut random = Random(seed);
         let mut sessions = Self {
@@ -75,7 +75,7 @@ impl Sessions {
             id.chunks_exact_mut(8)
                 .for_each(|part| part.copy_from_slice(&random.next().to_ne_bytes()));
             let timeout = 3600 + (random.next() % 86_400) as c_long;
-            // SAFETY: a session just made, and an id of this length.
+            // SAFETY: the session was just made, and `id` is readable for its length.
             let session = unsafe {
                 let session = (libssl.SSL_SESSION_new)();
                 (libssl.SSL_SESSION_set1_id)(session, id.as_ptr(), ID_BYTES as u32);
@@ -93,13 +93,13 @@ impl Sessions {
 impl Drop for Sessions {
     fn drop(&mut self) {
         for &session in &self.all {
-            // SAFETY: our reference.
+            // SAFETY: the reference is this object's own.
             unsafe { (self.libssl.SSL_SESSION_free)(session) };
         }
     }
 }
 
-/// xorshift64*: what it is used for needs no more.
+/// xorshift64*, which is random enough for ids and timeouts.
 struct Random(u64);
 
 impl Random {
@@ -113,14 +113,14 @@ impl Random {
 
 fn say(name: &str, value: impl std::fmt::Display) {
     println!("{name} {value}");
-    let _ = std::io::stdout().flush(); // whoever started us is gone, then
+    let _ = std::io::stdout().flush(); // if that fails, the parent has gone
 }
 
 fn nanoseconds(time: Duration, count: usize) -> f64 {
     time.as_nanos() as f64 / count.max(1) as f64
 }
 
-/// Measures what there is, each for `seconds` at most.
+/// Runs all measurements, each for at most `seconds`.
 pub fn run(seconds: u64) -> Result<ExitCode, Failure> {
     let libssl = Libssl::load().map_err(|reason| {
         Failure::new(
@@ -129,7 +129,7 @@ pub fn run(seconds: u64) -> Result<ExitCode, Failure> {
             "install it: apt-get install libssl3, or the like",
         )
     })?;
-    // SAFETY: 0 asks for the version, a C string that stays.
+    // SAFETY: for 0 the function returns the version, a static C string.
     let version = unsafe { CStr::from_ptr((libssl.OpenSSL_version)(0)) };
     say("version", version.to_string_lossy());
     say("cache", if is_ours() { "sslcache" } else { "libssl" });
@@ -141,12 +141,12 @@ pub fn run(seconds: u64) -> Result<ExitCode, Failure> {
 
 fn one_thread(libssl: Libssl, limit: Duration) {
     let context = Context::new(libssl);
-    // SAFETY: a live context; none is made without memory, which is null.
+    // SAFETY: the context is alive. The connection is null if there is no memory.
     let ssl = unsafe { (libssl.SSL_new)(context.ctx) };
     let version = if ssl.is_null() {
         TLS1_2
     } else {
-        // SAFETY: the connection just made.
+        // SAFETY: the connection was just made.
         unsafe { (libssl.SSL_version)(ssl) }
     };
     let last = SIZES[SIZES.len() - 1] + WINDOW;
@@ -175,22 +175,22 @@ fn one_thread(libssl: Libssl, limit: Duration) {
     let began = Instant::now();
     for _ in 0..LOOKED_UP {
         let id = &sessions.ids[random.next() as usize % added];
-        // SAFETY: a live connection or null, which libssl takes, and an id of this length.
+        // SAFETY: the connection is alive, or null, which libssl accepts; `id` is readable for its length.
         unsafe { (libssl.SSL_has_matching_session_id)(ssl, id.as_ptr(), ID_BYTES as u32) };
     }
     say("find", nanoseconds(began.elapsed(), LOOKED_UP));
     let removed = REMOVED.min(added);
     let began = Instant::now();
     for &session in &sessions.all[..removed] {
-        // SAFETY: a live context and session.
+        // SAFETY: this process holds references to the context and the session.
         unsafe { (libssl.SSL_CTX_remove_session)(context.ctx, session) };
     }
     say("remove", nanoseconds(began.elapsed(), removed));
-    // SAFETY: our connection, or null, which is nothing to do.
+    // SAFETY: the connection is this function's own, or null, for which libssl does nothing.
     unsafe { (libssl.SSL_free)(ssl) };
 }
 
-/// Sessions a second, added by several threads to one context.
+/// The sessions per second that several threads add to one context.
 fn several_threads(libssl: Libssl, limit: Duration) -> f64 {
     let context = Context::new(libssl);
     let of_threads: Vec<_> = (1..=THREADS as u64)

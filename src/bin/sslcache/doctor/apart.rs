@@ -1,4 +1,4 @@
-//! What keeps contexts apart that would share if they were alike: in a group, or as one context in several processes.
+//! The attributes that keep contexts from sharing: contexts of a group, or one context in several processes.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,22 @@ use sslcache::page::figures::ATTRIBUTES_MOST;
 use super::Report;
 use crate::processes::{self, Tree};
 
-/// Of many virtual hosts, each keeps apart from all others.
+/// The most pairs to report: of many virtual hosts, each is kept from all others.
 const PAIRS_MOST: usize = 10;
 
-/// By the place in the table: what contexts of one class have in common.
+/// The digests of all attributes in the order of their table. Contexts of one class have the same.
 type Digests = [u32; ATTRIBUTES_MOST];
 
-/// A context that has served, and where.
+/// A context that has done handshakes, and its process.
 struct Served {
-    /// What contexts would share with: all of one group, or one context in the processes that were forked with it.
+    /// The contexts that it could share with: those of a group, or the same context in processes forked with it.
     candidate: u64,
     name: String,
     digests: Digests,
 }
 
-/// Says which attributes keep the contexts of a tree apart, and those of other trees with the same region. `pid` is the
-/// process whose contexts are called by their numbers alone.
+/// Reports the attributes that keep the contexts of a tree apart from each other and from those of other trees with the same
+/// region. The contexts of process `pid` are named by their numbers alone.
 pub fn describe(tree: &Tree, pid: u32, is_grouped: bool, report: &mut Report) {
     let settings = |tree: &Tree| {
         let settings = tree.page.settings();
@@ -43,7 +43,7 @@ pub fn describe(tree: &Tree, pid: u32, is_grouped: bool, report: &mut Report) {
         for process in &tree.processes {
             for (number, context) in process.contexts.iter().enumerate() {
                 if context.accepted == 0 || context.attributes == Digests::default() {
-                    continue; // not looked at yet
+                    continue; // no connection was compared yet
                 }
                 let name = match process.pid == pid {
                     true => format!("context {}", number + 1),
@@ -57,7 +57,7 @@ pub fn describe(tree: &Tree, pid: u32, is_grouped: bool, report: &mut Report) {
             }
         }
     }
-    // Those of the process that is spoken of first.
+    // The contexts of the process in question come first.
     served.sort_by_key(|context| context.name.contains(" of "));
     let pairs = pairs_apart(&served);
     for pair in pairs.iter().take(PAIRS_MOST) {
@@ -68,7 +68,7 @@ pub fn describe(tree: &Tree, pid: u32, is_grouped: bool, report: &mut Report) {
     }
 }
 
-/// A line for each two classes of contexts that would share if they were alike.
+/// A line for each pair of classes of contexts that could share.
 fn pairs_apart(served: &[Served]) -> Vec<String> {
     let mut classes: BTreeMap<u64, Vec<&Served>> = BTreeMap::new();
     for context in served {

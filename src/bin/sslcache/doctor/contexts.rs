@@ -1,4 +1,4 @@
-//! A context: what keeps its sessions from being resumed.
+//! A context: the reasons why its sessions are not resumed.
 
 use sslcache::host::abi::{
     SSL_OP_NO_TICKET, SSL_SESS_CACHE_BOTH, SSL_SESS_CACHE_NO_INTERNAL_LOOKUP,
@@ -8,18 +8,18 @@ use sslcache::page::Context;
 
 use super::Report;
 
-/// What of a context's surroundings bears on it.
+/// The circumstances of a context that matter to it.
 pub struct Surroundings {
-    /// Whether contexts that are alike share: in a group, or in a region with a name.
+    /// True if contexts that are alike share: in a group, or in a named region.
     pub is_grouped: bool,
-    /// Whether the group has a name.
+    /// True if the group has a name.
     is_group_named: bool,
-    /// Whether each of several processes may make ticket keys of its own.
+    /// True if each of several processes may make ticket keys of its own.
     has_own_keys: bool,
 }
 
 impl Surroundings {
-    /// By the settings in force, and whether there are several processes.
+    /// The circumstances under these settings, in one process or in several.
     pub fn new(settings: &[String], has_relatives: bool) -> Self {
         let value = |name: &str| {
             settings
@@ -37,7 +37,7 @@ impl Surroundings {
     }
 }
 
-/// Says what is known of a context that has done handshakes.
+/// Reports on a context that has done handshakes.
 pub fn describe(number: usize, context: &Context, around: &Surroundings, report: &mut Report) {
     let name = format!("context {number}");
     if context.accepted == 0 {
@@ -69,7 +69,7 @@ pub fn describe(number: usize, context: &Context, around: &Surroundings, report:
     if !context.is(Context::FORCED) {
         describe_mode(&name, context, report);
     } else if asks_for_certificates && context.sessions + context.hits + context.misses == 0 {
-        // A program may ask less of its connections than of the context: then the cache has been at work.
+        // A program may demand less of a connection than of its context: hits show that the cache was used.
         report.finding(
             format_args!("{name} asks for client certificates, and SSLCACHE_FORCE gives connections that do no cache"),
             "switch the session cache on in the program (nginx: ssl_session_cache builtin;)",
@@ -86,7 +86,7 @@ pub fn describe(number: usize, context: &Context, around: &Surroundings, report:
     }
 }
 
-/// Says that contexts ask for certificates and have no session id context.
+/// Reports that contexts ask for certificates and have no session id context.
 pub fn report_unidentified(what: impl std::fmt::Display, report: &mut Report) {
     report.finding(
         format_args!("client certificates, and no session id context, in {what}: libssl resumes nothing"),
@@ -95,7 +95,7 @@ pub fn report_unidentified(what: impl std::fmt::Display, report: &mut Report) {
     );
 }
 
-/// Sessions of clients with certificates: who may resume them, where those of others are in reach of all that is alike.
+/// Reports whether other contexts may resume the sessions of clients with certificates.
 fn describe_reach(name: &str, context: &Context, report: &mut Report) {
     if context.is(Context::MADE_AFTER_FORK) {
         report.finding(

@@ -1,4 +1,4 @@
-//! A process: whether the cache is active in it, and what it does there.
+//! A process: whether the cache is active in it, and what it does.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use crate::installed;
 use crate::processes::{self, name_of};
 use crate::program::is_sslcache;
 
-/// Says what is known of a process.
+/// Reports on a process.
 pub fn examine(pid: u32, report: &mut Report) -> Result<(), Failure> {
     let thing = format!("process {pid}");
     let folder = format!("/proc/{pid}");
@@ -94,22 +94,22 @@ fn name(file: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
-/// Where a path of a process leads: it may have a root of its own.
+/// The path by which this tool reaches a file of a process, which may have another root.
 fn as_seen_by(pid: u32, path: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/root{path}"))
 }
 
-/// Whether a mapped file is ours. Its folder may be called anything.
+/// True if a mapped file is one of our libraries, in whatever folder.
 fn is_ours(pid: u32, file: &str) -> bool {
     let is_libssl = name(file).starts_with("libssl.so");
     name(file).starts_with("libsslcache.so")
         || is_libssl && is_sslcache(&as_seen_by(pid, file))
-        // The file is gone: what is left is its name.
+        // The file was removed, so only its name can be compared.
         || is_libssl && file.ends_with("(deleted)") && file.contains("/sslcache/libssl.so")
 }
 
-/// Whether one of the folders of an LD_LIBRARY_PATH leads to our libssl; to the one that came with this tool also where
-/// it is gone.
+/// True if a folder of an LD_LIBRARY_PATH has our libssl. The folder that was installed with this tool counts even if the
+/// library was removed from it.
 fn leads_to_ours(pid: u32, folder: &str) -> bool {
     ["libssl.so.3", "libssl.so.4"]
         .iter()
@@ -117,7 +117,7 @@ fn leads_to_ours(pid: u32, folder: &str) -> bool {
         || installed::libraries().is_ok_and(|ours| ours.is_folder_in_front(Path::new(folder)))
 }
 
-/// Which libraries are in it; whether ours is.
+/// Reports the libraries in a process. Returns true if ours is among them.
 fn describe_libraries(pid: u32, files: &[&str], report: &mut Report) -> bool {
     let ours = files.iter().copied().find(|file| is_ours(pid, file));
     if let Some(file) = ours {

@@ -1,4 +1,4 @@
-//! A program that does not run: whether the cache can come into it.
+//! A program that is not running: whether the cache can reach it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::installed;
 use crate::program::{Libssl, Linking, Privilege, Program};
 use crate::run::obstacle;
 
-/// Says what is known of the program of this name.
+/// Reports on the program of this name.
 pub fn examine(name: &OsStr, report: &mut Report) -> Result<(), Failure> {
     let program = Program::read(name).map_err(|failure| failure.with_code(2))?;
     match &program.script {
@@ -97,7 +97,7 @@ fn describe_privilege(program: &Program, report: &mut Report) {
     );
 }
 
-/// What a libssl says of its version: it is in the libcrypto beside it.
+/// The version of a libssl, as the libcrypto beside it states it.
 pub fn version_of(libssl: &Path) -> Option<String> {
     let libssl = libssl.canonicalize().ok()?;
     let name = libssl

@@ -1,4 +1,4 @@
-//! A process and those that it shares its memory with: what the cache does for their contexts.
+//! A process and its relatives, which share its stats page: what the cache does for their contexts.
 
 use sslcache::page::reading::Process;
 use sslcache::page::{Figure, Sums};
@@ -8,11 +8,11 @@ use super::apart;
 use super::contexts::{self, Surroundings};
 use crate::processes::Tree;
 
-/// Contexts that are gone by now, of which so many handshakes or fewer were seen on average, were made for each
-/// connection or nearly so.
+/// If the contexts that are gone did at most this many handshakes on average, the program makes a context for each
+/// connection, or nearly so.
 const HANDSHAKES_OF_PASSING: u64 = 3;
 
-/// Says what is known of a process and of its relatives.
+/// Reports on a process and its relatives.
 pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
     let page = &tree.page;
     report.fine(format!(
@@ -29,7 +29,7 @@ pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
     let is_busy = |process: &&Process| process.contexts.iter().any(|known| known.handshakes() > 0);
     let busy: Vec<_> = tree.processes.iter().filter(is_busy).collect();
     let around = Surroundings::new(&settings, busy.len() > 1);
-    // What a program sets comes after its context was made, and is known once there was a handshake.
+    // A program configures a context after it has made it: the settings are known after the first handshake.
     let known = busy
         .iter()
         .find(|process| process.pid == pid)
@@ -71,7 +71,7 @@ fn describe_contexts(process: &Process, around: &Surroundings, report: &mut Repo
     }
 }
 
-/// Contexts that were made, used and freed: a program that makes one for each connection has no other ones.
+/// Reports on contexts that are gone: a program that makes one for each connection has no others.
 fn describe_gone(all: &Sums, around: &Surroundings, report: &mut Report) {
     let [gone, handshakes, resumed, unidentified] = [
         Figure::ContextsGone,

@@ -1,4 +1,4 @@
-//! The figures as JSON.
+//! The stats as JSON.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ use sslcache::page::{Context, FIGURES, REGION_FIGURES, Sums};
 use super::{Subject, region_figures, shown};
 use crate::processes::{Tree, program_of};
 
-/// All of it, ready to be printed.
+/// The whole text.
 pub fn write(subject: &Subject) -> String {
     let value = match subject {
         Subject::Trees(trees) => json!({ "trees": trees.iter().map(tree).collect::<Vec<_>>() }),

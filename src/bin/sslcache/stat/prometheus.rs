@@ -1,4 +1,4 @@
-//! The figures in the text format that Prometheus reads, version 0.0.4.
+//! The stats in the text format of Prometheus, version 0.0.4.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,19 +8,19 @@ use sslcache::page::{FIGURES, Figure, REGION_FIGURES, Sums};
 use super::{Subject, region_figures, shown};
 use crate::processes::program_of;
 
-/// A metric of several samples, which have to stand together.
+/// A metric. All its samples must follow each other in the text.
 struct Metric {
     help: String,
     kind: &'static str,
     samples: Vec<(String, u64)>,
 }
 
-/// By name.
+/// The metrics by name.
 #[derive(Default)]
 struct Metrics(BTreeMap<String, Metric>);
 
 impl Metrics {
-    /// One more sample: `name` with `suffix`, and its labels.
+    /// Adds a sample of `name` with `suffix` and its labels.
     fn add(
         &mut self,
         name: &str,
@@ -63,7 +63,7 @@ fn quoted(value: &str) -> String {
     )
 }
 
-/// All of it, ready to be printed.
+/// The whole text.
 pub fn write(subject: &Subject) -> String {
     let mut metrics = Metrics::default();
     match subject {

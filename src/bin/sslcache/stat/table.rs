@@ -1,4 +1,4 @@
-//! The figures for people: a line a process.
+//! The stats as a table for people, one line per process.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use sslcache::page::{Figure, REGION_FIGURES};
 use super::{Subject, region_figures, shown};
 use crate::processes::{Tree, name_of};
 
-/// All of it, ready to be printed.
+/// The whole text.
 pub fn write(subject: &Subject) -> String {
     match subject {
         Subject::Trees(trees) if trees.is_empty() => {
@@ -24,7 +24,7 @@ pub fn write(subject: &Subject) -> String {
     }
 }
 
-/// Bytes, in a unit that people read.
+/// A number of bytes in a readable unit.
 pub fn bytes(number: u64) -> String {
     match number {
         0..1_024 => format!("{number}"),

@@ -1,4 +1,4 @@
-//! A row for each process: what it holds, and what happened in a second between two looks.
+//! A row for each process: what it holds, and its rates per second between two readings of its stats page.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use sslcache::page::{Figure, Sums};
 use crate::processes::{Tree, program_of};
 use crate::stat::bytes;
 
-/// A process, between two looks.
+/// A process, between two readings.
 pub struct Row {
     pub pid: u32,
     program: String,
@@ -20,19 +20,19 @@ pub struct Row {
     waits: f64,
 }
 
-/// A column: its head, its width, what it shows and is sorted by.
+/// A column: its heading, its width, and the value that it shows and that rows are sorted by.
 pub struct Column {
     pub head: &'static str,
     pub width: u16,
     shows: Shows,
 }
 
-/// What stands in a column.
+/// The value in a column.
 enum Shows {
     Program,
     Count(fn(&Row) -> u64),
     Bytes(fn(&Row) -> u64),
-    /// In a second.
+    /// A rate per second.
     Rate(fn(&Row) -> f64),
     ShareOfHits,
 }
@@ -42,7 +42,7 @@ impl Column {
         Self { head, width, shows }
     }
 
-    /// What it is sorted by.
+    /// The key that rows are sorted by.
     pub fn key(&self, row: &Row) -> f64 {
         match self.shows {
             Shows::Program => by_name(row),
@@ -65,7 +65,7 @@ impl Column {
     }
 }
 
-/// Together no wider than a terminal of 80 columns, with a blank between two.
+/// All columns. With a blank between them they fit a terminal of 80 columns.
 pub static COLUMNS: [Column; 10] = [
     Column::new("PID", 8, Shows::Count(|row| row.pid.into())),
     Column::new("PROGRAM", 10, Shows::Program),
@@ -79,7 +79,7 @@ pub static COLUMNS: [Column; 10] = [
     Column::new("WAIT/S", 6, Shows::Rate(|row| row.waits)),
 ];
 
-/// By the first letters.
+/// The column whose heading begins with these letters.
 fn by_name(row: &Row) -> f64 {
     row.program
         .bytes()
@@ -96,14 +96,14 @@ fn rate(number: f64) -> String {
     }
 }
 
-/// Of all look-ups since the process began, in percent; `None` where there was none.
+/// The share of hits in all look-ups since the process began, in percent; `None` if there was no look-up.
 fn share_of_hits(row: &Row) -> Option<f64> {
     let hits = row.sums.hits() as f64;
     let all = (row.sums.hits() + row.sums.misses()) as f64;
     (all > 0.0).then(|| 100.0 * hits / all)
 }
 
-/// What was seen at the last look.
+/// The last reading.
 #[derive(Default)]
 pub struct Rates {
     last: HashMap<u32, Sums>,
@@ -111,7 +111,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The rows of this look.
+    /// Reads again and returns the rows.
     pub fn rows(&mut self, trees: &[Tree], now: Instant) -> Vec<Row> {
         let seconds = self
             .at
@@ -119,7 +119,7 @@ impl Rates {
         let processes: Vec<_> = trees.iter().flat_map(|tree| &tree.processes).collect();
         let rows = processes.iter().map(|process| {
             let sums = process.sums;
-            // One that is seen for the first time has no rate yet.
+            // A process that is read for the first time has no rate yet.
             let before = *self.last.get(&process.pid).unwrap_or(&sums);
             let in_a_second = |now: u64, before: u64| {
                 if seconds > 0.0 {

@@ -1,4 +1,4 @@
-//! How it looks: a line of sums, the table, a line of keys.
+//! The screen: a line of sums, the table, a line of keys.
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout};
@@ -11,7 +11,7 @@ use super::rows::COLUMNS;
 
 const KEYS: &str = "q quit   left/right sort by   r reverse   up/down scroll";
 
-/// Draws the whole screen; where it is too small for all, what comes last is left out.
+/// Draws the whole screen. If the terminal is too small, the last lines and columns are left out.
 pub fn draw(frame: &mut Frame<'_>, view: &mut View) {
     let parts = [
         Constraint::Length(1),
@@ -63,7 +63,7 @@ pub fn draw(frame: &mut Frame<'_>, view: &mut View) {
     );
 }
 
-/// Numbers to the right, names to the left.
+/// Aligns numbers to the right and names to the left.
 fn aligned(column: usize, text: String) -> Text<'static> {
     let alignment = if COLUMNS[column].head == "PROGRAM" {
         Alignment::Left
