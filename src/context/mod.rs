@@ -9,9 +9,9 @@
 //! [`Context`] is the data, with the questions that it can answer from that alone. The operations are functions over it in
 //! the other files.
 //!
-//! The host's version matters through the tables of its functions, `Host::traits`, `Host::tickets` and `Host::newer`: a
-//! getter that is absent makes an attribute unknown (`alike`), and without the ticket functions no ticket keys are shared
-//! (`ticket_keys`). The number of the version is asked for only in `alike::attributes`, for what 4.0 does differently.
+//! The host's version matters through `Host::kind` and the tables of its functions, `Host::traits`, `Host::tickets` and
+//! `Host::newer`: a getter that is absent makes an attribute unknown (`alike`), and without the ticket functions no ticket
+//! keys are shared (`ticket_keys`).
 //!
 //! Parts of a context:
 //! * `callback`: a callback that any thread may set and read.
