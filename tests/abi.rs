@@ -1,7 +1,7 @@
 //! The numbers of libssl's ABI in `src/host/abi.rs` are those of `<openssl/ssl.h>`.
 //!
-//! Each is there under its C name: `/// SSL_CTRL_SESS_NUMBER` above `pub const SSL_CTRL_SESS_NUMBER: c_int =
-//! 20;`. A C file of static assertions is made from these lines and compiled.
+//! Each constant has its C name: `/// SSL_CTRL_SESS_NUMBER` above `pub const SSL_CTRL_SESS_NUMBER: c_int = 20;`. A C file of
+//! static assertions is generated from these lines and compiled.
 
 use std::env;
 use std::fs;
@@ -54,7 +54,7 @@ fn compiles(assertions: &str, file: &Path) -> Result<(), String> {
 }
 
 fn assertion(name: &str, value: &str) -> String {
-    // Rust's way of grouping digits and hexadecimal is C's but for the underscore.
+    // Rust writes numbers as C does, but for the underscores between digits.
     let value = value.replace('_', "");
     format!(
         "_Static_assert((unsigned long)({name}) == (unsigned long)({value}), \"{name} is not {value}\");\n"

@@ -1,5 +1,5 @@
-//! The links of the documents lead to files that exist, and the README stays a face: what it tells of at length has a
-//! page of its own.
+//! The links of the documents lead to files that exist, and the README stays short: long explanations have pages of their
+//! own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The Markdown files at the top and in the folders that have documents.
+/// The Markdown files in the root folder and in the folders of documents.
 fn documents() -> Vec<PathBuf> {
     let folders = ["", "docs", "benches"].map(|folder| root().join(folder));
     let entries = folders
@@ -25,7 +25,7 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// The targets of a text's links, but for those into the same page.
+/// The targets of the links of a text, except those into the same page.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](")
         .skip(1)

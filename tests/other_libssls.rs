@@ -1,10 +1,9 @@
-//! Programs whose libssl is not the one that everybody has: linked into a module, bound before us, of another kind, too
-//! old, or missing. Each does under sslcache what it does without, and at most one line on stderr says why its
-//! cache is not ours.
+//! Programs with an unusual libssl: linked into a module, bound before sslcache, of another kind, too old, or missing. Each
+//! program does the same with sslcache as without it, and at most one line on stderr says why its cache is not replaced.
 //!
-//! Like `ctests`, with its workshop: the forms are those that `make` has staged, without which nothing is tried.
+//! These tests use the workshop of `ctests`. The forms are those that `make` has staged; without them no test runs.
 
-// What only the tests of `ctests` use is not used here.
+// Some items of the workshop are used by `ctests` only.
 #[allow(dead_code)]
 #[path = "ctests/form.rs"]
 mod form;
@@ -27,7 +26,7 @@ use workshop::{LIMIT, Workshop};
 type Done<T> = Result<T, String>;
 type Input<'a> = &'a dyn AsRef<OsStr>;
 
-/// One form on one host, and a folder for what is built for it.
+/// One form on one host, with a folder for the files that are built for it.
 struct Place<'a> {
     workshop: &'a Workshop,
     form: Form,
@@ -35,21 +34,21 @@ struct Place<'a> {
     folder: String,
 }
 
-/// What a process printed.
+/// The output of a process.
 #[derive(Debug, PartialEq)]
 struct Printed {
     out: String,
     errors: String,
 }
 
-/// One for all tests, as its second host is made once.
+/// One workshop for all tests, because it makes the second host only once.
 fn workshop() -> &'static Workshop {
     static WORKSHOP: OnceLock<Workshop> = OnceLock::new();
     WORKSHOP.get_or_init(|| Workshop::new().unwrap())
 }
 
-/// Runs `scenario` plain and in every form on both hosts; what it prints must be the same. With `one_line`
-/// the preloaded form says one line on stderr.
+/// Runs `scenario` plain and in every form on both hosts. The output must be the same, except that with `one_line` the
+/// preloaded form prints one line on stderr.
 fn same_in_all_forms(name: &str, one_line: bool, scenario: impl Fn(&Place) -> Done<Printed>) {
     let workshop = workshop();
     if workshop.stage.is_none() {
@@ -86,7 +85,7 @@ fn same_in_all_forms(name: &str, one_line: bool, scenario: impl Fn(&Place) -> Do
 
 #[test]
 fn parts_of_libssl_linked_into_a_module_serve_it() {
-    // Of libcrypto only what libssl needs: too little to be taken over.
+    // Of libcrypto only the part that libssl needs, which is too little to be taken over.
     same_in_all_forms("linked-in", true, |place| {
         place.load(&[&place.with_its_own("--no-whole-archive")?])
     });
@@ -196,7 +195,7 @@ impl Place<'_> {
             .link(&format!("{}/{name}", self.folder), inputs)
     }
 
-    /// A shared library that keeps itself and its copy of `common.c` to itself, but not what else is linked in.
+    /// A shared library that hides its own symbols and those of its copy of `common.c`, but not what else is linked into it.
     fn module(&self, name: &str, source: &str, libraries: &[Input]) -> Done<PathBuf> {
         let flags = ["-fvisibility=hidden", "-foptimize-sibling-calls"];
         let object = self.compile(source, name, &flags)?;
@@ -221,7 +220,7 @@ impl Place<'_> {
         )
     }
 
-    /// A module with libssl and libcrypto linked in, and visible; `extent` says whether all of them.
+    /// A module with libssl and libcrypto linked into it, whose symbols are visible; `extent` says how much of them.
     fn with_its_own(&self, extent: &str) -> Done<PathBuf> {
         let extent = format!("-Wl,{extent}");
         let libraries: [Input; 5] = [
@@ -245,7 +244,7 @@ impl Place<'_> {
         let mut command = Command::new(program);
         command.args(arguments);
         self.workshop.prepare(&mut command, self.form, self.host)?;
-        // With stderr in a file of its own; the shell itself must not be preloaded.
+        // stderr goes to a file, and the shell itself must not be preloaded.
         let mut shell = Command::new("sh");
         shell.args([
             "-c",

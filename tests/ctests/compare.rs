@@ -1,4 +1,4 @@
-//! When two outputs agree: byte for byte, but for the divergences that are listed.
+//! Compares two outputs. They must be equal byte for byte, except for the divergences that are listed.
 
 use crate::form::Host;
 use libtest_mimic::Trial;
@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-/// The file `ctests/divergences`: `name | value on the host | value here | reason`, a line each. A
-/// name may be narrowed to one host: `name@bsymbolic`; `openssl4`, which is linked in the same way, does as that one does.
+/// The file `ctests/divergences`, with lines `name | value on the host | value here | reason`. A line may be limited to one
+/// host, as in `name@bsymbolic`; it then holds for `openssl4` too, which is linked in the same way.
 pub struct Divergences {
     known: HashMap<String, Values>,
 }
@@ -59,7 +59,7 @@ impl Divergences {
             .ok_or_else(|| format!("divergence {name} is not listed"))
     }
 
-    /// Whether every divergence in the plain host's output has the host's value.
+    /// Checks that every divergence in the plain host's output has the host's value.
     pub fn on_host(&self, plain: &str, host: Host) -> Result<(), String> {
         for (name, value) in plain.lines().filter_map(divergence) {
             let listed = &self.find(name, host)?.host;
@@ -72,7 +72,7 @@ impl Divergences {
         Ok(())
     }
 
-    /// Whether `ours` is what `plain` is, each divergence with our value instead of the host's.
+    /// Checks that `ours` equals `plain` after each divergence in `plain` has got our value.
     pub fn agree(&self, plain: &str, ours: &str, host: Host) -> Result<(), String> {
         let mut expected = String::new();
         for line in plain.lines() {
@@ -93,7 +93,7 @@ fn divergence(line: &str) -> Option<(&str, &str)> {
     line.strip_prefix("divergence ")?.split_once(": ")
 }
 
-/// Whether two outputs are equal; if not, where they part, with what led there.
+/// Checks that two outputs are equal. The error shows the first difference and the lines before it.
 pub fn same(expected: &str, actual: &str) -> Result<(), String> {
     if expected == actual {
         return Ok(());
@@ -122,7 +122,7 @@ pub fn same(expected: &str, actual: &str) -> Result<(), String> {
     }
 }
 
-/// The comparison itself is tested: one that never fails would hide everything.
+/// Tests the comparison itself: one that never fails would hide every fault.
 pub fn trials() -> Vec<Trial> {
     let text = "# comment\nsize | 1 | 2 | a reason\nsize@bsymbolic | 1 | 3 | another\n";
     let check = move |host, plain: &str, ours: &str| {

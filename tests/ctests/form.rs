@@ -1,11 +1,11 @@
-//! The forms in which a program can meet sslcache, and the hosts it can meet it on.
+//! The forms in which sslcache is loaded into a program, and the hosts.
 
 use std::fmt;
 
-/// How sslcache comes into a program whose object file is the same in all forms.
+/// The form in which sslcache is loaded. The object file of a program is the same in all forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
-    /// Not at all.
+    /// Without sslcache.
     Plain,
     /// By `-lsslcache` before `-lssl`.
     Linked,
@@ -31,20 +31,20 @@ impl fmt::Display for Form {
     }
 }
 
-/// The libssl behind.
+/// The libssl behind sslcache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Host {
-    /// The distribution's. Debian's calls its own cache functions through the PLT.
+    /// The distribution's libssl. Debian's calls its own cache functions through the PLT.
     System,
-    /// Linked as upstream links it: its inner calls cannot be stepped into.
+    /// A libssl linked as upstream links it, with -Bsymbolic: its internal calls do not go through the PLT.
     Bsymbolic,
-    /// OpenSSL 4.0, linked in the same way: a library with another name and other headers.
+    /// OpenSSL 4.0, linked in the same way. The library has another name and other headers.
     Openssl4,
 }
 
 impl Host {
     pub const ALL: [Self; 3] = [Self::System, Self::Bsymbolic, Self::Openssl4];
-    /// Those that the same program runs on.
+    /// The hosts that one program file runs on.
     pub const OF_OPENSSL_3: [Self; 2] = [Self::System, Self::Bsymbolic];
 }
 

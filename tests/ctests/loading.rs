@@ -1,4 +1,4 @@
-//! The ways in which libssl and we come into a process: late, early, twice, or not at all.
+//! The ways in which libssl and sslcache are loaded: late, early, twice, or not at all.
 
 use crate::form::{Form, Host};
 use crate::workshop::{LIMIT, Workshop};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-/// One form on one host, and a folder for what is built for it.
+/// One form on one host, with a folder for the files that are built for it.
 struct Place<'a> {
     workshop: &'a Workshop,
     form: Form,
@@ -67,7 +67,7 @@ pub fn trials(bench: &Arc<Bench>) -> Vec<Trial> {
     trials
 }
 
-/// A module linked with libssl, loaded with RTLD_LOCAL by a program that is not.
+/// A program that is not linked with libssl loads a module that is, with RTLD_LOCAL.
 fn local_module(place: &Place) -> Result<String, String> {
     let module = place.shared("module", &place.libraries()?)?;
     place.start(&place.loader()?, &[&module])
@@ -94,7 +94,7 @@ fn two_copies(place: &Place) -> Result<String, String> {
     place.start(&place.loader()?, &[&first, &second])
 }
 
-/// The same with the copy in the process before the host.
+/// The same, but the copy is loaded before the host.
 fn two_copies_reversed(place: &Place) -> Result<String, String> {
     let second = place.shared(
         "second",
@@ -124,7 +124,7 @@ impl<'a> Place<'a> {
             .link(&format!("{}/{name}", self.folder), inputs)
     }
 
-    /// What a program in this form is linked with.
+    /// The libraries that a program of this form is linked with.
     fn libraries(&self) -> Result<Vec<OsString>, String> {
         let mut libraries = Vec::new();
         if self.form == Form::Linked {
@@ -136,7 +136,7 @@ impl<'a> Place<'a> {
         Ok(libraries)
     }
 
-    /// A shared library that keeps its copy of `common.c` to itself. `second` is `module` again.
+    /// A shared library that hides its copy of `common.c`. `second` is `module` under another name.
     fn shared(&self, name: &str, libraries: &[OsString]) -> Result<PathBuf, String> {
         let hidden = ["-fvisibility=hidden"];
         let source = if name == "second" { "module" } else { name };

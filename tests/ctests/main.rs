@@ -1,11 +1,11 @@
-//! Each C program of `ctests/` does and prints the same on the plain host and under sslcache.
+//! Each C program of `ctests/` prints the same on the plain host and under sslcache.
 //!
-//! A test is a program in one form on one host: `preloaded::bsymbolic::add_new`. The plain run's
-//! output is what the others must print, byte for byte, but for the lines `divergence NAME: value`,
-//! whose two values `ctests/divergences` lists. `cargo test --test ctests -- add_new` picks by name.
+//! A test is a program in one form on one host: `preloaded::bsymbolic::add_new`. The others must print the output of the
+//! plain run byte for byte, except the lines `divergence NAME: value`, whose two values are in `ctests/divergences`.
+//! `cargo test --test ctests -- add_new` selects tests by name.
 //!
 //! The forms are those that `make` has staged (`stage`); without them only the plain runs take place, and the others
-//! are shown as ignored.
+//! are reported as ignored.
 
 mod alike;
 mod compare;
@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use workshop::Workshop;
 
-/// What every test needs.
+/// The things that every test needs.
 struct Bench {
     workshop: Workshop,
     divergences: Divergences,
@@ -124,7 +124,7 @@ fn trial(bench: &Arc<Bench>, program: &Arc<Program>, form: Form, host: Host) -> 
 }
 
 impl Bench {
-    /// Whether `output`, printed under sslcache, is what `program` has to print there.
+    /// Checks that `output` is what `program` must print under sslcache.
     fn judge(&self, program: &Program, host: Host, output: &str) -> Result<(), String> {
         if program.kind == Kind::Ours {
             return compare::same(&program.expected(&self.workshop)?, output);

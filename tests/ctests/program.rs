@@ -1,4 +1,4 @@
-//! One C program: its object file is built once, linked in two ways, run in every form.
+//! A C program: its object file is built once, linked in two ways, and run in every form.
 
 use crate::form::{Form, Host};
 use crate::run;
@@ -10,14 +10,14 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 
-/// The folder a program is in.
+/// The folder of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// `ctests/`: one thread.
+    /// `ctests/`: programs with one thread.
     Simple,
-    /// `ctests/threads/`.
+    /// `ctests/threads/`: programs with several threads.
     Threads,
-    /// `ctests/ours/`: needs what no host has, and so is compared with `ctests/expected/`.
+    /// `ctests/ours/`: programs that need functions of sslcache. Their output is compared with `ctests/expected/`.
     Ours,
 }
 
@@ -34,7 +34,7 @@ impl Kind {
 }
 
 type Built = OnceLock<Result<PathBuf, String>>;
-/// What was made for OpenSSL 3, and for OpenSSL 4: their headers and the names of their libraries differ.
+/// One value for OpenSSL 3 and one for OpenSSL 4, whose headers and library names differ.
 type OfEach<T> = [T; 2];
 
 fn is_4(host: Host) -> bool {
@@ -69,12 +69,12 @@ pub fn object(
         return workshop.compile(source, name, &[]);
     }
     let include = workshop.openssl4()?.join("host/include");
-    // Its headers say const, and deprecated, where those of before do not.
+    // Its headers have const and deprecated where those of OpenSSL 3 have not.
     let flags = ["-w", "-isystem", &include.to_string_lossy()];
     workshop.compile(source, &format!("openssl4/{name}"), &flags)
 }
 
-/// A program of these objects as it is linked for `form`, without regard to what is found at run time.
+/// Links a program from these objects for `form`, whatever libraries it will find at run time.
 pub fn linked(
     workshop: &Workshop,
     form: Form,
@@ -140,8 +140,8 @@ impl Program {
             .clone()
     }
 
-    /// The program as it is linked for `form`. Those of `ours/` need the symbols at link time as well;
-    /// preloaded, they find what they were linked with in the process and nowhere else.
+    /// The program as it is linked for `form`. The programs of `ours/` need the symbols at link time as well. When sslcache is
+    /// preloaded, they find the library that they were linked with in the process, and nowhere else.
     pub fn executable(
         &self,
         workshop: &Workshop,
@@ -170,7 +170,7 @@ impl Program {
         Ok(command)
     }
 
-    /// Sets what the program's first comment says in lines like `settings: SSLCACHE_GROUP=certificate`.
+    /// Sets the variables that the program's first comment names in lines like `settings: SSLCACHE_GROUP=certificate`.
     pub fn set(&self, workshop: &Workshop, command: &mut Command) -> Result<(), String> {
         let file = workshop.source.join(self.source());
         let text =
@@ -189,7 +189,7 @@ impl Program {
         run::silent(&mut self.command(workshop, form, host)?, LIMIT)
     }
 
-    /// What the plain host prints: the truth, run once.
+    /// The output on the plain host, which is the reference. The program runs once for it.
     pub fn plain(&self, workshop: &Workshop, host: Host) -> Result<&str, String> {
         let output =
             self.plain[host as usize].get_or_init(|| self.run(workshop, Form::Plain, host));
@@ -198,7 +198,7 @@ impl Program {
             .map_err(|error| format!("on the plain host: {error}"))
     }
 
-    /// What a program of `ours/` has to print.
+    /// The output that a program of `ours/` must print.
     pub fn expected(&self, workshop: &Workshop) -> Result<String, String> {
         let file = workshop.source.join("expected").join(&self.name);
         fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))

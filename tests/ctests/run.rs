@@ -1,4 +1,4 @@
-//! Runs a command to its end or its deadline.
+//! Runs a command until it ends or its deadline passes.
 
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -7,14 +7,14 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Standard output of a command that ended with 0 and said nothing on standard error.
+/// The standard output of a command, which must exit with 0 and print nothing on stderr.
 pub fn silent(command: &mut Command, limit: Duration) -> Result<String, String> {
     let shown = format!("{command:?}");
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // A group of its own, so that the deadline ends what it has forked, too.
+        // A process group of its own, so that the deadline also ends the processes that it has forked.
         .process_group(0)
         .spawn()
         .map_err(|error| format!("{shown}: {error}"))?;
@@ -44,13 +44,13 @@ pub fn silent(command: &mut Command, limit: Duration) -> Result<String, String> 
     Ok(output)
 }
 
-/// Reads a pipe to its end, beside the child.
+/// Reads a pipe to its end on a thread, while the child runs.
 fn drain(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
-            // What was read before an error is worth showing.
+            // The text before an error is worth showing.
             let _ = pipe.read_to_end(&mut bytes);
         }
         let _ = sender.send(bytes);
@@ -60,7 +60,7 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
 
 fn end_group(leader: u32) {
     if let Ok(leader) = libc::pid_t::try_from(leader) {
-        // SAFETY: takes two numbers. The leader has not been waited for, so the id is still its own.
+        // SAFETY: kill takes two numbers. The leader of the group has not been waited for, so the id is still its own.
         unsafe { libc::kill(-leader, libc::SIGKILL) };
     }
 }

@@ -1,9 +1,8 @@
-//! The programs with the library and themselves built for AddressSanitizer or ThreadSanitizer, on the
-//! system's libssl, which is not.
+//! Runs the programs with AddressSanitizer or ThreadSanitizer, in the library and in the programs, on the system's libssl,
+//! which is built without.
 //!
-//! The archive is linked into the program, because a preloaded library cannot bring a sanitizer's
-//! runtime with it; the programs are compiled by the C compiler and use the runtime of the Rust
-//! toolchain, whose interface is the same.
+//! The archive is linked into the program, because a preloaded library cannot bring a sanitizer's runtime with it. The C
+//! compiler compiles the programs; they use the runtime of the Rust toolchain, which has the same interface.
 
 use crate::form::Host;
 use crate::program::{Kind, Program};
@@ -17,14 +16,14 @@ use std::sync::{Arc, OnceLock};
 use std::{fmt, fs};
 
 pub struct Sanitizer {
-    /// Of the tests.
+    /// The name in the names of tests.
     name: &'static str,
-    /// To both compilers.
+    /// The option of both compilers.
     flag: &'static str,
     runtime: &'static str,
-    /// To cargo, beside the flag.
+    /// The options of cargo, beside the flag.
     build: &'static [&'static str],
-    /// Archive, runtime, `common.o`.
+    /// The archive, the runtime and `common.o`.
     made: OnceLock<Result<[PathBuf; 3], String>>,
 }
 
@@ -39,8 +38,8 @@ impl Sanitizer {
         }
     }
 
-    /// With a standard library of its own: without, the contended half of `Mutex::lock` is not seen,
-    /// and what the lock guards looks like a race.
+    /// Built with the standard library: otherwise the sanitizer does not see the contended half of `Mutex::lock`, and reports
+    /// accesses under the lock as races.
     pub const fn thread() -> Self {
         Self {
             name: "tsan",
@@ -51,7 +50,7 @@ impl Sanitizer {
         }
     }
 
-    /// Why it cannot be had on this machine.
+    /// The reason why this machine cannot run it.
     pub fn missing(&self) -> Option<String> {
         let Ok(sysroot) = sysroot() else {
             return Some("no nightly toolchain (rustup toolchain install nightly)".into());
@@ -135,7 +134,7 @@ impl fmt::Display for Sanitizer {
     }
 }
 
-/// The sanitized twins of `program`.
+/// The tests that run `program` with the sanitizers.
 pub fn trials(
     bench: &Arc<Bench>,
     sanitizers: &[Arc<Sanitizer>; 2],
@@ -149,7 +148,7 @@ pub fn trials(
     }
 }
 
-/// A tool of the nightly toolchain, whatever the one that runs these tests.
+/// A tool of the nightly toolchain, whichever toolchain runs these tests.
 fn nightly(tool: &str) -> Command {
     let mut command = Command::new("rustup");
     command.args(["run", "nightly", tool]);

@@ -1,4 +1,4 @@
-//! The programs under valgrind: no error and no leak.
+//! Runs the programs under valgrind, which must find no error and no leak.
 
 use crate::form::{Form, Host};
 use crate::program::{Kind, Program};
@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 use std::process::Command;
 use std::sync::Arc;
 
-/// Hundreds of handshakes or tens of thousands of sessions, which the others have in small as well.
+/// Programs with hundreds of handshakes or tens of thousands of sessions: others do the same on a smaller scale.
 const TOO_LONG: [&str; 4] = [
     "auto_flush",
     "auto_flush_resumed",
@@ -16,7 +16,7 @@ const TOO_LONG: [&str; 4] = [
     "which_leaves",
 ];
 
-/// Threads that are ended inside libssl leave what it has allocated there, with and without us.
+/// Programs whose threads are cancelled inside libssl: its allocations are leaked, with and without sslcache.
 pub const LEAVES_MEMORY: [&str; 1] = ["callbacks_unwound"];
 
 pub fn trials(bench: &Arc<Bench>, program: &Arc<Program>) -> Vec<Trial> {

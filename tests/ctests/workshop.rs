@@ -1,4 +1,4 @@
-//! Where things are and how they are compiled, linked and started.
+//! The places of files, and how programs are compiled, linked and started.
 
 use crate::form::{Form, Host};
 use crate::run;
@@ -11,9 +11,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// A program that takes longer hangs.
+/// A program that takes longer counts as hanging.
 pub const LIMIT: Duration = Duration::from_secs(60);
-/// The same for builds and for what runs under an instrument.
+/// The limit for builds and for programs under valgrind or a sanitizer.
 pub const LONG_LIMIT: Duration = Duration::from_secs(400);
 
 const COMPILE: [&str; 9] = [
@@ -32,11 +32,11 @@ pub struct Workshop {
     pub root: PathBuf,
     /// `ctests/`.
     pub source: PathBuf,
-    /// What is built here, in cargo's target directory.
+    /// The folder of built files, in cargo's target directory.
     pub out: PathBuf,
     /// The tree that `make` has staged.
     pub stage: Option<PathBuf>,
-    /// What `make openssl4` has made, where it could.
+    /// The results of `make openssl4`, if it could make them.
     pub openssl4: Option<PathBuf>,
     bsymbolic: OnceLock<Result<PathBuf, String>>,
     replacement: OnceLock<Result<PathBuf, String>>,
@@ -68,7 +68,7 @@ impl Workshop {
         Command::new(env::var_os("CC").unwrap_or("cc".into()))
     }
 
-    /// Compiles `source`, relative to `ctests/`, to an object of the name `object` with `flags` more.
+    /// Compiles `source`, relative to `ctests/`, to an object named `object`, with additional `flags`.
     pub fn compile(&self, source: &str, object: &str, flags: &[&str]) -> Result<PathBuf, String> {
         let object = self.out.join(object);
         if let Some(folder) = object.parent() {
@@ -107,7 +107,7 @@ impl Workshop {
         Ok(linked)
     }
 
-    /// The folder of a host's libssl; nothing for the one that is found anyway.
+    /// The folder of a host's libssl; `None` for the system's, which the loader finds by itself.
     pub fn host_folder(&self, host: Host) -> Result<Option<PathBuf>, String> {
         match host {
             Host::System => Ok(None),
@@ -122,7 +122,7 @@ impl Workshop {
             .ok_or("there is no OpenSSL 4.0 (make openssl4 builds it)".into())
     }
 
-    /// What a program of this form is linked with. By their paths: they have no names for linkers.
+    /// The libraries that a program of this form is linked with, as paths, because they have no names for the linker.
     pub fn libraries_of_openssl4(&self, form: Form) -> Result<[OsString; 2], String> {
         let file =
             |name: &str| Ok::<_, String>(self.openssl4()?.join("host/lib").join(name).into());
@@ -156,7 +156,7 @@ impl Workshop {
         let made = self.replacement.get_or_init(|| {
             let mut make = Command::new("make");
             make.current_dir(&self.root)
-                // An outer make's job server is not for this one.
+                // This make must not use the job server of an outer one.
                 .env_remove("MAKEFLAGS")
                 .env_remove("MAKELEVEL")
                 .env("CARGO_TARGET_DIR", stage::target())
@@ -175,8 +175,8 @@ impl Workshop {
         made.clone()
     }
 
-    /// The variables with which a process of this form finds its libraries. Both are set or removed
-    /// every time: cargo hands its own library path down to tests. No setting of sslcache is inherited.
+    /// Sets the variables by which a process of this form finds its libraries. Both are always set or removed, because cargo
+    /// passes its own library path to tests. No setting of sslcache is inherited.
     pub fn prepare(&self, command: &mut Command, form: Form, host: Host) -> Result<(), String> {
         let mut folders = Vec::new();
         command
@@ -191,7 +191,7 @@ impl Workshop {
             }
             Form::Replaced => folders.push(self.replacement_folder(host)?),
         }
-        // What stands in front names its host by an absolute path, but not that one's libcrypto.
+        // The library in front names its host by an absolute path, but does not name the host's libcrypto.
         if form != Form::Replaced || host == Host::Openssl4 {
             folders.extend(self.host_folder(host)?);
         }
@@ -203,7 +203,7 @@ impl Workshop {
     }
 }
 
-/// Removes the settings of whoever runs the tests, and the tests' own variables, which sslcache would take for
+/// Removes the settings of the user who runs the tests, and the tests' own variables, which sslcache would take for
 /// mistyped settings.
 pub fn remove_settings(command: &mut Command) {
     for (name, _) in env::vars_os() {

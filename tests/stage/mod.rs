@@ -1,26 +1,26 @@
-//! Where the libraries under test are, for every runner that needs them.
+//! The places of the libraries under test, for every runner that needs them.
 //!
-//! `make` lays them out in cargo's target directory, and there they are looked for; a variable of the environment names
-//! another place. A runner that finds nothing runs what needs no library, and says what to make.
+//! `make` lays the libraries out in cargo's target directory, where the runners look for them; an environment variable names
+//! another place. A runner that finds no library runs the tests that need none, and tells the user what to make.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The installed layout, as `make` stages it: `$SSLCACHE_STAGE`, or `target/stage` where that has the library.
+/// The installed layout that `make` stages: `$SSLCACHE_STAGE`, or `target/stage` where that has the library.
 pub fn stage() -> Option<PathBuf> {
     found("SSLCACHE_STAGE", "stage", LIBRARY)
 }
 
-/// What `make openssl4` has made: `$SSLCACHE_OPENSSL4`, or `target/openssl4`. `None` where OpenSSL 4.0 could not be built.
+/// The results of `make openssl4`: `$SSLCACHE_OPENSSL4`, or `target/openssl4`. `None` where OpenSSL 4.0 could not be built.
 #[allow(dead_code)] // not every runner has this host
 pub fn openssl4() -> Option<PathBuf> {
     let file = "sslcache/libssl.so.4";
     found("SSLCACHE_OPENSSL4", "openssl4", file).filter(|folder| folder.join(file).exists())
 }
 
-/// What to tell the reader of a runner's output before its tests begin: that there is no stage, or an old one.
+/// The message that a runner prints before its tests: that there is no stage, or an old one.
 pub fn advice() -> Option<String> {
     let Some(stage) = stage() else {
         let missing = target().join("stage").join(LIBRARY);

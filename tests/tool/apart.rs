@@ -1,12 +1,12 @@
-//! Out of sight of what else runs on this machine: the tool sees all processes that show their figures, and flushes
-//! them where it is told to.
+//! Hides the other processes of this machine: the tool sees every process with a stats page, and a test could flush the
+//! caches of services.
 
 use std::ptr;
 
-/// Gives this process, and those that it will start, a /run of their own; whether that could be done.
+/// Gives this process and its children a /run of their own. Returns whether it succeeded.
 pub fn keep_apart() -> bool {
     let nothing = ptr::null();
-    // SAFETY: a mount namespace of our own, from which nothing gets out, and C strings.
+    // SAFETY: the paths are C strings. Mounts in the new namespace do not propagate to the machine's.
     unsafe {
         libc::unshare(libc::CLONE_NEWNS) == 0
             && libc::mount(

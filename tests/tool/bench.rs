@@ -1,4 +1,4 @@
-//! `sslcache bench`: that it measures both libraries; what comes out depends on the machine.
+//! `sslcache bench` measures both libraries. The results depend on the machine and are not checked.
 
 use crate::Case;
 use crate::tool::{Folder, Outcome, Tool, has_in_order};

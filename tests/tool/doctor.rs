@@ -70,7 +70,7 @@ pub const CASES: &[Case] = &[
     ("doctor cannot tell of a process that is not there", missing),
 ];
 
-/// A program that has libssl, and waits.
+/// A program that loads libssl, and waits.
 const PYTHON: [&str; 3] = ["/usr/bin/python3", "-c", "import ssl, time; time.sleep(60)"];
 
 fn linked(tool: &Tool) -> Outcome {
@@ -103,7 +103,7 @@ fn static_program(tool: &Tool) -> Outcome {
     )
 }
 
-/// A program of the distribution's: dynamically linked, as Go programs mostly are.
+/// A Go program of the distribution, dynamically linked as most Go programs are.
 fn go_program(tool: &Tool) -> Outcome {
     let folder = Folder::new()?;
     let doctor = tool.say(&folder.0, &["doctor", "--", "gron"])?;
@@ -368,7 +368,7 @@ fn named_folders(tool: &Tool) -> Outcome {
     Ok(())
 }
 
-/// What doctor says of a program of this kind, which runs with these options of `sslcache run`.
+/// The report on a program of this kind that runs with these options of `sslcache run`.
 fn of_shakes(
     tool: &Tool,
     kind: &str,
@@ -389,11 +389,11 @@ fn of_shakes(
     let output = child.0.stdout.take().ok_or("no stdout")?;
     BufReader::new(output).read_line(&mut line)?;
     assert_eq!(line, "done\n", "{kind}");
-    // Of `timeout`, which waits for it.
+    // The program is a child of `timeout`, which waits for it.
     let children = format!("/proc/{}/task/{}/children", child.pid(), child.pid());
     let pid = fs::read_to_string(children)?;
     let doctor = tool.say(&folder.0, &["doctor", "--pid", pid.trim_end()])?;
-    // SAFETY: a signal to a child of our child, which waits for it.
+    // SAFETY: kill takes two numbers. `timeout` is still alive and has not waited for the process, so the id is its own.
     unsafe { libc::kill(pid.trim_end().parse()?, libc::SIGKILL) };
     child.0.wait()?;
     Ok(doctor)
@@ -460,7 +460,7 @@ fn apart(tool: &Tool) -> Outcome {
             " keep apart: verify mode",
         ],
     )?;
-    // Without a group they never share.
+    // Without a group the contexts never share.
     let doctor = of_shakes(tool, "apart", &[])?;
     assert!(!doctor.out.contains("keep apart"), "{}", doctor.out);
     Ok(())
@@ -498,7 +498,7 @@ fn stopped(tool: &Tool) -> Outcome {
     let mut command = Command::new(tool.stage.join("bin/sslcache"));
     let mut program = Sleeper::start(command.args(["run", "--"]).args(PYTHON))?;
     program.wait_for_libssl()?;
-    // SAFETY: a signal to our child.
+    // SAFETY: kill takes two numbers. The child has not been waited for, so the id is still its own.
     unsafe { libc::kill(program.0.id().cast_signed(), libc::SIGSTOP) };
     let end = Instant::now() + Duration::from_secs(10);
     let is_stopped = |pid: &str| {
@@ -520,7 +520,7 @@ fn stopped(tool: &Tool) -> Outcome {
 fn another_users(tool: &Tool) -> Outcome {
     let folder = Folder::new()?;
     if !is_root() {
-        // Root's first process is there for all to see, and to be kept out of.
+        // Every user can see process 1, which belongs to root, and may not look into it.
         let doctor = tool.say(&folder.0, &["doctor", "--pid", "1"])?;
         assert_eq!(doctor.code, 2);
         return has_in_order(&doctor.err, &["process 1: ", "run this as root"]);
@@ -552,7 +552,7 @@ fn missing(tool: &Tool) -> Outcome {
     Ok(())
 }
 
-/// A program that waits, and is ended with this.
+/// A program that waits. It is ended on drop.
 struct Sleeper(Child);
 
 impl Sleeper {

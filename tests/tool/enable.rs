@@ -1,4 +1,4 @@
-//! `sslcache enable` and `sslcache disable`, on a system that is a folder.
+//! `sslcache enable` and `sslcache disable`, with a folder as the root of the system.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub const CASES: &[Case] = &[
     ("enable refuses a service that it does not know", refuses),
 ];
 
-/// Its name, and its unit.
+/// The name of each service, and its unit.
 const SERVICES: [(&str, &str); 5] = [
     ("nginx", "nginx"),
     ("apache2", "apache2"),
@@ -100,7 +100,7 @@ fn leaves_others_alone(tool: &Tool) -> Outcome {
     say(tool, &root, "enable", "nginx")?;
     fs::write(&beside, "[Service]\n")?;
 
-    // An edited one is the administrator's, until it is to go.
+    // `enable` leaves a file that the administrator has edited; `disable` removes it.
     let edited = fs::read_to_string(&file)?.replace("#Environment", "Environment");
     fs::write(&file, &edited)?;
     let run = say(tool, &root, "enable", "nginx")?;

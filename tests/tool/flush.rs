@@ -44,7 +44,7 @@ fn region(tool: &Tool) -> Outcome {
         "full=20 resumed=0 held=server"
     );
     let again = tool.say(&server.runtime.0, &arguments)?;
-    // Those that came back were given new sessions.
+    // The clients that came back were given new sessions.
     has_in_order(&again.out, &["20 sessions removed"])
 }
 

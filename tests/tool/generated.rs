@@ -1,4 +1,4 @@
-//! What the tool writes of itself: completions that shells take, manual pages that mandoc reads.
+//! The generated files: completions that shells accept, manual pages that mandoc accepts.
 
 use std::process::Command;
 
@@ -65,7 +65,7 @@ fn manuals(tool: &Tool) -> Outcome {
     Ok(())
 }
 
-/// Without overstrikes, which make letters bold.
+/// The text without the overstrikes that make letters bold.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     for char in text.chars() {

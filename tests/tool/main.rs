@@ -1,7 +1,7 @@
-//! The command-line tool, end to end: each subcommand on real programs and live servers, and what it prints.
+//! The command-line tool, end to end: the output of each subcommand for real programs and live servers.
 //!
-//! It is the one that `make` has staged (`stage`), with its libraries; without it nothing takes place.
-//! `cargo test --test tool -- doctor` picks cases by name.
+//! The tool and its libraries are those that `make` has staged (`stage`); without them no test runs.
+//! `cargo test --test tool -- doctor` selects tests by name.
 
 mod apart;
 mod bench;
@@ -20,15 +20,15 @@ mod top;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tool::{Outcome, Tool};
 
-/// A test: its name, and what it does.
+/// A test: its name and its function.
 type Case = (&'static str, fn(&Tool) -> Outcome);
 
 fn main() {
     let arguments = Arguments::from_args();
-    // Before there are threads.
+    // Before there are other threads.
     let alone = apart::keep_apart();
-    // Debian keeps servers and ldconfig where an ordinary user's PATH does not lead; and a shell complains of a language
-    // that this machine lacks.
+    // Debian installs servers and ldconfig in folders that are not in an ordinary user's PATH. A shell complains about a
+    // locale that this machine lacks.
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
     // SAFETY: there is no second thread yet.
     unsafe {

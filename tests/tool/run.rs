@@ -31,7 +31,7 @@ pub const CASES: &[Case] = &[
     ),
 ];
 
-/// Makes a context, so that what is said of it is said.
+/// Makes a context, so that sslcache prints its line about it.
 const CONTEXT: &str = "import ssl; ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)";
 const PYTHON: &str = "/usr/bin/python3";
 
@@ -55,7 +55,7 @@ fn takes_each_form(tool: &Tool) -> Outcome {
         tool.stage.join("lib/sslcache/libssl.so.3").display()
     );
     for (options, said) in [
-        (&["--verbose"][..], &*in_front), // python loads libssl as it runs
+        (&["--verbose"][..], &*in_front), // python loads libssl at run time
         (&["--verbose", "--form", "libssl"], &*in_front),
     ] {
         let arguments = [&["run"][..], options, &["--", PYTHON, "-c", CONTEXT]].concat();
@@ -193,7 +193,7 @@ fn refuses_unreachable(tool: &Tool) -> Outcome {
     Ok(())
 }
 
-/// As a package leaves it when libssl has been updated past the library in front.
+/// An installation as a package leaves it after an update of libssl that the library in front does not fit.
 fn without_the_library(tool: &Tool) -> Outcome {
     let folder = Folder::new()?;
     for folder in [folder.file("bin"), folder.file("lib")] {

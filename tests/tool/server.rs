@@ -1,4 +1,4 @@
-//! A live server under the tool: nginx with two workers that keep sessions in libssl's cache, and its clients.
+//! A live server under `sslcache run`: nginx with two workers that use libssl's cache, and its clients.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::tool::{Folder, Outcome, Tool, compile, is_root, said};
 
-/// How long a server may take to listen, and to go when told to.
+/// The time that a server may take to listen, and to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Makes a certificate and its key: cert.pem and key.pem.
@@ -28,7 +28,7 @@ pub fn certify(folder: &Folder) -> Outcome {
         .ok_or_else(|| said.err.into())
 }
 
-/// nginx, started by `sslcache run`. Dropped, it ends.
+/// nginx, started by `sslcache run`. It ends on drop.
 pub struct Server {
     child: Child,
     pub folder: Folder,
@@ -37,7 +37,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it with these options of `sslcache run`, and these lines of its configuration.
+    /// Starts nginx with these options of `sslcache run` and these lines of configuration.
     pub fn start(tool: &Tool, options: &[&str], settings: &str) -> Result<Self, Box<dyn Error>> {
         let (folder, runtime) = (Folder::new()?, Folder::new()?);
         certify(&folder)?;
@@ -101,7 +101,7 @@ impl Server {
         Ok(server)
     }
 
-    /// The process of nginx's that started the others.
+    /// The master process of nginx.
     pub fn pid(&self) -> Result<u32, Box<dyn Error>> {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -120,7 +120,7 @@ impl Server {
         fs::read_to_string(self.folder.file("log")).unwrap_or_default()
     }
 
-    /// The command that lets twenty clients come and come back.
+    /// The command that makes twenty clients visit twice.
     fn clients(&self, protocol: &str) -> Command {
         let mut client = Command::new("timeout");
         client
@@ -132,7 +132,7 @@ impl Server {
         client
     }
 
-    /// Twenty clients come and come back: `full=20 resumed=20 held=server`.
+    /// Twenty clients visit twice. Returns `full=20 resumed=20 held=server`.
     pub fn visit(&self, protocol: &str) -> Result<String, Box<dyn Error>> {
         let said = said(&mut self.clients(protocol))?;
         if said.code != 0 {
@@ -141,7 +141,7 @@ impl Server {
         Ok(said.out.trim_end().to_owned())
     }
 
-    /// The same, with a call of the tool between their two visits.
+    /// The same, with a call of the tool between the two visits.
     pub fn visit_with_flush(
         &self,
         tool: &Tool,
@@ -156,7 +156,7 @@ impl Server {
         let mut client = client.spawn()?;
         let mut answers = BufReader::new(client.stdout.take().ok_or("no stdout")?);
         let mut line = String::new();
-        answers.read_line(&mut line)?; // they have all come
+        answers.read_line(&mut line)?; // the first visits are complete
         let said = tool.say(&self.runtime.0, arguments)?;
         client.stdin.take().ok_or("no stdin")?.write_all(b"\n")?;
         line.clear();
@@ -168,10 +168,10 @@ impl Server {
         Ok(line.trim_end().to_owned())
     }
 
-    /// Ends it as a service manager does.
+    /// Ends nginx as a service manager does.
     pub fn stop(&mut self) -> Result<(), Box<dyn Error>> {
         if self.child.try_wait()?.is_none() {
-            // SAFETY: a signal to our child, which nobody has waited for.
+            // SAFETY: kill takes two numbers. The child has not been waited for, so the id is still its own.
             unsafe { libc::kill(self.child.id().cast_signed(), libc::SIGTERM) };
         }
         let end = Instant::now() + PATIENCE;

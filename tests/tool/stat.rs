@@ -1,4 +1,4 @@
-//! `sslcache stat`, and the file that it reads.
+//! `sslcache stat`, and the stats page that it reads.
 
 use std::error::Error;
 use std::fs;
@@ -49,7 +49,7 @@ fn pages(runtime: &Folder) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).collect()
 }
 
-/// The sum of a figure over all processes, read from the JSON without a parser: a line each.
+/// The sum of a number over all processes. The JSON has one number per line, so no parser is needed.
 fn sum(json: &str, name: &str) -> u64 {
     let key = format!("\"{name}\": ");
     let values = json.lines().filter_map(|line| {
@@ -62,8 +62,8 @@ fn sum(json: &str, name: &str) -> u64 {
     values.sum()
 }
 
-/// The figures once they tell of twenty clients that came and came back: the last handshakes may be written down with the
-/// next connection of their worker only.
+/// Waits until the stats show twenty clients with two visits each, and returns them. A worker may write the stats of its last
+/// handshake only at its next connection.
 fn settled(tool: &Tool, server: &Server) -> Result<Said, Box<dyn Error>> {
     let end = Instant::now() + Duration::from_secs(20);
     loop {
@@ -77,7 +77,7 @@ fn settled(tool: &Tool, server: &Server) -> Result<Said, Box<dyn Error>> {
         if (hits, added, of("records")) == (20, 20, 20) || Instant::now() > end {
             return Ok(stat);
         }
-        // Many at a time: a single one would always come to the same idle worker.
+        // Many at a time: single connections would all be served by the same idle worker.
         let socket = server.folder.file("socket");
         let visits: Vec<_> = (0..32).map(|_| UnixStream::connect(&socket)).collect();
         drop(visits);
@@ -128,7 +128,7 @@ fn figures(tool: &Tool) -> Outcome {
     Ok(())
 }
 
-/// Read by Prometheus' own parser for Python.
+/// Prometheus' own parser for Python accepts the text.
 fn prometheus(tool: &Tool) -> Outcome {
     let server = Server::start(tool, &[], SETTINGS)?;
     server.visit("1.2")?;
@@ -216,7 +216,7 @@ fn region(tool: &Tool) -> Outcome {
 fn of_a_process(tool: &Tool) -> Outcome {
     let server = Server::start(tool, &[], SETTINGS)?;
     let pid = server.pid()?.to_string();
-    // Wherever it lies: it is found by the process's own map.
+    // The stats page may be in any folder: the tool finds it in the process's memory map.
     let elsewhere = Folder::new()?;
     let stat = tool.say(&elsewhere.0, &["stat", "--pid", &pid])?;
     assert_eq!(stat.code, 0, "{}", stat.err);
@@ -240,7 +240,7 @@ fn privacy(tool: &Tool) -> Outcome {
     for page in pages(&server.runtime) {
         assert_eq!(mode(page)?, 0o600);
     }
-    // A folder that others may look into, a link, a file: nothing is written there, and the program goes on.
+    // Not a private folder, but one that others may read, a link, or a file: nothing is written there, and the program goes on.
     for place in ["open", "link", "file"] {
         let runtime = Folder::new()?;
         let other = Folder::new()?;
@@ -253,7 +253,7 @@ fn privacy(tool: &Tool) -> Outcome {
             "link" => std::os::unix::fs::symlink(&other.0, &folder)?,
             _ => fs::write(&folder, "")?,
         }
-        // Seen from inside, as the end of the program removes its file.
+        // Checked by the program itself, because its end removes the file.
         let program = "import ssl, os; ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); \
                        folder = os.environ['XDG_RUNTIME_DIR'] + '/sslcache'; \
                        print(os.listdir(folder) if os.path.isdir(folder) else [])";
@@ -265,7 +265,7 @@ fn privacy(tool: &Tool) -> Outcome {
     Ok(())
 }
 
-/// A program that has added a session, and then runs the command that it is given.
+/// A program that adds a session, and then runs the command that it is given.
 const ADDS_ONE: &str = r#"
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -290,7 +290,7 @@ fn privileged(tool: &Tool) -> Outcome {
     chown(&runtime.0, Some(NOBODY), None)?;
     let folder = Folder::new()?;
     let program = folder.file("program");
-    // Linked, as nothing is preloaded into it.
+    // Linked, because nothing can be preloaded into it.
     let lib = tool.stage.join("lib").display().to_string();
     let search = [format!("-L{lib}"), format!("-Wl,-rpath,{lib}")];
     compile(
@@ -333,7 +333,7 @@ fn swept(tool: &Tool) -> Outcome {
     };
     assert!(killed().is_err() || pages(&runtime).len() == 1);
     assert_eq!(pages(&runtime).len(), 1);
-    // The next process sweeps, and the tool does.
+    // The next process removes dead pages, and so does the tool.
     let _ = killed();
     assert_eq!(pages(&runtime).len(), 1);
     let _ = tool.say(&runtime.0, &["stat"])?;

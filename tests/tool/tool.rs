@@ -1,4 +1,4 @@
-//! The tool, in an environment of its own; and folders for what tests write.
+//! The tool in a clean environment, and folders for the files of tests.
 
 use std::error::Error;
 use std::os::unix::fs::DirBuilderExt;
@@ -11,15 +11,15 @@ use crate::stage;
 
 pub type Outcome = Result<(), Box<dyn Error>>;
 
-/// Where the tool and its libraries are.
+/// The staged tool and its libraries.
 #[derive(Clone)]
 pub struct Tool {
     pub stage: PathBuf,
-    /// Whether it sees no other processes than those of the tests.
+    /// True if the tool sees only processes of the tests.
     pub alone: bool,
 }
 
-/// What a run of it came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Said {
     pub code: i32,
@@ -36,7 +36,7 @@ impl Tool {
             .then_some(Self { stage, alone })
     }
 
-    /// The tool in an environment in which nothing is set but where processes show their figures.
+    /// A command of the tool, with no variable of sslcache but the folder of the stats pages.
     pub fn command(&self, runtime: &Path) -> Command {
         let mut command = Command::new("timeout");
         command.arg("60").arg(self.stage.join("bin/sslcache"));
@@ -47,7 +47,7 @@ impl Tool {
         command
     }
 
-    /// Runs it to its end.
+    /// Runs the tool to its end.
     pub fn say(&self, runtime: &Path, arguments: &[&str]) -> Result<Said, Box<dyn Error>> {
         said(self.command(runtime).args(arguments))
     }
@@ -66,13 +66,13 @@ pub fn said(command: &mut Command) -> Result<Said, Box<dyn Error>> {
     })
 }
 
-/// A folder of this user's own that goes when this does.
+/// A folder of this user, removed on drop.
 pub struct Folder(pub PathBuf);
 
 impl Folder {
     pub fn new() -> Result<Self, Box<dyn Error>> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        // Relaxed: only that the numbers differ matters.
+        // Relaxed: only the uniqueness of the numbers matters.
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = env::temp_dir().join(format!("sslcache-tool-{}-{number}", process::id()));
         fs::DirBuilder::new().mode(0o700).create(&path)?;
@@ -119,13 +119,14 @@ pub fn has_in_order(text: &str, parts: &[&str]) -> Outcome {
     Ok(())
 }
 
-/// Whether we may do as any user.
+/// True if the tests run as root.
 pub fn is_root() -> bool {
-    // SAFETY: a question to the kernel.
+    // SAFETY: geteuid has no preconditions and cannot fail.
     unsafe { libc::geteuid() == 0 }
 }
 
-/// Whether services of this machine show their figures where we may not look: then nobody can say that there are none.
+/// True if services of this machine have stats pages that the tests may not read: the tool then cannot report that there are
+/// none.
 pub fn is_kept_out() -> bool {
     fs::read_dir("/run/sslcache")
         .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)

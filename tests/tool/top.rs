@@ -70,12 +70,12 @@ impl Terminal {
                 .args(["-u", "-S", &self.socket])
                 .args(arguments)
                 .env_remove("TMUX")
-                // A service's account has none.
+                // The account of a service has no shell.
                 .env("SHELL", "/bin/sh"),
         )
     }
 
-    /// The screen, as soon as it has `part`.
+    /// Waits until the screen shows `part`, and returns it.
     fn screen_with(&self, part: &str) -> Result<String, Box<dyn std::error::Error>> {
         let end = Instant::now() + Duration::from_secs(20);
         loop {
@@ -113,7 +113,7 @@ fn visited(tool: &Tool) -> Result<Server, Box<dyn std::error::Error>> {
     Ok(server)
 }
 
-/// All columns, in lines that are not wrapped, the keys in the last.
+/// Checks that all columns are there, that no line is wrapped, and that the last one shows the keys.
 fn check(screen: &str, height: usize) -> Outcome {
     let lines: Vec<_> = screen.lines().collect();
     assert_eq!(lines.len(), height, "{screen}");
@@ -135,7 +135,7 @@ fn small(tool: &Tool) -> Outcome {
     let terminal = Terminal::open(tool, &server.runtime, 80, 24)?;
     let screen = terminal.screen_with("nginx")?;
     check(&screen, 24)?;
-    has_in_order(&screen, &[" 100 "])?; // per cent of hits
+    has_in_order(&screen, &[" 100 "])?; // percent of hits
     terminal.press("Left")?;
     terminal.press("Left")?;
     let by_pid = terminal.screen_with("largest pid first")?;
@@ -164,7 +164,7 @@ fn large(tool: &Tool) -> Outcome {
     let server = visited(tool)?;
     let terminal = Terminal::open(tool, &server.runtime, 200, 50)?;
     check(&terminal.screen_with("nginx")?, 50)?;
-    // Too small for all: what there is room for is shown, and where that is.
+    // Too small for all rows: the screen shows some, and says which.
     terminal.tmux(&["resize-window", "-x", "40", "-y", "5"])?;
     let screen = terminal.screen_with("1 to 2 shown")?;
     assert_eq!(screen.lines().count(), 5, "{screen}");
@@ -187,7 +187,7 @@ fn nothing(tool: &Tool) -> Outcome {
     fs::create_dir(runtime.file("sslcache"))?;
     let terminal = Terminal::open(tool, &runtime, 100, 24)?;
     let screen = terminal.screen_with("q quit")?;
-    // Where other servers of this machine run, they are there.
+    // If other servers run on this machine, the screen shows them.
     let said = match is_kept_out() {
         true => "/run/sslcache is closed to this user",
         false => "no process shows its figures",
