@@ -1,4 +1,4 @@
-//! curl, three transfers by one command; nginx says of each whether it was resumed.
+//! curl makes three transfers in one command, and nginx logs whether each was resumed.
 
 use crate::fixture::{Fixture, run};
 use crate::form::{Form, Protocol};
@@ -7,7 +7,7 @@ use crate::{Case, Outcome, nginx};
 use std::error::Error;
 
 pub fn cases() -> Vec<Case> {
-    // nginx's words: `.` for a full handshake, `r` for a resumed one.
+    // nginx logs `.` for a full handshake and `r` for a resumed one.
     vec![
         case(
             "curl",
@@ -41,7 +41,7 @@ fn fetch(
 ) -> Result<Outcome, Box<dyn Error>> {
     let place = Place::new(fixture)?;
     let mut server = nginx::start_plain(&place, settings, "$ssl_session_reused")?;
-    // Our clients know how to wait until it listens.
+    // Our own client waits until the server listens.
     server.visit(fixture.client(Form::Plain, &place.socket(), protocol))?;
 
     let mut curl = place.command("timeout", form);

@@ -1,5 +1,5 @@
-//! RADIUS servers that let devices into a network by EAP over TLS, and eapol_test, wpa_supplicant's program, as the
-//! device. It comes once and is authenticated anew three times.
+//! RADIUS servers that authenticate devices by EAP over TLS. The device is eapol_test of wpa_supplicant, which authenticates
+//! once and then three more times.
 
 use crate::fixture::Fixture;
 use crate::form::{Form, Protocol};
@@ -11,13 +11,13 @@ use std::net::UdpSocket;
 use std::process::Command;
 use std::{fs, io};
 
-/// Of four authentications the first is a whole handshake, and the second is resumed. Over TLS 1.3 FreeRADIUS keeps no
-/// session of a resumed one.
+/// Of four authentications the first is a full handshake, and the second is resumed. Over TLS 1.3 FreeRADIUS does not store
+/// the session of a resumed handshake.
 const RESUMED: &str = "resumed=0 1";
 
 pub fn cases() -> Vec<Case> {
     let persisted = "persist_dir = sessions";
-    // After TLS 1.3 hostapd frees something twice as it ends, without sslcache, too.
+    // After TLS 1.3 hostapd frees memory twice when it ends, also without sslcache.
     let hostapds_end = |protocol| match protocol {
         Protocol::Tls12 => libc::SIGTERM,
         Protocol::Tls13 => libc::SIGKILL,
@@ -25,7 +25,7 @@ pub fn cases() -> Vec<Case> {
     vec![
         freeradius("EAP-TLS, sessions on disk", RESUMED, "TLS", persisted),
         freeradius("PEAP, sessions on disk", RESUMED, "PEAP", persisted),
-        // It resumes none without the attributes that it keeps beside them on disk.
+        // FreeRADIUS resumes no session without the attributes that it stores on disk.
         freeradius("EAP-TLS, sessions in memory", "resumed=0 0 0 0", "TLS", ""),
         Case::new(
             "hostapd, EAP-TLS",
@@ -79,7 +79,7 @@ fn freeradius(
     Case::new(format!("FreeRADIUS, {name}"), expected, run).needing("freeradius")
 }
 
-/// Lets the device come, and ends the server.
+/// Runs the device, and ends the server.
 fn authenticate(
     place: &Place,
     mut server: Server,
@@ -98,7 +98,7 @@ fn authenticate(
     })
 }
 
-/// For each authentication, was the last handshake before it ended well resumed? "resumed=0 1 1 1".
+/// For each successful authentication, whether its last handshake was resumed: "resumed=0 1 1 1".
 fn resumptions(said: &str) -> String {
     let mut all = Vec::new();
     let mut last = "-";
@@ -286,7 +286,7 @@ fn free_port() -> io::Result<String> {
     Ok(socket.local_addr()?.port().to_string())
 }
 
-/// Asked of the kernel: a request that comes too early would be repeated seconds later.
+/// Asks the kernel, because the device repeats a request that comes too early only seconds later.
 fn listens(port: &str) -> bool {
     let sockets = fs::read_to_string("/proc/net/udp").unwrap_or_default();
     let suffix = format!(":{:04X}", port.parse::<u16>().unwrap_or(0));

@@ -1,4 +1,4 @@
-//! What all runs share: the client, the probe, a certificate; and a folder for each run.
+//! The common parts of all runs: the client, the probe and a certificate; and a folder for each run.
 
 use crate::form::{Form, Protocol};
 use crate::stage;
@@ -9,10 +9,10 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
-/// How many clients come and come back in a run; below every default cache size by far.
+/// The number of clients of a run, each with two visits; far below every default cache size.
 pub const CLIENTS: u32 = 20;
 
-/// Where the sources of client and probe are.
+/// The folder with the sources of client and probe.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers");
 
 pub struct Fixture {
@@ -23,9 +23,9 @@ pub struct Fixture {
 
 impl Fixture {
     pub fn build() -> Result<Self, Box<dyn Error>> {
-        // Debian keeps servers where an ordinary user's PATH does not lead.
+        // Debian installs servers in folders that are not in an ordinary user's PATH.
         let path = env::var("PATH")?;
-        // SAFETY: called before there is a second thread.
+        // SAFETY: there is no second thread yet.
         unsafe { env::set_var("PATH", path + ":/usr/sbin") };
         let fixture = Self {
             folder: Folder::new()?,
@@ -85,7 +85,7 @@ impl Fixture {
         run(&mut cc).map(drop)
     }
 
-    /// Not a CA's: httpd warns of a server that shows one.
+    /// Not the certificate of a CA: httpd warns about a server that has one.
     fn write_certificate(&self) -> Result<(), Box<dyn Error>> {
         let mut openssl = Command::new("openssl");
         openssl
@@ -101,7 +101,7 @@ impl Fixture {
             .arg(self.key())
             .arg("-out")
             .arg(self.certificate());
-        // Not `run`: it tells its progress on stderr.
+        // Not by `run`, because openssl prints its progress on stderr.
         let output = openssl.output()?;
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into());
@@ -122,12 +122,12 @@ impl Fixture {
         self.path("key.pem")
     }
 
-    /// As haproxy wants them, in one file.
+    /// Certificate and key in one file, as haproxy needs them.
     pub fn certificate_and_key(&self) -> PathBuf {
         self.path("both.pem")
     }
 
-    /// A command that runs in `form`, for a minute at most.
+    /// A command that runs in `form`, for at most a minute.
     pub fn command(&self, program: impl AsRef<Path>, form: Form) -> Command {
         let mut command = Command::new("timeout");
         command.arg("60");
@@ -136,13 +136,13 @@ impl Fixture {
         command
     }
 
-    /// Makes a command, prepared for a form or not, one that runs in `form` with the probe.
+    /// Makes a command run in `form` with the probe, whether or not it was prepared for a form.
     pub fn probe(&self, command: &mut Command, form: Form, report: &Path) {
         form.prepare(command, self.stage.as_deref(), Some(&self.path("probe.so")));
         command.env("PROBE_FILE", report);
     }
 
-    /// Makes a prepared command one that listens on 127.0.0.1, where the program would on every address.
+    /// Makes a prepared command listen on 127.0.0.1, although its program would listen on every address.
     pub fn keep_local(&self, command: &mut Command) {
         let mut preload = self.path("loopback.so").into_os_string();
         let others = command
@@ -155,7 +155,7 @@ impl Fixture {
         command.env("LD_PRELOAD", preload);
     }
 
-    /// Our client on all its visits; it prints `full=20 resumed=20 held=server`.
+    /// Our client with all its visits; it prints `full=20 resumed=20 held=server`.
     pub fn client(&self, form: Form, address: &str, protocol: Protocol) -> Command {
         self.clients(form, address, protocol, CLIENTS)
     }
@@ -173,7 +173,7 @@ impl Fixture {
         client
     }
 
-    /// One of the other clients, on libssl as it is: `what` it takes comes behind certificate and protocol.
+    /// One of the other clients, on the plain libssl. Its arguments are certificate, protocol and `what`.
     pub fn visitor<S: AsRef<OsStr>>(
         &self,
         program: &str,
@@ -187,13 +187,13 @@ impl Fixture {
     }
 }
 
-/// Whether the programs may drop privileges, and so must.
+/// True if the tests run as root: the programs can drop privileges then, and so must.
 pub fn is_root() -> bool {
-    // SAFETY: geteuid only returns a number.
+    // SAFETY: geteuid has no preconditions and cannot fail.
     unsafe { libc::geteuid() == 0 }
 }
 
-/// Runs a command to its end: it must succeed and say nothing on stderr.
+/// Runs a command to its end. It must succeed and print nothing on stderr.
 pub fn run(command: &mut Command) -> Result<Output, Box<dyn Error>> {
     let output = command.output();
     let output = output.map_err(|error| format!("{command:?}: {error}"))?;
@@ -204,13 +204,13 @@ pub fn run(command: &mut Command) -> Result<Output, Box<dyn Error>> {
     Ok(output)
 }
 
-/// Is there such a program?
+/// True if there is a program of this name.
 pub fn is_installed(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| folder.join(program).exists())
 }
 
-/// A new folder that goes when this does. Its path is short, because sockets go into it.
+/// A new folder, removed on drop. Its path is short, because it contains sockets.
 pub struct Folder {
     pub path: PathBuf,
 }
@@ -218,7 +218,7 @@ pub struct Folder {
 impl Folder {
     pub fn new() -> Result<Self, Box<dyn Error>> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        // Relaxed: only that the numbers differ matters.
+        // Relaxed: only the uniqueness of the numbers matters.
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("sslcache-servers-{}-{number}", process::id());
         let path = env::temp_dir().join(name);

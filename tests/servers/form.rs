@@ -1,14 +1,14 @@
-//! The forms in which a program can meet sslcache, and the two protocols.
+//! The forms in which sslcache is loaded into a program, and the two protocols.
 
 use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// How sslcache comes into a program.
+/// The form in which sslcache is loaded into a program.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Form {
-    /// Not at all.
+    /// Without sslcache.
     Plain,
     /// By `LD_PRELOAD`.
     Preloaded,
@@ -27,7 +27,7 @@ impl Form {
     ];
     pub const WITHOUT_LINKING: [Self; 3] = [Self::Plain, Self::Preloaded, Self::Replacement];
 
-    /// The file of ours that a process in this form has mapped, as the kernel names it.
+    /// The library of ours that a process in this form has mapped, as the kernel names it.
     pub fn file(self, stage: &Path) -> Option<PathBuf> {
         let name = match self {
             Self::Plain => return None,
@@ -42,10 +42,10 @@ impl Form {
         )
     }
 
-    /// Sets `command`'s environment so that it runs in this form, `also` preloaded in all of them.
+    /// Sets the environment of `command` so that it runs in this form. `also` is preloaded in every form.
     ///
-    /// Both variables are always set or removed: cargo hands its own library path down to tests. No setting of sslcache
-    /// is inherited, nor a variable of the tests, which sslcache would take for a mistyped one.
+    /// Both variables are always set or removed, because cargo passes its own library path to tests. No setting of sslcache is
+    /// inherited, nor a variable of the tests, which sslcache would take for a mistyped setting.
     pub fn prepare(self, command: &mut Command, stage: Option<&Path>, also: Option<&Path>) {
         let mut preload: Vec<_> = also.iter().map(|path| path.display().to_string()).collect();
         command
@@ -95,7 +95,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// As our client and our Python program take it.
+    /// The name of the protocol in the arguments of our client and our Python program.
     pub fn number(self) -> &'static str {
         match self {
             Self::Tls12 => "1.2",

@@ -1,4 +1,4 @@
-//! HAProxy: threads, a cache of its own behind libssl's callbacks, session ids changed in them.
+//! HAProxy: threads, and a cache of its own in libssl's callbacks, which change session ids.
 
 use crate::Case;
 use crate::form::Form;

@@ -1,4 +1,4 @@
-//! Apache httpd. mod_ssl, and with it libssl, comes in by dlopen.
+//! Apache httpd, which loads mod_ssl, and with it libssl, by dlopen.
 
 use crate::form::{Form, Protocol};
 use crate::server::{Place, free_port};
@@ -9,8 +9,8 @@ use std::{fs, io};
 
 const MODULES: &str = "/usr/lib/apache2/modules";
 
-/// What httpd warns of where all is well: that it has no cache; that mod_ssl was built for a newer libssl than the
-/// machine has, as some distributions' is.
+/// Warnings of httpd that are no faults: that it has no cache, and that mod_ssl was built for a newer libssl than the machine
+/// has, as in some distributions.
 const OWN_WARNINGS: [&str; 2] = ["AH01873", "AH01882"];
 
 pub fn cases() -> Vec<Case> {
@@ -53,16 +53,16 @@ fn serve(
 ) -> Result<Outcome, Box<dyn Error>> {
     let port = free_port()?;
     let command = command(place, form, &configuration(place, port, 2, mpm, cache))?;
-    // WINCH is httpd's way to say: finish what you are at, then go.
+    // WINCH makes httpd complete its requests and end.
     let outcome = place.serve(command, form, protocol, &port.to_string(), libc::SIGWINCH);
     let log = fs::read_to_string(place.file("error.log")).unwrap_or_default();
     let mut outcome = outcome.map_err(|error| format!("{error}\n{log}"))?;
-    // That it starts and ends is noted at every log level.
+    // httpd logs its start and its end at every log level.
     let warnings = log.lines().filter(|line| !line.contains(":notice]"));
     for warning in warnings {
         let own = OWN_WARNINGS.iter().find(|id| warning.contains(**id));
         let id = own.ok_or_else(|| log.clone())?;
-        // In every form it has to say the same as in the plain one.
+        // The log must be the same in every form.
         if !outcome.told.contains(id) {
             outcome.told += id;
         }

@@ -1,14 +1,14 @@
 //! Real programs keep resuming sessions when sslcache takes their session cache over.
 //!
-//! Every case is a program in one configuration, run over TLS 1.2 and 1.3 in every form of sslcache.
-//! The plain run, without sslcache, sets what the others must show: who was resumed, what the program
-//! was told by its counters; in all of them nothing may be said on stderr or in an error log.
+//! Every case is a program in one configuration, which runs over TLS 1.2 and 1.3 in every form of sslcache. The other forms
+//! must have the result of the plain run, without sslcache: which clients were resumed, and the values of the program's
+//! counters. No run may print anything on stderr or in an error log.
 //!
-//! Beside these, `workers` counts who is resumed by a server of several processes, in which the plain
-//! run and ours differ.
+//! In addition, `workers` counts the clients that are resumed by a server of several processes, where the plain run and the
+//! others differ.
 //!
 //! The forms are those that `make` has staged (`stage`); without them only the plain runs take place.
-//! `cargo test --test servers -- nginx` picks cases by name.
+//! `cargo test --test servers -- nginx` selects cases by name.
 
 mod curl;
 mod eap;
@@ -33,17 +33,17 @@ use std::error::Error;
 use std::sync::{Arc, OnceLock};
 use workers::Results;
 
-/// What a run came to, as far as it must be the same in every form.
+/// The result of a run, as far as it must be the same in every form.
 #[derive(Clone, Debug, PartialEq)]
 struct Outcome {
-    /// Who was resumed, as the other end saw it.
+    /// The resumed clients, as seen by the peer.
     resumed: String,
-    /// What the program was told by its cache, where that can be learnt.
+    /// The program's counters, if they can be learned.
     told: String,
 }
 
 impl Outcome {
-    /// For programs that free their contexts, so that the probe is heard: it must have been.
+    /// Requires a report of the probe, for programs that free their contexts.
     fn heard(self) -> Result<Self, Box<dyn Error>> {
         if self.told.is_empty() {
             Err("nothing was heard from inside".into())
@@ -58,12 +58,12 @@ type Run = dyn Fn(&Fixture, Form, Protocol) -> Result<Outcome, Box<dyn Error>> +
 /// A program in one configuration.
 struct Case {
     name: String,
-    /// What the plain run must begin with: a test in which nobody resumes proves nothing.
+    /// The beginning of the plain run's result: a test without a resumption proves nothing.
     resumed: &'static str,
-    /// The forms it can be had in; a program that is not built here cannot be linked.
+    /// The forms in which the program can run; a program that is not built here cannot be linked.
     forms: &'static [Form],
     protocols: &'static [Protocol],
-    /// A program that not everybody has to have: without it the case is shown as ignored.
+    /// A program that need not be installed: without it the case is reported as ignored.
     needs: Option<&'static str>,
     run: Box<Run>,
 }
@@ -99,7 +99,7 @@ impl Case {
     }
 }
 
-/// The result of the plain run that the three others are held against, run once.
+/// The result of the plain run, which runs once and which the other forms are compared with.
 type Plain = OnceLock<Result<Outcome, String>>;
 
 fn judge(
@@ -175,11 +175,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     if arguments.nocapture {
         print!("{}", results.table());
     }
-    // A part of the tests makes no table to keep.
+    // A selection of the tests makes no complete table.
     if arguments.filter.is_none() && arguments.skip.is_empty() {
         results.keep()?;
     }
-    // `exit` runs no destructor: the folder of client, probe and certificate is removed before it.
+    // `exit` runs no destructor, so the folder of client, probe and certificate is removed before.
     drop(fixture);
     conclusion.exit()
 }

@@ -1,4 +1,4 @@
-//! nginx, its cache settings one by one.
+//! nginx, with each of its cache settings.
 
 use crate::fixture::{Fixture, is_root};
 use crate::form::{Form, Protocol};
@@ -31,7 +31,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// Not our business, and it must stay so: the client holds the session.
+/// The client holds the session in a ticket, and sslcache must not interfere.
 fn sealed_tickets() -> Case {
     Case::new(
         "nginx sealed tickets",
@@ -65,13 +65,13 @@ fn serve(
     let place = Place::new(fixture)?;
     configure(&place, &on_socket(&place), workers, settings, "hello")?;
     let command = command(&place, form);
-    // QUIT, so that nginx frees its contexts on the way out and the probe is asked.
+    // With QUIT nginx frees its contexts before it ends, and the probe writes its report.
     place
         .serve(command, form, protocol, &place.socket(), libc::SIGQUIT)?
         .heard()
 }
 
-/// An nginx without sslcache, for clients to be tried at; the probe's report is left to them.
+/// An nginx without sslcache, for tests of clients; the report of the probe is about the clients.
 pub fn start_plain(place: &Place, settings: &str, answer: &str) -> Result<Server, Box<dyn Error>> {
     configure(place, &on_socket(place), 1, settings, answer)?;
     let mut command = command(place, Form::Plain);
@@ -83,7 +83,7 @@ fn on_socket(place: &Place) -> String {
     format!("unix:{}", place.socket())
 }
 
-/// Writes a configuration under which every request is answered with `answer`.
+/// Writes a configuration that answers every request with `answer`.
 pub fn configure(
     place: &Place,
     listen: &str,

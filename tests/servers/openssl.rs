@@ -33,13 +33,13 @@ fn s_server(name: &'static str, resumed: &'static str, options: &'static [&str])
     Case::new(name, resumed, move |fixture, form, protocol| {
         let place = Place::new(fixture)?;
         let mut command = server(&place, form, "socket");
-        // One visit more than our clients make, so that it is there to be looked at after them.
+        // One connection more than our clients make, so that the server is still there to be examined after them.
         command.args(["-naccept", &(2 * crate::fixture::CLIENTS + 1).to_string()]);
         command.args(options);
         let mut server = Server::start(command, place.file("stderr"))?;
         let resumed = server.visit(fixture.client(Form::Plain, &place.socket(), protocol))?;
         server.check_form(form, fixture.stage.as_deref())?;
-        // Not a TLS client; it ends the count all the same, and the server goes by itself.
+        // This is no TLS client, but it completes the count, and the server ends by itself.
         drop(std::os::unix::net::UnixStream::connect(place.socket())?);
         server.stop(0)?;
         Outcome {
@@ -50,7 +50,7 @@ fn s_server(name: &'static str, resumed: &'static str, options: &'static [&str])
     })
 }
 
-/// Listens on `socket`, a name in the place: of a whole path s_server takes 31 characters at most.
+/// s_server, listening on `socket`, a name in the place: s_server accepts a path of at most 31 characters.
 pub fn server(place: &Place, form: Form, socket: &str) -> Command {
     let mut command = place.command("openssl", form);
     command.args(["s_server", "-quiet", "-www", "-unix", socket, "-cert"]);
@@ -106,14 +106,14 @@ fn connect(
     ]);
     command.args(["-unix", &place.socket(), "-verify_return_error", "-CAfile"]);
     command.arg(place.fixture.certificate());
-    // It tells the certificate chain on stderr; what it may not do there is complain about a library.
+    // s_client prints the certificate chain on stderr. It must not complain about a library there.
     let stderr = place.file("client-stderr");
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(fs::File::create(&stderr)?);
     let mut child = command.spawn()?;
-    // Closed at once: the server's answer, not the end of ours, ends the connection.
+    // Closed at once: the server's answer ends the connection, not the end of this input.
     child
         .stdin
         .take()

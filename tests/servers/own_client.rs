@@ -1,4 +1,4 @@
-//! Our own client in the forms, linked too, with its sessions kept by callback; a plain nginx opposite.
+//! Our own client in every form, including linked. It keeps its sessions by callback, and visits a plain nginx.
 
 use crate::form::Form;
 use crate::server::Place;

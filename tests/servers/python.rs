@@ -1,10 +1,10 @@
-//! Python's ssl module, whose libssl is out of everybody's sight (RTLD_LOCAL).
+//! Python's ssl module, which loads libssl with RTLD_LOCAL.
 
 use crate::fixture::run;
 use crate::server::check_maps;
 use crate::{Case, Outcome};
 
-/// The distribution's: another Python may have brought a libssl of its own.
+/// The distribution's Python: another one may have a libssl of its own.
 const PYTHON: &str = "/usr/bin/python3";
 
 pub fn cases() -> Vec<Case> {

@@ -1,4 +1,4 @@
-//! A server process in a folder of its own, and what it leaves behind.
+//! A server process in a folder of its own, and the files and output that it leaves.
 
 use crate::Outcome;
 use crate::fixture::{Fixture, Folder};
@@ -15,16 +15,16 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a server may take to go when told to.
+/// The time that a server may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A started server. Dropped, it and the processes it made are ended.
+/// A started server. On drop it ends, with all processes that it has made.
 pub struct Server {
     child: Child,
     stderr: PathBuf,
 }
 
-/// What a program needs to know to be configured.
+/// The folder of a run, and the environment of the programs in it.
 pub struct Place<'a> {
     pub fixture: &'a Fixture,
     pub folder: Folder,
@@ -42,7 +42,7 @@ impl<'a> Place<'a> {
         })
     }
 
-    /// A place whose programs are as users have them: without the probe.
+    /// A place whose programs run without the probe, as users run them.
     pub fn unprobed(fixture: &'a Fixture) -> Result<Self, Box<dyn Error>> {
         Ok(Self {
             probed: false,
@@ -50,12 +50,12 @@ impl<'a> Place<'a> {
         })
     }
 
-    /// What commands from now on find in their environment.
+    /// Sets a variable in the environment of all later commands.
     pub fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
         self.environment.push((name, value.into()));
     }
 
-    /// Where a server listens that can: no port, no clash.
+    /// The socket that a server listens on, if it can use one: sockets do not clash as ports do.
     pub fn socket(&self) -> String {
         self.file("socket").display().to_string()
     }
@@ -70,12 +70,12 @@ impl<'a> Place<'a> {
         Ok(path)
     }
 
-    /// A command in `form` and in this folder, with the probe unless the place is without.
+    /// A command in `form` and in this folder, with the probe unless the place has none.
     pub fn command(&self, program: &str, form: Form) -> Command {
         self.prepared(Command::new(program), form)
     }
 
-    /// The same of a command that is there already.
+    /// Prepares an existing command in the same way.
     pub fn prepared(&self, mut command: Command, form: Form) -> Command {
         if self.probed {
             self.fixture.probe(&mut command, form, &self.file("probe"));
@@ -87,8 +87,8 @@ impl<'a> Place<'a> {
         command
     }
 
-    /// Starts the server and lets the clients come, who wait until it listens; checks that it is in
-    /// `form`, then ends it with `signal` and reads what it told. Its stderr must be empty.
+    /// Starts the server, and the clients, which wait until it listens. Checks that the server is in `form`, ends it with
+    /// `signal` and reads the probe's report. Its stderr must be empty.
     pub fn serve(
         &self,
         command: Command,
@@ -107,8 +107,8 @@ impl<'a> Place<'a> {
         })
     }
 
-    /// The program's counters as the probe wrote them, added up over its contexts and processes; empty
-    /// for programs that free no context.
+    /// The sums of the program's counters over its contexts and processes, as the probe has written them; empty if the program
+    /// frees no context.
     pub fn told(&self, form: Form) -> Result<String, Box<dyn Error>> {
         let report = fs::read_to_string(self.file("probe")).unwrap_or_default();
         let ours = form.file(self.fixture.stage.as_deref().unwrap_or(Path::new("-")));
@@ -123,7 +123,7 @@ impl<'a> Place<'a> {
                     return Err(format!("the probe met {found:?}, expected {ours:?}").into());
                 }
             } else if name == "host.number" && form != Form::Plain && value.parse::<u64>()? > 1 {
-                // One may be sslcache's own: by its removal some hosts tell that a context ends.
+                // One may be the sentinel of sslcache, whose removal announces the end of a context on some hosts.
                 return Err(format!("{value} sessions are in the host's cache too").into());
             } else if let Some(name) = name.strip_prefix("app.") {
                 *sums.entry(name).or_insert(0) += value.parse::<u64>()?;
@@ -144,12 +144,12 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        // httpd's prefork ends with a signal to its whole group, which must not be ours.
+        // httpd's prefork ends with a signal to its whole process group, which must not be that of the tests.
         command.process_group(0);
         // SAFETY: prctl is async-signal-safe, and nothing is allocated between fork and exec.
         unsafe {
             command.pre_exec(|| {
-                // Out of the group, a Ctrl-C at the tests no longer reaches it: their end does.
+                // In another group, the server gets no Ctrl-C from the terminal: it ends with the tests instead.
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
                 Ok(())
             });
@@ -163,11 +163,11 @@ impl Server {
         Ok(Self { child, stderr })
     }
 
-    /// Sends the clients, who wait until it listens. If it ends first, they need not wait.
+    /// Starts the clients, which wait until the server listens. If the server ends first, they are ended.
     pub fn visit(&mut self, mut client: Command) -> Result<String, Box<dyn Error>> {
         client.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut visit = client.spawn()?;
-        // Read meanwhile: one who says more than a pipe holds would never end.
+        // Read meanwhile: a client that prints more than a pipe holds would never end.
         let mut stdout = visit.stdout.take().ok_or("no stdout")?;
         let words = thread::spawn(move || {
             let mut words = String::new();
@@ -180,7 +180,7 @@ impl Server {
                 .try_wait()?
                 .is_some_and(|status| !status.success())
             {
-                // To `timeout`, which passes it on.
+                // The signal goes to `timeout`, which passes it on.
                 signal(&visit, libc::SIGTERM);
                 break;
             }
@@ -196,12 +196,12 @@ impl Server {
         Ok(words.trim_end().to_owned())
     }
 
-    /// What it said, on stdout too.
+    /// The server's output on stdout and stderr.
     fn complaints(&self) -> String {
         fs::read_to_string(&self.stderr).unwrap_or_default()
     }
 
-    /// The server and all it forked.
+    /// The server and all processes that it has forked.
     pub fn processes(&self) -> Vec<u32> {
         let mut all = vec![self.child.id()];
         let mut next = 0;
@@ -218,7 +218,7 @@ impl Server {
         all
     }
 
-    /// Every process of it has our file mapped, or, in the plain form, none has.
+    /// Checks that every process has mapped our file or, in the plain form, that none has.
     pub fn check_form(&self, form: Form, stage: Option<&Path>) -> Result<(), Box<dyn Error>> {
         for pid in self.processes() {
             let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
@@ -227,7 +227,7 @@ impl Server {
         Ok(())
     }
 
-    /// As `check_form`, for programs of which only some processes use libssl: those, and there is one at least.
+    /// As `check_form`, for programs of which only some processes use libssl. There must be at least one.
     pub fn check_form_of_users(
         &self,
         form: Form,
@@ -237,12 +237,12 @@ impl Server {
         for pid in self.processes() {
             let maps = match fs::read_to_string(format!("/proc/{pid}/maps")) {
                 Ok(maps) => maps,
-                // It has played with its user id, and hides from all but root.
+                // A process that has changed its user id can be examined by root only.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     users += 1;
                     continue;
                 }
-                // One that was made for a connection has gone meanwhile.
+                // A process that was made for a connection has ended meanwhile.
                 Err(_) => continue,
             };
             if maps.contains("/libssl.so") {
@@ -257,12 +257,12 @@ impl Server {
         Ok(())
     }
 
-    /// Sends a signal that it may heed as it likes.
+    /// Sends a signal.
     pub fn signal(&self, number: i32) {
         signal(&self.child, number);
     }
 
-    /// Ends it, within bounds; it must go the way a server that was told to goes, saying nothing.
+    /// Ends the server, within a time limit. It must exit as that signal makes a server exit, and print nothing.
     pub fn stop(&mut self, number: i32) -> Result<(), Box<dyn Error>> {
         let (status, said) = self.end(number)?;
         if !(status.success() || status.signal() == Some(number)) || !said.is_empty() {
@@ -271,7 +271,8 @@ impl Server {
         Ok(())
     }
 
-    /// As `stop`, for programs that talk: only not of us, and an exit code may name the signal, as a shell's does.
+    /// As `stop`, for programs that print text, which must not be about sslcache. The exit code may be that of the signal, as in
+    /// a shell.
     pub fn dismiss(&mut self, number: i32) -> Result<(), Box<dyn Error>> {
         let (status, said) = self.end(number)?;
         let ended = status.signal() == Some(number) || status.code() == Some(128 + number);
@@ -309,7 +310,7 @@ impl Drop for Server {
         signal(&self.child, libc::SIGTERM);
         if let Ok(None) = self.wait() {
             for pid in all {
-                // SAFETY: as in `signal`; the children were read a moment ago.
+                // SAFETY: kill takes two numbers. The ids were read a moment ago.
                 unsafe { libc::kill(pid.cast_signed(), libc::SIGKILL) };
             }
             let _ = self.child.wait();
@@ -317,13 +318,13 @@ impl Drop for Server {
     }
 }
 
-/// 0 only looks whether the process is there.
+/// Sends a signal to a child; 0 only checks that the process exists.
 fn signal(child: &Child, number: i32) {
-    // SAFETY: no memory is involved; `child` is borrowed, so nobody reaps it meanwhile.
+    // SAFETY: kill takes two numbers. `child` is borrowed, so it has not been waited for, and the id is its own.
     unsafe { libc::kill(child.id().cast_signed(), number) };
 }
 
-/// `maps`, as in /proc/PID/maps, names our file in a form of sslcache and nothing of ours in the plain one.
+/// Checks that `maps`, from /proc/PID/maps, names our file in a form of sslcache, and none of our files in the plain one.
 pub fn check_maps(maps: &str, form: Form, stage: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let stage = stage.unwrap_or(Path::new("/nonexistent"));
     let has = |file: &Path| {
@@ -340,8 +341,8 @@ pub fn check_maps(maps: &str, form: Form, stage: Option<&Path>) -> Result<(), Bo
     }
 }
 
-/// A port for servers that can only listen on one. It was free a moment ago; a clash is reported by the
-/// server, and the clients, who insist on our certificate, are never led to a stranger.
+/// A port for servers that cannot listen on a socket. It was free a moment ago. If it is taken meanwhile, the server reports
+/// it, and the clients, which insist on our certificate, refuse another server.
 pub fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -1,4 +1,4 @@
-//! stunnel: calls SSL_CTX_add_session by itself, beside callbacks, and hangs data on sessions.
+//! stunnel: calls SSL_CTX_add_session itself, has callbacks, and attaches data to sessions.
 
 use crate::fixture::Fixture;
 use crate::form::{Form, Protocol};
@@ -18,7 +18,7 @@ fn serve(fixture: &Fixture, form: Form, protocol: Protocol) -> Result<Outcome, B
     place.serve(command, form, protocol, &place.socket(), libc::SIGTERM)
 }
 
-/// Listens on `socket`, a name in the place; with other names several run there side by side.
+/// stunnel, listening on `socket`, a name in the place. With different names, several can run in one place.
 pub fn command(place: &Place, form: Form, socket: &str) -> io::Result<Command> {
     let text = format!(
         "foreground = quiet

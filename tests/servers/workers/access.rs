@@ -1,5 +1,5 @@
-//! A session carries no client past an access rule of another server, address or login: where the program on its own
-//! refuses, it does so with sslcache, whatever is set.
+//! A session carries no client past an access rule of another server, address or login: a program that refuses a client
+//! without sslcache refuses it with sslcache, whatever the settings are.
 
 use super::running::{FILE, Running};
 use super::{Setting, proftpd, redis, shared_folder, vsftpd};
@@ -9,13 +9,13 @@ use crate::{Case, Outcome};
 use std::error::Error;
 use std::fs;
 
-/// How often each is tried.
+/// The number of attempts of each kind.
 const TRIES: &str = "4";
 
-/// Nobody gets past: of the sessions that the server held none was resumed, and a certificate opens the door.
+/// No client gets past the rule: no session that the server held was resumed, and a client with a certificate is let in.
 const REFUSED: &str = "tried=4 held=4 resumed=0 let_in=0 with_certificate=1";
 
-/// Nobody else's session opens a data connection, while one's own does.
+/// The session of another login opens no data connection; the login's own session does.
 const NOT_STOLEN: &str = "tried=4 held=4 resumed=0 stolen=0 own=4";
 
 const SEALED_LET_IN: &str = "tried=4 held=0 resumed=4 let_in=4 with_certificate=1";
@@ -25,8 +25,8 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for setting in [None, Some(Setting::Group), Some(Setting::Region)] {
         let case = |name, expected, run: Run| case(name, setting, expected, run);
-        // Over TLS 1.3 proftpd hands tickets out that it seals itself, one key for all its hosts: there the first rule's
-        // opens the second, and that is not the cache's doing. Which login a ticket is of, proftpd sees itself.
+        // Over TLS 1.3 proftpd encrypts its tickets itself, with one key for all its hosts: a ticket of the first host is
+        // accepted by the second, without the cache. proftpd itself checks which login a ticket belongs to.
         cases.extend([
             case("proftpd, two rules", REFUSED, proftpd_rules).over(&[Protocol::Tls12]),
             case("proftpd, two rules", SEALED_LET_IN, proftpd_rules).over(&[Protocol::Tls13]),
@@ -61,7 +61,7 @@ fn case(name: &str, setting: Option<Setting>, expected: &'static str, run: Run) 
     })
 }
 
-/// One server, two addresses: a certificate is asked for at the second.
+/// One server with two addresses, which asks for a certificate at the second.
 fn proftpd_rules(place: &Place, form: Form, protocol: Protocol) -> Result<String, Box<dyn Error>> {
     let strict = free_port()?.to_string();
     let host = format!(

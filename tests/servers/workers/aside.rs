@@ -1,4 +1,4 @@
-//! Programs that have no row, and why: that is asked of the programs, so that one that changes is noticed.
+//! Programs without a row, and the reasons. The tests check each reason, so that a change of the program is noticed.
 
 use super::results::Results;
 use crate::fixture::{Fixture, is_installed};
@@ -7,7 +7,7 @@ use std::error::Error;
 use std::process::Command;
 use std::sync::Arc;
 
-/// A program, what is said of it, and what has to be true for that.
+/// A program, the reason why it has no row, and a condition that holds as long as the reason does.
 struct Aside {
     name: &'static str,
     version: &'static [&'static str],
@@ -54,13 +54,13 @@ const ASIDES: [Aside; 4] = [
 
 const EXIM: &str = "exim4-daemon-light";
 
-/// A test for each.
+/// A test for each program.
 pub fn trials(fixture: &Arc<Fixture>, results: &Arc<Results>) -> Vec<Trial> {
     let trial = |aside: Aside| {
         let [program, arguments @ ..] = aside.version else {
             unreachable!("{} has a command", aside.name)
         };
-        // A machine without the lists of packages, as images of containers are, knows of none.
+        // A machine without package lists, such as a container image, knows no package.
         let is_unknown = || {
             *program == "apt-cache" && said(program, arguments).is_ok_and(|said| said.is_empty())
         };
@@ -75,12 +75,12 @@ pub fn trials(fixture: &Arc<Fixture>, results: &Arc<Results>) -> Vec<Trial> {
     ASIDES.into_iter().map(trial).collect()
 }
 
-/// The names of all.
+/// The names of all programs.
 pub fn names() -> impl Iterator<Item = &'static str> {
     ASIDES.iter().map(|aside| aside.name)
 }
 
-/// What `sslcache doctor` says of the program has these words.
+/// Checks that the report of `sslcache doctor` on the program has these words.
 fn doctor(fixture: &Fixture, program: &str, words: &str) -> Result<(), Box<dyn Error>> {
     let stage = fixture.stage.as_deref().ok_or("nothing staged")?;
     let tool = stage.join("bin/sslcache");

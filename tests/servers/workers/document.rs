@@ -1,4 +1,4 @@
-//! COMPATIBILITY.md has the table of a whole run.
+//! COMPATIBILITY.md contains the table of a complete run.
 
 use super::{Expected, Row, VISITS, aside, rows};
 use crate::form::Protocol;
@@ -9,7 +9,7 @@ use std::fs;
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/COMPATIBILITY.md");
 const MADE_BY: &str = "<!-- make compatibility-table -->\n";
 
-/// Every row of the tests is there and no other, and what was all or nothing is so.
+/// The document has every row of the tests and no other, and agrees where a row says all or none.
 pub fn trial() -> Trial {
     Trial::test("workers: the table in COMPATIBILITY.md", || {
         let page = fs::read_to_string(PAGE)?;
@@ -34,7 +34,7 @@ pub fn trial() -> Trial {
     })
 }
 
-/// What a line of the table says, as far as it is the same in every run.
+/// The part of a line of the table that is the same in every run.
 fn outline(line: &str) -> String {
     let cells: Vec<_> = line.split('|').map(str::trim).collect();
     let Some([name, _, _, _, protocol, plain, unset, _, set]) = cells.get(1..10) else {

@@ -1,5 +1,5 @@
-//! dovecot: login processes by fork and exec, which run as somebody else; their environment holds what the
-//! configuration lets through.
+//! dovecot: login processes by fork and exec, under another user. Their environment has only the variables that the
+//! configuration permits.
 
 use super::running::{Account, Running};
 use super::{Expected, Row, Setting, WORKERS, shared_folder};

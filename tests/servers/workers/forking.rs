@@ -7,7 +7,7 @@ use crate::server::{Place, free_port};
 use std::error::Error;
 use std::process::Command;
 
-/// The distribution's: others may have brought a libssl of their own.
+/// The distribution's interpreter: others may have a libssl of their own.
 const PYTHON: &str = "/usr/bin/python3";
 const RUBY: &str = "/usr/bin/ruby";
 const PHP: &str = "/usr/bin/php";
@@ -26,7 +26,7 @@ pub fn rows() -> Vec<Row> {
             },
         )
         .unset(Expected::All),
-        // What one context made is offered to the other: an SSL_CTX does not resume another's sessions.
+        // The client offers a session of one context to the other, and an SSL_CTX does not resume another's sessions.
         Row::new(
             "Python ssl, two contexts",
             &[PYTHON, "--version"],

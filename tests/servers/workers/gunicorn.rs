@@ -1,5 +1,5 @@
-//! gunicorn: workers by fork, and a context for each connection. It closes without a goodbye, for which libssl forgets the
-//! session; a group keeps it.
+//! gunicorn: workers by fork, and a context for each connection. It closes connections without close_notify, for which libssl
+//! removes the session; a group keeps it.
 
 use super::running::{Running, without_tickets};
 use super::{Expected, Row, SCRIPTS, Setting, WORKERS};
@@ -25,7 +25,7 @@ pub fn rows() -> Vec<Row> {
                     .arg("--keyfile")
                     .arg(place.fixture.key())
                     .args(["--log-level", "warning", "--pythonpath", SCRIPTS, "app"]);
-                // No byte code beside the source.
+                // Python must not write bytecode beside the source.
                 command.env("PYTHONDONTWRITEBYTECODE", "1");
                 Running::start(place, command, port)?
                     .talking("abrupt")

@@ -1,4 +1,4 @@
-//! hitch: ends TLS in workers by fork, in front of an HTTP server, which is a thread of ours.
+//! hitch: terminates TLS in workers by fork, in front of an HTTP server, which is a thread of the test.
 
 use super::running::{Running, without_tickets};
 use super::{Expected, Row, WORKERS};
@@ -32,7 +32,7 @@ pub fn rows() -> Vec<Row> {
                     .arg(format!("--backend={}", path.display()))
                     .arg("--quiet");
                 if is_root() {
-                    // It refuses to run workers as root.
+                    // hitch refuses to run workers as root.
                     command.args(["--user=nobody", "--group=nogroup"]);
                 }
                 command.arg(place.fixture.certificate_and_key());
@@ -43,7 +43,7 @@ pub fn rows() -> Vec<Row> {
     ]
 }
 
-/// Answers every request alike, one after the other.
+/// Answers all requests alike, one after the other.
 struct Backend {
     path: PathBuf,
     over: Arc<AtomicBool>,
@@ -53,17 +53,17 @@ struct Backend {
 impl Backend {
     fn start(path: &Path) -> Result<Self, Box<dyn Error>> {
         let listener = UnixListener::bind(path)?;
-        // hitch's workers are somebody else.
+        // The workers of hitch run as another user.
         fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
         let over = Arc::new(AtomicBool::new(false));
         let seen = over.clone();
         let thread = thread::spawn(move || {
             for connection in listener.incoming() {
-                // Relaxed: the connection that wakes us is made after it is set.
+                // Relaxed: the connection that wakes this thread is made after the store.
                 if seen.load(Ordering::Relaxed) {
                     return;
                 }
-                // A client that goes away is the client's test's business.
+                // The test of the client reports a client that closes its connection.
                 let _ = connection.and_then(answer);
             }
         });

@@ -1,4 +1,4 @@
-//! Apache httpd, a process a connection: with its own shared cache, and with none at all.
+//! Apache httpd with one process per connection: with its own shared cache, and without a cache.
 
 use super::running::Running;
 use super::{Count, Expected, Row, Setting, WORKERS};

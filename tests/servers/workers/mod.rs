@@ -1,11 +1,11 @@
-//! Servers of several processes: how many of their clients are resumed?
+//! Servers of several processes: the number of resumed clients.
 //!
-//! Every row is a server as its users set it up, with four workers and its tickets off. One client comes
-//! back two hundred times, each time over a new connection and with the session of the visit before; the
-//! kernel, or the client where the processes have addresses of their own, chooses who serves it. What must
-//! come out is in the row: without sslcache, with it, and with it and one setting.
+//! Every row is a server as its users set it up, with four workers and without tickets. One client returns two hundred
+//! times, each time over a new connection and with the session of the last visit. The kernel chooses the process that serves
+//! it, or the client does if the processes have addresses of their own. The row has the expected results: without sslcache,
+//! with it, and with it and one setting.
 //!
-//! What a whole run came to is written to `target/workers.tsv`, a line for each program and protocol, and printed
+//! The results of a complete run are written to `target/workers.tsv`, a line for each program and protocol, and printed
 //! by `cargo test --test servers -- --nocapture`. `cargo test --test servers -- workers:` runs these tests only.
 
 pub mod access;
@@ -46,33 +46,33 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Worker processes of a server.
+/// The number of worker processes of a server.
 const WORKERS: u32 = 4;
 
-/// Where the servers and applications of our own are.
+/// The folder with the servers and applications of our own.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/workers");
 
-/// How often the client comes back.
+/// The number of visits after the first.
 const VISITS: u32 = 200;
 
-/// How many of `VISITS` were resumed, and how many could have been: a server held what was offered.
+/// The number of visits that were resumed, and of those that could have been because a server held the session.
 #[derive(Clone, Copy)]
 struct Count {
     resumed: u32,
     held: u32,
 }
 
-/// What must come out.
+/// The expected result.
 #[derive(Clone, Copy, Debug)]
 enum Expected {
     Nobody,
-    /// About one of `WORKERS`. The kernel may deal them out so unevenly that it is more than half; it is never nearly all.
+    /// About one in `WORKERS`. The kernel may distribute them so unevenly that it is more than half, but never nearly all.
     Few,
-    /// The program keeps no ticket that follows a resumption, so that every other visit is a full handshake.
+    /// Every other visit is a full handshake, because the program stores no ticket that follows a resumption.
     EveryOther,
-    /// All, but for those that meet a process which has yet to learn what a name leads to, or that it serves many clients.
+    /// All except those served by a process that has yet to learn which rule a name leads to, or that it serves many clients.
     Nearly,
-    /// All, but for one that meets a process which is just starting.
+    /// All except one that is served by a process which is just starting.
     All,
 }
 
@@ -88,16 +88,16 @@ impl Expected {
     }
 }
 
-/// The one thing that some have to set, as its environment variable.
+/// The one setting that some servers need, as its environment variable.
 #[derive(Clone, Copy, PartialEq)]
 enum Setting {
-    /// A region by name, for processes without a common parent.
+    /// A named region, for processes without a common parent.
     Region,
     /// Contexts that are alike share.
     Group,
-    /// Contexts of one name share, in a region by name.
+    /// Contexts of a group with a name share, in a named region.
     Named,
-    /// A cache for contexts whose program wants none.
+    /// Contexts whose program has switched the cache off get one.
     Force,
 }
 
@@ -127,7 +127,7 @@ impl fmt::Display for Setting {
     }
 }
 
-/// Where a named region goes: a folder that can be given to whom the workers run as.
+/// The folder of a named region, which can be given to the user of the workers.
 fn shared_folder(place: &Place) -> PathBuf {
     place.file("shared")
 }
@@ -137,16 +137,16 @@ type Run = dyn Fn(&Place, Form, Protocol) -> Result<Count, Box<dyn Error>> + Sen
 /// A server in one configuration.
 struct Row {
     name: &'static str,
-    /// What has to be installed.
+    /// The program that must be installed.
     program: &'static str,
-    /// A command in whose output the version is the first number with a dot in it.
+    /// A command whose output has the version as its first number with a dot.
     version: &'static [&'static str],
-    /// How its processes come to be.
+    /// The way in which its processes are made.
     how: &'static str,
     workers: u32,
     protocols: &'static [Protocol],
     plain: Expected,
-    /// With sslcache and no setting.
+    /// The result with sslcache and no setting.
     unset: Option<Expected>,
     set: Option<(Setting, Expected)>,
     run: Box<Run>,
@@ -174,7 +174,7 @@ impl Row {
         }
     }
 
-    /// Of this program, where its version is asked of another.
+    /// The name of the program, if another program states its version.
     fn of(self, program: &'static str) -> Self {
         Self { program, ..self }
     }
@@ -183,7 +183,7 @@ impl Row {
         Self { protocols, ..self }
     }
 
-    /// Of a program that is one process.
+    /// A row for a program that is one process.
     fn alone(self) -> Self {
         Self { workers: 1, ..self }
     }
@@ -202,7 +202,7 @@ impl Row {
         }
     }
 
-    /// The columns of the row: form and setting, and what must come out.
+    /// The columns of the row: form and setting, and the expected result.
     fn columns(&self) -> Vec<(Form, Option<Setting>, Expected)> {
         let mut columns = vec![(Form::Plain, None, self.plain)];
         for form in [Form::Preloaded, Form::Replacement] {

@@ -1,5 +1,5 @@
-//! Several mosquittos on one certificate, as behind one name; a mosquitto itself is one process. Each draws a random
-//! session id context as it starts, by which it says that its sessions are for itself.
+//! Several mosquitto brokers with one certificate, as behind one name; a broker is one process. Each chooses a random session
+//! id context when it starts, and so keeps its sessions to itself.
 
 use super::running::{Running, without_tickets};
 use super::{Expected, Row, Setting, WORKERS};

@@ -1,4 +1,4 @@
-//! nginx: workers by fork, which are made anew, with new contexts, when it reads its configuration again.
+//! nginx: workers by fork. When nginx reloads its configuration, it makes new workers with new contexts.
 
 use super::running::{Running, figure, wait_until};
 use super::{Count, Expected, Row, Setting, VISITS, WORKERS};
@@ -60,8 +60,8 @@ pub fn rows() -> Vec<Row> {
     ]
 }
 
-/// With a socket for each worker, the kernel deals the connections out; from one for all, the worker that
-/// slept last would take most.
+/// With a socket for each worker, the kernel distributes the connections. From a common one, the worker that went to sleep
+/// last would take most of them.
 fn start(place: &Place, form: Form, settings: &str) -> Result<(Running, String), Box<dyn Error>> {
     let port = free_port()?.to_string();
     let listen = format!("127.0.0.1:{port} reuseport");
@@ -70,10 +70,10 @@ fn start(place: &Place, form: Form, settings: &str) -> Result<(Running, String),
     Ok((running.ended_by(libc::SIGQUIT), port))
 }
 
-/// What happens to a server between two visits; the server that they come back to.
+/// Does something to a server between two visits, and returns the server of the second.
 type Event = fn(Running, &Place, Form) -> Result<Running, Box<dyn Error>>;
 
-/// The clients all come, something happens to nginx, the clients all come back.
+/// All clients visit nginx, something happens to it, and all clients visit it again.
 fn over(
     place: &Place,
     form: Form,
@@ -88,7 +88,7 @@ fn over(
         .stdout(Stdio::piped())
         .spawn()?;
     let mut said = BufReader::new(client.stdout.take().ok_or("no stdout")?).lines();
-    // The clients give up by themselves if the server does not answer.
+    // The clients end by themselves if the server does not answer.
     if said.next().transpose()?.as_deref() == Some("gone") {
         running = event(running, place, form)?;
         client.stdin.take().ok_or("no stdin")?.write_all(b"\n")?;
@@ -107,7 +107,7 @@ fn over(
     })
 }
 
-/// New workers, by a signal.
+/// Makes nginx replace its workers, by a signal.
 fn reload(running: Running, _: &Place, _: Form) -> Result<Running, Box<dyn Error>> {
     let old = running.server().processes();
     running.server().signal(libc::SIGHUP);
@@ -118,7 +118,7 @@ fn reload(running: Running, _: &Place, _: Form) -> Result<Running, Box<dyn Error
     Ok(running)
 }
 
-/// An end, and a new beginning with the same configuration.
+/// Ends nginx and starts it with the same configuration.
 fn restart(running: Running, place: &Place, form: Form) -> Result<Running, Box<dyn Error>> {
     running.end(place, form)?;
     Ok(Running::start(place, command(place, form), "")?.ended_by(libc::SIGQUIT))

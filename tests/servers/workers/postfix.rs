@@ -1,4 +1,4 @@
-//! postfix: a process for some connections each, which come and go; one of their own keeps the sessions of all.
+//! postfix: short-lived processes, each for some connections. A process of postfix's own, tlsmgr, stores the sessions of all.
 
 use super::running::{Account, Running};
 use super::{Expected, Row, WORKERS};
@@ -10,7 +10,7 @@ use std::fs;
 use std::process::Command;
 
 pub fn rows() -> Vec<Row> {
-    // Its master has to be root.
+    // The master process must run as root.
     if !is_root() {
         return Vec::new();
     }
@@ -75,7 +75,7 @@ cleanup unix n - n - 0 cleanup
     );
     place.write("master.cf", &text)?;
     Account::of("postfix")?.give(&place.file("data"))?;
-    // Makes the folders of the queue. It warns of the folder that these are in, and logs that.
+    // Makes the folders of the queue. postfix warns about their parent folder in its log.
     let mut check = Command::new("postfix");
     check.arg("-c").arg(&place.folder.path).arg("check");
     run(check.env_remove("LD_LIBRARY_PATH"))?;

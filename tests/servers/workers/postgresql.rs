@@ -1,4 +1,4 @@
-//! PostgreSQL: a process for each connection, forked by one that has the context, whose cache it switches off.
+//! PostgreSQL: a process for each connection, forked by the one that has made the context and has switched its cache off.
 
 use super::running::{Account, Running};
 use super::{Expected, Row, Setting, shared_folder};
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 const VERSION: &[&str] = &["psql", "--version"];
 
 pub fn rows() -> Vec<Row> {
-    // Over TLS 1.3 it gives no tickets of any kind.
+    // Over TLS 1.3 PostgreSQL sends no tickets.
     vec![
         Row::new(
             "postgresql",
@@ -49,7 +49,7 @@ fn start(place: &Place, form: Form) -> Result<Running, Box<dyn Error>> {
         .env_remove("LD_LIBRARY_PATH")
         .current_dir("/");
     run(&mut initdb)?;
-    // It insists that the key is its own, or root's.
+    // PostgreSQL insists that the key belongs to its user or to root.
     let key = data.join("key.pem");
     fs::copy(place.fixture.key(), &key)?;
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
@@ -75,7 +75,7 @@ fn start(place: &Place, form: Form) -> Result<Running, Box<dyn Error>> {
     Running::start(place, command, port)
 }
 
-/// Where the distribution has the server: a folder for each version, the last of which counts.
+/// The server of the distribution, which has a folder for each version. The last version is used.
 fn programs() -> Result<PathBuf, Box<dyn Error>> {
     let mut found: Vec<_> = fs::read_dir("/usr/lib/postgresql")?
         .flatten()

@@ -1,5 +1,5 @@
-//! proftpd: a process for each connection; a data connection must resume the session of its control
-//! connection, or is refused.
+//! proftpd: a process for each connection. It refuses a data connection that does not resume the session of its control
+//! connection.
 
 use super::running::{Account, CONTENTS, FILE, Running};
 use super::{Count, Expected, Row};
@@ -14,7 +14,7 @@ const VERSION: &[&str] = &["proftpd", "--version"];
 
 pub fn rows() -> Vec<Row> {
     vec![
-        // Over TLS 1.3 it hands sealed tickets out, whatever is set.
+        // Over TLS 1.3 proftpd sends tickets, whatever its settings are.
         Row::new(
             "proftpd",
             VERSION,
@@ -43,7 +43,7 @@ fn transfer(place: &Place, form: Form, protocol: Protocol) -> Result<Count, Box<
     running.transfer(place, form, protocol, [&port, "joe", "secret"])
 }
 
-/// A server at a port, with what else its configuration has to say. It knows joe by the password "secret".
+/// A server at a port, with more lines of configuration. It has a user joe with the password "secret".
 pub(super) fn start(
     place: &Place,
     form: Form,
@@ -56,7 +56,7 @@ pub(super) fn start(
     account.give(&home)?;
     fs::write(home.join(FILE), CONTENTS)?;
     let users = place.write("users", &line_of_joe(&home.display().to_string())?)?;
-    // It refuses one that others may read.
+    // proftpd refuses a file that other users may read.
     fs::set_permissions(users, fs::Permissions::from_mode(0o600))?;
     let Account { user, group } = &account;
     let folder = place.folder.path.display();
@@ -103,7 +103,7 @@ TLSVerifyClient off
     Ok((Running::start(place, command, &*port)?, port))
 }
 
-/// A user of this server only, who is nobody elsewhere.
+/// A user of this server only, whom the system does not know.
 fn line_of_joe(home: &str) -> Result<String, Box<dyn Error>> {
     let output = Command::new("openssl")
         .args(["passwd", "-5", "secret"])

@@ -1,5 +1,5 @@
-//! Several redis servers on one certificate, as behind one name; redis itself is one process. Its contexts ask for
-//! client certificates, and each connection is told not to.
+//! Several redis servers with one certificate, as behind one name; a redis server is one process. Its contexts ask for client
+//! certificates, which it switches off for each connection.
 
 use super::running::{Running, without_tickets};
 use super::{Expected, Row, Setting, WORKERS};
@@ -26,7 +26,7 @@ pub fn rows() -> Vec<Row> {
     ]
 }
 
-/// A server for each value of `tls-auth-clients`, and their ports.
+/// Starts a server for each value of `tls-auth-clients`, and returns their ports.
 pub(super) fn start(
     place: &Place,
     form: Form,

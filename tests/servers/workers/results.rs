@@ -1,4 +1,4 @@
-//! The table of what came out, for people and for the page that is made of it.
+//! The table of results, for people and for COMPATIBILITY.md.
 
 use super::{Count, Row, Setting, VISITS};
 use crate::form::{Form, Protocol};
@@ -28,7 +28,7 @@ struct Line {
     resumed: [Option<u32>; COLUMNS.len()],
 }
 
-/// By program and protocol. Filled by tests that run side by side.
+/// The results by program and protocol. Tests that run at the same time fill it.
 #[derive(Default)]
 pub struct Results(Mutex<BTreeMap<(&'static str, &'static str), Line>>);
 
@@ -57,7 +57,7 @@ impl Results {
         Ok(())
     }
 
-    /// A program that was not run, and why.
+    /// Notes a program that was not run, and the reason.
     pub(super) fn set_aside(
         &self,
         name: &'static str,
@@ -75,7 +75,7 @@ impl Results {
         Ok(())
     }
 
-    /// The table; a dash is what was not run.
+    /// The table, with a dash for each run that did not take place.
     pub fn table(&self) -> String {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut table = HEAD.to_owned();
@@ -94,14 +94,14 @@ impl Results {
         table
     }
 
-    /// Writes the table where `make` leaves its results.
+    /// Writes the table to cargo's target directory.
     pub fn keep(&self) -> io::Result<()> {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("workers.tsv");
         fs::write(path, self.table())
     }
 }
 
-/// The first number with a dot in what the command says, on stdout or stderr.
+/// The first number with a dot in the output of the command, on stdout or stderr.
 fn version(command: &[&str]) -> Result<String, String> {
     let output = Command::new(command[0])
         .args(&command[1..])

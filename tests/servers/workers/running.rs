@@ -1,4 +1,4 @@
-//! Servers that run, and the client that comes back to them.
+//! Running servers, and the client that returns to them.
 
 use super::{Count, VISITS};
 use crate::fixture::{is_root, run};
@@ -12,11 +12,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-/// What FTP servers have to give.
+/// The file that FTP servers offer.
 pub const FILE: &str = "file";
 pub const CONTENTS: &str = "hello\n";
 
-/// One server or several, and how to talk to them.
+/// One server or several, their addresses and protocol.
 pub struct Running {
     servers: Vec<Server>,
     addresses: Vec<String>,
@@ -25,7 +25,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// An HTTP server that ends by SIGTERM, unless said otherwise.
+    /// An HTTP server that ends on SIGTERM. `talk` and `signal` of the result may be changed.
     pub fn start(
         place: &Place,
         command: Command,
@@ -34,7 +34,7 @@ impl Running {
         Self::start_several(place, [(command, address.into())])
     }
 
-    /// Servers with an address each; the client goes from one to the next.
+    /// Servers with one address each. The client visits them in turn.
     pub fn start_several(
         place: &Place,
         commands: impl IntoIterator<Item = (Command, String)>,
@@ -53,7 +53,7 @@ impl Running {
         Ok(running)
     }
 
-    /// The client goes to this address in turn, too.
+    /// Adds an address that the client visits in turn.
     pub fn also_at(mut self, address: impl Into<String>) -> Self {
         self.addresses.push(address.into());
         self
@@ -67,7 +67,7 @@ impl Running {
         Self { signal, ..self }
     }
 
-    /// The client comes, and comes back again and again; then the servers are ended.
+    /// The client makes all its visits; then the servers are ended.
     pub fn come_back(
         mut self,
         place: &Place,
@@ -87,8 +87,8 @@ impl Running {
         Ok(count)
     }
 
-    /// Transfers of a file from the server at a port, to a user with a password; ten for each login, and each over a
-    /// data connection of its own. What a server refuses ends the client, and the test.
+    /// Transfers a file from the server at a port to a user with a password, ten times for each login, each over a data
+    /// connection of its own. A refusal ends the client and fails the test.
     pub fn transfer(
         mut self,
         place: &Place,
@@ -109,7 +109,7 @@ impl Running {
         })
     }
 
-    /// Another client comes; what it said.
+    /// Runs another client, and returns its output.
     pub fn visit(&mut self, client: Command) -> Result<String, Box<dyn Error>> {
         self.servers[0].visit(client)
     }
@@ -119,7 +119,7 @@ impl Running {
         &self.servers[0]
     }
 
-    /// Ends the servers, after a look at which library they used.
+    /// Checks which library the servers use, and ends them.
     pub fn end(mut self, place: &Place, form: Form) -> Result<(), Box<dyn Error>> {
         for server in &mut self.servers {
             server.check_form_of_users(form, place.fixture.stage.as_deref())?;
@@ -140,7 +140,7 @@ pub fn figure(said: &str, name: &str) -> Result<u32, Box<dyn Error>> {
         .parse()?)
 }
 
-/// Waits until `condition` holds, for ten seconds at most.
+/// Waits until `condition` holds, for at most ten seconds.
 pub fn wait_until(what: &str, condition: impl Fn() -> bool) -> Result<(), Box<dyn Error>> {
     let end = Instant::now() + Duration::from_secs(10);
     while !condition() {
@@ -152,7 +152,7 @@ pub fn wait_until(what: &str, condition: impl Fn() -> bool) -> Result<(), Box<dy
     Ok(())
 }
 
-/// Switches tickets off where the program has no setting for it: libssl reads one for all contexts.
+/// Switches tickets off for a program that has no such setting: libssl reads its configuration for all contexts.
 pub fn without_tickets(place: &Place, command: &mut Command) -> io::Result<()> {
     let text = "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = tls\n\
                 [tls]\nOptions = -SessionTicket\n";
@@ -160,7 +160,7 @@ pub fn without_tickets(place: &Place, command: &mut Command) -> io::Result<()> {
     Ok(())
 }
 
-/// Whom a server that drops privileges runs as: somebody by name, or ourselves where we have none to drop.
+/// The account of a server that drops privileges: another user, or the one who runs the tests if that is not root.
 pub struct Account {
     pub user: String,
     pub group: String,
@@ -185,7 +185,7 @@ impl Account {
         Ok(command)
     }
 
-    /// Gives it a file or folder, which is ours.
+    /// Gives a file or folder of the tests to this account.
     pub fn give(&self, path: &Path) -> Result<(), Box<dyn Error>> {
         if is_root() {
             let [user, group] = self.numbers()?;

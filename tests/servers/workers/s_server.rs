@@ -1,4 +1,4 @@
-//! Several `openssl s_server`s on one certificate.
+//! Several `openssl s_server` processes with one certificate.
 
 use super::running::Running;
 use super::{Expected, Row, Setting, WORKERS};

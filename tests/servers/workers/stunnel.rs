@@ -1,4 +1,4 @@
-//! Several stunnels on one certificate. Over TLS 1.3 a stunnel resumes a session of its own once: the tickets that
+//! Several stunnels with one certificate. Over TLS 1.3 a stunnel resumes a session of its own once: the tickets that
 //! follow it does not store.
 
 use super::running::Running;

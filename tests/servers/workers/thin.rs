@@ -1,4 +1,4 @@
-//! thin, on EventMachine: one process, and a context for each connection, which is cleared before it is freed.
+//! thin, on EventMachine: one process, and a context for each connection. It clears a connection before it frees it.
 
 use super::running::{Running, without_tickets};
 use super::{Expected, Row, SCRIPTS, Setting};

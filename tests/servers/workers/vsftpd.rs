@@ -1,5 +1,5 @@
-//! vsftpd: processes for each login, which have the context of the one that forked them. A data connection has to resume
-//! the session of its control connection.
+//! vsftpd: processes for each login, with the context of the process that forked them. A data connection must resume the
+//! session of its control connection.
 
 use super::running::{Account, CONTENTS, FILE, Running, without_tickets};
 use super::{Count, Expected, Row};
@@ -9,7 +9,7 @@ use std::error::Error;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-/// Unpacked by `make test`: it cannot be installed beside proftpd.
+/// `make test` unpacks vsftpd, because it cannot be installed together with proftpd.
 macro_rules! vsftpd {
     () => {
         concat!(
@@ -21,7 +21,7 @@ macro_rules! vsftpd {
 
 pub(super) const PROGRAM: &str = vsftpd!();
 
-/// It says its version on what should be its input.
+/// vsftpd prints its version to its standard input.
 const VERSION: &[&str] = &["sh", "-c", concat!("exec ", vsftpd!(), " -v 0>&1")];
 
 pub fn rows() -> Vec<Row> {
@@ -57,16 +57,16 @@ fn transfer(place: &Place, form: Form, protocol: Protocol) -> Result<Count, Box<
     running.transfer(place, form, protocol, [&port, "anonymous", "nobody@"])
 }
 
-/// A server at a port, which gives its file to the anonymous.
+/// A server at a port, which offers its file to anonymous users.
 pub(super) fn start(place: &Place, form: Form) -> Result<(Running, String), Box<dyn Error>> {
     let port = free_port()?.to_string();
     let [home, empty] = ["home", "empty"].map(|name| place.file(name));
     fs::create_dir(&empty)?;
     fs::create_dir(&home)?;
     fs::write(home.join(FILE), CONTENTS)?;
-    // Who logs in without a name may not own where he is.
+    // The root folder of anonymous users must not belong to their account.
     fs::set_permissions(&home, fs::Permissions::from_mode(0o555))?;
-    // It goes to the home of the first one before it goes to ours: it needs one.
+    // vsftpd changes to the home of that account before it changes to this folder, so there must be one.
     let (bin, nobody) = (Account::of("bin")?.user, Account::of("nobody")?.user);
     let text = format!(
         "listen=YES
