@@ -41,7 +41,8 @@ enum {
     SAME = 128,          /* no difference: all are equals */
     LEARNED_BY_USE = 256, /* what a name leads to is known in a process after one full handshake */
     KNOWN_BY_PROCESS = 512, /* the second variant keeps all others of its process to themselves, too */
-    NOT_HERE = 1024      /* this version of libssl knows nothing of it */
+    NOT_HERE = 1024,     /* this version of libssl knows nothing of it */
+    OVER_FORKS = 2048    /* compared only between a process and those that have a copy of its context */
 };
 
 typedef struct {

@@ -102,6 +102,13 @@ static void other_chain_argument(SSL_CTX *ctx, int variant)
     SSL_CTX_set_cert_verify_callback(ctx, verify_chain, &arguments[variant]);
 }
 
+static void other_data(SSL_CTX *ctx, int variant)
+{
+    static char data[2];
+    SSL_CTX_set_verify(ctx, required, verified);
+    NEED(SSL_CTX_set_ex_data(ctx, SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL), &data[variant]));
+}
+
 static void names_authorities(SSL_CTX *ctx, int variant)
 {
     int which;
@@ -208,6 +215,8 @@ const Attribute asked_attributes[] = {
     { "verify callbacks/of chains, another", ASKS, .context = other_chain_callback },
     { "verify callbacks/of chains, its argument", ASKS, .context = other_chain_argument, .apart = { ONLY_INHERITED, ONLY_INHERITED },
       .why = "what it points to cannot be compared" },
+    { "verify callbacks/data that they may find", ASKS | OVER_FORKS, .context = other_data,
+      .apart = { WAY_FORK, WAY_FORK }, .why = "what the data means is known to the callback alone" },
     { "named authorities", ASKS, .context = names_authorities },
     { "trusted store/another authority", ASKS, .context = other_store, .client = person_of_each },
     { "trusted store/one more", ASKS, .context = larger_store },

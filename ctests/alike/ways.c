@@ -297,6 +297,8 @@ int is_tried(const Attribute *attribute, const Way *in)
     unsigned other = version == TLS1_2_VERSION ? ONLY_TLS13 : ONLY_TLS12;
     if (attribute->flags & (other | NOT_HERE))
         return 0;
+    if (attribute->flags & OVER_FORKS && in->layout != OVER_A_FORK && in->layout != AGAIN_AFTER_FORK)
+        return 0;
     switch (in->layout) {
     case OVER_A_FORK:
         return attribute->make == NULL;

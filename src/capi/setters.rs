@@ -12,6 +12,7 @@ use super::entry::hosts;
 use super::host_callbacks;
 use crate::context::alike::learned::{Learned, note_set_early};
 use crate::context::connections::{self, session_context, set_apart};
+use crate::context::known::met;
 use crate::host::abi::*;
 use crate::host::types::*;
 use crate::sys::guard::{attempt, passage};
@@ -225,6 +226,27 @@ pub unsafe extern "C-unwind" fn SSL_CTX_set0_security_ex_data(
         }
         Some(())
     });
+}
+
+/// SSL_CTX_set_ex_data(3). What a verify callback finds there after a fork is this process's alone.
+///
+/// # Safety
+/// * `ctx` is null or a live context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_CTX_set_ex_data(
+    ctx: *mut SSL_CTX,
+    index: c_int,
+    data: *mut c_void,
+) -> c_int {
+    passage(0, || {
+        let set = hosts(ctx)?.SSL_CTX_set_ex_data?;
+        // SAFETY: the context is alive during the call, and what is kept for it as long.
+        if let Some(context) = unsafe { met(ctx) }.filter(|context| context.has_forked()) {
+            context.alike.learned.note_own_data();
+        }
+        // SAFETY: the context outlives the call; the host's function gets the caller's arguments.
+        Some(unsafe { set(ctx, index, data) })
+    })
 }
 
 /// SSL_set0_security_ex_data(3). The data cannot be compared.

@@ -158,6 +158,7 @@ functions! {
         SSL_CTX_set_trust(*mut SSL_CTX, c_int) -> c_int;
         SSL_CTX_set1_param(*mut SSL_CTX, *mut X509_VERIFY_PARAM) -> c_int;
         SSL_CTX_set0_security_ex_data(*mut SSL_CTX, *mut c_void);
+        SSL_CTX_set_ex_data(*mut SSL_CTX, c_int, *mut c_void) -> c_int;
         SSL_set0_security_ex_data(*mut SSL, *mut c_void);
         SSL_set_cert_cb(*mut SSL, Option<AnyCallback>, *mut c_void);
         SSL_set_psk_server_callback(*mut SSL, Option<AnyCallback>);

@@ -123,7 +123,8 @@ fn verify_mode(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
 }
 
 fn verify_callbacks(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
-    sink.function(subject.verify_callback()?)?;
+    let callback = subject.verify_callback()?;
+    sink.function(callback)?;
     // libssl calls the callback of the context that the connection has now.
     let learned = subject.learned_of_current();
     let (function, argument) = learned.cert_verify();
@@ -132,6 +133,9 @@ fn verify_callbacks(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
         // The object behind the argument cannot be compared by value.
         sink.address(argument);
         sink.number(learned.address_stamp.load(Relaxed));
+    }
+    if !callback.is_null() || !function.is_null() {
+        sink.number(learned.data_stamp.load(Relaxed));
     }
     Some(())
 }

@@ -72,6 +72,9 @@ pub struct Learned {
     /// A stamp of the time and process in which the context was last given an object that can only be compared by its
     /// address. Objects that two processes have put at one address since their fork differ by it.
     pub address_stamp: AtomicU64,
+    /// A stamp of the process and time of the last SSL_CTX_set_ex_data since other processes have copies of the context; 0
+    /// if there was none. A verify callback may depend on the data.
+    pub data_stamp: AtomicU64,
     /// To tell whether a setter's call came before all connections of the context.
     begun_before: BegunBefore,
 }
@@ -97,9 +100,12 @@ impl Learned {
 
     /// Notes that the context was given an object that can only be compared by its address.
     pub fn note_address(&self) {
-        let mut hasher = DefaultHasher::new();
-        (process::id(), Instant::now()).hash(&mut hasher);
-        self.address_stamp.store(hasher.finish(), Relaxed);
+        self.address_stamp.store(stamp(), Relaxed);
+    }
+
+    /// Notes that this process has given the context other ex_data than its copies in other processes have.
+    pub fn note_own_data(&self) {
+        self.data_stamp.store(stamp(), Relaxed);
     }
 
     /// Notes a place in which authorities are looked for.
@@ -192,4 +198,11 @@ pub fn notice_what_is_unseen() {
     if !NOTICED.swap(true, Relaxed) && !images::is_bound_to_us(c"X509_VERIFY_PARAM_set_purpose") {
         note_parameters_set();
     }
+}
+
+/// A number that no other process draws, and this one only once.
+fn stamp() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (process::id(), Instant::now()).hash(&mut hasher);
+    hasher.finish()
 }
