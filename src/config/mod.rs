@@ -92,6 +92,17 @@ impl Setting {
 /// The values that may be written for a switch.
 const SWITCH: &str = "0 or 1, no or yes, off or on, false or true";
 
+/// How a switch is read and written, whose value is this field of the settings.
+macro_rules! switch {
+    ($field:ident) => {
+        Some(Takes {
+            bare: Bare::Switch,
+            set: |to, text| values::switch(text).map(|on| to.$field = on),
+            get: |of| values::write_switch(of.$field),
+        })
+    };
+}
+
 /// Every setting.
 pub static SETTINGS: [Setting; 9] = [
     Setting {
@@ -135,11 +146,7 @@ pub static SETTINGS: [Setting; 9] = [
         unit: SWITCH,
         meaning: "Contexts whose program switched the cache off get one all the same, but not for connections that ask \
                   for client certificates.",
-        takes: Some(Takes {
-            bare: Bare::Switch,
-            set: |to, text| values::switch(text).map(|on| to.force = on),
-            get: |of| values::write_switch(of.force),
-        }),
+        takes: switch!(force),
     },
     Setting {
         name: "ticket_keys",
@@ -158,22 +165,14 @@ pub static SETTINGS: [Setting; 9] = [
         unit: SWITCH,
         meaning: "A session or ticket is resumed only for the server name (RFC 6066, section 3), and under the access \
                   rules, that it was made for; in one process, too.",
-        takes: Some(Takes {
-            bare: Bare::Switch,
-            set: |to, text| values::switch(text).map(|on| to.strict_names = on),
-            get: |of| values::write_switch(of.strict_names),
-        }),
+        takes: switch!(strict_names),
     },
     Setting {
         name: "verbose",
         default: "0",
         unit: SWITCH,
         meaning: "One line on stderr, once a process, proves that sslcache is active and says in which form.",
-        takes: Some(Takes {
-            bare: Bare::Switch,
-            set: |to, text| values::switch(text).map(|on| to.verbose = on),
-            get: |of| values::write_switch(of.verbose),
-        }),
+        takes: switch!(verbose),
     },
     Setting {
         name: "stats",
@@ -181,11 +180,7 @@ pub static SETTINGS: [Setting; 9] = [
         unit: SWITCH,
         meaning: "The figures of the process are shown to sslcache stat, top and doctor, in a file that its user alone \
                   may read.",
-        takes: Some(Takes {
-            bare: Bare::Switch,
-            set: |to, text| values::switch(text).map(|on| to.stats = on),
-            get: |of| values::write_switch(of.stats),
-        }),
+        takes: switch!(stats),
     },
     Setting {
         name: "config",

@@ -1,6 +1,6 @@
 //! Which host an object belongs to, where there are several.
 //!
-//! Each host but the first tells when one of its objects begins and ends (`ffi::hooks`), which is noted here. An object that
+//! Each host but the first tells when one of its objects begins and ends (`capi::hooks`), which is noted here. An object that
 //! is not noted belongs to the first host, which had objects before there was a second. An object whose end was missed leaves
 //! its address here at most until another object begins there.
 

@@ -25,7 +25,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// An HTTP server that ends on SIGTERM. `talk` and `signal` of the result may be changed.
+    /// An HTTP server that ends on SIGTERM, unless `talking` and `ended_by` change that.
     pub fn start(
         place: &Place,
         command: Command,
