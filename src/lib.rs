@@ -3,7 +3,7 @@
 //! Its rooms, from the top. Each may use those below it and none above:
 //!
 //! * [`capi`] is what C sees: the only room with exported functions, and the callbacks that the host calls.
-//! * [`stats`] adds up what the contexts have counted and writes it to the stats page that the tool reads.
+//! * `stats` adds up what the contexts have counted and writes it to the stats page that the tool reads.
 //! * [`context`] holds what belongs to one `SSL_CTX`: libssl's rules, and which connections may share sessions.
 //! * [`host`] is the libssl behind sslcache: its functions, and owning references to its objects.
 //! * [`shm`] is the memory that processes share: it stores and returns bytes.

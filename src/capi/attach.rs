@@ -1,8 +1,8 @@
 //! Taking a context over: attaching a [`Context`] to it, and finding that again.
 //!
-//! A Context is found by the address of its SSL_CTX and dies with it: see [`known`]. The sessions of an `SSL` belong to the
-//! context that it was made from, even after a servername callback has given it another one: SSL_set_SSL_CTX
-//! [records](connections) the first.
+//! A Context is found by the address of its SSL_CTX and dies with it: see `context::known`. The sessions of an `SSL` belong
+//! to the context that it was made from, even after a servername callback has given it another one: SSL_set_SSL_CTX records
+//! the first.
 
 use core::cell::{Cell, RefCell};
 use core::ptr;

@@ -135,7 +135,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_flush_sessions_ex(ctx: *mut SSL_CTX, tm:
 }
 
 /// SSL_CTX_sessions(3): the sessions that are cached now, as a table that belongs to the context. The module
-/// [`listing`] says how long a table lives.
+/// `context::listing` says how long a table lives.
 ///
 /// # Safety
 /// * `ctx` is null or a live context.

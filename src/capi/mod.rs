@@ -4,11 +4,11 @@
 //! [`context`](crate::context). A context that is not attached gets the host's own function, and so does every call that the
 //! host makes on behalf of sslcache.
 //!
-//! * [`entry`] leads an export to the cache of its context, or to the host.
-//! * [`contexts`], [`sessions`], [`control`], [`setters`], [`verification`] and [`sslcache`] are the exports, by subject.
-//! * [`host_callbacks`] and [`ticket_callbacks`] are the functions that the host calls; [`serving`] finds their contexts.
-//! * [`attach`] takes a context over; [`hooks`] learns when the host's objects begin and end.
-//! * [`init`] runs when the library is loaded, and tells in which form it was.
+//! * `entry` leads an export to the cache of its context, or to the host.
+//! * `contexts`, `sessions`, `control`, `setters`, `verification` and `sslcache` are the exports, by subject.
+//! * `host_callbacks` and `ticket_callbacks` are the functions that the host calls; `serving` finds their contexts.
+//! * `attach` takes a context over; `hooks` learns when the host's objects begin and end.
+//! * `init` runs when the library is loaded, and tells in which form it was.
 
 pub mod attach;
 pub mod contexts;

@@ -5,8 +5,8 @@
 //! and never read them again. One line on stderr lists the names and values that are not understood; defaults replace them.
 //! A set-user-ID program uses the defaults and prints nothing: the user who starts it is not responsible for it.
 //!
-//! * [`read`] decides which source counts, [`file`] and [`toml`] read the file, [`values`] reads and writes each value.
-//! * [`nearest`] guesses the word that was meant, [`complaints`] makes the line for stderr.
+//! * `read` decides which source counts, `file` and `toml` read the file, `values` reads and writes each value.
+//! * `nearest` guesses the word that was meant, `complaints` makes the line for stderr.
 
 mod complaints;
 mod file;

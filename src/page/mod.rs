@@ -9,8 +9,8 @@
 //! truncate this one. So the processes work on memory that they share, and the kernel copies it to the file, for which a
 //! missing block is an ordinary error.
 //!
-//! * [`figures`] is the table of statistics, [`layout`] their places.
-//! * [`folder`] is the folder of the files, `own` this process's page, [`reading`] any page, `sweep` removes stale ones.
+//! * `figures` is the table of statistics, `layout` their places.
+//! * `folder` is the folder of the files, `own` this process's page, `reading` any page, `sweep` removes stale ones.
 //! * `alive` tells whether a process still exists.
 //!
 //! This room knows only `sys`.

@@ -1,13 +1,13 @@
 //! sslcache, the command-line tool: it runs programs with the cache, tells whether the cache reaches them, and shows what the
 //! cache does.
 //!
-//! Each subcommand has a file: [`run`], [`doctor`], [`stat`], [`top`], [`flush`], [`bench`], [`enable`], [`generate`]. They
+//! Each subcommand has a file: `run`, `doctor`, `stat`, `top`, `flush`, `bench`, `enable`, `generate`. They
 //! share these:
-//! * [`failure`] is a failure: the thing that failed, the reason, the remedy.
-//! * [`processes`] finds the processes that write a stats page, [`regions`] opens a shared region.
-//! * [`installed`] finds the libraries that were installed with this tool, [`program`] examines a program that is to be run.
+//! * `failure` is a failure: the thing that failed, the reason, the remedy.
+//! * `processes` finds the processes that write a stats page, `regions` opens a shared region.
+//! * `installed` finds the libraries that were installed with this tool, `program` examines a program that is to be run.
 //!
-//! Exit codes: 0 all is well, 1 something needs attention, 2 the question cannot be answered or the action failed. [`run`]
+//! Exit codes: 0 all is well, 1 something needs attention, 2 the question cannot be answered or the action failed. `run`
 //! leaves them to the program.
 
 mod bench;
