@@ -71,30 +71,6 @@ impl Subject<'_> {
         self.switched.unwrap_or(self.learned)
     }
 
-    /// The verify mode, SSL_VERIFY_*.
-    pub fn verify_mode(&self) -> Option<c_int> {
-        let traits = self.traits();
-        // SAFETY: connection and context are alive.
-        Some(unsafe {
-            match self.kind {
-                Kind::Connection(ssl) => traits.SSL_get_verify_mode?(ssl),
-                Kind::Context => traits.SSL_CTX_get_verify_mode?(self.ctx),
-            }
-        })
-    }
-
-    /// The verify callback, which is asked about each certificate of a client; null if libssl decides alone.
-    pub fn verify_callback(&self) -> Option<*const c_void> {
-        let traits = self.traits();
-        // SAFETY: connection and context are alive.
-        Some(unsafe {
-            match self.kind {
-                Kind::Connection(ssl) => traits.SSL_get_verify_callback?(ssl),
-                Kind::Context => traits.SSL_CTX_get_verify_callback?(self.ctx),
-            }
-        })
-    }
-
     /// The verification parameters.
     pub fn param(&self) -> Option<*mut X509_VERIFY_PARAM> {
         let traits = self.traits();
@@ -138,78 +114,6 @@ impl Subject<'_> {
             match self.kind {
                 Kind::Connection(ssl) => self.traits().SSL_ctrl?(ssl, command, argument, place),
                 Kind::Context => ctrl(self.ctx, command, argument, place),
-            }
-        })
-    }
-
-    /// The security level.
-    pub fn security_level(&self) -> Option<c_int> {
-        let traits = self.traits();
-        // SAFETY: connection and context are alive.
-        Some(unsafe {
-            match self.kind {
-                Kind::Connection(ssl) => traits.SSL_get_security_level?(ssl),
-                Kind::Context => traits.SSL_CTX_get_security_level?(self.ctx),
-            }
-        })
-    }
-
-    /// The security callback, which decides whether an algorithm is secure enough.
-    pub fn security_callback(&self) -> Option<*const c_void> {
-        let traits = self.traits();
-        // SAFETY: connection and context are alive.
-        Some(unsafe {
-            match self.kind {
-                Kind::Connection(ssl) => traits.SSL_get_security_callback?(ssl),
-                Kind::Context => traits.SSL_CTX_get_security_callback?(self.ctx),
-            }
-        })
-    }
-
-    /// The argument of the security callback.
-    pub fn security_data(&self) -> Option<*const c_void> {
-        let traits = self.traits();
-        // SAFETY: connection and context are alive.
-        Some(unsafe {
-            match self.kind {
-                Kind::Connection(ssl) => traits.SSL_get0_security_ex_data?(ssl),
-                Kind::Context => traits.SSL_CTX_get0_security_ex_data?(self.ctx),
-            }
-        })
-    }
-
-    /// The cipher suites, in order.
-    pub fn ciphers(&self) -> Option<*const OPENSSL_STACK> {
-        let traits = self.traits();
-        // SAFETY: connection and context are alive, and own the list.
-        Some(unsafe {
-            match self.kind {
-                Kind::Connection(ssl) => traits.SSL_get_ciphers?(ssl),
-                Kind::Context => traits.SSL_CTX_get_ciphers?(self.ctx),
-            }
-        })
-    }
-
-    /// The authorities that a server names to clients.
-    pub fn authorities(&self) -> Option<*const OPENSSL_STACK> {
-        let traits = self.traits();
-        // SAFETY: connection and context are alive, and own the list.
-        Some(unsafe {
-            match self.kind {
-                Kind::Connection(ssl) => traits.SSL_get_client_CA_list?(ssl),
-                Kind::Context => traits.SSL_CTX_get_client_CA_list?(self.ctx),
-            }
-        })
-    }
-
-    /// The authorities that are named whatever the side.
-    pub fn all_authorities(&self) -> Option<*const OPENSSL_STACK> {
-        let traits = self.traits();
-        // SAFETY: connection and context are alive, and own the list.
-        Some(unsafe {
-            match self.kind {
-                Kind::Connection(ssl) => traits.SSL_get0_CA_list?(ssl),
-                Kind::Context => traits.SSL_CTX_get0_CA_list?(self.ctx),
             }
         })
     }
@@ -296,6 +200,44 @@ impl Subject<'_> {
         }
         Some(Certificate { leaf, chain })
     }
+}
+
+/// Makes a method of each pair of getters, one of a connection and one of a context; `None` if the host lacks the getter.
+macro_rules! getters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = $of_connection:ident, $of_context:ident;)*) => {
+        impl Subject<'_> {
+            $($(#[$doc])*
+            pub fn $name(&self) -> Option<$type> {
+                let traits = self.traits();
+                // SAFETY: the subject's connection and context are alive, and own what the getter answers.
+                Some(unsafe {
+                    match self.kind {
+                        Kind::Connection(ssl) => traits.$of_connection?(ssl),
+                        Kind::Context => traits.$of_context?(self.ctx),
+                    }
+                })
+            })*
+        }
+    };
+}
+
+getters! {
+    /// The verify mode, SSL_VERIFY_*.
+    verify_mode: c_int = SSL_get_verify_mode, SSL_CTX_get_verify_mode;
+    /// The verify callback, which is asked about each certificate of a client; null if libssl decides alone.
+    verify_callback: *const c_void = SSL_get_verify_callback, SSL_CTX_get_verify_callback;
+    /// The security level.
+    security_level: c_int = SSL_get_security_level, SSL_CTX_get_security_level;
+    /// The security callback, which decides whether an algorithm is secure enough.
+    security_callback: *const c_void = SSL_get_security_callback, SSL_CTX_get_security_callback;
+    /// The argument of the security callback.
+    security_data: *const c_void = SSL_get0_security_ex_data, SSL_CTX_get0_security_ex_data;
+    /// The cipher suites, in order.
+    ciphers: *const OPENSSL_STACK = SSL_get_ciphers, SSL_CTX_get_ciphers;
+    /// The authorities that a server names to clients.
+    authorities: *const OPENSSL_STACK = SSL_get_client_CA_list, SSL_CTX_get_client_CA_list;
+    /// The authorities that are named whatever the side.
+    all_authorities: *const OPENSSL_STACK = SSL_get0_CA_list, SSL_CTX_get0_CA_list;
 }
 
 impl Host {
