@@ -7,7 +7,7 @@
 
 #define NUMBERS 12
 
-/* Long enough for whoever takes it for an object of libssl's. */
+/* Long enough for code that takes it for an object of libssl's. */
 static char values[NUMBERS][4096];
 static SSL_CTX *first, *second, *client;
 

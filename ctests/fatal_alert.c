@@ -4,7 +4,7 @@
  */
 #include "common.h"
 
-/* Bytes that are no record: whoever reads them sends a fatal alert. */
+/* Bytes that are no record: the end that reads them sends a fatal alert. */
 static void send_garbage(SSL *from)
 {
     static const char garbage[] = "this is not a TLS record, whatever it looks like";

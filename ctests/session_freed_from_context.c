@@ -1,6 +1,6 @@
 /*
  * Sessions that have left the cache, by removal, flush, replacement or the end of the context, are
- * whole and usable by whoever still holds them.
+ * whole and usable by the code that still holds them.
  */
 #include "common.h"
 

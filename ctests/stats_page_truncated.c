@@ -1,5 +1,5 @@
 /* The file that a process shows its figures in is truncated while it runs, as a clean-up job may do: it goes on, and so
- * does what is forked from it. Whoever touched the file's pages would be ended by SIGBUS. */
+ * does what is forked from it. A process that touched the file's pages would be ended by SIGBUS. */
 #include "common.h"
 #include <dirent.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * The bound of a cache that workers share is one bound: exact, whoever adds and whoever sets it.
+ * The bound of a cache that workers share is one bound: exact, no matter which worker adds and which sets it.
  * SSL_CTX_sess_set_cache_size(3).
  */
 #include "workers.h"

@@ -34,7 +34,7 @@ enum {
     ASKS = 1,            /* both ask the client for a certificate, and get a good one */
     ONLY_TLS12 = 2,
     ONLY_TLS13 = 4,
-    LIBSSL_REFUSES = 8,  /* libssl compares it itself, whoever found the session */
+    LIBSSL_REFUSES = 8,  /* libssl compares it itself, no matter which cache found the session */
     SECOND_MAKES_NONE = 16, /* with the second variant the client of the test does not get in by itself */
     OF_CONNECTIONS = 32, /* differs by connection: tried within one context, too */
     OF_PROCESSES = 64,   /* differs by process: not tried within one */

@@ -36,7 +36,7 @@ static void requires_or_not_asks(SSL_CTX *ctx, int variant)
     set_mode(ctx, variant ? required : SSL_VERIFY_NONE);
 }
 
-/* Whoever was let in without one has none. */
+/* A client that was let in without one has none. */
 static void without_at_first(SSL *client, int made, int asked)
 {
     (void)asked;

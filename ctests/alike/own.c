@@ -1,4 +1,4 @@
-/* Attributes: what a server is and speaks, whoever the client is. */
+/* Attributes: what a server is and speaks, for any client. */
 #include "alike.h"
 
 static int allowed(const SSL *ssl, const SSL_CTX *ctx, int operation, int bits, int nid, void *other, void *argument)

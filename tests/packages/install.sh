@@ -71,7 +71,7 @@ stop() {
     fail "nginx does not stop"
 }
 # One connection, and its answer: that tells that the server is done with the handshake. It keeps a session only after the
-# last message, so whoever comes back at once to another worker may be there first.
+# last message, so a client that comes back at once to another worker may be there first.
 visit() {
     printf 'GET / HTTP/1.0\r\n\r\n' |
         in_root chroot "$root" openssl s_client -connect 127.0.0.1:443 -tls1_2 -ign_eof "$@" 2>/dev/null
