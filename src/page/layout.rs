@@ -32,12 +32,14 @@ pub mod header {
     /// The sums of processes that have ended.
     pub const DEPARTED: usize = 8;
     pub const REGION: usize = DEPARTED + NUMBER;
+    /// Forks whose children have not yet taken their slots. Only the processes of the tree go by it.
+    pub const EXPECTED: usize = 62;
     /// The boot in which ticks are counted; 0 if it is not known.
     pub const BOOT: usize = 63;
     pub const TEXT: usize = 64;
     pub const WORDS: usize = 512;
 
-    const _: () = assert!(REGION + REGION_FIGURES.len() <= BOOT);
+    const _: () = assert!(REGION + REGION_FIGURES.len() <= EXPECTED);
 }
 
 pub mod slot {

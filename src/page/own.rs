@@ -62,10 +62,10 @@ pub fn make(about: &About<'_>) {
     PAGE.get_or_init(|| {
         let page = make_file(about).ok();
         if let Some(page) = &page {
-            // A child has its slot from its first moment: if its parent ends at once, as a process does that becomes a
-            // daemon, the file would otherwise seem abandoned.
-            // SAFETY: `claim_in_child` belongs to this library, which is never unloaded.
-            unsafe { libc::pthread_atfork(None, None, Some(claim_in_child)) };
+            // A child has its slot from its first moment, and is expected until then: if its parent ends at once, as a
+            // process does that becomes a daemon, the file would otherwise seem abandoned.
+            // SAFETY: both functions belong to this library, which is never unloaded.
+            unsafe { libc::pthread_atfork(Some(expect_child), None, Some(claim_in_child)) };
             claim(page);
         }
         Box::new(page)
@@ -277,6 +277,13 @@ fn claim(page: &Page) {
     LOOKED_IN.store(this_process(), Release);
 }
 
+/// Before a fork. One that fails leaves a child expected for ever: then a sweep removes the file in the end.
+unsafe extern "C" fn expect_child() {
+    if let Some(Some(page)) = PAGE.get() {
+        page.word(header::EXPECTED).fetch_add(1, Relaxed);
+    }
+}
+
 unsafe extern "C" fn claim_in_child() {
     if let Some(Some(page)) = PAGE.get() {
         // SAFETY: the function has no preconditions, and returns the address of this thread's errno.
@@ -284,6 +291,8 @@ unsafe extern "C" fn claim_in_child() {
         // SAFETY: `errno` is the valid address of this thread's errno.
         let before = unsafe { *errno };
         claim(page);
+        // Release: a process that finds nobody expected any more finds the slot taken.
+        page.word(header::EXPECTED).fetch_sub(1, Release);
         // SAFETY: `errno` is the valid address of this thread's errno.
         unsafe { *errno = before };
     }
@@ -410,7 +419,9 @@ extern "C" fn at_exit() {
         let pid = page.word(at + place::PID).load(Relaxed) as u32;
         pid != 0 && is_alive(pid, page.word(at + place::TAKEN).load(Relaxed))
     };
-    if !page.slots().any(is_used) {
+    // Acquire: pairs with the Release of a child that has taken its slot. Asked before the slots are.
+    let is_expected = page.word(header::EXPECTED).load(Acquire) != 0;
+    if !is_expected && !page.slots().any(is_used) {
         remove(&page.path, page.inode); // a file that stays is removed by a later sweep
     }
 }

@@ -36,6 +36,7 @@ pub const CASES: &[Case] = &[
     ),
     ("the first call of a program is in its figures", first_call),
     ("the page of a killed server is swept", swept),
+    ("the page of a daemon stays when its parent ends", daemon),
     ("with stats off there is no page", opted_out),
 ];
 
@@ -338,6 +339,20 @@ fn swept(tool: &Tool) -> Outcome {
     assert_eq!(pages(&runtime).len(), 1);
     let _ = tool.say(&runtime.0, &["stat"])?;
     assert_eq!(pages(&runtime).len(), 0);
+    Ok(())
+}
+
+/// A process that becomes a daemon ends as soon as it has forked, often before its child runs.
+fn daemon(tool: &Tool) -> Outcome {
+    let (runtime, folder) = (Folder::new()?, Folder::new()?);
+    let program = folder.file("daemon");
+    compile(include_str!("daemon.c"), &program, &["-lssl", "-lcrypto"])?;
+    let daemon = said(tool.command(&runtime.0).args(["run", "--"]).arg(&program))?;
+    let pid: i32 = daemon.out.trim().parse()?;
+    let pages = pages(&runtime).len();
+    // SAFETY: the program has told its own id, and ends within seconds at most.
+    unsafe { libc::kill(pid, libc::SIGKILL) };
+    assert_eq!(pages, 1, "{}", daemon.err);
     Ok(())
 }
 
