@@ -170,7 +170,7 @@ fn readers_of_settings(files: &[(PathBuf, String)]) -> Vec<Breach> {
     let reads = |path: &Vec<String>| {
         let at = path.iter().position(|part| part == "config");
         at.and_then(|at| path.get(at + 1))
-            .is_some_and(|name| name == "settings" || name == "settings_unsaid")
+            .is_some_and(|name| name == "settings" || name == "settings_without_complaints")
     };
     let outside = files
         .iter()
