@@ -67,6 +67,12 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
             });
             added_to = Some(destination.scope);
         }
+        // Held over the callback, which may give back its own reference and the connection's.
+        let added = added_to.and_then(|scope| {
+            // SAFETY: the host holds a reference to the session until the callback is called.
+            let session = unsafe { SessionRef::acquire(libssl, session) }?;
+            Some((scope, session))
+        });
         let new_callback = context.new_callback.get().filter(|_| context.calls_back());
         let kept = match new_callback {
             Some(callback) => {
@@ -76,17 +82,13 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
             }
             None => 0,
         };
-        if let Some(scope) = added_to {
-            // SAFETY: the connection holds a reference to its session, whatever the callback did with the other one.
-            let session = unsafe { SessionRef::lend(libssl, session) };
-            session.inspect(|session| {
-                if new_callback.is_some() {
-                    operations::follow_change(scope, session);
-                }
-                if session.has_application_data() {
-                    operations::keep_back(context, ctx, scope, session);
-                }
-            });
+        if let Some((scope, session)) = added {
+            if new_callback.is_some() {
+                operations::follow_change(scope, &session);
+            }
+            if session.has_application_data() {
+                operations::keep_back(context, ctx, scope, &session);
+            }
         }
         clearing::auto_clear(context, ctx, is_server);
         publish::leave();
