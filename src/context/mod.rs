@@ -366,6 +366,7 @@ impl Context {
     // The caches of this process.
 
     /// Runs `work` on the own cache; `None` if it panics or an earlier one has panicked.
+    #[inline(always)]
     pub fn with_cache<'a, T>(&'a self, work: impl FnOnce(&'a Local) -> T) -> Option<T> {
         // Relaxed: a thread that does not see the flag yet meets the same panic, which is caught as well.
         if self.broken.load(Ordering::Relaxed) {
