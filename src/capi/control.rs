@@ -12,9 +12,9 @@ use super::attach::{Early, attached, is_making};
 use super::entry::{Object, dispatch, hosts};
 use super::setters::list_of;
 use super::{host_callbacks, ticket_callbacks};
-use crate::context::Context;
 use crate::context::alike::learned::note_set_early;
 use crate::context::sharing::operations;
+use crate::context::{Context, clearing};
 use crate::host::abi::*;
 use crate::host::table::Passthrough;
 use crate::host::types::*;
@@ -150,7 +150,7 @@ macro_rules! callbacks {
                 dispatch(
                     ctx,
                     (),
-                    |context| context.$field.set(callback),
+                    |context| clearing::while_forced_may_end(context, || context.$field.set(callback)),
                     |hosts| {
                         hosts.$set?(ctx, callback);
                         Some(())
@@ -455,7 +455,8 @@ fn ctrl(context: &Context, ctx: *mut SSL_CTX, command: c_int, argument: c_long) 
         SSL_CTRL_GET_SESS_CACHE_SIZE => context.cache.capacity() as c_long,
         SSL_CTRL_SET_SESS_CACHE_MODE => {
             // libssl keeps the low 32 bits, unknown ones included.
-            let before = context.mode.swap(argument as u32, Ordering::Relaxed);
+            let change = || context.mode.swap(argument as u32, Ordering::Relaxed);
+            let before = clearing::while_forced_may_end(context, change);
             context.apply_mode(ctx);
             c_long::from(before)
         }

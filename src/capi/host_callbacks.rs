@@ -25,7 +25,7 @@ use crate::host::abi::*;
 use crate::host::connection::{guards_replay, options, version_of};
 use crate::host::types::*;
 use crate::stats::publish;
-use crate::sys::guard::passage;
+use crate::sys::guard::{passage, quietly};
 
 /// The host would add a session to its cache, and then offers it to the application with one reference to give away: a
 /// handshake is complete, or, in TLS 1.3, a ticket is made or has arrived.
@@ -88,6 +88,9 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
             }
             if session.has_application_data() {
                 operations::keep_back(context, ctx, scope, &session);
+            }
+            if !context.calls_back() {
+                quietly(|| unannounced::note(&session));
             }
         }
         clearing::auto_clear(context, ctx, is_server);

@@ -30,10 +30,9 @@ pub fn flush(context: &Context, ctx: *mut SSL_CTX, t: c_long) {
     flush_own(context, ctx, t);
     if !context.is_ending() {
         let now = now();
-        for scope in scope::each(context, ctx) {
-            let Some(partition) = scope.partition() else {
-                continue;
-            };
+        let present = scope::each(context, ctx).into_iter();
+        let present = present.filter_map(Scope::partition);
+        for partition in present.chain(context.former_partitions()) {
             if t != 0 && t <= now {
                 attempt(|| Some(partition.clear_expired(t)));
                 continue;
@@ -42,6 +41,24 @@ pub fn flush(context: &Context, ctx: *mut SSL_CTX, t: c_long) {
             attempt(|| Some(partition.flush((t != 0).then_some(t))));
         }
     }
+}
+
+/// Runs `change`, by which the application may switch on a cache that was forced on it. What was cached until then libssl
+/// would not have, and the application was never told of it: it leaves without a word.
+pub fn while_forced_may_end<T>(context: &Context, change: impl FnOnce() -> T) -> T {
+    let was_forced = context.is_forced();
+    let result = change();
+    if was_forced && !context.is_forced() {
+        for cache in context.caches() {
+            let Some(mut sweep) = context.with_cache(|_| cache.flush(Flush::Everything)) else {
+                return result;
+            };
+            while let Some(batch) = context.with_cache(|_| sweep.next()).flatten() {
+                drop(batch); // frees sessions, so not under the cache's guard
+            }
+        }
+    }
+    result
 }
 
 /// Does the flush in the caches of this process only.

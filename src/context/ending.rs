@@ -83,6 +83,7 @@ pub fn release(context: &Context, ctx: *mut SSL_CTX) {
         context.with_cache(|_| cache.flush(Flush::Everything).for_each(drop));
     }
     context.end_inheritance();
+    drop(context.sharing.private.pending.take());
     drop(context.snapshots.take());
     give_view_back(context, ctx);
 }

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 
 use super::alike::decide::is_for;
 use super::alike::rule::Terms;
-use super::session::Usage;
+use super::session::{Usage, key_of};
 use super::sharing::operations;
 use super::sharing::state::Scope;
 use super::{Context, listing, notify};
@@ -46,6 +46,8 @@ pub fn find(
             !lost
         })
     };
+    // A session whose id or version was changed while it was cached is found under neither, as in libssl.
+    let found = found.filter(|session| key_of(session).as_ref() == Some(key));
     // divergence: libssl resumes a session that was removed and then added again, though the removal
     // marked it not resumable. The host refuses a marked session that comes from a callback, so that is a miss.
     let Some(session) = found else {

@@ -502,15 +502,16 @@ impl Context {
             .flatten()
             .flatten()
             .chain(alone)
+            .chain(self.former_partitions())
             .collect()
     }
 
-    /// Whether the own cache holds this very session and the region may have a record of it.
-    pub fn may_share(&self, key: &Key, session: &SessionRef) -> bool {
-        let is_same = |cache: &Local| cache.contains_same(key, session);
-        !self.cache.is_empty()
-            && self.with_cache(is_same) == Some(true)
-            && !self.known_partitions().is_empty()
+    /// The partitions in which the context had sessions as a member of a group under earlier rules.
+    pub fn former_partitions(&self) -> Vec<Partition<'static>> {
+        match self.may_group() {
+            true => self.sharing.former.all(),
+            false => Vec::new(),
+        }
     }
 
     /// Whether a session of the own cache is still in force: the region has it, or could not be asked in time.

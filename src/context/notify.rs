@@ -14,12 +14,9 @@ pub fn departed(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef) {
 }
 
 /// Tells the application of a session that was removed. A session that the application was never told of, because another
-/// process made it, leaves without a word.
+/// process made it or its mode is off and the cache is forced, leaves without a word.
 pub fn removed(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef) {
-    if let Some(callback) = context
-        .remove_callback
-        .get()
-        .filter(|_| context.calls_back())
+    if let Some(callback) = context.remove_callback.get()
         && !unannounced::has(session)
     {
         // SAFETY: the application set this callback for `ctx`; the caller keeps `ctx` alive, and `session` is a reference.

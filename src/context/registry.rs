@@ -134,50 +134,11 @@ pub fn each(mut visit: impl FnMut(*mut SSL_CTX, &Context)) -> bool {
     true
 }
 
-/// A reference to an SSL_CTX, which keeps it alive.
-pub struct Held {
-    /// The SSL_CTX.
-    pub ctx: *mut SSL_CTX,
-    /// Its Context.
-    pub context: Arc<Context>,
-}
-
-impl Held {
-    /// Takes a reference; `None` if the SSL_CTX has none left, because it is being freed.
-    ///
-    /// # Safety
-    /// * `ctx` is the SSL_CTX of `context`, which is not struck out of the registry during the call.
-    unsafe fn new(ctx: *mut SSL_CTX, context: &Arc<Context>) -> Option<Self> {
-        // SAFETY: the memory of an SSL_CTX is not freed before it is struck out of the registry.
-        let held = unsafe { (context.libssl.SSL_CTX_up_ref)(ctx) } == 1;
-        held.then(|| Self {
-            ctx,
-            context: Arc::clone(context),
-        })
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // SAFETY: releases the reference that `new` has taken.
-        unsafe { (self.context.libssl.SSL_CTX_free)(self.ctx) };
-    }
-}
-
-/// References to the contexts that may hold a session and are `wanted`.
-pub fn held_of(session: &SessionRef, wanted: impl Fn(&Context) -> bool) -> SmallVec<[Held; 1]> {
-    let holders = local::holders_of(session);
-    let Some(contexts) = CONTEXTS.lock() else {
-        return SmallVec::new();
-    };
-    let concerned = contexts.concerned(holders).into_iter();
-    concerned
-        .filter(|(_, context)| wanted(context))
-        .filter_map(|&(ctx, ref context)| {
-            // SAFETY: the entry has both, and the lock keeps it in the registry.
-            unsafe { Held::new(ptr::with_exposed_provenance_mut(ctx), context) }
-        })
-        .collect()
+/// All contexts.
+pub fn all() -> SmallVec<[Arc<Context>; 4]> {
+    let contexts = CONTEXTS.lock();
+    let all = contexts.iter().flat_map(|contexts| contexts.all.values());
+    all.cloned().collect()
 }
 
 /// The contexts that may hold a session.

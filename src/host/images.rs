@@ -66,7 +66,33 @@ fn each_image(visit: &mut dyn FnMut(Image, *const c_char) -> bool) {
     each_loaded(&mut |image, info| visit(image, info.dlpi_name));
 }
 
-/// The same, with the loader's whole record.
+/// Whether an address lies in the main program, which is never unloaded.
+pub fn is_in_program(address: *const c_void) -> bool {
+    static PROGRAM: OnceBox<Image> = OnceBox::new();
+    let first = || {
+        let mut first = None;
+        each_loaded(&mut |image, _| {
+            first = Some(image); // the loader begins with the program
+            true
+        });
+        first.map(Box::new).ok_or(())
+    };
+    PROGRAM
+        .get_or_try_init(first)
+        .is_ok_and(|program| program.contains(address))
+}
+
+/// How many files the loader has unloaded: another one may have come to the address of a function since.
+pub fn unloaded() -> u64 {
+    let mut unloaded = 0;
+    each_loaded(&mut |_, info| {
+        unloaded = info.dlpi_subs;
+        true
+    });
+    unloaded
+}
+
+/// Visits every image like [`each_image`], with the loader's whole record.
 fn each_loaded(visit: &mut dyn FnMut(Image, &libc::dl_phdr_info) -> bool) {
     unsafe extern "C" fn step(
         info: *mut libc::dl_phdr_info,

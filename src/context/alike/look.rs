@@ -56,6 +56,9 @@ impl Sink for Cheap {
 
     fn function(&mut self, function: *const c_void) -> Option<()> {
         self.address(function);
+        if !function.is_null() && !images::is_in_program(function) {
+            self.number(images::unloaded()); // by then another plugin may have come to the address
+        }
         Some(())
     }
 

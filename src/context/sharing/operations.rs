@@ -141,6 +141,11 @@ pub fn remove_everywhere(
         }
         found |= exchange::remove_shared(partition, key) == Some(true);
     }
+    if !stays {
+        for partition in context.former_partitions() {
+            found |= exchange::remove_shared(partition, key) == Some(true);
+        }
+    }
     (own, found)
 }
 
@@ -153,14 +158,9 @@ pub fn keep_back(context: &Context, ctx: *mut SSL_CTX, scope: Scope, session: &S
         return;
     };
     let mark = session.digest();
+    let own = private::own_private(context, ctx); // with what the application has withdrawn itself
     if attempt(|| partition.consume(&key, Some(mark), now(), None)).is_some() {
-        private::make_private(
-            context,
-            ctx,
-            session,
-            &context.cache,
-            private::own_private(context, ctx),
-        );
+        private::make_private(context, ctx, session, &context.cache, own);
     } else {
         // Other processes would resume the session without the change.
         exchange::remove_shared(partition, &key);
@@ -184,10 +184,20 @@ pub fn follow_change(scope: Scope, session: &SessionRef) {
     });
 }
 
-/// Does [`keep_back`] in each scope of the context.
-pub fn keep_back_everywhere(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef) {
-    for scope in scope::each(context, ctx) {
-        keep_back(context, ctx, scope, session);
+/// The same, wherever the context has shared the session, for a caller that holds no reference to the SSL_CTX: the session
+/// becomes private with the next call of the context's cache.
+pub fn withdraw(context: &Context, key: &Key, session: &SessionRef) {
+    let mark = session.digest();
+    let is_cached = context.with_cache(|cache| cache.contains_same(key, session)) == Some(true);
+    for partition in context.known_partitions() {
+        if attempt(|| partition.consume(key, Some(mark), now(), None)).is_some() {
+            if is_cached {
+                context.sharing.private.pending.add(session);
+            }
+        } else if is_cached {
+            // Other processes would resume the session without the change.
+            exchange::remove_shared(partition, key);
+        }
     }
 }
 
@@ -368,10 +378,16 @@ pub fn follow_expiry(context: &Context, key: &Key, session: &SessionRef) {
     if context.sharing.private.caches().into_iter().any(follow) || !follow(&context.cache) {
         return;
     }
+    follow_expiry_in_region(context, key, session);
+}
+
+/// Does the same in the region, if that still has the session.
+pub fn follow_expiry_in_region(context: &Context, key: &Key, session: &SessionRef) {
     let partitions = context.known_partitions();
     if partitions.is_empty() {
         return;
     }
+    let expiry = expiry_of(session);
     attempt(|| {
         let mark = session.digest();
         let mut before = Record::default();
@@ -388,6 +404,7 @@ pub fn follow_expiry(context: &Context, key: &Key, session: &SessionRef) {
 
 /// How many sessions the cache holds in all processes of its scopes.
 pub fn number(context: &Context, ctx: *mut SSL_CTX) -> usize {
+    private::own_private(context, ctx); // moves what is pending
     let of = |scope: &Scope| match scope {
         // In a group, the sessions of this process alone are the private ones, which are counted below.
         Scope::Own if context.may_group() => 0,
@@ -408,6 +425,7 @@ pub fn number(context: &Context, ctx: *mut SSL_CTX) -> usize {
 
 /// Whether the cache has a session of this key. That does not count as a use.
 pub fn contains_key(context: &Context, ctx: *mut SSL_CTX, key: &Key) -> bool {
+    private::own_private(context, ctx); // moves what is pending
     let has = |cache: &Local| context.with_cache(|_| cache.contains(key)) == Some(true);
     let scopes = |scope: Scope| match scope {
         Scope::Own | Scope::Unsettled(_) => has(&context.cache),

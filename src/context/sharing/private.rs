@@ -19,6 +19,9 @@ pub fn own_private(context: &Context, ctx: *mut SSL_CTX) -> &Local {
     if private.owner.load(Ordering::Acquire) != this_process() {
         inherit_private(context, ctx);
     }
+    for session in private.pending.take() {
+        make_private(context, ctx, &session, &context.cache, &private.own);
+    }
     &private.own
 }
 
@@ -27,6 +30,10 @@ pub fn own_private(context: &Context, ctx: *mut SSL_CTX) -> &Local {
 #[cold]
 fn inherit_private(context: &Context, ctx: *mut SSL_CTX) {
     let private = &context.sharing.private;
+    // The parent keeps these, too.
+    for session in private.pending.take() {
+        make_private(context, ctx, &session, &context.cache, &private.inherited);
+    }
     if let Some(batches) = context.with_cache(|_| private.own.iter()) {
         for session in batches.flatten() {
             // Another thread has finished, and may have added sessions of this process already.

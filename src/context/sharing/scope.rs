@@ -102,13 +102,15 @@ fn partition_in_group(
     let rule = rule_of_context(context, ctx)?;
     let id_context = context.id_context.changes();
     let mut known = context.sharing.in_group.lock()?;
-    let mut grouped = known
-        .filter(|known| known.rule == rule && known.id_context == id_context)
-        .unwrap_or(Grouped {
-            rule,
-            id_context,
-            partitions: [None; 2],
-        });
+    let is_in_force = |known: &Grouped| known.rule == rule && known.id_context == id_context;
+    if let Some(earlier) = known.filter(|known| !is_in_force(known)) {
+        context.sharing.former.add(&earlier);
+    }
+    let mut grouped = known.filter(is_in_force).unwrap_or(Grouped {
+        rule,
+        id_context,
+        partitions: [None; 2],
+    });
     if let Some(place) = grouped.partitions[client as usize] {
         return place;
     }

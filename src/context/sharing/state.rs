@@ -1,7 +1,8 @@
 //! What a context remembers about sharing, its scope, and the destination of a session that is added.
 
 use core::hash::{Hash, Hasher};
-use core::sync::atomic::{AtomicBool, AtomicU32};
+use core::mem;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::hash::DefaultHasher;
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use super::common::{ForkPoint, make_common};
 use crate::config::Settings;
 use crate::context::alike::rule::{Rule, Terms};
 use crate::context::local::Local;
+use crate::host::SessionRef;
 use crate::shm::{Election, Partition, PartitionId};
 use crate::sys::lock::{Lock, this_process};
 
@@ -25,6 +27,8 @@ pub struct Sharing {
     pub alone: OnceBox<Partition<'static>>,
     /// The partitions of the group, as they were last looked up.
     pub in_group: Lock<Option<Grouped>>,
+    /// Its partitions as a member of a group under earlier rules.
+    pub former: Former,
     /// Decides which process migrates the sessions cached before a fork. Opened with the first session; `None` inside if
     /// no election was left.
     pub election: OnceBox<Option<Election>>,
@@ -49,6 +53,37 @@ pub struct Grouped {
     pub partitions: [Option<Option<Partition<'static>>>; 2],
 }
 
+/// Partitions of a group in which the context had sessions under an earlier rule: what is removed or flushed must not be
+/// found there when the rule comes back.
+#[derive(Default)]
+pub struct Former(Lock<Vec<Partition<'static>>>);
+
+/// The most that are remembered, the latest ones. A context seldom changes its rule once it is set up.
+const FORMER_MOST: usize = 32;
+
+impl Former {
+    /// Remembers the partitions of a rule that is no longer in force.
+    pub fn add(&self, grouped: &Grouped) {
+        let Some(mut former) = self.0.lock() else {
+            return;
+        };
+        for partition in grouped.partitions.into_iter().flatten().flatten() {
+            former.retain(|known| !known.is_same(&partition));
+            if former.len() == FORMER_MOST {
+                former.remove(0);
+            }
+            if former.try_reserve(1).is_ok() {
+                former.push(partition);
+            }
+        }
+    }
+
+    /// The partitions.
+    pub fn all(&self) -> Vec<Partition<'static>> {
+        self.0.lock().map_or_else(Vec::new, |former| former.clone())
+    }
+}
+
 impl Sharing {
     /// The state of a new context whose cache holds `size` sessions.
     pub fn new(size: usize, settings: &Settings) -> Self {
@@ -57,6 +92,7 @@ impl Sharing {
             id: make_common(settings).map(|common| common.region.fresh_id()),
             alone: OnceBox::new(),
             in_group: Lock::new(None),
+            former: Former::default(),
             election: OnceBox::new(),
             settled: AtomicBool::new(false),
             waiting_since: OnceBox::new(),
@@ -117,6 +153,42 @@ pub struct Private {
     pub owner: AtomicU32,
     /// How many sessions have moved between the caches of this process, wrapping. Locked while a session is in neither.
     pub moves: Lock<u32>,
+    /// Sessions of the own cache that are to be moved to `own` by the next call that may tell the application of what
+    /// has to leave for them.
+    pub pending: Pending,
+}
+
+/// Sessions that are to become private.
+#[derive(Default)]
+pub struct Pending {
+    sessions: Lock<Vec<SessionRef>>,
+    any: AtomicBool,
+}
+
+/// The most sessions that are pending in one context: the region no longer has a further one, so nobody resumes it.
+const PENDING_MOST: usize = 1024;
+
+impl Pending {
+    /// Adds a session.
+    pub fn add(&self, session: &SessionRef) {
+        if let Some(mut sessions) = self.sessions.lock()
+            && sessions.len() < PENDING_MOST
+            && sessions.try_reserve(1).is_ok()
+        {
+            sessions.extend(session.share());
+            self.any.store(true, Ordering::Relaxed); // ordered by the lock
+        }
+    }
+
+    /// Takes all sessions.
+    pub fn take(&self) -> Vec<SessionRef> {
+        if !self.any.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        self.any.store(false, Ordering::Relaxed);
+        let sessions = self.sessions.lock();
+        sessions.map_or_else(Vec::new, |mut sessions| mem::take(&mut *sessions))
+    }
 }
 
 impl Private {
@@ -127,6 +199,7 @@ impl Private {
             inherited: Local::new(size, 1),
             owner: AtomicU32::new(this_process()),
             moves: Lock::new(0),
+            pending: Pending::default(),
         }
     }
 

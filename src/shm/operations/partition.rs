@@ -55,6 +55,11 @@ impl<'a> Partition<'a> {
         self.entry_if_on().is_some()
     }
 
+    /// Whether both are the same partition.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+
     /// Notes that this process has finished with the partition. If no process uses it from now on, its entry can be
     /// claimed for another.
     pub fn release(&self) {
