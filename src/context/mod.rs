@@ -279,8 +279,8 @@ impl Context {
 
     // The application's callbacks.
 
-    /// Whether the application's callbacks are called. With the cache switched off for both sides libssl calls none, so a
-    /// forced cache calls none either.
+    /// Whether the application's new and get callbacks are called. With the cache switched off for both sides libssl calls
+    /// neither, so a forced cache does not either.
     pub fn calls_back(&self) -> bool {
         self.mode.load(Ordering::Relaxed) & SSL_SESS_CACHE_BOTH != 0 || !self.settings.force
     }
