@@ -7,9 +7,8 @@ use libc::time_t;
 use super::entry::{Object, dispatch, hosts};
 use crate::cache::ClientHistory;
 use crate::context::alike::decide;
-use crate::context::alike::rule::Terms;
 use crate::context::session::now;
-use crate::context::sharing::state::{Destination, Scope};
+use crate::context::sharing::state::Destination;
 use crate::context::sharing::{any_is_shared, scope};
 use crate::context::{Context, add, everywhere, remove};
 use crate::host::SessionRef;
@@ -46,19 +45,16 @@ pub unsafe extern "C-unwind" fn SSL_CTX_add_session(
 /// # Safety
 /// * `ctx` is the SSL_CTX of `context`, `session` a live session of the same library.
 unsafe fn add_to(context: &Context, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) -> bool {
-    let (scope, terms) = match decide::matters(context) {
-        true => {
-            // SAFETY: the context and the session outlive the call.
-            let terms = unsafe { decide::added(context, ctx, session) };
-            (scope::of(context, ctx, terms.client), terms)
+    let destination = if decide::matters(context) {
+        // SAFETY: the context and the session outlive the call.
+        let terms = unsafe { decide::added(context, ctx, session) };
+        Destination {
+            scope: scope::of(context, ctx, terms.client),
+            to_all: context.mode_has(SSL_SESS_CACHE_SERVER),
+            terms,
         }
-        false => (Scope::Own, Terms::ALONE),
-    };
-    let to_all = context.mode_has(SSL_SESS_CACHE_SERVER);
-    let destination = Destination {
-        scope,
-        to_all,
-        terms,
+    } else {
+        Destination::OWN
     };
     let now = now();
     // SAFETY: the context and the session outlive the call.

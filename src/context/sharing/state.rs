@@ -122,6 +122,15 @@ pub struct Destination {
     pub terms: Terms,
 }
 
+impl Destination {
+    /// The cache of this process, where nothing is shared.
+    pub const OWN: Self = Self {
+        scope: Scope::Own,
+        to_all: false,
+        terms: Terms::ALONE,
+    };
+}
+
 /// With which processes a context shares its cache at this moment.
 #[derive(Clone, Copy)]
 pub enum Scope {
