@@ -19,8 +19,13 @@ pub fn own_private(context: &Context, ctx: *mut SSL_CTX) -> &Local {
     if private.owner.load(Ordering::Acquire) != this_process() {
         inherit_private(context, ctx);
     }
-    for session in private.pending.take() {
-        make_private(context, ctx, &session, &context.cache, &private.own);
+    for (process, session) in private.pending.take() {
+        // What was pending at a fork the parent keeps, too.
+        let to = match process == this_process() {
+            true => &private.own,
+            false => &private.inherited,
+        };
+        make_private(context, ctx, &session, &context.cache, to);
     }
     &private.own
 }
@@ -30,10 +35,6 @@ pub fn own_private(context: &Context, ctx: *mut SSL_CTX) -> &Local {
 #[cold]
 fn inherit_private(context: &Context, ctx: *mut SSL_CTX) {
     let private = &context.sharing.private;
-    // The parent keeps these, too.
-    for session in private.pending.take() {
-        make_private(context, ctx, &session, &context.cache, &private.inherited);
-    }
     if let Some(batches) = context.with_cache(|_| private.own.iter()) {
         for session in batches.flatten() {
             // Another thread has finished, and may have added sessions of this process already.

@@ -170,7 +170,8 @@ pub struct Private {
 /// Sessions that are to become private.
 #[derive(Default)]
 pub struct Pending {
-    sessions: Lock<Vec<SessionRef>>,
+    /// Each with the process that withdrew it, counted by forks.
+    sessions: Lock<Vec<(u32, SessionRef)>>,
     any: AtomicBool,
 }
 
@@ -184,13 +185,13 @@ impl Pending {
             && sessions.len() < PENDING_MOST
             && sessions.try_reserve(1).is_ok()
         {
-            sessions.extend(session.share());
+            sessions.extend(session.share().map(|session| (this_process(), session)));
             self.any.store(true, Ordering::Relaxed); // ordered by the lock
         }
     }
 
-    /// Takes all sessions.
-    pub fn take(&self) -> Vec<SessionRef> {
+    /// Takes all sessions, each with the process that withdrew it.
+    pub fn take(&self) -> Vec<(u32, SessionRef)> {
         if !self.any.load(Ordering::Relaxed) {
             return Vec::new();
         }
