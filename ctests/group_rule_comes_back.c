@@ -4,20 +4,10 @@
  *
  * settings: SSLCACHE_GROUP=shop
  */
-#include "common.h"
+#include "keep_last.h"
 
 int sessions_are_bare(void)
 {
-    return 1;
-}
-
-static SSL_SESSION *of_server;
-
-static int keep(SSL *ssl, SSL_SESSION *session)
-{
-    (void)ssl;
-    SSL_SESSION_free(of_server);
-    of_server = session;
     return 1;
 }
 
@@ -25,10 +15,10 @@ static void change(SSL_CTX *server, int how)
 {
     switch (how) {
     case 0:
-        SSL_CTX_remove_session(server, of_server);
+        SSL_CTX_remove_session(server, last);
         break;
     case 1:
-        SSL_SESSION_set1_id_context(of_server, (const unsigned char *)"revoked", 7);
+        SSL_SESSION_set1_id_context(last, (const unsigned char *)"revoked", 7);
         break;
     default:
         SSL_CTX_flush_sessions(server, 0);
@@ -41,7 +31,7 @@ int main(void)
     int how, reused;
     for (how = 0; how < 3; how++) {
         SSL_SESSION *session;
-        SSL_CTX_sess_set_new_cb(server, keep);
+        SSL_CTX_sess_set_new_cb(server, keep_last);
         session = visit_quietly(client, server, NULL, NULL);
         SSL_CTX_sess_set_new_cb(server, NULL);
         SSL_CTX_set_options(server, SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -52,7 +42,7 @@ int main(void)
         printf("%d: resumed %d\n", how, reused);
         SSL_SESSION_free(session);
     }
-    SSL_SESSION_free(of_server);
+    SSL_SESSION_free(last);
     SSL_CTX_free(server);
     SSL_CTX_free(client);
     return 0;

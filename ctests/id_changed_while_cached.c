@@ -1,15 +1,5 @@
 /* A cached session that is given another id is found under neither. SSL_SESSION_set1_id(3). */
-#include "common.h"
-
-static SSL_SESSION *of_server;
-
-static int keep(SSL *ssl, SSL_SESSION *session)
-{
-    (void)ssl;
-    SSL_SESSION_free(of_server);
-    of_server = session;
-    return 1;
-}
+#include "keep_last.h"
 
 static void run(int version, unsigned length)
 {
@@ -19,14 +9,14 @@ static void run(int version, unsigned length)
     int reused = 0;
     SSL_CTX_set_options(server, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(server, 1);
-    SSL_CTX_sess_set_new_cb(server, keep);
+    SSL_CTX_sess_set_new_cb(server, keep_last);
     session = visit_quietly(client, server, NULL, NULL);
-    NEED(SSL_SESSION_set1_id(of_server, id, length));
+    NEED(SSL_SESSION_set1_id(last, id, length));
     SSL_SESSION_free(visit_quietly(client, server, session, &reused));
     printf("%#x, an id of %u: resumed %d\n", (unsigned)version, length, reused);
     SSL_SESSION_free(session);
-    SSL_SESSION_free(of_server);
-    of_server = NULL;
+    SSL_SESSION_free(last);
+    last = NULL;
     SSL_CTX_free(server);
     SSL_CTX_free(client);
 }

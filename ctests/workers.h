@@ -6,6 +6,7 @@
 #define CTESTS_WORKERS_H
 
 #include "early_data.h"
+#include "keep_last.h"
 
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -43,9 +44,7 @@ typedef struct {
 } Answer;
 
 static SSL_CTX *server, *client;
-/* The server's side of the last handshake. */
-static SSL_SESSION *last;
-/* What CHANGE_LAST does to it; set before the workers start. */
+/* What CHANGE_LAST does to the server's side of the last handshake; set before the workers start. */
 static int (*change_last)(SSL_SESSION *session, long how);
 
 static void whole(ssize_t done, size_t wanted)
@@ -67,14 +66,6 @@ static SSL_SESSION *from_ticket(const Ticket *ticket)
 {
     const unsigned char *next = ticket->der;
     return ticket->length == 0 ? NULL : d2i_SSL_SESSION(NULL, &next, ticket->length);
-}
-
-static int keep_last(SSL *ssl, SSL_SESSION *session)
-{
-    (void)ssl;
-    SSL_SESSION_free(last);
-    last = session;
-    return 1;
 }
 
 /* Contexts for stateless tickets. */
