@@ -49,14 +49,7 @@ pub fn while_forced_may_end<T>(context: &Context, change: impl FnOnce() -> T) ->
     let was_forced = context.is_forced();
     let result = change();
     if was_forced && !context.is_forced() {
-        for cache in context.caches() {
-            let Some(mut sweep) = context.with_cache(|_| cache.flush(Flush::Everything)) else {
-                return result;
-            };
-            while let Some(batch) = context.with_cache(|_| sweep.next()).flatten() {
-                drop(batch); // frees sessions, so not under the cache's guard
-            }
-        }
+        ending::drop_sessions(context);
     }
     result
 }

@@ -79,13 +79,23 @@ pub fn release(context: &Context, ctx: *mut SSL_CTX) {
     // Removes sessions that were lent to the host, and the sentinel if the host has not removed it yet.
     // SAFETY: libssl frees the cache of `ctx` after its ex_data, so the cache is still there.
     unsafe { (context.libssl.SSL_CTX_flush_sessions)(ctx, 0) };
-    for cache in context.caches() {
-        context.with_cache(|_| cache.flush(Flush::Everything).for_each(drop));
-    }
+    drop_sessions(context);
     context.end_inheritance();
-    drop(context.sharing.private.pending.take());
     drop(context.snapshots.take());
     give_view_back(context, ctx);
+}
+
+/// Drops all sessions of this process without a word to the application.
+pub fn drop_sessions(context: &Context) {
+    drop(context.sharing.private.pending.take());
+    for cache in context.caches() {
+        let Some(mut sweep) = context.with_cache(|_| cache.flush(Flush::Everything)) else {
+            return;
+        };
+        while let Some(batch) = context.with_cache(|_| sweep.next()).flatten() {
+            drop(batch); // not while panics are caught: it runs ex_data functions of the application
+        }
+    }
 }
 
 /// Sets in the host what the application has set, for code that calls the getters while the context is being freed.

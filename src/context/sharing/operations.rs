@@ -167,6 +167,23 @@ pub fn keep_back(context: &Context, ctx: *mut SSL_CTX, scope: Scope, session: &S
     }
 }
 
+/// Makes a session private wherever the context has shared it, for a caller that holds no reference to the SSL_CTX and may
+/// not call the application: the session is pending until the next operation of the context's cache.
+pub fn withdraw(context: &Context, key: &Key, session: &SessionRef) {
+    let mark = session.digest();
+    let is_cached = context.with_cache(|cache| cache.contains_same(key, session)) == Some(true);
+    for partition in context.known_partitions() {
+        if attempt(|| partition.consume(key, Some(mark), now(), None)).is_some() {
+            if is_cached {
+                context.sharing.private.pending.add(session);
+            }
+        } else if is_cached {
+            // Other processes would resume the session without the change.
+            exchange::remove_shared(partition, key);
+        }
+    }
+}
+
 /// Updates the region's record if the application's new callback has changed the session.
 pub fn follow_change(scope: Scope, session: &SessionRef) {
     let (Some(partition), Some(key)) = (scope.partition(), key_of(session)) else {
@@ -182,23 +199,6 @@ pub fn follow_change(scope: Scope, session: &SessionRef) {
         }
         Some(())
     });
-}
-
-/// The same, wherever the context has shared the session, for a caller that holds no reference to the SSL_CTX: the session
-/// becomes private with the next call of the context's cache.
-pub fn withdraw(context: &Context, key: &Key, session: &SessionRef) {
-    let mark = session.digest();
-    let is_cached = context.with_cache(|cache| cache.contains_same(key, session)) == Some(true);
-    for partition in context.known_partitions() {
-        if attempt(|| partition.consume(key, Some(mark), now(), None)).is_some() {
-            if is_cached {
-                context.sharing.private.pending.add(session);
-            }
-        } else if is_cached {
-            // Other processes would resume the session without the change.
-            exchange::remove_shared(partition, key);
-        }
-    }
 }
 
 /// Looks an id up: among the private sessions, then in the own cache, whose sessions the region has to confirm, then in
@@ -368,26 +368,24 @@ fn has_outlived(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef, now:
     session.time_and_timeout().0.saturating_add(timeout) < now
 }
 
-/// Makes the expiry of a cached session follow its time and timeout, in this process and in the region.
+/// Makes the expiry of a session follow its time and timeout, in this process and, if it is not private, in the region.
 pub fn follow_expiry(context: &Context, key: &Key, session: &SessionRef) {
     let expiry = expiry_of(session);
     let follow = |cache: &Local| {
         !cache.is_empty()
             && context.with_cache(|_| cache.set_expiry_if_same(key, session, expiry)) == Some(true)
     };
-    if context.sharing.private.caches().into_iter().any(follow) || !follow(&context.cache) {
+    if context.sharing.private.caches().into_iter().any(follow) {
         return;
     }
-    follow_expiry_in_region(context, key, session);
-}
-
-/// Does the same in the region, if that still has the session.
-pub fn follow_expiry_in_region(context: &Context, key: &Key, session: &SessionRef) {
+    // A copy that was decoded from the region need not be in the own cache.
+    if !follow(&context.cache) && !unannounced::has(session) {
+        return;
+    }
     let partitions = context.known_partitions();
     if partitions.is_empty() {
         return;
     }
-    let expiry = expiry_of(session);
     attempt(|| {
         let mark = session.digest();
         let mut before = Record::default();
@@ -404,7 +402,6 @@ pub fn follow_expiry_in_region(context: &Context, key: &Key, session: &SessionRe
 
 /// How many sessions the cache holds in all processes of its scopes.
 pub fn number(context: &Context, ctx: *mut SSL_CTX) -> usize {
-    private::own_private(context, ctx); // moves what is pending
     let of = |scope: &Scope| match scope {
         // In a group, the sessions of this process alone are the private ones, which are counted below.
         Scope::Own if context.may_group() => 0,
@@ -425,7 +422,6 @@ pub fn number(context: &Context, ctx: *mut SSL_CTX) -> usize {
 
 /// Whether the cache has a session of this key. That does not count as a use.
 pub fn contains_key(context: &Context, ctx: *mut SSL_CTX, key: &Key) -> bool {
-    private::own_private(context, ctx); // moves what is pending
     let has = |cache: &Local| context.with_cache(|_| cache.contains(key)) == Some(true);
     let scopes = |scope: Scope| match scope {
         Scope::Own | Scope::Unsettled(_) => has(&context.cache),

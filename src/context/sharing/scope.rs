@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 use smallvec::{SmallVec, smallvec};
 
 use super::common::{Common, common, partition_or_say};
-use super::migration;
 use super::state::{Grouped, Scope};
+use super::{migration, private};
 use crate::config::{Group, Settings};
 use crate::context::Context;
 use crate::context::alike::decide::rule_of_context;
@@ -31,8 +31,10 @@ pub fn of(context: &Context, ctx: *mut SSL_CTX, client: Client) -> Scope {
     alone(context, ctx, common)
 }
 
-/// All scopes in which the context may have sessions: several in a group, whose partitions differ by [`Client`].
+/// All scopes in which the context may have sessions: several in a group, whose partitions differ by [`Client`]. What was
+/// withdrawn from them is private when this returns, so that an operation which counts or lists both misses none.
 pub fn each(context: &Context, ctx: *mut SSL_CTX) -> SmallVec<[Scope; 2]> {
+    private::own_private(context, ctx);
     let Some(common) = common().filter(|_| context.may_group()) else {
         return smallvec![of(context, ctx, Client::Anybody)];
     };
