@@ -151,6 +151,29 @@ static void with_directory(SSL_CTX *ctx, int variant)
         NEED(SSL_CTX_load_verify_dir(ctx, "/nowhere"));
 }
 
+/* Finds one authority, which is its data. libcrypto takes a reference of its own. */
+static int found_when_asked(X509_LOOKUP *lookup, X509_LOOKUP_TYPE type, const X509_NAME *name, X509_OBJECT *found)
+{
+    X509 *known = X509_LOOKUP_get_method_data(lookup);
+    if (type != X509_LU_X509 || X509_NAME_cmp(name, X509_get_subject_name(known)) != 0)
+        return 0;
+    NEED(X509_OBJECT_set1_X509(found, known));
+    X509_free(known);
+    return 1;
+}
+
+/* An empty store that finds its authority by a function of the program's. */
+static void found_by_lookup(SSL_CTX *ctx, int variant)
+{
+    X509_STORE *store = X509_STORE_new();
+    X509_LOOKUP_METHOD *method = X509_LOOKUP_meth_new("one");
+    X509_LOOKUP *lookup;
+    NEED(method != NULL && X509_LOOKUP_meth_set_get_by_subject(method, found_when_asked));
+    lookup = X509_STORE_add_lookup(store, method);
+    NEED(lookup != NULL && X509_LOOKUP_set_method_data(lookup, authority(variant)));
+    SSL_CTX_set_cert_store(ctx, store);
+}
+
 static void store_for_clients(SSL_CTX *ctx, int variant)
 {
     X509_STORE *store = store_of(0, 2);
@@ -224,6 +247,8 @@ const Attribute asked_attributes[] = {
     { "trusted store/revocation list", ASKS, .context = with_revoked },
     { "trusted store/directory", ASKS, .context = with_directory, .apart = { 0, ONLY_INHERITED },
       .why = "what is in the directory is seen by nobody; those that were forked see the same" },
+    { "trusted store/found when asked", ASKS, .context = found_by_lookup, .client = person_of_each,
+      .apart = { NOWHERE, NOWHERE }, .why = "what an empty store will find is not told" },
     { "trusted store/replaced twice", ASKS, .context = store_twice },
     { "trusted store/for clients", ASKS, .context = store_for_clients },
     { "verify mode/forgotten", .context = trusts, .connection = asks_and_forgets, .apart = { NOWHERE, 0 },
