@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::context::ticket_keys::{NO_KEY, READY, answer, tag_to_cover};
 use crate::host::tickets::Pair;
 use crate::host::types::*;
+use crate::stats::publish;
 use crate::sys::guard::guard;
 
 /// Sets our callback in a context, if the settings ask for shared ticket keys or for strict names.
@@ -87,6 +88,7 @@ unsafe extern "C-unwind" fn on_ticket(
         Some(callback) => unsafe { callback(ssl, name, iv, cipher, code, makes) },
         // SAFETY: the arguments are those that the host has passed to its ticket-key callback.
         None => guard(NO_KEY, || unsafe {
+            publish::enter_ticket();
             answer(ssl, name, iv, Pair { cipher, code }, makes)
         }),
     };

@@ -38,7 +38,8 @@
 //! * `clearing`: flushes.
 //! * `everywhere`: changes to a session in all caches that hold it.
 //! * `listing`: SSL_CTX_sessions.
-//! * `ticket_keys`: one set of keys for the stateless tickets of all processes.
+//! * `ticket_keys`: one set of keys for the stateless tickets of all processes; `key_source` says whose keys a ticket has, `ticket_secrets`
+//!   keeps what they are derived from.
 //!
 //! Between contexts and processes:
 //! * `alike`: which connections may share sessions; two contexts are compared there and nowhere else.
@@ -57,6 +58,7 @@ pub(crate) mod find;
 pub(crate) mod freeing;
 mod id_context;
 mod insert;
+pub mod key_source;
 pub(crate) mod known;
 pub(crate) mod listing;
 mod local;
@@ -68,6 +70,7 @@ pub(crate) mod sharing;
 pub(crate) mod state;
 mod tables;
 pub(crate) mod ticket_keys;
+pub(crate) mod ticket_secrets;
 pub(crate) mod unannounced;
 
 use core::ffi::{c_int, c_long, c_void};
@@ -81,6 +84,7 @@ use self::alike::rule::{Client, Terms};
 use self::callback::Callback;
 use self::claims::Claims;
 use self::id_context::IdContext;
+use self::key_source::KeySource;
 use self::local::Local;
 use self::session::{Usage, key_of, now};
 use self::sharing::common::{self, ForkPoint, common};
@@ -88,7 +92,7 @@ use self::sharing::state::{Scope, Sharing};
 use self::state::{AutoClear, CertCallback, Counters, Ending, TicketSharing};
 use self::tables::Snapshots;
 use crate::cache::{ClientHistory, Key};
-use crate::config::{Group, Settings};
+use crate::config::{Group, Settings, TicketKeys};
 use crate::host::abi::*;
 use crate::host::scratch::Origin;
 use crate::host::types::*;
@@ -325,6 +329,15 @@ impl Context {
     pub fn forget_ticket_keys(&self) -> bool {
         // Relaxed: libssl orders nothing either between threads that set callbacks at the same time.
         self.tickets.is_ours.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whose keys the context's tickets are made with.
+    pub fn key_source(&self) -> KeySource {
+        let is_ours = self.tickets.is_ours.load(Ordering::Relaxed);
+        match self.settings.ticket_keys == TicketKeys::Shared && self.host.tickets.is_ok() {
+            true if !is_ours => KeySource::Program,
+            _ => self.tickets.source.get(),
+        }
     }
 
     // Counting.

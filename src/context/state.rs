@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
 use once_cell::race::OnceBox;
 
 use super::callback::Callback;
+use super::key_source::LastSource;
 use crate::host::SessionRef;
 use crate::host::types::*;
 
@@ -35,6 +36,14 @@ pub struct Counters {
     pub ages: [AtomicU64; 5],
     /// The sum of the ages of all hits.
     pub age_seconds: AtomicU64,
+    /// Tickets that our callback made with shared keys, and with the context's own.
+    pub tickets_made_shared: AtomicU64,
+    pub tickets_made_own: AtomicU64,
+    /// Tickets that our callback had the keys of, shared ones and the context's own.
+    pub tickets_opened_shared: AtomicU64,
+    pub tickets_opened_own: AtomicU64,
+    /// Tickets whose keys our callback did not have, or not any more.
+    pub tickets_unopened: AtomicU64,
 }
 
 /// The state of the automatic clearing of expired sessions.
@@ -66,6 +75,8 @@ pub struct Ending {
 pub struct TicketSharing {
     /// Whether the context's ticket-key callback is ours, with shared keys.
     pub is_ours: AtomicBool,
+    /// Whose keys the last ticket was made with, if our callback made it.
+    pub source: LastSource,
     /// The application's callback of SSL_CTX_set_tlsext_ticket_key_evp_cb, if ours runs in front of it.
     pub application: Callback<TicketKeyCallback>,
     /// The application's callback of SSL_CTX_set_tlsext_ticket_key_cb, likewise.
@@ -76,6 +87,7 @@ impl Default for TicketSharing {
     fn default() -> Self {
         Self {
             is_ours: AtomicBool::new(false),
+            source: LastSource::default(),
             application: Callback::none(),
             application_hmac: Callback::none(),
         }

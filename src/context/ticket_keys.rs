@@ -14,21 +14,25 @@
 //! With SSLCACHE_STRICT_NAMES the MAC of each ticket also covers the tag, whatever the keys: a ticket that comes with
 //! another name, or under another rule, does not open.
 //!
+//! An administrator may end the turn of the keys, or all keys ([`obey`](super::ticket_secrets::obey)). The context's own keys are then followed by keys
+//! that are derived from them and from the second of the order: the same ones in all processes that had the same keys.
+//!
 //! Each process keeps a copy of the secrets that is at most a second old, so handshakes go on while another process holds
 //! the region's lock or has died with it. If the region cannot be reached for longer, each process replaces its secrets
 //! on schedule by itself.
 
 use core::ffi::{c_int, c_long, c_void};
-use core::sync::atomic::Ordering;
+use core::sync::atomic::Ordering::Relaxed;
 
-use once_cell::race::OnceBox;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::alike::rule::{Client, Tag, Terms};
 use super::alike::{decide, login};
+use super::key_source::KeySource;
 use super::session::now;
 use super::sharing::common::{Common, common};
+use super::ticket_secrets::{LocalCopy, Secret, orders};
 use super::{Context, connections, known};
 use crate::config::{self, Group};
 use crate::host::abi::*;
@@ -36,10 +40,8 @@ use crate::host::connection::version_of;
 use crate::host::table::Tickets;
 use crate::host::tickets::{Iv, Key, KeyName, Keys, Pair};
 use crate::host::types::*;
-use crate::shm::{FreshKey, KEY_PAGE_BYTES, LONGEST_LIFETIME, PAGE_BYTES, TicketKey, TicketKeys};
+use crate::shm::{FreshKey, KEY_PAGE_BYTES, LONGEST_LIFETIME, PAGE_BYTES, TicketKeys};
 use crate::sys::guard::quietly;
-use crate::sys::lock::Lock;
-use crate::sys::no_dump::NoDump;
 
 /// The callback's answer for a ticket whose key is not known.
 pub const NO_KEY: c_int = 0;
@@ -50,6 +52,9 @@ pub const READY_AND_RENEW: c_int = 2;
 
 /// The label of the key derivation, which separates these keys from anything else derived from the same secret.
 const LABEL: &[u8] = b"sslcache ticket keys 2";
+
+/// The label under which a context's own keys are followed by others.
+const OWN_LABEL: &[u8] = b"sslcache own ticket keys";
 
 /// A SHA-256 digest.
 type Digest = [u8; 32];
@@ -160,12 +165,19 @@ impl Ticket<'_> {
     fn make(&self, name: &mut KeyName, iv: &mut Iv) -> Option<c_int> {
         let shared = self.shared_keys_for_making();
         self.tickets.fill(&self.context.origin, iv)?;
-        if shared.is_some() {
-            login::note_ticket(iv);
-        }
+        let counters = &self.context.counters;
         let keys = match shared {
-            Some(keys) => keys,
-            None => self.own_keys()?,
+            Ok(keys) => {
+                login::note_ticket(iv);
+                self.context.tickets.source.note(KeySource::Shared);
+                counters.tickets_made_shared.fetch_add(1, Relaxed);
+                keys
+            }
+            Err(source) => {
+                self.context.tickets.source.note(source);
+                counters.tickets_made_own.fetch_add(1, Relaxed);
+                self.own_keys()?
+            }
         };
         *name = keys.name;
         self.prepare(&keys, iv, true)?;
@@ -174,18 +186,24 @@ impl Ticket<'_> {
 
     fn open(&self, name: &KeyName, iv: &Iv) -> Option<c_int> {
         let own = self.own_keys()?;
+        let counters = &self.context.counters;
         let (keys, is_current) = if own.name == *name {
+            counters.tickets_opened_own.fetch_add(1, Relaxed);
             // The ticket was made while there was no shared key. If there is one now, the client gets a ticket that all
             // processes can open.
             let any = LocalCopy::read(|copy| Some(!copy.keys.is_empty())) == Some(true);
-            (own, !any || self.group().is_none())
+            (own, !any || self.group().is_err())
         } else {
             match self.shared_keys_for_opening(name, iv) {
                 Some(found) => {
+                    counters.tickets_opened_shared.fetch_add(1, Relaxed);
                     connections::note_resumed(self.ssl, true);
                     found
                 }
-                None => return Some(NO_KEY),
+                None => {
+                    counters.tickets_unopened.fetch_add(1, Relaxed);
+                    return Some(NO_KEY);
+                }
             }
         };
         self.prepare(&keys, iv, false)?;
@@ -199,8 +217,24 @@ impl Ticket<'_> {
         })
     }
 
-    /// The keys that libssl has made for this context.
+    /// The context's own keys: those that libssl has made for it, or what follows them by an order.
     fn own_keys(&self) -> Option<Keys> {
+        let made = self.keys_of_libssl()?;
+        let forgotten = orders().forgotten;
+        if forgotten == 0 {
+            return Some(made);
+        }
+        let mut sum = Sha256::new();
+        sum.update(OWN_LABEL);
+        sum.update(made.name);
+        sum.update(forgotten.to_be_bytes());
+        let digest: Digest = sum.finalize().into();
+        let name = *digest.first_chunk()?;
+        self.tickets.derive(name, &made.code, &[OWN_LABEL, &digest])
+    }
+
+    /// The keys that libssl has made for this context.
+    fn keys_of_libssl(&self) -> Option<Keys> {
         let mut all = Zeroizing::new([0_u8; size_of::<KeyName>() + 2 * size_of::<Key>()]);
         let (command, len) = (SSL_CTRL_GET_TLSEXT_TICKET_KEYS, all.len() as c_long);
         let place = all.as_mut_ptr().cast::<c_void>();
@@ -215,7 +249,8 @@ impl Ticket<'_> {
         })
     }
 
-    fn shared_keys_for_making(&self) -> Option<Keys> {
+    /// The shared keys for a ticket that is being made; where there are none, the source of the keys in their place.
+    fn shared_keys_for_making(&self) -> Result<Keys, KeySource> {
         let (common, group) = self.group()?;
         // SAFETY: the connection holds a reference to `ctx`.
         let timeout = unsafe { (self.tickets.SSL_CTX_get_timeout)(self.ctx) };
@@ -232,12 +267,13 @@ impl Ticket<'_> {
                 let key = key.or_else(|| copy.keys.making_late(now, lifetime));
                 key.map(Secret::of)
             })
-        })?;
-        self.derive(&secret, &group)
+        });
+        let keys = secret.and_then(|secret| self.derive(&secret, &group));
+        keys.ok_or(KeySource::Failed)
     }
 
     fn shared_keys_for_opening(&self, name: &KeyName, iv: &Iv) -> Option<(Keys, bool)> {
-        let (common, group) = self.group()?;
+        let (common, group) = self.group().ok()?;
         if self.terms.is_of_one_login && !login::has_made(iv) {
             return None;
         }
@@ -254,24 +290,27 @@ impl Ticket<'_> {
         Some((self.derive(&secret, &group)?, is_current))
     }
 
-    /// A digest of what connections must have in common to share ticket keys with this one; `None` if it uses the keys of
-    /// its context.
-    fn group(&self) -> Option<(&'static Common, Digest)> {
+    /// A digest of what connections must have in common to share ticket keys with this one; if it uses the keys of its
+    /// context, the reason.
+    fn group(&self) -> Result<(&'static Common, Digest), KeySource> {
         let settings = self.context.settings;
-        let is_ours = self.context.tickets.is_ours.load(Ordering::Relaxed);
-        if !is_ours || settings.ticket_keys != config::TicketKeys::Shared {
-            return None;
+        if settings.ticket_keys != config::TicketKeys::Shared {
+            return Err(KeySource::Setting);
         }
-        let (common, tag) = (common()?, self.terms.tag?);
+        if !self.context.tickets.is_ours.load(Relaxed) {
+            return Err(KeySource::Program);
+        }
+        let common = common().ok_or(KeySource::NoMemory)?;
         let name = match &settings.group {
             Group::Named(name) => name.as_bytes(),
-            _ if self.terms.client == Client::Certified => return None,
+            _ if self.terms.client == Client::Certified => return Err(KeySource::Certificates),
             _ => b"",
         };
+        let tag = self.terms.tag.ok_or(KeySource::Untellable)?;
         let mut sum = Sha256::new();
         sum.update(tag.0);
         sum.update(name);
-        Some((common, sum.finalize().into()))
+        Ok((common, sum.finalize().into()))
     }
 
     /// Brings the copy of this process up to date. If a ticket is to be made, the page gets a key for it if it has none.
@@ -285,6 +324,7 @@ impl Ticket<'_> {
             return self.continue_alone(now, lifetime, makes);
         }
         let mut keys = TicketKeys::default();
+        keys.obey(orders());
         let mut follow = |fresh: Option<&FreshKey>| {
             let follow = |page: &mut [u8; PAGE_BYTES]| keys.follow(page, now, lifetime, fresh);
             let was_reached = common.region.with_key_page(follow).is_some();
@@ -303,8 +343,10 @@ impl Ticket<'_> {
             (was_reached, _) = follow(Some(&fresh));
         }
         LocalCopy::change(|copy| {
+            copy.was_asked_for = true;
             if was_reached {
                 copy.keys.copy(&keys);
+                copy.keys.go_on(now, 0, None); // an order may have come since `keys` was made
             }
             (copy.second, copy.was_reached) = (now, was_reached);
         });
@@ -344,57 +386,5 @@ impl Ticket<'_> {
         let origin = &self.context.origin;
         // SAFETY: `pair` has the host's own arguments, of the library context in `origin`.
         unsafe { self.tickets.prepare(origin, &self.pair, keys, iv, makes) }
-    }
-}
-
-/// A secret from which the keys of all groups are derived.
-struct Secret {
-    name: KeyName,
-    secret: Zeroizing<Key>,
-}
-
-impl Secret {
-    fn of(key: &TicketKey) -> Self {
-        Self {
-            name: key.name,
-            secret: Zeroizing::new(key.secret),
-        }
-    }
-}
-
-/// This process's copy of the secrets in the region.
-struct LocalCopy {
-    keys: TicketKeys,
-    /// When the region's page was last asked for.
-    second: i64,
-    /// Whether it was reached then.
-    was_reached: bool,
-}
-
-impl LocalCopy {
-    fn is_of(&self, second: i64) -> bool {
-        self.second == second
-    }
-
-    /// The copy, kept out of core dumps; `None` without memory.
-    fn place() -> Option<&'static Lock<NoDump<Self>>> {
-        static PLACE: OnceBox<Option<Lock<NoDump<LocalCopy>>>> = OnceBox::new();
-        let make = || {
-            let empty = Self {
-                keys: TicketKeys::default(),
-                second: i64::MIN,
-                was_reached: false,
-            };
-            Box::new(NoDump::new(empty).ok().map(Lock::new))
-        };
-        PLACE.get_or_init(make).as_ref()
-    }
-
-    fn change<T>(change: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        Some(change(&mut **Self::place()?.lock()?))
-    }
-
-    fn read<T>(question: impl FnOnce(&Self) -> Option<T>) -> Option<T> {
-        Self::change(|copy| question(copy)).flatten()
     }
 }

@@ -36,10 +36,15 @@ pub enum Figure {
     HandshakesGone,
     ResumedGone,
     UnidentifiedGone,
+    TicketsMadeShared,
+    TicketsMadeOwn,
+    TicketsOpenedShared,
+    TicketsOpenedOwn,
+    TicketsUnopened,
 }
 
 /// The number of figures.
-pub const NUMBER: usize = 30;
+pub const NUMBER: usize = 35;
 
 /// Each figure by its number: its name, and what it counts.
 pub static FIGURES: [(Figure, &str, &str); NUMBER] = [
@@ -189,6 +194,31 @@ pub static FIGURES: [(Figure, &str, &str); NUMBER] = [
         "unidentified_gone",
         "Contexts among these that asked for client certificates and had no session id context",
     ),
+    (
+        Figure::TicketsMadeShared,
+        "tickets_made_shared",
+        "Stateless tickets made with the keys of all processes",
+    ),
+    (
+        Figure::TicketsMadeOwn,
+        "tickets_made_own",
+        "Stateless tickets made with the keys of one context by sslcache, where ticket_keys asks for shared ones",
+    ),
+    (
+        Figure::TicketsOpenedShared,
+        "tickets_opened_shared",
+        "Stateless tickets opened with the keys of all processes",
+    ),
+    (
+        Figure::TicketsOpenedOwn,
+        "tickets_opened_own",
+        "Stateless tickets opened with the keys of one context by sslcache",
+    ),
+    (
+        Figure::TicketsUnopened,
+        "tickets_unopened",
+        "Stateless tickets that sslcache had no key for, or none any more",
+    ),
 ];
 
 /// The figures of the shared region: the name of each, and what it counts.
@@ -211,7 +241,7 @@ pub static REGION_FIGURES: [(&str, &str); 12] = [
 ];
 
 /// All statistics of a process.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sums {
     pub figures: [u64; NUMBER],
     /// Contexts of the process.
@@ -220,6 +250,17 @@ pub struct Sums {
     pub sessions: u64,
     /// Bytes that its caches take, beyond the sessions themselves.
     pub memory: u64,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self {
+            figures: [0; NUMBER],
+            contexts: 0,
+            sessions: 0,
+            memory: 0,
+        }
+    }
 }
 
 impl Sums {
@@ -258,6 +299,19 @@ impl Sums {
     }
 }
 
+/// The shared ticket keys, as far as they may be told; all 0 if there are none. Times are seconds of the epoch.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct TicketKeys {
+    /// When the turn of the key that makes tickets began.
+    pub made: u64,
+    /// When its turn ends.
+    pub turn_ends: u64,
+    /// How many keys open tickets.
+    pub number: u64,
+    /// When the last of them ends, if no key follows.
+    pub until: u64,
+}
+
 /// A context, as far as it matters for which clients can resume sessions.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Context {
@@ -282,6 +336,8 @@ pub struct Context {
     pub connected: u64,
     /// Resumed handshakes, as a server and as a client.
     pub resumed: u64,
+    /// Whose keys its tickets are made with, a number of `KeySource`.
+    pub keys: u8,
     /// A number that a context has in all processes that were forked with it, and that no other context has.
     pub origin: u64,
     /// A short digest of each attribute that contexts must have in common to share; all 0 if they are not known.

@@ -1,7 +1,7 @@
 //! The layout of the stats page, in words of 64 bits, in the byte order of the machine.
 //!
 //! A header is followed by the slots. Words are written one by one as they change: a reader sees each word whole, but not
-//! all as of one moment. The only word that readers may write is [`header::FLUSH`].
+//! all as of one moment. The only words that readers may write are the [requests](header::REQUESTS).
 
 #![allow(missing_docs)] // most names say what the words are
 
@@ -9,7 +9,7 @@ use super::figures::{ATTRIBUTES_MOST, NUMBER, REGION_FIGURES};
 
 /// "sslcpage".
 pub const MAGIC: u64 = u64::from_be_bytes(*b"sslcpage");
-pub const VERSION: u64 = 2;
+pub const VERSION: u64 = 3;
 
 pub mod header {
     use super::*;
@@ -25,13 +25,20 @@ pub mod header {
     pub const MADE: usize = 4;
     /// Processes that found no slot.
     pub const UNSEEN: usize = 5;
-    /// Counts requests for a flush.
+    /// Counts requests for a flush. The first of the words that readers write.
     pub const FLUSH: usize = 6;
-    /// The last request that a process has carried out for all.
-    pub const FLUSHED: usize = 7;
+    /// The second up to which the ticket keys are to have made their last ticket; 0 for none.
+    pub const TURN: usize = 7;
+    /// The second up to which ticket keys are to be forgotten; 0 for none.
+    pub const FORGET: usize = 8;
+    pub const REQUESTS: core::ops::Range<usize> = FLUSH..FORGET + 1;
+    /// The last request for a flush that a process has carried out for all.
+    pub const FLUSHED: usize = 9;
     /// The sums of processes that have ended.
-    pub const DEPARTED: usize = 8;
+    pub const DEPARTED: usize = 10;
     pub const REGION: usize = DEPARTED + NUMBER;
+    /// The shared ticket keys: `TicketKeys`, word by word.
+    pub const KEYS: usize = REGION + REGION_FIGURES.len();
     /// Forks whose children have not yet taken their slots. Only the processes of the tree go by it.
     pub const EXPECTED: usize = 62;
     /// The boot in which ticks are counted; 0 if it is not known.
@@ -39,7 +46,7 @@ pub mod header {
     pub const TEXT: usize = 64;
     pub const WORDS: usize = 512;
 
-    const _: () = assert!(REGION + REGION_FIGURES.len() <= EXPECTED);
+    const _: () = assert!(KEYS + 4 <= EXPECTED);
 }
 
 pub mod slot {
@@ -58,8 +65,8 @@ pub mod slot {
     pub const MEMORY: usize = 6;
     pub const FIGURES: usize = 8;
     pub const SHOWN: usize = FIGURES + NUMBER;
-    pub const FIRST_CONTEXT: usize = 40;
-    pub const WORDS: usize = 240;
+    pub const FIRST_CONTEXT: usize = 48;
+    pub const WORDS: usize = 248;
 
     const _: () = assert!(SHOWN < FIRST_CONTEXT);
 }
@@ -67,7 +74,7 @@ pub mod slot {
 pub mod context {
     use super::*;
 
-    /// Mode, verify mode, length of the session id context, flags: 32, 8, 8, 8 bits.
+    /// Mode, verify mode, length of the session id context, flags, whose ticket keys: 32, 8, 8, 8, 8 bits.
     pub const KIND: usize = 0;
     pub const OPTIONS: usize = 1;
     pub const CAPACITY: usize = 2;

@@ -3,7 +3,7 @@
 //! The file is made with the first context and mapped, so that forked processes have it even if they have lost the rights,
 //! the root or the environment that making one needs. Each process takes a slot of it. A process that finds no slot, or that
 //! may not make a file, goes on without. Nothing in the page is secret, and sslcache does not depend on it. Other processes
-//! of the user may write one word, which asks the processes to flush their caches.
+//! of the user may write a few words, which ask the processes to flush their caches or to end their ticket keys.
 //!
 //! A process that touches a mapped file after it was truncated is ended, and any process with the rights of its user may
 //! truncate this one. So the processes work on memory that they share, and the kernel copies it to the file, for which a
@@ -25,9 +25,9 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-pub use figures::{Context, FIGURES, Figure, REGION_FIGURES, Sums};
+pub use figures::{Context, FIGURES, Figure, REGION_FIGURES, Sums, TicketKeys};
 pub use folder::folders;
 pub use own::{
-    ASKED_EVERY_MS, About, Slot, contexts_shown, flushes, is_first_to_flush, make, publish_region,
-    slot,
+    ASKED_EVERY_MS, About, Requests, Slot, contexts_shown, is_first_to_flush, make, publish_region,
+    publish_ticket_keys, requests, slot,
 };

@@ -17,7 +17,7 @@ use std::process;
 use once_cell::race::OnceBox;
 
 use super::alive::{boot, is_alive, namespace, tick};
-use super::figures::{Context, NUMBER, Sums};
+use super::figures::{Context, NUMBER, Sums, TicketKeys};
 use super::folder::{Folder, remove};
 use super::layout::{
     self, BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
@@ -146,19 +146,23 @@ impl Page {
         self.show(at..at + place::WORDS);
     }
 
-    /// Copies the header's counts of all processes, but not the word that other processes write.
+    /// Copies the header's counts of all processes, but not the words that other processes write.
     fn show_counts(&self) {
-        self.show(header::UNSEEN..header::FLUSH);
+        self.show(header::UNSEEN..header::REQUESTS.start);
         self.show(header::FLUSHED..header::TEXT);
     }
 
-    /// How often a flush was asked for, if the file can be read.
-    fn asked(&self) -> Option<u64> {
-        let mut asked = 0_u64;
-        // SAFETY: the word lies within the file's mapping, and `asked` is a place for it to which nothing else refers.
+    /// What was asked for, if the file can be read.
+    fn asked(&self) -> Option<[u64; header::REQUESTS.end - header::REQUESTS.start]> {
+        let mut asked = [0; header::REQUESTS.end - header::REQUESTS.start];
+        // SAFETY: the words lie within the file's mapping, and `asked` is a place for them to which nothing else refers.
         let told = unsafe {
-            let file = self.file.base().add(header::FLUSH * 8);
-            carry(ptr::NonNull::from(&mut asked).cast(), file, 8)
+            let file = self.file.base().add(header::REQUESTS.start * 8);
+            carry(
+                ptr::NonNull::from(&mut asked).cast(),
+                file,
+                size_of_val(&asked),
+            )
         };
         told.then_some(asked)
     }
@@ -335,8 +339,12 @@ impl Slot {
         self.word(place::SHOWN).store(shown.len() as u64, Relaxed);
         for (number, known) in shown.enumerate() {
             let at = place::FIRST_CONTEXT + number * context::WORDS;
-            let kind = [known.verify, known.id_context, known.flags, 0].map(u64::from);
-            let kind = u64::from(known.mode) | kind[0] << 32 | kind[1] << 40 | kind[2] << 48;
+            let parts = [known.verify, known.id_context, known.flags, known.keys].map(u64::from);
+            let kind = u64::from(known.mode)
+                | parts[0] << 32
+                | parts[1] << 40
+                | parts[2] << 48
+                | parts[3] << 56;
             for (word, value) in [
                 (context::KIND, kind),
                 (context::OPTIONS, known.options),
@@ -372,12 +380,34 @@ pub fn publish_region(figures: &[u64]) {
     }
 }
 
-/// How often a flush was asked for, as of at most [`ASKED_EVERY_MS`] ago.
-pub fn flushes() -> u64 {
-    static ASKED: AtomicU64 = AtomicU64::new(0);
+/// Publishes what may be told of the shared ticket keys.
+pub fn publish_ticket_keys(keys: &TicketKeys) {
+    if let Some(Some(page)) = PAGE.get() {
+        let words = [keys.made, keys.turn_ends, keys.number, keys.until];
+        for (number, word) in words.into_iter().enumerate() {
+            page.word(header::KEYS + number).store(word, Relaxed);
+        }
+        page.show_counts();
+    }
+}
+
+/// What other processes have asked for.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Requests {
+    /// How often a flush was asked for.
+    pub flushes: u64,
+    /// The second up to which the ticket keys are to have made their last ticket; 0 for none.
+    pub turn: u64,
+    /// The second up to which ticket keys are to be forgotten; 0 for none.
+    pub forget: u64,
+}
+
+/// What other processes have asked for, as of at most [`ASKED_EVERY_MS`] ago.
+pub fn requests() -> Requests {
+    static ASKED: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let Some(Some(page)) = PAGE.get() else {
-        return 0;
+        return Requests::default();
     };
     let (now, next) = (milliseconds(), NEXT.load(Relaxed));
     // Relaxed: of threads that arrive at once only one has to ask.
@@ -387,9 +417,16 @@ pub fn flushes() -> u64 {
             .is_ok()
         && let Some(asked) = page.asked()
     {
-        ASKED.store(asked, Relaxed);
+        for (known, asked) in ASKED.iter().zip(asked) {
+            known.store(asked, Relaxed);
+        }
     }
-    ASKED.load(Relaxed)
+    let [flushes, turn, forget] = ASKED.each_ref().map(|asked| asked.load(Relaxed));
+    Requests {
+        flushes,
+        turn,
+        forget,
+    }
 }
 
 /// True in the one process of the tree that carries this flush out for all of them.
@@ -502,7 +539,7 @@ mod tests {
         file.write_all_at(&3_u64.to_ne_bytes(), header::FLUSH as u64 * 8)
             .unwrap();
         page.show_counts();
-        assert_eq!(page.asked(), Some(3));
+        assert_eq!(page.asked(), Some([3, 0, 0]));
         for size in [5_000, 0] {
             file.set_len(size).unwrap();
             assert!(!page.show(slot + 512..slot + 600));

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::alive::{boot, is_alive, namespace};
-use super::figures::{Context, NUMBER, REGION_FIGURES, Sums};
+use super::figures::{Context, NUMBER, REGION_FIGURES, Sums, TicketKeys};
 use super::layout::{
     BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
 };
@@ -191,6 +191,7 @@ impl Reading {
             verify: (kind >> 32) as u8,
             id_context: (kind >> 40) as u8,
             flags: (kind >> 48) as u8,
+            keys: (kind >> 56) as u8,
             options: self.word(at + context::OPTIONS),
             capacity: self.word(at + context::CAPACITY),
             sessions: self.word(at + context::SESSIONS),
@@ -204,14 +205,58 @@ impl Reading {
         }
     }
 
+    /// What may be told of the ticket keys that its processes share.
+    pub fn ticket_keys(&self) -> TicketKeys {
+        let [made, turn_ends, number, until] =
+            core::array::from_fn(|at| self.word(header::KEYS + at));
+        TicketKeys {
+            made,
+            turn_ends,
+            number,
+            until,
+        }
+    }
+
     /// Asks its processes to flush their caches, which they do when they next use them.
     pub fn ask_to_flush(&self) -> io::Result<()> {
+        self.ask(|[flushes, ..]| (header::FLUSH, flushes.wrapping_add(1)))
+    }
+
+    /// Asks its processes to make no more tickets with the keys that they have at the second `now`.
+    pub fn ask_to_turn_keys(&self, now: u64) -> io::Result<()> {
+        self.ask(|[_, turn, forget]| (header::TURN, next_second(turn.max(forget), now)))
+    }
+
+    /// Asks its processes to forget the ticket keys that they have at the second `now`.
+    pub fn ask_to_forget_keys(&self, now: u64) -> io::Result<()> {
+        self.ask(|[_, turn, forget]| (header::FORGET, next_second(turn.max(forget), now)))
+    }
+
+    /// Writes a request, whose place and value follow from the earlier ones.
+    fn ask(&self, request: impl FnOnce([u64; 3]) -> (usize, u64)) -> io::Result<()> {
         let file = open(&self.path, true)?;
-        let at = (header::FLUSH * 8) as u64;
-        let mut word = [0; 8];
-        file.read_exact_at(&mut word, at)?;
-        let asked = u64::from_ne_bytes(word).wrapping_add(1);
-        file.write_all_at(&asked.to_ne_bytes(), at)
+        let word = |at: usize| {
+            let mut word = [0; 8];
+            file.read_exact_at(&mut word, (at * 8) as u64)?;
+            io::Result::Ok(u64::from_ne_bytes(word))
+        };
+        let (at, value) = request([
+            word(header::FLUSH)?,
+            word(header::TURN)?,
+            word(header::FORGET)?,
+        ]);
+        file.write_all_at(&value.to_ne_bytes(), (at * 8) as u64)
+    }
+}
+
+/// The second of an order about ticket keys that follows another one. A key that is made in the second of an order belongs
+/// to the second after it, so an order that comes in the same second has to mean that one. An order that lies far ahead
+/// was heeded by nobody.
+fn next_second(last: u64, now: u64) -> u64 {
+    const AHEAD: u64 = 30;
+    match (now..now.saturating_add(AHEAD)).contains(&last) {
+        true => last + 1,
+        false => now,
     }
 }
 

@@ -93,6 +93,14 @@ fn count_into(context: &Context, ctx: *mut SSL_CTX, sums: &mut Sums) {
         (Figure::Resumed, hosts(SSL_CTRL_SESS_HIT)),
         (Figure::Timeouts, hosts(SSL_CTRL_SESS_TIMEOUTS)),
         (Figure::AgeSeconds, count(&own.age_seconds)),
+        (Figure::TicketsMadeShared, count(&own.tickets_made_shared)),
+        (Figure::TicketsMadeOwn, count(&own.tickets_made_own)),
+        (
+            Figure::TicketsOpenedShared,
+            count(&own.tickets_opened_shared),
+        ),
+        (Figure::TicketsOpenedOwn, count(&own.tickets_opened_own)),
+        (Figure::TicketsUnopened, count(&own.tickets_unopened)),
     ] {
         sums.add(figure, number);
     }
@@ -168,6 +176,7 @@ fn summary(context: &Context, ctx: *mut SSL_CTX, before: &Sums, after: &Sums) ->
         accepted: own(Figure::Handshakes).saturating_sub(own(Figure::Connects)),
         connected: own(Figure::Connects),
         resumed: own(Figure::Resumed),
+        keys: context.key_source() as u8,
         origin: context.sharing.origin(),
         attributes: attributes(context),
     }

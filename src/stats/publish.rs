@@ -1,4 +1,5 @@
-//! Writes the stats of this process to its [`page`](crate::page), and obeys the one request that comes from there: a flush.
+//! Writes the stats of this process to its [`page`](crate::page), and obeys the requests that come from there: to
+//! flush the caches, and to end the ticket keys.
 //!
 //! No event is counted twice: each cache counts what it does, and operations that happen anyway write the sums. Handshakes
 //! write them, but not so often that it takes more than a small part of their time; calls of the application write them once
@@ -14,7 +15,7 @@ use crate::config::{SETTINGS, Settings};
 use crate::context::sharing::common::{common, is_named};
 use crate::context::sharing::scope;
 use crate::context::sharing::state::Scope;
-use crate::context::{Context, clearing};
+use crate::context::{Context, clearing, ticket_secrets};
 use crate::host::types::SSL_CTX;
 use crate::page::figures::NUMBER;
 use crate::page::{self, About};
@@ -66,13 +67,22 @@ pub fn begin(settings: &Settings, form: impl FnOnce() -> String) {
 
 /// The number of flushes that the tool has requested.
 pub fn flushes() -> u64 {
-    page::flushes()
+    page::requests().flushes
 }
 
 /// Begins the work of a handshake on a cache: obeys a flush that was requested.
 pub fn enter(context: &Context, ctx: *mut SSL_CTX) {
     if is_counting() {
         obey(context, ctx);
+    }
+}
+
+/// Begins the work on a ticket: obeys what the tool has ordered of the ticket keys.
+pub fn enter_ticket() {
+    if COUNTED_IN.load(Relaxed) != 0 {
+        let requests = page::requests();
+        let second = |asked: u64| i64::try_from(asked).unwrap_or(i64::MAX);
+        ticket_secrets::obey(second(requests.turn), second(requests.forget));
     }
 }
 
@@ -143,7 +153,7 @@ fn inherit() {
 
 /// Flushes the cache of a context once for each request; if it shares, in all processes.
 fn obey(context: &Context, ctx: *mut SSL_CTX) {
-    let asked = page::flushes();
+    let asked = page::requests().flushes;
     if context.flushed.load(Relaxed) == asked || context.flushed.swap(asked, Relaxed) == asked {
         return;
     }
@@ -199,6 +209,7 @@ fn write() {
     }
     slot.publish(&sums, &contexts);
     publish_region();
+    publish_ticket_keys();
     // Processor time, because on a busy machine other threads have run meanwhile.
     let taken = clock(libc::CLOCK_THREAD_CPUTIME_ID).saturating_sub(began);
     let pause = taken.saturating_mul(SPARED).min(OLDEST_NS);
@@ -225,6 +236,19 @@ fn publish_region() {
         known.records,
         known.bytes,
     ]);
+}
+
+fn publish_ticket_keys() {
+    let Some(known) = ticket_secrets::summary() else {
+        return;
+    };
+    let second = |time: i64| u64::try_from(time).unwrap_or(0);
+    page::publish_ticket_keys(&page::TicketKeys {
+        made: second(known.made),
+        turn_ends: second(known.turn_ends),
+        number: known.number,
+        until: second(known.until),
+    });
 }
 
 /// The time of a clock, in nanoseconds.

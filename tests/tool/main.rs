@@ -9,6 +9,7 @@ mod doctor;
 mod enable;
 mod flush;
 mod generated;
+mod keys;
 mod run;
 mod server;
 #[path = "../stage/mod.rs"]
@@ -54,6 +55,7 @@ fn main() {
         enable::CASES,
         flush::CASES,
         generated::CASES,
+        keys::CASES,
         run::CASES,
         stat::CASES,
         top::CASES,

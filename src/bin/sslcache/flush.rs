@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
-use sslcache::page::ASKED_EVERY_MS;
+use sslcache::context::key_source::KeySource;
+use sslcache::page::{ASKED_EVERY_MS, Context};
 
 use crate::failure::Failure;
 use crate::processes::{self, Tree};
-use crate::{regions, stat};
+use crate::{keys, regions, stat};
 
 const LONG: &str = "\
 Empties caches, so that no session is resumed that was cached before: of a process and those that it shares a cache \
@@ -21,7 +22,9 @@ A process is asked through the file that it shows its figures in, and obeys befo
 then its sessions stay in memory, but none of them is resumed. One that shows none (SSLCACHE_STATS=0, or no right to \
 the folder) is not asked. A region is emptied at once.
 
-Stateless tickets are in no cache, and go on being accepted.";
+Stateless tickets are in no cache, and go on being accepted. With --ticket-keys, the keys of tickets are forgotten as \
+well, so that no ticket is good that was made before: in processes, before they next open one; in a region, within a second. \
+Keys that a program has set itself, and those of contexts without SSLCACHE_TICKET_KEYS=shared, end with the program.";
 
 /// The command line.
 pub fn command() -> Command {
@@ -36,6 +39,12 @@ pub fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("All processes that show their figures to this user"),
         )
+        .arg(
+            Arg::new("ticket-keys")
+                .long("ticket-keys")
+                .action(ArgAction::SetTrue)
+                .help("The keys of stateless tickets as well"),
+        )
         .group(
             ArgGroup::new("what")
                 .args(["pid", "region", "all"])
@@ -45,9 +54,22 @@ pub fn command() -> Command {
 
 /// Flushes, and prints what was flushed.
 pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
+    let with_keys = arguments.get_flag("ticket-keys");
     if let Some(path) = arguments.get_one::<PathBuf>("region") {
-        let gone = regions::open(path)?.flush();
-        println!("region {}: {gone} sessions removed", stat::shown(path));
+        let region = regions::open(path)?;
+        println!(
+            "region {}: {} sessions removed",
+            stat::shown(path),
+            region.flush()
+        );
+        let now = i64::try_from(keys::now()).unwrap_or(i64::MAX);
+        if with_keys && !region.forget_ticket_keys(now) {
+            return Err(Failure::new(
+                stat::shown(path),
+                "its ticket keys are locked by a process that does not go on",
+                "try again",
+            ));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let trees = match arguments.get_one::<u32>("pid") {
@@ -66,15 +88,19 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
             trees
         }
     };
+    let mut all_asked = true;
     for tree in &trees {
         ask(tree)?;
+        if with_keys {
+            all_asked &= ask_to_forget_keys(tree)?;
+        }
     }
     // From now on each process obeys the request in its next operation.
     thread::sleep(Duration::from_millis(2 * ASKED_EVERY_MS));
     if trees.is_empty() {
         println!("no process shows its figures, so none was asked");
     }
-    Ok(ExitCode::from(u8::from(trees.is_empty())))
+    Ok(ExitCode::from(u8::from(trees.is_empty() || !all_asked)))
 }
 
 fn ask(tree: &Tree) -> Result<(), Failure> {
@@ -92,4 +118,24 @@ fn ask(tree: &Tree) -> Result<(), Failure> {
     })?;
     println!("asked: {names}");
     Ok(())
+}
+
+/// Asks the processes of a tree to forget their ticket keys; `false` if some of these are not theirs to forget.
+fn ask_to_forget_keys(tree: &Tree) -> Result<bool, Failure> {
+    let name = keys::name_of(tree);
+    tree.page
+        .ask_to_forget_keys(keys::now())
+        .map_err(|error| Failure::new(&name, error, "run this as root, or as its user"))?;
+    let of_program = |context: &Context| KeySource::of(context.keys) == Some(KeySource::Program);
+    let mut contexts = tree.processes.iter().flat_map(|process| &process.contexts);
+    if !keys::answers_for_tickets(tree) {
+        println!("{name}: its ticket keys are libssl's, and end with the program");
+        println!("    -> restart it; with SSLCACHE_TICKET_KEYS=shared, its keys can be forgotten");
+        return Ok(false);
+    }
+    if contexts.any(of_program) {
+        println!("{name}: has contexts whose ticket keys the program has set: these keys stay");
+        return Ok(false);
+    }
+    Ok(true)
 }

@@ -1,7 +1,7 @@
 //! sslcache, the command-line tool: it runs programs with the cache, tells whether the cache reaches them, and shows what the
 //! cache does.
 //!
-//! Each subcommand has a file: `run`, `doctor`, `stat`, `top`, `flush`, `bench`, `enable`, `generate`. They
+//! Each subcommand has a file: `run`, `doctor`, `stat`, `top`, `flush`, `keys`, `bench`, `enable`, `generate`. They
 //! share these:
 //! * `failure` is a failure: the thing that failed, the reason, the remedy.
 //! * `processes` finds the processes that write a stats page, `regions` opens a shared region.
@@ -17,6 +17,7 @@ mod failure;
 mod flush;
 mod generate;
 mod installed;
+mod keys;
 mod processes;
 mod program;
 mod regions;
@@ -36,7 +37,7 @@ struct Subcommand {
     run: fn(&ArgMatches) -> Result<ExitCode, Failure>,
 }
 
-static SUBCOMMANDS: [Subcommand; 9] = [
+static SUBCOMMANDS: [Subcommand; 10] = [
     Subcommand {
         command: run::command,
         run: run::run,
@@ -56,6 +57,10 @@ static SUBCOMMANDS: [Subcommand; 9] = [
     Subcommand {
         command: flush::command,
         run: flush::run,
+    },
+    Subcommand {
+        command: keys::command,
+        run: keys::run,
     },
     Subcommand {
         command: bench::command,

@@ -6,5 +6,7 @@ pub mod schedule;
 
 pub mod codec;
 
+pub mod administration;
+
 #[cfg(test)]
 mod tests;

@@ -93,11 +93,34 @@ impl TicketKey {
     }
 }
 
+/// What an administrator orders of the keys, each as a second of the epoch; 0: nothing.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Orders {
+    /// Keys that were made up to this second make no more tickets.
+    pub turned: i64,
+    /// Keys that were made up to this second open no more tickets, either.
+    pub forgotten: i64,
+}
+
+/// What may be told of the keys to anybody.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Summary {
+    /// The second in which the turn of the key that makes tickets began; 0 if there is no key.
+    pub made: i64,
+    /// The second in which its turn ends.
+    pub turn_ends: i64,
+    /// How many keys open tickets.
+    pub number: u64,
+    /// The second in which the last of them ends, if no key follows.
+    pub until: i64,
+}
+
 /// All keys that make or open tickets, the newest first. Wiped on drop; it should not be moved, as moving leaves a copy
 /// behind.
 pub struct TicketKeys {
     pub(super) keys: [TicketKey; MOST_KEYS],
     pub(super) number: usize,
+    orders: Orders,
 }
 
 impl Drop for TicketKeys {
@@ -112,12 +135,37 @@ impl Default for TicketKeys {
         Self {
             keys: [TicketKey::NONE; MOST_KEYS],
             number: 0,
+            orders: Orders::default(),
         }
     }
 }
 
 impl TicketKeys {
-    /// Drops keys whose tickets have all expired, and lets `fresh` begin its turn if no key has one for tickets of this
+    /// Heeds these orders from now on, instead of earlier ones.
+    pub fn obey(&mut self, orders: Orders) {
+        self.orders = orders;
+    }
+
+    /// What may be told of the keys.
+    pub fn summary(&self) -> Summary {
+        let newest = self.used().iter().max_by_key(|key| key.made);
+        newest.map_or_else(Summary::default, |newest| Summary {
+            made: newest.made,
+            turn_ends: newest.end_of_turn(),
+            number: self.number as u64,
+            until: self.used().iter().map(TicketKey::until).max().unwrap_or(0),
+        })
+    }
+
+    /// The longest lifetimes of the newest keys: of the key for short-lived tickets and, if there is one, of that for others.
+    pub fn lifetimes(&self) -> impl Iterator<Item = u32> {
+        let of = |lifetime| self.newest_for(lifetime).map(|key| key.lifetime);
+        [Some(of(0).unwrap_or(0)), of(LONGEST_LIFETIME)]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Drops keys whose tickets have all expired or are to be forgotten, and lets `fresh` begin its turn if no key has one for tickets of this
     /// `lifetime`. Called without the key page, where that is not available, it begins keys that only this process has.
     /// True if the keys have changed.
     pub fn go_on(&mut self, now: i64, lifetime: u32, fresh: Option<&FreshKey>) -> bool {
@@ -126,15 +174,16 @@ impl TicketKeys {
         if let Some(fresh) = fresh
             && !self
                 .newest_for(lifetime)
-                .is_some_and(|newest| newest.has_turn(now))
+                .is_some_and(|newest| self.makes(newest, now))
         {
             self.begin(fresh, now, lifetime);
             changed = true;
         }
-        let is_long = lifetime > SHORT;
+        let (is_long, turned) = (lifetime > SHORT, self.orders.turned);
         let mut used = self.used_mut().iter_mut();
         if let Some(newest) = used.find(|key| key.is_long() == is_long)
             && newest.has_turn(now)
+            && newest.made > turned
             && newest.lifetime < lifetime
         {
             newest.lifetime = lifetime;
@@ -153,7 +202,7 @@ impl TicketKeys {
     /// The key that makes tickets of this lifetime now; `None` if the key page has to be read.
     pub fn making(&self, now: i64, lifetime: u32) -> Option<&TicketKey> {
         self.newest_for(lifetime).filter(|newest| {
-            newest.has_turn(now) && newest.lifetime >= lifetime.min(LONGEST_LIFETIME)
+            self.makes(newest, now) && newest.lifetime >= lifetime.min(LONGEST_LIFETIME)
         })
     }
 
@@ -177,7 +226,12 @@ impl TicketKeys {
     pub fn opening(&self, name: &KeyName, now: i64) -> Option<(&TicketKey, bool)> {
         let key = self.used().iter().find(|key| key.name == *name)?;
         let is_newest = self.newest_for(key.lifetime) == Some(key);
-        (now <= key.until()).then_some((key, is_newest && key.has_turn(now)))
+        (now <= key.until()).then_some((key, is_newest && self.makes(key, now)))
+    }
+
+    /// True if the newest key of its kind has its turn, and nobody has ordered that to end.
+    fn makes(&self, newest: &TicketKey, now: i64) -> bool {
+        newest.has_turn(now) && newest.made > self.orders.turned
     }
 
     pub(super) fn used(&self) -> &[TicketKey] {
@@ -192,7 +246,7 @@ impl TicketKeys {
         let before = self.number;
         let mut kept = 0;
         for at in 0..before {
-            if now <= self.keys[at].until() {
+            if now <= self.keys[at].until() && self.keys[at].made > self.orders.forgotten {
                 self.keys.swap(kept, at);
                 kept += 1;
             }
@@ -203,10 +257,12 @@ impl TicketKeys {
 
     fn begin(&mut self, fresh: &FreshKey, now: i64, lifetime: u32) {
         self.keys.rotate_right(1); // if all places are taken, the oldest comes to the front and is overwritten
+        // An order counts for the whole second in which it was given: the key that follows it belongs to the next one.
+        let ordered = self.orders.turned.max(self.orders.forgotten);
         self.keys[0] = TicketKey {
             name: fresh.name,
             secret: fresh.secret,
-            made: now,
+            made: now.max(ordered.saturating_add(1)),
             lifetime,
         };
         self.number = (self.number + 1).min(MOST_KEYS);
