@@ -60,10 +60,9 @@ TOOL        := $(STAGE)/bin/sslcache
 TOOL_PAGES  := $(addsuffix .1,sslcache $(addprefix sslcache-,run doctor stat top flush keys bench enable disable))
 COMPLETIONS := bash-completion/completions/sslcache zsh/site-functions/_sslcache fish/vendor_completions.d/sslcache.fish
 GENERATED   := $(addprefix $(STAGE)/share/,$(addprefix man/man1/,$(TOOL_PAGES)) $(COMPLETIONS))
-# Told to the tool where the libraries are not in ../lib of where it is.
-ifneq ($(abspath $(LIBDIR)),$(abspath $(PREFIX)/lib))
-export LIBSSLCACHE_FOLDER := $(LIBDIR)
-endif
+# Tells the tool the folder of the libraries where that is not ../lib of where it is. It reads this when it runs: one that
+# was built for a folder would be built anew for each.
+LIBDIR_TOLD := $(abspath $(BINDIR)/../share)/sslcache/libdir
 
 STAGED := $(TOOL) $(GENERATED) $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
           $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
@@ -90,10 +89,10 @@ $(PRELOAD): $(ARCHIVE) exports.map tools/aliases tools/check-libraries tools/che
 $(STAGE)/lib/libsslcache.so $(STAGE)/lib/libsslcache.so.0: $(PRELOAD)
 	ln -sf $(<F) $@
 
-$(TOOL): $(SOURCES) Makefile
+$(TOOL): $(SOURCES) $(wildcard packaging/systemd/*.conf src/bin/sslcache/*/*.conf) Makefile
 	@mkdir -p $(@D)
 	RUSTFLAGS="$$RUSTFLAGS $(REMAP)" $(CARGO) build --locked --profile tool --features cli --bin sslcache
-	@tools/check-paths $(CARGO_TARGET_DIR)/tool/sslcache $(LIBSSLCACHE_FOLDER)
+	@tools/check-paths $(CARGO_TARGET_DIR)/tool/sslcache
 	cp $(CARGO_TARGET_DIR)/tool/sslcache $@
 
 $(GENERATED) &: $(TOOL)
@@ -203,6 +202,10 @@ install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR)/sslcache $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(sort $(dir $(MAN_FILES))) \
 	    $(BINDIR) $(MANDIR)/man1 $(addprefix $(DATADIR)/,$(dir $(COMPLETIONS))))
 	$(INSTALL) -m 755 $(TOOL) $(DESTDIR)$(BINDIR)
+ifneq ($(abspath $(LIBDIR)),$(abspath $(BINDIR)/../lib))
+	$(INSTALL) -d $(DESTDIR)$(dir $(LIBDIR_TOLD))
+	echo $(LIBDIR) >$(DESTDIR)$(LIBDIR_TOLD) && chmod 644 $(DESTDIR)$(LIBDIR_TOLD)
+endif
 	$(INSTALL) -m 644 $(addprefix $(STAGE)/share/man/man1/,$(TOOL_PAGES)) $(DESTDIR)$(MANDIR)/man1
 	$(foreach f,$(COMPLETIONS),$(INSTALL) -m 644 $(STAGE)/share/$f $(DESTDIR)$(DATADIR)/$f &&) true
 	$(INSTALL) -m 644 $(PRELOAD) $(DESTDIR)$(LIBDIR)
@@ -219,7 +222,8 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR),$(addprefix $(LIBDIR)/,$(notdir $(PRELOAD)) libsslcache.so.0 libsslcache.so \
 	    sslcache/$(FRONT) sslcache/libssl.so sslcache/libssl-link.so pkgconfig/sslcache.pc) $(INCLUDEDIR)/sslcache.h $(MAN_FILES) \
 	    $(BINDIR)/sslcache $(addprefix $(MANDIR)/man1/,$(TOOL_PAGES)) $(addprefix $(DATADIR)/,$(COMPLETIONS)))
-	rmdir $(DESTDIR)$(LIBDIR)/sslcache 2>/dev/null || true
+	rm -f $(DESTDIR)$(LIBDIR_TOLD)
+	rmdir $(DESTDIR)$(LIBDIR)/sslcache $(DESTDIR)$(dir $(LIBDIR_TOLD)) 2>/dev/null || true
 
 ## clean        all that was built
 clean:

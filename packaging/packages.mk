@@ -34,12 +34,6 @@ deb:
 	$(MAKE) install DESTDIR=$(DEB_TREE) PREFIX=/usr LIBDIR=$(debian_libdir) HOST_LIBSSL=$(debian_libdir)/libssl.so.3
 	packaging/make-deb $(DEB_TREE) $(DIST) cli
 
-# The tool is told the folder of the libraries when it is built, and that of a package is another.
-$(TOOL): $(STAGE)/.libdir
-$(STAGE)/.libdir: FORCE
-	@mkdir -p $(@D)
-	@echo '$(LIBSSLCACHE_FOLDER)' | cmp -s - $@ || echo '$(LIBSSLCACHE_FOLDER)' >$@
-
 ## dist         a source tarball in target/dist that builds without a network; the same commit gives the same bytes
 dist:
 	packaging/make-dist $(DIST)/sslcache-$(VERSION).tar.xz

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use crate::config;
-use crate::context::sharing::common::make_early;
+use crate::context::sharing::common::{is_named, make_early};
 use crate::host::{Host, images};
 use crate::sys::guard::{guard, quietly};
 
@@ -27,10 +27,16 @@ extern "C" fn at_load() {
 #[unsafe(link_section = ".init_array")]
 static AT_LOAD: extern "C" fn() = at_load;
 
-/// Prints that sslcache is active in front of this host, if SSLCACHE_VERBOSE asks for it.
+/// Prints that sslcache is active in front of this host, and whether the region that was set is in use, if SSLCACHE_VERBOSE
+/// asks for it. The first context has been made.
 pub fn announce(settings: &config::Settings, host: &Host) {
     if settings.verbose {
-        config::announce(&form(host));
+        let mut what = form(host);
+        if let Some(region) = &settings.region {
+            let with = if is_named() { "with" } else { "without" };
+            what += &format!(", {with} the region {}", region.display());
+        }
+        config::announce(&what);
     }
 }
 

@@ -26,6 +26,7 @@ use crate::sys::privilege::is_privileged;
 use crate::sys::say::{self, Topic};
 use crate::sys::uncancelled::Uncancelled;
 use values::Refusal;
+pub use values::write_size;
 
 /// The prefix of the environment variables.
 const PREFIX: &str = "SSLCACHE_";
@@ -38,6 +39,8 @@ pub struct Setting {
     pub default: &'static str,
     /// The values that may be written.
     pub unit: &'static str,
+    /// The values that are words, to be offered where a value is typed.
+    pub words: &'static [&'static str],
     /// What the setting does.
     pub meaning: &'static str,
     /// How the value is read and written; `None` if only the environment can give it.
@@ -60,6 +63,17 @@ enum Bare {
 }
 
 impl Setting {
+    /// The setting of this name, or with this variable of the environment. The error says which was probably meant.
+    pub fn named(written: &str) -> Result<&'static Self, String> {
+        let lower = written.to_ascii_lowercase();
+        let bare = lower.strip_prefix("sslcache_").unwrap_or(&lower);
+        let name = bare.replace('-', "_");
+        read::known(&name).ok_or_else(|| {
+            let names = SETTINGS.each_ref().map(|setting| setting.name.to_owned());
+            read::meant(&name, &names)
+        })
+    }
+
     /// The name of the environment variable.
     pub fn variable(&self) -> String {
         format!("{PREFIX}{}", self.name.to_ascii_uppercase())
@@ -91,6 +105,7 @@ impl Setting {
 
 /// The values that may be written for a switch.
 const SWITCH: &str = "0 or 1, no or yes, off or on, false or true";
+const SWITCH_WORDS: [&str; 2] = ["0", "1"];
 
 /// How a switch is read and written, whose value is this field of the settings.
 macro_rules! switch {
@@ -109,6 +124,7 @@ pub static SETTINGS: [Setting; 9] = [
         name: "region",
         default: "none",
         unit: "absolute path, or none",
+        words: &[],
         meaning: "The file in which processes without a common parent share their sessions; it is made with mode 0600.",
         takes: Some(Takes {
             bare: Bare::Nothing,
@@ -120,6 +136,7 @@ pub static SETTINGS: [Setting; 9] = [
         name: "region_size",
         default: "64M",
         unit: "bytes, or with k, M or G; 256k to 4G",
+        words: &["64M", "256M", "1G"],
         meaning: "The size of the shared memory, of which pages are used only as they are filled; a region in a file \
                   takes all of it at once.",
         takes: Some(Takes {
@@ -132,6 +149,7 @@ pub static SETTINGS: [Setting; 9] = [
         name: "group",
         default: "none",
         unit: "none, certificate, or a name of up to 64 bytes",
+        words: &["none", "certificate"],
         meaning: "With certificate, contexts with the same certificate, session id context and protocol settings share \
                   their sessions; with a name, those among them whose process has the same name here.",
         takes: Some(Takes {
@@ -144,6 +162,7 @@ pub static SETTINGS: [Setting; 9] = [
         name: "force",
         default: "0",
         unit: SWITCH,
+        words: &SWITCH_WORDS,
         meaning: "Contexts whose program switched the cache off get one all the same, but not for connections that ask \
                   for client certificates.",
         takes: switch!(force),
@@ -152,6 +171,7 @@ pub static SETTINGS: [Setting; 9] = [
         name: "ticket_keys",
         default: "own",
         unit: "own or shared",
+        words: &["own", "shared"],
         meaning: "With shared, all processes use one set of keys for stateless tickets, which is rotated.",
         takes: Some(Takes {
             bare: Bare::Nothing,
@@ -163,6 +183,7 @@ pub static SETTINGS: [Setting; 9] = [
         name: "strict_names",
         default: "0",
         unit: SWITCH,
+        words: &SWITCH_WORDS,
         meaning: "A session or ticket is resumed only for the server name (RFC 6066, section 3), and under the access \
                   rules, that it was made for; in one process, too.",
         takes: switch!(strict_names),
@@ -171,6 +192,7 @@ pub static SETTINGS: [Setting; 9] = [
         name: "verbose",
         default: "0",
         unit: SWITCH,
+        words: &SWITCH_WORDS,
         meaning: "One line on stderr, once a process, proves that sslcache is active and says in which form.",
         takes: switch!(verbose),
     },
@@ -178,6 +200,7 @@ pub static SETTINGS: [Setting; 9] = [
         name: "stats",
         default: "1",
         unit: SWITCH,
+        words: &SWITCH_WORDS,
         meaning: "The figures of the process are shown to sslcache stat, top and doctor, in a file that its user alone \
                   may read.",
         takes: switch!(stats),
@@ -186,6 +209,7 @@ pub static SETTINGS: [Setting; 9] = [
         name: "config",
         default: "/etc/sslcache.toml",
         unit: "path",
+        words: &[],
         meaning: "The file with the settings; one that is named here must exist.",
         takes: None,
     },

@@ -118,7 +118,7 @@ impl Sources {
     }
 }
 
-fn known(name: &str) -> Option<&'static Setting> {
+pub fn known(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }
 
@@ -175,6 +175,15 @@ fn refused(written: &str, setting: &Setting, refusal: &Refusal) -> String {
 }
 
 fn unknown(name: &OsStr, place: &str, names: &[String]) -> String {
+    format!(
+        "{}{place} is no setting and does nothing: {}",
+        Shown(name),
+        meant(&name.to_string_lossy(), names)
+    )
+}
+
+/// Which of `names` was probably meant by another one, or all of them.
+pub fn meant(name: &str, names: &[String]) -> String {
     let names = names.iter().map(String::as_str);
     // Compared without the prefix, which would make all names similar.
     let bare = |name: &str| {
@@ -183,17 +192,10 @@ fn unknown(name: &OsStr, place: &str, names: &[String]) -> String {
             .to_ascii_lowercase()
     };
     let bares: Vec<_> = names.clone().map(bare).collect();
-    let meant = nearest(
-        &bare(&name.to_string_lossy()),
-        bares.iter().map(String::as_str),
-    )
-    .and_then(|meant| names.clone().find(|name| bare(name) == meant));
-    let remedy = match meant {
+    let meant = nearest(&bare(name), bares.iter().map(String::as_str))
+        .and_then(|meant| names.clone().find(|name| bare(name) == meant));
+    match meant {
         Some(meant) => format!("did you mean {meant}?"),
         None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
-    };
-    format!(
-        "{}{place} is no setting and does nothing: {remedy}",
-        Shown(name)
-    )
+    }
 }

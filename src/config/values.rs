@@ -108,6 +108,11 @@ pub fn ticket_keys(text: &OsStr) -> Result<TicketKeys, Refusal> {
     match word.as_str() {
         "own" => Ok(TicketKeys::Own),
         "shared" => Ok(TicketKeys::Shared),
+        // Never guessed: `on` is nearer to `own`, and means the other.
+        switch if ON.contains(&switch) || OFF.contains(&switch) => refuse(
+            "a switch and neither own nor shared",
+            "write shared to have all processes use one set of keys, or own",
+        ),
         _ => refuse(
             "neither own nor shared",
             match nearest(&word, ["own", "shared"]) {

@@ -126,7 +126,8 @@ echo "verbose = 1" >>"$root/etc/sslcache.toml"
 in_root chroot "$root" sslcache enable nginx >"$work/enable.log" || fail "sslcache enable"
 grep -q 'daemon-reload && systemctl restart nginx' "$work/enable.log" || fail "enable says nothing of what is next"
 for server in nginx apache2 haproxy postfix dovecot; do
-    in_root chroot "$root" sslcache enable $server >/dev/null
+    # Most of them are not installed there.
+    in_root chroot "$root" sslcache enable $server --force >/dev/null
     file=$root/etc/systemd/system/$server.service.d/sslcache.conf
     [ $server != postfix ] || file=$root/etc/systemd/system/postfix@.service.d/sslcache.conf
     cmp "$file" "$root/usr/share/doc/sslcache/systemd/$server.conf" || fail "enable writes not what is documented"

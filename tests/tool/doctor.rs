@@ -43,6 +43,10 @@ pub const CASES: &[Case] = &[
         "doctor tells our libssl by itself, and not by its folder's name",
         named_folders,
     ),
+    (
+        "doctor finds a preloaded library that the user of the server may not read",
+        unreadable,
+    ),
     ("doctor finds a client's context fine", clients),
     (
         "doctor finds that contexts are made for each connection",
@@ -323,7 +327,6 @@ fn named_folders(tool: &Tool) -> Outcome {
         fs::copy(from, folder.file(name).join("libssl.so.3"))?;
     }
     let remedy = "-> restart it under `sslcache run`";
-    let broken = "-> sslcache doctor -- PROGRAM says which";
     for (variable, value, code, findings) in [
         (
             "LD_LIBRARY_PATH",
@@ -347,7 +350,10 @@ fn named_folders(tool: &Tool) -> Outcome {
             "LD_PRELOAD",
             "libsslcache.so.0",
             1,
-            ["   !  sslcache is not in it although", broken],
+            [
+                "   !  its LD_PRELOAD names /",
+                "libsslcache.so.0, which is not there",
+            ],
         ),
         (
             "LD_PRELOAD",
@@ -366,6 +372,29 @@ fn named_folders(tool: &Tool) -> Outcome {
         program.end()?;
     }
     Ok(())
+}
+
+fn unreadable(tool: &Tool) -> Outcome {
+    if !is_root() {
+        return Ok(());
+    }
+    // The folder is root's alone, the file everybody's.
+    let folder = Folder::new()?;
+    let library = folder.file("libsslcache.so.0");
+    fs::copy(tool.stage.join("lib/libsslcache.so.0"), &library)?;
+    fs::set_permissions(&library, fs::Permissions::from_mode(0o644))?;
+    let mut command = Command::new(PYTHON[0]);
+    command.args(&PYTHON[1..]).uid(65534).gid(65534);
+    let mut program = Sleeper::start(command.current_dir("/").env("LD_PRELOAD", &library))?;
+    program.wait_for_libssl()?;
+    let doctor = tool.say(&folder.0, &["doctor", "--pid", &program.pid()])?;
+    assert_eq!(doctor.code, 1, "{}", doctor.out);
+    let finding = format!(
+        "   !  its LD_PRELOAD names {}, which its user may not read\n",
+        library.display()
+    );
+    has_in_order(&doctor.out, &[&finding, "-> let others read the file"])?;
+    program.end()
 }
 
 /// The report on a program of this kind that runs with these options of `sslcache run`.

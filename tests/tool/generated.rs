@@ -7,6 +7,7 @@ use crate::tool::{Folder, Outcome, Tool, has_in_order, said};
 
 pub const CASES: &[Case] = &[
     ("bash completes subcommands and options", completions),
+    ("bash completes values, and no file names for them", values),
     ("manual pages read well", manuals),
     ("help names every subcommand", help),
 ];
@@ -38,6 +39,57 @@ fn completions(tool: &Tool) -> Outcome {
     Ok(())
 }
 
+fn values(tool: &Tool) -> Outcome {
+    let file = tool
+        .stage
+        .join("share/bash-completion/completions/sslcache");
+    // The words as bash splits them: an equals sign is one.
+    let offered = |words: &[&str]| -> Result<String, Box<dyn std::error::Error>> {
+        const SCRIPT: &str = "source \"$1\"; shift; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
+                              compopt() { [[ $* != *+o\\ default* ]] || echo -n '|'; }; \
+                              _sslcache sslcache \"${@: -1}\" \"${@: -2:1}\"; echo \"${COMPREPLY[*]}\"";
+        let mut bash = Command::new("bash");
+        bash.args(["--norc", "-c", SCRIPT, "bash"]).arg(&file);
+        let said = said(bash.arg("sslcache").args(words).current_dir("/"))?;
+        assert_eq!(said.err, "", "{words:?}");
+        Ok(said.out)
+    };
+    // With a bar, bash offers no files of its own.
+    for (words, expected) in [
+        (&["enable", "ngi"][..], "|nginx\n"),
+        (&["enable", "zzz"], "|\n"),
+        (&["disable", "hap"], "|haproxy\n"),
+        (
+            &["enable", "nginx", "ticket_k"],
+            "|ticket_keys=own ticket_keys=shared\n",
+        ),
+        (&["enable", "nginx", "ticket_keys", "=", "s"], "|shared\n"),
+        (&["enable", "nginx", "region", "="], "|auto\n"),
+        (&["run", "--ticket-keys", ""], "own shared\n"),
+        (&["run", "--ticket-keys", "=", "sh"], "shared\n"),
+        (&["run", "--region", "/etc/pass"], "/etc/passwd"),
+        (&["run", "--region-size", "6"], "64M\n"),
+        (&["doctor", "--pid", "et"], "et\n"),
+        (&["stat", "--pid", "et"], "|et\n"),
+        (&["stat", "et"], "|\n"),
+    ] {
+        let offered = offered(words)?;
+        assert!(offered.starts_with(expected), "{words:?}: {offered}");
+    }
+    let text = std::fs::read_to_string(
+        tool.stage
+            .join("share/fish/vendor_completions.d/sslcache.fish"),
+    )?;
+    has_in_order(
+        &text,
+        &["subcommand run\" -l ticket-keys", "own\\t''\nshared\\t''"],
+    )?;
+    has_in_order(&text, &["subcommand enable\" -f -a \"nginx "])?;
+    let text = std::fs::read_to_string(tool.stage.join("share/zsh/site-functions/_sslcache"))?;
+    has_in_order(&text, &["'--ticket-keys=", "(own shared)"])?;
+    has_in_order(&text, &[":unit -- The service", "(nginx "])
+}
+
 fn manuals(tool: &Tool) -> Outcome {
     let pages = SUBCOMMANDS.map(|subcommand| format!("sslcache-{subcommand}.1"));
     for page in pages.iter().map(String::as_str).chain(["sslcache.1"]) {
@@ -61,6 +113,15 @@ fn manuals(tool: &Tool) -> Outcome {
             ],
         )?;
         assert!(!plain.contains("sslcache-help"), "{page}");
+        assert!(!plain.contains("EXTRA"), "{page}");
+        if page == "sslcache-doctor.1" {
+            let lines = [
+                "EXAMPLES\n",
+                "sslcache doctor -- nginx\n",
+                "sslcache doctor --pid $(cat /run/nginx.pid)\n",
+            ];
+            has_in_order(&plain, &lines)?;
+        }
     }
     Ok(())
 }

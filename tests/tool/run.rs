@@ -24,6 +24,10 @@ pub const CASES: &[Case] = &[
         "run takes settings from options, environment and file",
         takes_settings,
     ),
+    (
+        "a program says what has become of the region that was set",
+        says_of_the_region,
+    ),
     ("run refuses what cannot be reached", refuses_unreachable),
     (
         "run without the library in front refuses, with its own exit code",
@@ -122,6 +126,11 @@ fn refuses_wrong_settings(tool: &Tool) -> Outcome {
             "sslcache run: --ticket-keys=shred: neither own nor shared: did you mean shared?\n",
         ),
         (
+            "--ticket-keys=on",
+            "sslcache run: --ticket-keys=on: a switch and neither own nor shared: write shared to have all processes use \
+             one set of keys, or own\n",
+        ),
+        (
             "--force=yse",
             "sslcache run: --force=yse: neither 0 nor 1: did you mean yes? Write 0 or 1\n",
         ),
@@ -178,6 +187,48 @@ fn takes_settings(tool: &Tool) -> Outcome {
         "sslcache: SSLCACHE_GRUOP is no setting and does nothing: did you mean SSLCACHE_GROUP?\n"
     );
     Ok(())
+}
+
+fn says_of_the_region(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let region = folder.file("region");
+    let shown = region.display();
+    let run = |options: &[&str]| {
+        let region = format!("--region={shown}");
+        let words = [
+            &["run", &region][..],
+            options,
+            &["--", PYTHON, "-c", CONTEXT],
+        ]
+        .concat();
+        let run = tool.say(&folder.0, &words)?;
+        assert_eq!((run.code, &*run.out), (0, ""), "{run:?}");
+        Ok::<_, Box<dyn std::error::Error>>(run.err)
+    };
+    let said = run(&["--region-size=1M", "--verbose"])?;
+    has_in_order(
+        &said,
+        &[
+            "sslcache 0",
+            " active, ",
+            &format!(", with the region {shown}\n"),
+        ],
+    )?;
+    assert_eq!(run(&["--region-size=1M"])?, "");
+    let size = format!(
+        "sslcache: shared region {shown} has 1M, as it was made with, and not 2M: to change that, remove"
+    );
+    has_in_order(&run(&["--region-size=2M"])?, &[&size])?;
+    std::fs::set_permissions(&region, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    let said = run(&["--verbose"])?;
+    has_in_order(
+        &said,
+        &[
+            "has mode 0644: others may use it",
+            " active, ",
+            &format!(", without the region {shown}\n"),
+        ],
+    )
 }
 
 fn refuses_unreachable(tool: &Tool) -> Outcome {

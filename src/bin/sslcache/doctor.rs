@@ -1,18 +1,20 @@
 //! `sslcache doctor`: tells whether the cache reaches a program or is active in a process, and why sessions are not resumed.
 //!
 //! Each problem comes with a remedy. [`of_program`] examines a file, [`of_process`] a process, [`of_tree`] the process with
-//! its relatives, and their [`contexts`]; [`apart`] finds the attributes that keep these from sharing.
+//! its relatives, and their [`contexts`]; [`apart`] finds the attributes that keep these from sharing, and [`preloads`] what
+//! the loader could not bring in.
 
 mod apart;
 mod contexts;
 mod of_process;
 mod of_program;
 mod of_tree;
+mod preloads;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command, ValueHint, value_parser};
 
 use crate::failure::Failure;
 
@@ -100,6 +102,7 @@ pub fn command() -> Command {
                 .num_args(1..)
                 .trailing_var_arg(true)
                 .value_parser(value_parser!(OsString))
+                .value_hint(ValueHint::CommandWithArguments)
                 .conflicts_with("pid")
                 .required_unless_present("pid")
                 .help("A program; arguments after it are left alone"),

@@ -1,76 +1,56 @@
 //! `sslcache enable` and `sslcache disable`: the drop-in by which systemd starts a service with the cache.
+//!
+//! * `unit` reads the units of systemd, `words` their values.
+//! * `known` are the services with a text of their own; `drop_in` makes the text, and writes and removes the file.
+//! * `gain` judges whether the service can gain by it, `environment` what else in the unit sets the same variables, and
+//!   `verify` asks systemd about the finished unit.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+mod drop_in;
+mod environment;
+mod gain;
+mod known;
+mod unit;
+mod verify;
+mod words;
+
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::builder::StringValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
+
+use sslcache::config::{SETTINGS, Setting};
 
 use crate::failure::Failure;
 use crate::installed;
+use crate::offered::Offered;
+use drop_in::{Found, PRELOAD, Text, is_plain};
+use gain::Gain;
+use unit::{Name, Unit};
 
-/// A service that has a drop-in.
-struct Service {
-    name: &'static str,
-    /// The unit, without `.service`.
-    unit: &'static str,
-    /// The drop-in that packages install as documentation, with [`PRELOAD`] in place of the library's path.
-    text: &'static str,
-    /// The reason why the drop-in alone does not change where the service keeps its sessions, if there is one.
-    note: Option<&'static str>,
-}
-
-/// Declares a service: its name, its unit, its note, and the file of [`Service::text`].
-macro_rules! service {
-    ($name:literal, $unit:literal, $note:expr) => {
-        Service {
-            name: $name,
-            unit: $unit,
-            text: include_str!(concat!("../../../packaging/systemd/", $name, ".conf")),
-            note: $note,
-        }
-    };
-}
-
-static SERVICES: [Service; 5] = [
-    service!("nginx", "nginx", None),
-    service!("apache2", "apache2", Some(CACHE_OF_ITS_OWN)),
-    service!("haproxy", "haproxy", Some(CACHE_OF_ITS_OWN)),
-    service!(
-        "postfix",
-        "postfix@",
-        Some("It keeps its sessions in a database of its own, to which sslcache adds nothing.")
-    ),
-    service!("dovecot", "dovecot", None),
-];
-
-const CACHE_OF_ITS_OWN: &str =
-    "It has a cache of its own: sslcache has sessions to keep once that is switched off.";
-
-const PRELOAD: &str = "@LIBDIR@/libsslcache.so.0";
-
-/// The beginning of a file of ours. The purge of the Debian package recognises it by this as well.
-const MARK: &[u8] = b"# sslcache for ";
-
-/// The folder in which systemd looks for the units of a machine.
-const UNITS: [&str; 4] = [
-    "etc/systemd/system",
-    "run/systemd/system",
-    "usr/lib/systemd/system",
-    "lib/systemd/system",
-];
+/// The value of the setting region that has systemd make a folder for it.
+const AUTO: &str = "auto";
+/// The text that stands for the folder of the libraries.
+const LIBDIR: &str = "@LIBDIR@";
 
 const LONG_ENABLE: &str = "\
-Writes /etc/systemd/system/SERVICE.service.d/sslcache.conf, by which systemd starts the service with sslcache \
-preloaded. The file says what else the configuration of the service needs, and which settings suit it.
+Writes /etc/systemd/system/UNIT.service.d/sslcache.conf, by which systemd starts a service with sslcache preloaded, and \
+with these settings. For nginx, apache2, haproxy and dovecot the file has the settings that suit them, and says what else \
+their own configuration needs. What the unit itself preloads stays.
 
-Nothing is restarted: the service changes when you restart it.";
+Nothing is restarted: the service changes when you restart it.
+
+A service that would gain nothing is refused, with the reason: one whose program has no libssl, or cannot be reached, or \
+whose sessions and tickets are kept elsewhere. --force writes the file all the same.
+
+The settings are those of sslcache(7), such as ticket_keys=shared or SSLCACHE_TICKET_KEYS=shared. With region=auto, \
+systemd makes a folder for the region, which outlives a restart of the service.
+
+Exit codes: 0 done; 1 refused, there is something to see to; 2 it cannot be done.";
 
 const LONG_DISABLE: &str = "\
-Takes the file away that `sslcache enable` wrote, also if it was edited since.
+Takes the file away that `sslcache enable` wrote, also if it was edited since, and the region that region=auto made.
 
 Nothing is restarted: the service changes when you restart it.";
 
@@ -79,7 +59,31 @@ pub fn enable_command() -> Command {
     Command::new("enable")
         .about("Have systemd start a service with sslcache")
         .long_about(LONG_ENABLE)
+        .after_help(
+            "Examples:\n  sslcache enable nginx\n  sslcache enable gunicorn@blue group=certificate ticket_keys=shared\n  \
+             sslcache enable stunnel4 --region",
+        )
         .args(arguments())
+        .arg(
+            Arg::new("settings")
+                .value_name("NAME=VALUE")
+                .num_args(0..)
+                .value_parser(Offered::new(StringValueParser::new(), assignments()))
+                .hide_possible_values(true)
+                .help("Settings for the service"),
+        )
+        .arg(
+            Arg::new("region")
+                .long("region")
+                .action(ArgAction::SetTrue)
+                .help("The same as region=auto: a region in a folder that systemd makes"),
+        )
+        .arg(
+            Arg::new("force")
+                .long("force")
+                .action(ArgAction::SetTrue)
+                .help("Write the file although the service is not there or gains nothing, and over an older one"),
+        )
 }
 
 /// The command line of `disable`.
@@ -91,164 +95,331 @@ pub fn disable_command() -> Command {
 }
 
 fn arguments() -> [Arg; 2] {
-    let names = SERVICES.iter().map(|service| service.name);
     [
-        Arg::new("service")
-            .value_name("SERVICE")
+        Arg::new("unit")
+            .value_name("UNIT")
             .required(true)
-            .value_parser(PossibleValuesParser::new(names))
-            .help("The service"),
+            .value_parser(Offered::new(
+                StringValueParser::new(),
+                known::NAMES.iter().copied(),
+            ))
+            .hide_possible_values(true)
+            .help(
+                "The service: nginx, nginx.service, gunicorn@blue, or gunicorn@ for all instances",
+            ),
         Arg::new("root")
             .long("root")
             .value_name("FOLDER")
             .default_value("/")
             .value_parser(value_parser!(PathBuf))
+            .value_hint(ValueHint::DirPath)
             .help("The system that is meant, such as an image that is mounted there"),
     ]
 }
 
-/// The service, its file and the root.
-fn meant(arguments: &ArgMatches) -> Option<(&'static Service, PathBuf, &Path)> {
-    let name = arguments.get_one::<String>("service")?;
-    let root = arguments.get_one::<PathBuf>("root")?;
-    let service = SERVICES.iter().find(|service| service.name == name)?;
-    let file = format!("{}/{}.service.d/sslcache.conf", UNITS[0], service.unit);
-    Some((service, root.join(file), root))
+/// Each setting with the words that may be its value.
+fn assignments() -> impl Iterator<Item = String> {
+    let with_words = |setting: &'static Setting| {
+        let auto = (setting.name == "region").then_some(AUTO);
+        let words = setting.words.iter().copied().chain(auto);
+        words.map(move |word| format!("{}={word}", setting.name))
+    };
+    SETTINGS.iter().flat_map(with_words)
+}
+
+/// The service that is meant.
+struct Meant<'a> {
+    name: Name,
+    root: &'a Path,
+    /// The drop-in.
+    file: PathBuf,
+}
+
+impl<'a> Meant<'a> {
+    fn of(arguments: &'a ArgMatches) -> Result<Self, Failure> {
+        let written = arguments
+            .get_one::<String>("unit")
+            .map_or("", String::as_str);
+        let root = arguments
+            .get_one::<PathBuf>("root")
+            .map_or(Path::new("/"), PathBuf::as_path);
+        let name = Name::read(known::unit_of(written))?;
+        let file = root.join(name.drop_in());
+        Ok(Self { name, root, file })
+    }
+
+    fn advise(&self) {
+        println!(
+            "    systemctl daemon-reload && systemctl restart {}",
+            self.restarted()
+        );
+    }
+
+    /// What systemctl(1) is given to restart it.
+    fn restarted(&self) -> String {
+        match self.name.is_template() {
+            true => format!("'{}*'", self.name.bare()),
+            false => self.name.bare().to_owned(),
+        }
+    }
+
+    /// A failure of this service, about which there is something to see to.
+    fn refuse<T>(
+        &self,
+        reason: impl std::fmt::Display,
+        remedy: impl std::fmt::Display,
+    ) -> Result<T, Failure> {
+        Err(Failure::new(self.name.bare(), reason, remedy).with_code(1))
+    }
 }
 
 /// Writes the drop-in.
 pub fn enable(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
-    let Some((service, file, root)) = meant(arguments) else {
-        return Ok(ExitCode::from(2));
-    };
-    let text = text(service, &installed::libraries()?.preload)?;
-    match fs::read(&file) {
-        Ok(found) if found == text.as_bytes() => {
-            println!("{}: enabled already", service.name);
+    let meant = Meant::of(arguments)?;
+    let is_forced = arguments.get_flag("force");
+    let asked = Asked::of(arguments)?;
+    let unit = Unit::read(meant.root, &meant.name);
+    let known = known::service(&meant.name);
+    let mut notes = Vec::new();
+    if !is_forced {
+        notes.extend(doubts(&meant, unit.as_ref(), known)?);
+    }
+    let text = text(&meant, &asked, unit.as_ref(), known)?;
+    if let Some(unit) = &unit
+        && !is_forced
+    {
+        let variables = text
+            .active()
+            .filter_map(|line| line.strip_prefix("Environment="));
+        let names = variables.filter_map(|line| line.trim_start_matches('"').split('=').next());
+        for variable in names {
+            if let Some((reason, remedy)) = environment::overruled(meant.root, unit, variable) {
+                return meant.refuse(reason, remedy);
+            }
+        }
+    }
+    let before = drop_in::look(&meant.file)?;
+    let finished = text.finish();
+    if let Found::Ours(found) = &before {
+        if *found == finished {
+            println!("{}: enabled already", meant.name.bare());
             return Ok(ExitCode::SUCCESS);
         }
-        Ok(found) if found.starts_with(MARK) => {
-            let remedy = format!(
-                "keep it, or begin anew: sslcache disable {} && sslcache enable {0}",
-                service.name
-            );
+        if !is_forced {
             return Err(Failure::new(
-                file.display(),
-                "differs from what this sslcache writes",
-                remedy,
+                meant.file.display(),
+                "is there, and differs from what was asked for",
+                format_args!(
+                    "keep it, or write it anew with --force: {}",
+                    asked.command(&meant)
+                ),
             )
             .with_code(1));
         }
-        Ok(_) => return Err(not_ours(&file)),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(denied(&file, error)),
     }
-    write(&file, &text).map_err(|error| denied(&file, error))?;
+    drop_in::write(&meant.file, &finished)?;
+    if let Some(finding) = verify::findings(meant.root, &meant.name, &meant.file)
+        .into_iter()
+        .next()
+    {
+        match before {
+            Found::Nothing => drop_in::remove(&meant.file)?,
+            Found::Ours(old) => drop_in::write(&meant.file, &old)?,
+        }
+        let remedy = "nothing was changed; write a drop-in yourself, and please report this";
+        return Err(Failure::new(
+            meant.name.bare(),
+            format_args!("systemd refuses it: {finding}"),
+            remedy,
+        ));
+    }
 
-    println!("{}: enabled, by {}", service.name, file.display());
-    if !has_unit(root, service) {
-        println!(
-            "There is no {}.service here: the file counts once there is.",
-            service.unit
-        );
+    println!(
+        "{}: enabled, by {}",
+        meant.name.bare(),
+        meant.file.display()
+    );
+    for line in text.active() {
+        println!("    {line}");
     }
-    if let Some(note) = service.note {
+    for note in notes
+        .iter()
+        .map(String::as_str)
+        .chain(known.and_then(|service| service.note))
+    {
         println!("{note}");
     }
-    println!("The file says what else the service needs. Then let it count:");
-    advise(service);
+    match known {
+        Some(_) => println!("The file says what else the service needs. Then let it count:"),
+        None => println!("Let it count:"),
+    }
+    meant.advise();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a service that is not there or gains nothing. What is left to be said otherwise is returned.
+fn doubts(
+    meant: &Meant<'_>,
+    unit: Option<&Unit>,
+    known: Option<&known::Service>,
+) -> Result<Option<String>, Failure> {
+    if let Some(reason) = known.and_then(|service| service.gains_nothing) {
+        return meant.refuse(
+            reason,
+            "leave it as it is; --force writes the file all the same",
+        );
+    }
+    let Some(unit) = unit else {
+        let remedy = "correct the name (systemctl list-units --type=service), or use --force if it comes later";
+        return meant.refuse("there is no such service here", remedy);
+    };
+    if unit.last("RootDirectory").is_some() || unit.last("RootImage").is_some() {
+        let remedy = "bring the library in there (BindReadOnlyPaths=), and use --force";
+        return meant.refuse(
+            "it runs in a root of its own (RootDirectory=, RootImage=), without the library",
+            remedy,
+        );
+    }
+    match gain::judge(meant.root, unit, known.is_some()) {
+        Gain::Possible => Ok(None),
+        Gain::Unclear(why) => Ok(Some(format!(
+            "Whether it gains is not clear: {why}. Once it is restarted: sslcache doctor --pid N"
+        ))),
+        Gain::None((reason, remedy)) => meant.refuse(reason, remedy),
+    }
+}
+
+/// The settings that were asked for.
+struct Asked {
+    /// Each with its value, as it is.
+    values: Vec<(&'static Setting, String)>,
+    /// True if systemd is to make a folder for the region.
+    has_region: bool,
+}
+
+impl Asked {
+    fn of(arguments: &ArgMatches) -> Result<Self, Failure> {
+        let mut asked = Self {
+            values: Vec::new(),
+            has_region: arguments.get_flag("region"),
+        };
+        for written in arguments
+            .get_many::<String>("settings")
+            .into_iter()
+            .flatten()
+        {
+            asked.add(written)?;
+        }
+        let has_two = asked.has_region
+            && asked
+                .values
+                .iter()
+                .any(|(setting, _)| setting.name == "region");
+        if has_two {
+            let reason = "another region is asked for as well";
+            return Err(Failure::new("region=auto", reason, "give one of the two"));
+        }
+        Ok(asked)
+    }
+
+    fn add(&mut self, written: &str) -> Result<(), Failure> {
+        let shown = written.escape_debug();
+        let Some((name, value)) = written.split_once('=') else {
+            return Err(Failure::new(
+                shown,
+                "not a setting with a value",
+                "write it like ticket_keys=shared",
+            ));
+        };
+        let setting = Setting::named(name)
+            .map_err(|remedy| Failure::new(&shown, "no setting of sslcache", remedy))?;
+        if setting.name == "region" && value == AUTO {
+            self.has_region = true;
+            return Ok(());
+        }
+        if value.is_empty() || value.chars().any(char::is_control) {
+            return Err(Failure::new(
+                shown,
+                "empty, or not printable",
+                format_args!("write {}", setting.unit),
+            ));
+        }
+        setting
+            .check(OsStr::new(value))
+            .map_err(|(reason, remedy)| Failure::new(shown, reason, remedy))?;
+        self.values.retain(|(other, _)| other.name != setting.name);
+        self.values.push((setting, value.to_owned()));
+        Ok(())
+    }
+
+    /// The command that would write the drop-in over an older one.
+    fn command(&self, meant: &Meant<'_>) -> String {
+        let mut command = format!("sslcache enable {} --force", meant.name.bare());
+        for (setting, value) in &self.values {
+            let is_word = value
+                .chars()
+                .all(|char| char.is_ascii_alphanumeric() || "/._-".contains(char));
+            let value = if is_word {
+                value.clone()
+            } else {
+                format!("'{}'", value.replace('\'', "'\\''"))
+            };
+            command += &format!(" {}={value}", setting.name);
+        }
+        if self.has_region {
+            command += " --region";
+        }
+        command
+    }
+}
+
+/// The text of the drop-in.
+fn text(
+    meant: &Meant<'_>,
+    asked: &Asked,
+    unit: Option<&Unit>,
+    known: Option<&known::Service>,
+) -> Result<Text, Failure> {
+    let ours = installed::libraries()?.preload;
+    let Some(ours) = ours.to_str().filter(|path| path.chars().all(is_plain)) else {
+        return Err(Failure::new(
+            ours.display(),
+            "its name cannot be written into LD_PRELOAD",
+            "install sslcache in a folder with a plain name",
+        ));
+    };
+    let template = match known {
+        Some(service) => service.text.to_owned(),
+        None => known::TEXT_OF_OTHERS
+            .replace("@UNIT@", meant.name.bare())
+            .replace("@RESTART@", &meant.restarted()),
+    };
+    let folder = ours.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut text = Text::new(&template.replace(LIBDIR, folder));
+    text.set_variable(PRELOAD, &environment::preload_list(unit, ours)?);
+    for (setting, value) in &asked.values {
+        text.set_variable(&setting.variable(), &value.replace('%', "%%"));
+    }
+    if asked.has_region {
+        text.make_region(&meant.name, unit);
+    }
+    Ok(text)
 }
 
 /// Removes the drop-in.
 pub fn disable(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
-    let Some((service, file, _)) = meant(arguments) else {
-        return Ok(ExitCode::from(2));
-    };
-    match fs::read(&file) {
-        Ok(found) if found.starts_with(MARK) => {}
-        Ok(_) => return Err(not_ours(&file)),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            println!("{}: not enabled", service.name);
-            return Ok(ExitCode::SUCCESS);
-        }
-        Err(error) => return Err(denied(&file, error)),
+    let meant = Meant::of(arguments)?;
+    if let Found::Nothing = drop_in::look(&meant.file)? {
+        println!("{}: not enabled", meant.name.bare());
+        return Ok(ExitCode::SUCCESS);
     }
-    fs::remove_file(&file).map_err(|error| denied(&file, error))?;
-    if let Some(folder) = file.parent() {
-        // A folder with other drop-ins stays.
-        let _ = fs::remove_dir(folder);
-    }
+    drop_in::remove(&meant.file)?;
+    drop_in::remove_region(meant.root, &meant.name);
     println!(
         "{}: disabled; {} is gone. Let it count:",
-        service.name,
-        file.display()
+        meant.name.bare(),
+        meant.file.display()
     );
-    advise(service);
+    meant.advise();
     Ok(ExitCode::SUCCESS)
-}
-
-fn advise(service: &Service) {
-    println!(
-        "    systemctl daemon-reload && systemctl restart {}",
-        service.name
-    );
-}
-
-/// The drop-in for the library at `preload`.
-fn text(service: &Service, preload: &Path) -> Result<String, Failure> {
-    // A blank or a colon would end the name in LD_PRELOAD; the other characters have a meaning to systemd.
-    let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !":%\"'\\$".contains(c);
-    match preload.to_str() {
-        Some(path) if path.chars().all(is_plain) => Ok(service.text.replace(PRELOAD, path)),
-        _ => Err(Failure::new(
-            preload.display(),
-            "its name cannot be written into LD_PRELOAD",
-            "install sslcache in a folder with a plain name",
-        )),
-    }
-}
-
-fn has_unit(root: &Path, service: &Service) -> bool {
-    UNITS
-        .iter()
-        .map(|folder| root.join(format!("{folder}/{}.service", service.unit)))
-        .any(|unit| unit.exists())
-}
-
-/// Writes a file, and makes its folder if there is none. systemd sees the whole file or nothing.
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(folder)?;
-    let new = file.with_extension("conf.new");
-    let written = File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o644)
-        .open(&new)
-        .and_then(|mut out| out.write_all(text.as_bytes()))
-        .and_then(|()| fs::rename(&new, file));
-    if written.is_err() {
-        let _ = fs::remove_file(&new);
-    }
-    written
-}
-
-fn not_ours(file: &Path) -> Failure {
-    Failure::new(
-        file.display(),
-        "was not written by sslcache",
-        "look at it, and move it away",
-    )
-    .with_code(1)
-}
-
-fn denied(file: &Path, error: io::Error) -> Failure {
-    let remedy = match error.kind() {
-        ErrorKind::PermissionDenied => "run this as root",
-        ErrorKind::ReadOnlyFilesystem => "this system is made elsewhere: copy the file there",
-        _ => "see to the folder, and try again",
-    };
-    Failure::new(file.display(), error, remedy)
 }

@@ -1,11 +1,13 @@
 //! `sslcache generate`: makes shell completions and manual pages from the command line. For the build, and hidden in the help.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::builder::Resettable;
+use clap::{Arg, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
@@ -36,17 +38,111 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Where bash's completions begin to look at the subcommand.
+const BASH_CASES: &str = "    case \"${cmd}\" in\n        sslcache)";
+
 fn write_completions(folder: &Path) -> io::Result<()> {
+    let whole = without_file_names(visible());
     for (shell, place) in [
         (Shell::Bash, "bash-completion/completions/sslcache"),
         (Shell::Zsh, "zsh/site-functions/_sslcache"),
         (Shell::Fish, "fish/vendor_completions.d/sslcache.fish"),
     ] {
         let mut text = Vec::new();
-        clap_complete::generate(shell, &mut visible(), "sslcache", &mut text);
+        clap_complete::generate(shell, &mut whole.clone(), "sslcache", &mut text);
+        match shell {
+            Shell::Bash => {
+                let known = String::from_utf8_lossy(&text);
+                if !known.contains(BASH_CASES) {
+                    return Err(io::Error::other(
+                        "clap_complete writes bash's completions in another way now",
+                    ));
+                }
+                let own = format!("{}{BASH_CASES}", besides_for_bash(&whole));
+                text = known.replacen(BASH_CASES, &own, 1).into_bytes();
+            }
+            Shell::Fish => text.extend(positionals_for_fish(&whole).bytes()),
+            _ => {}
+        }
         write(&folder.join(place), &text)?;
     }
     Ok(())
+}
+
+/// The same command line with no file names offered, but for an argument that says it is one, or a program with its
+/// arguments.
+fn without_file_names(command: Command) -> Command {
+    let takes_value = |arg: &Arg| {
+        let number = arg.get_num_args();
+        arg.get_action().takes_values() && number.is_none_or(|number| number.takes_values())
+    };
+    let command = command.mut_args(|arg| match arg.get_value_hint() {
+        ValueHint::Unknown if takes_value(&arg) => arg.value_hint(ValueHint::Other),
+        _ => arg,
+    });
+    command.mut_subcommands(without_file_names)
+}
+
+/// True if what is written behind a subcommand may be a file.
+fn takes_files(command: &Command) -> bool {
+    command
+        .get_positionals()
+        .any(|arg| arg.get_value_hint() != ValueHint::Other)
+}
+
+/// What bash has to be told besides. It offers the names of files where a function offers nothing, unless told not to; and to
+/// it NAME=VALUE is three words.
+fn besides_for_bash(whole: &Command) -> String {
+    let name_of = |command: &Command| format!("sslcache__subcmd__{}", command.get_name());
+    let takers = whole
+        .get_subcommands()
+        .filter(|command| takes_files(command));
+    let mut text = format!(
+        "    if [[ \"${{prev}}\" == \"=\" && ${{COMP_CWORD}} -ge 2 ]]; then\n        prev=\"${{COMP_WORDS[COMP_CWORD-2]}}\"\n    fi\n    \
+         case \"${{cmd}}\" in\n        {}) ;;\n        *) compopt +o bashdefault +o default 2>/dev/null ;;\n    esac\n",
+        takers.map(name_of).collect::<Vec<_>>().join(" | ")
+    );
+    for command in whole.get_subcommands() {
+        let mut values = BTreeMap::<String, Vec<String>>::new();
+        for value in words_of(command) {
+            if let Some((name, value)) = value.split_once('=') {
+                values.entry(name.into()).or_default().push(value.into());
+            }
+        }
+        for (name, values) in values {
+            text += &format!(
+                "    if [[ \"${{cmd}},${{prev}}\" == \"{},{name}\" ]]; then\n        COMPREPLY=( $(compgen -W \"{}\" -- \
+                 \"${{cur#=}}\") )\n        return 0\n    fi\n",
+                name_of(command),
+                values.join(" ")
+            );
+        }
+    }
+    text
+}
+
+/// The words that are offered for what is written behind a subcommand.
+fn words_of(command: &Command) -> Vec<String> {
+    let values = command
+        .get_positionals()
+        .flat_map(|arg| arg.get_possible_values());
+    values.map(|value| value.get_name().to_owned()).collect()
+}
+
+/// What is written behind a subcommand, which clap_complete leaves to fish, and fish to the names of files.
+fn positionals_for_fish(whole: &Command) -> String {
+    let mut text = String::new();
+    for command in whole.get_subcommands() {
+        if takes_files(command) {
+            continue;
+        }
+        text += &format!(
+            "complete -c sslcache -n \"__fish_sslcache_using_subcommand {}\" -f -a \"{}\"\n",
+            command.get_name(),
+            words_of(command).join(" ")
+        );
+    }
+    text
 }
 
 fn write_manuals(folder: &Path) -> io::Result<()> {
@@ -64,11 +160,30 @@ fn write_manuals(folder: &Path) -> io::Result<()> {
             .clone()
             .name(name.clone())
             .display_name(name.clone());
+        let examples = command.get_after_help().map(ToString::to_string);
+        let command = command.after_help(Resettable::Reset);
         Man::new(command).manual("sslcache").render(&mut text)?;
+        if let Some(examples) = examples {
+            write_examples(&examples, &mut text)?;
+        }
         writeln!(text, ".SH \"SEE ALSO\"\n{also}")?;
         write(&folder.join(format!("man/man1/{name}.1")), &text)?;
     }
     Ok(())
+}
+
+/// The end of a command's help, whose lines stay lines. clap_mangen would make one paragraph of them, and call it EXTRA.
+fn write_examples(text: &str, out: &mut Vec<u8>) -> io::Result<()> {
+    let (heading, lines) = match text.split_once('\n') {
+        Some((first, lines)) if first.starts_with("Example") => ("EXAMPLES", lines),
+        _ => ("NOTES", text),
+    };
+    writeln!(out, ".SH {heading}\n.nf")?;
+    for line in lines.lines() {
+        let line = line.replace('\\', "\\e").replace('-', "\\-");
+        writeln!(out, "\\&{}", line.replace('\'', "\\(aq"))?;
+    }
+    writeln!(out, ".fi")
 }
 
 /// The command line without its hidden parts, which completions would show.

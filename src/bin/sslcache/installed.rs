@@ -1,12 +1,14 @@
-//! The libraries that were installed with this tool: in `../lib` beside its folder, or in the folder that the build named.
+//! The libraries that were installed with this tool: in `../lib` beside its folder, or in the folder that the installation
+//! wrote down.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// The folder of the libraries if it is not `../lib`: a distribution's `LIBDIR`, given to the build.
-const LIBDIR: Option<&str> = option_env!("LIBSSLCACHE_FOLDER");
+/// The file with the folder of the libraries if that is not `../lib`, such as a distribution's `LIBDIR`.
+const TOLD: &str = "share/sslcache/libdir";
 
 /// The two libraries that bring the cache into a program.
 pub struct Installed {
@@ -49,11 +51,10 @@ fn in_folder(lib: &Path) -> Option<Installed> {
 pub fn libraries() -> Result<Installed, Failure> {
     let us = env::current_exe()
         .map_err(|error| Failure::new("this tool", error, "is /proc mounted?"))?;
-    let beside = us
-        .parent()
-        .and_then(Path::parent)
-        .map(|prefix| prefix.join("lib"));
-    let told = LIBDIR.map(PathBuf::from);
+    let prefix = us.parent().and_then(Path::parent);
+    let beside = prefix.map(|prefix| prefix.join("lib"));
+    let told = prefix.and_then(|prefix| fs::read_to_string(prefix.join(TOLD)).ok());
+    let told = told.map(|folder| PathBuf::from(folder.trim_end()));
     let folders: Vec<_> = beside.into_iter().chain(told).collect();
     folders.iter().find_map(|folder| in_folder(folder)).ok_or_else(|| {
         let shown: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();

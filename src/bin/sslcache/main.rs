@@ -5,6 +5,7 @@
 //! share these:
 //! * `failure` is a failure: the thing that failed, the reason, the remedy.
 //! * `processes` finds the processes that write a stats page, `regions` opens a shared region.
+//! * `offered` takes any text, and offers words for it to shells.
 //! * `installed` finds the libraries that were installed with this tool, `program` examines a program that is to be run.
 //!
 //! Exit codes: 0 all is well, 1 something needs attention, 2 the question cannot be answered or the action failed. `run`
@@ -18,6 +19,7 @@ mod flush;
 mod generate;
 mod installed;
 mod keys;
+mod offered;
 mod processes;
 mod program;
 mod regions;

@@ -115,13 +115,13 @@ impl Program {
                 )
                 .with_code(126)
             })?;
-            let libssl = read.libssl(&path);
+            let loaded = read.libraries(&path);
             return Ok(Self {
                 script: (path != first).then_some(first),
                 privilege: privilege(&path, &about),
+                libssl: read.libssl(&loaded),
+                loads_later: read.loads_later || loaded.is_ok_and(|loaded| loads_later(&loaded)),
                 linking: read.linking,
-                loads_later: read.loads_later,
-                libssl,
                 path,
             });
         }
@@ -290,7 +290,15 @@ impl Binary {
         })
     }
 
-    fn libssl(&self, path: &Path) -> Libssl {
+    /// The libraries that the loader brings; none of a program that has no loader, or is for another machine.
+    fn libraries(&self, path: &Path) -> Result<Libraries, String> {
+        match &self.loader {
+            Some(loader) if self.linking == Linking::Dynamic => libraries_of(loader, path),
+            _ => Ok(Libraries::new()),
+        }
+    }
+
+    fn libssl(&self, loaded: &Result<Libraries, String>) -> Libssl {
         let unnamed = match (self.has_libssl_inside, self.is_go) {
             (true, _) => Libssl::Inside,
             (false, true) => Libssl::OfGo,
@@ -299,14 +307,9 @@ impl Binary {
         if self.linking != Linking::Dynamic {
             return unnamed;
         }
-        let loaded = match self
-            .loader
-            .as_deref()
-            .map(|loader| libraries_of(loader, path))
-        {
-            Some(Ok(loaded)) => loaded,
-            Some(Err(reason)) => return Libssl::Unknown(reason),
-            None => return unnamed,
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(reason) => return Libssl::Unknown(reason.clone()),
         };
         let is_libssl = |name: &&String| name.starts_with("libssl") && name.contains(".so");
         let named = self
@@ -374,8 +377,26 @@ fn needed<H: FileHeader<Endian = Endianness>>(
     names().unwrap_or_default()
 }
 
-/// All libraries of a program by name, as the loader finds them.
-fn libraries_of(loader: &str, path: &Path) -> Result<BTreeMap<String, Option<PathBuf>>, String> {
+/// The libraries of a program by name, and where the loader finds them.
+type Libraries = BTreeMap<String, Option<PathBuf>>;
+
+/// True if one of these libraries loads others, on its own account or for the program: Apache httpd loads its modules by a
+/// function of libapr. The C library itself loads none with a program's code.
+fn loads_later(libraries: &Libraries) -> bool {
+    libraries
+        .iter()
+        .filter(|(name, _)| !name.starts_with("libc.so"))
+        .filter_map(|(_, file)| fs::read(file.as_ref()?).ok())
+        .any(|bytes| {
+            object::File::parse(&*bytes).is_ok_and(|file| {
+                let mut symbols = file.dynamic_symbols();
+                symbols.any(|symbol| symbol.is_undefined() && symbol.name() == Ok("dlopen"))
+            })
+        })
+}
+
+/// All libraries of a program.
+fn libraries_of(loader: &str, path: &Path) -> Result<Libraries, String> {
     // A program may name any file as its loader, and that file would be executed.
     if !["/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/"]
         .iter()

@@ -7,12 +7,13 @@ use std::path::Path;
 use std::process::{self, ExitCode};
 
 use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser};
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command, ValueHint, value_parser};
 
 use sslcache::config::{SETTINGS, Setting};
 
 use crate::failure::Failure;
 use crate::installed::{self, Installed};
+use crate::offered::Offered;
 use crate::program::{Libssl, Linking, Privilege, Program};
 
 /// The form in which the cache is loaded.
@@ -74,6 +75,7 @@ pub fn command() -> Command {
                 .num_args(1..)
                 .trailing_var_arg(true)
                 .value_parser(value_parser!(OsString))
+                .value_hint(ValueHint::CommandWithArguments)
                 .help("The program and its arguments, best after --"),
         );
     for setting in &SETTINGS {
@@ -86,12 +88,22 @@ fn option_of(setting: &'static Setting) -> Arg {
     let option = Arg::new(setting.name)
         .long(setting.name.replace('_', "-"))
         .value_name("VALUE")
-        .value_parser(OsStringValueParser::new())
         .help_heading("Settings")
         .help(format!(
             "{} Value: {}; default: {}",
             setting.meaning, setting.unit, setting.default
         ));
+    let option = match setting.words {
+        [] if setting.unit.contains("path") => option
+            .value_parser(OsStringValueParser::new())
+            .value_hint(ValueHint::FilePath),
+        words => option
+            .value_parser(Offered::new(
+                OsStringValueParser::new(),
+                words.iter().copied(),
+            ))
+            .hide_possible_values(true),
+    };
     if setting.is_switch() {
         option
             .num_args(0..=1)

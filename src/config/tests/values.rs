@@ -127,13 +127,17 @@ fn ticket_keys() {
     let keys = |text| by_environment(&[("SSLCACHE_TICKET_KEYS", text)]);
     assert_eq!(keys("own").0.ticket_keys, TicketKeys::Own);
     assert_eq!(keys("SHARED").0.ticket_keys, TicketKeys::Shared);
-    for (text, remedy) in [
-        ("share", "did you mean shared?"),
-        ("mine", "write own or shared"),
+    let switch = "write shared to have all processes use one set of keys, or own";
+    for (text, reason, remedy) in [
+        ("share", "neither own nor shared", "did you mean shared?"),
+        ("mine", "neither own nor shared", "write own or shared"),
+        // `on` is `own` but for one letter.
+        ("on", "a switch and neither own nor shared", switch),
+        ("0", "a switch and neither own nor shared", switch),
     ] {
         let (settings, line) = keys(text);
         let expected = format!(
-            "SSLCACHE_TICKET_KEYS={text} is neither own nor shared, so the default own is used: {remedy}"
+            "SSLCACHE_TICKET_KEYS={text} is {reason}, so the default own is used: {remedy}"
         );
         assert_eq!((settings.ticket_keys, line), (TicketKeys::Own, expected));
     }

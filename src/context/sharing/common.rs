@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use once_cell::race::OnceBox;
 
-use crate::config::Settings;
+use crate::config::{Settings, write_size};
 use crate::shm::{Elections, Partition, PartitionId, Region};
 use crate::sys::lock::{Lock, this_process, watch_forks};
 use crate::sys::say::{self, Topic};
@@ -183,13 +183,24 @@ pub fn is_named() -> bool {
 fn map(settings: &Settings) -> Option<Common> {
     let named = settings.region.as_ref().and_then(|path| {
         let named = Region::named(path, settings.region_size);
-        if let Err(refusal) = &named {
-            say::once(
+        match &named {
+            Err(refusal) => say::once(
                 Topic::Region,
                 format_args!(
                     "no memory shared between processes: {refusal}; only processes forked from one another share"
                 ),
-            );
+            ),
+            Ok(region) if !region.is_as_made_with(settings.region_size) => say::once(
+                Topic::Region,
+                format_args!(
+                    "shared region {} has {}, as it was made with, and not {}: to change that, remove the file while no \
+                     process uses it",
+                    path.display(),
+                    write_size(region.size()),
+                    write_size(settings.region_size)
+                ),
+            ),
+            Ok(_) => {}
         }
         named.ok()
     });

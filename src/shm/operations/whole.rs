@@ -48,6 +48,16 @@ impl Region {
         Ok(Region::of(memory, layout, Some(watch)))
     }
 
+    /// The size in bytes.
+    pub fn size(&self) -> usize {
+        self.layout.size
+    }
+
+    /// True if a region that is made with `bytes` would be of the same size.
+    pub fn is_as_made_with(&self, bytes: usize) -> bool {
+        Layout::new(bytes).is_some_and(|layout| layout.size == self.layout.size)
+    }
+
     fn of(memory: Memory, layout: Layout, watch: Option<Watch>) -> Region {
         watch_forks();
         let digests = Digests::of(&memory);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Report;
 use super::of_program::version_of;
 use super::of_tree;
+use super::preloads;
 use crate::failure::Failure;
 use crate::installed;
 use crate::processes::{self, name_of};
@@ -154,6 +155,8 @@ fn describe_libraries(pid: u32, files: &[&str], report: &mut Report) -> bool {
 }
 
 fn say_why_not(pid: u32, files: &[&str], report: &mut Report) {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let is_ours_missing = preloads::examine(pid, &environment, report);
     let has_libssl = files.iter().any(|file| name(file).starts_with("libssl"));
     if !has_libssl {
         let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
@@ -165,7 +168,9 @@ fn say_why_not(pid: u32, files: &[&str], report: &mut Report) {
             ),
         );
     }
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    if is_ours_missing {
+        return;
+    }
     let asked = environment.split(|&byte| byte == 0).any(|variable| {
         let variable = String::from_utf8_lossy(variable);
         let Some((variable, paths)) = variable.split_once('=') else {
@@ -182,7 +187,7 @@ fn say_why_not(pid: u32, files: &[&str], report: &mut Report) {
     });
     if asked {
         report.finding(
-            "sslcache is not in it although its environment names it: the program had rights of its own, or the file was missing",
+            "sslcache is not in it although its environment names it: the program had rights of its own, or the file came later",
             "sslcache doctor -- PROGRAM says which",
         );
     } else {
