@@ -60,3 +60,15 @@ fn links_are_found() {
     let text = "[a](b.md), [c](d.md#e), ![f](g.svg) and [h](#i), not (j) or [k]";
     assert_eq!(links(text).collect::<Vec<_>>(), ["b.md", "d.md", "g.svg"]);
 }
+
+#[test]
+fn statistics_are_explained() {
+    let text = fs::read_to_string(root().join("docs/STATISTICS.md")).unwrap();
+    let figures = sslcache::page::FIGURES.iter().map(|(_, name, _)| *name);
+    let shared = sslcache::page::REGION_FIGURES.iter().map(|(name, _)| *name);
+    let missing: Vec<_> = figures
+        .chain(shared)
+        .filter(|name| !text.contains(&format!("`{name}`")))
+        .collect();
+    assert_eq!(missing, Vec::<&str>::new(), "not in docs/STATISTICS.md");
+}

@@ -41,10 +41,11 @@ pub enum Figure {
     TicketsOpenedShared,
     TicketsOpenedOwn,
     TicketsUnopened,
+    ConnectsResumed,
 }
 
 /// The number of figures.
-pub const NUMBER: usize = 35;
+pub const NUMBER: usize = 36;
 
 /// Each figure by its number: its name, and what it counts.
 pub static FIGURES: [(Figure, &str, &str); NUMBER] = [
@@ -219,6 +220,11 @@ pub static FIGURES: [(Figure, &str, &str); NUMBER] = [
         "tickets_unopened",
         "Stateless tickets that sslcache had no key for, or none any more",
     ),
+    (
+        Figure::ConnectsResumed,
+        "connects_resumed",
+        "Of the resumed handshakes, those done as a client",
+    ),
 ];
 
 /// The figures of the shared region: the name of each, and what it counts.
@@ -273,6 +279,33 @@ impl Sums {
     pub fn add(&mut self, figure: Figure, number: u64) {
         let sum = &mut self.figures[figure as usize];
         *sum = sum.wrapping_add(number);
+    }
+
+    /// Adds what another process holds now; the figures stay.
+    pub fn hold(&mut self, other: &Self) {
+        self.contexts = self.contexts.saturating_add(other.contexts);
+        self.sessions = self.sessions.saturating_add(other.sessions);
+        self.memory = self.memory.saturating_add(other.memory);
+    }
+
+    /// Adds the figures of another, and what it holds now.
+    pub fn include(&mut self, other: &Self) {
+        for (sum, figure) in self.figures.iter_mut().zip(other.figures) {
+            *sum = sum.saturating_add(figure);
+        }
+        self.hold(other);
+    }
+
+    /// Handshakes done as a server.
+    pub fn accepted(&self) -> u64 {
+        self.get(Figure::Handshakes)
+            .saturating_sub(self.get(Figure::Connects))
+    }
+
+    /// Of these, the resumed ones.
+    pub fn accepted_resumed(&self) -> u64 {
+        self.get(Figure::Resumed)
+            .saturating_sub(self.get(Figure::ConnectsResumed))
     }
 
     /// Look-ups that found a session.

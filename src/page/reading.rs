@@ -142,6 +142,18 @@ impl Reading {
         sums
     }
 
+    /// The figures of all processes that there have been. They never fall, however a process ends: the counts of one that
+    /// was killed stay in its slot until another process takes it over.
+    pub fn total(&self) -> Sums {
+        let mut sums = self.departed();
+        for at in (0..SLOTS).map(slot_at) {
+            for (number, sum) in sums.figures.iter_mut().enumerate() {
+                *sum = sum.saturating_add(self.word(at + place::FIGURES + number));
+            }
+        }
+        sums
+    }
+
     /// The statistics of the shared region, as in `REGION_FIGURES`.
     pub fn region(&self) -> &[u64] {
         &self.words[header::REGION..header::REGION + REGION_FIGURES.len()]

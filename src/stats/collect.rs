@@ -76,6 +76,10 @@ fn count_into(context: &Context, ctx: *mut SSL_CTX, sums: &mut Sums) {
     let hosts = |command| context.host_ctrl(ctx, command, 0).try_into().unwrap_or(0);
     let connects = hosts(SSL_CTRL_SESS_CONNECT_GOOD);
     let handshakes = hosts(SSL_CTRL_SESS_ACCEPT_GOOD) + connects;
+    let resumed: u64 = hosts(SSL_CTRL_SESS_HIT);
+    // libssl counts both kinds in one. A context is hardly ever used for both; of one that is, at least so many were resumed
+    // as a client.
+    let connects_resumed = resumed.saturating_sub(handshakes - connects);
     for (figure, number) in [
         (
             Figure::HitsProcess,
@@ -90,7 +94,8 @@ fn count_into(context: &Context, ctx: *mut SSL_CTX, sums: &mut Sums) {
         (Figure::Failures, count(&own.failures)),
         (Figure::Handshakes, handshakes),
         (Figure::Connects, connects),
-        (Figure::Resumed, hosts(SSL_CTRL_SESS_HIT)),
+        (Figure::Resumed, resumed),
+        (Figure::ConnectsResumed, connects_resumed),
         (Figure::Timeouts, hosts(SSL_CTRL_SESS_TIMEOUTS)),
         (Figure::AgeSeconds, count(&own.age_seconds)),
         (Figure::TicketsMadeShared, count(&own.tickets_made_shared)),

@@ -12,8 +12,8 @@ pub const CASES: &[Case] = &[
     ("help names every subcommand", help),
 ];
 
-const SUBCOMMANDS: [&str; 8] = [
-    "run", "doctor", "stat", "top", "flush", "bench", "enable", "disable",
+const SUBCOMMANDS: [&str; 9] = [
+    "run", "doctor", "stat", "top", "exporter", "flush", "bench", "enable", "disable",
 ];
 
 fn completions(tool: &Tool) -> Outcome {

@@ -7,9 +7,11 @@ mod apart;
 mod bench;
 mod doctor;
 mod enable;
+mod exporter;
 mod flush;
 mod generated;
 mod keys;
+mod prometheus;
 mod run;
 mod server;
 #[path = "../stage/mod.rs"]
@@ -17,6 +19,7 @@ mod stage;
 mod stat;
 mod tool;
 mod top;
+mod version;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use tool::{Outcome, Tool};
@@ -53,12 +56,14 @@ fn main() {
         bench::CASES,
         doctor::CASES,
         enable::CASES,
+        exporter::CASES,
         flush::CASES,
         generated::CASES,
         keys::CASES,
         run::CASES,
         stat::CASES,
         top::CASES,
+        version::CASES,
     ];
     let trials = cases.concat().into_iter().map(|(name, test): Case| {
         let tool = tool.clone();

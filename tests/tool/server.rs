@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -36,6 +37,33 @@ pub struct Server {
     client: PathBuf,
 }
 
+/// Starts nginx in its folder.
+fn spawn(
+    tool: &Tool,
+    options: &[&str],
+    folder: &Folder,
+    runtime: &Folder,
+) -> Result<Child, Box<dyn Error>> {
+    let log = File::create(folder.file("log"))?;
+    let mut command = tool.command(&runtime.0);
+    command.arg("run").args(options).args([
+        "--",
+        "nginx",
+        "-e",
+        "stderr",
+        "-c",
+        "nginx.conf",
+        "-p",
+    ]);
+    command
+        .arg(&folder.0)
+        .current_dir(&folder.0)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    Ok(command.spawn()?)
+}
+
 impl Server {
     /// Starts nginx with these options of `sslcache run` and these lines of configuration.
     pub fn start(tool: &Tool, options: &[&str], settings: &str) -> Result<Self, Box<dyn Error>> {
@@ -67,38 +95,80 @@ impl Server {
             socket.display()
         );
         fs::write(folder.file("nginx.conf"), text)?;
-        let log = File::create(folder.file("log"))?;
-        let mut command = tool.command(&runtime.0);
-        command.arg("run").args(options).args([
-            "--",
-            "nginx",
-            "-e",
-            "stderr",
-            "-c",
-            "nginx.conf",
-            "-p",
-        ]);
-        command
-            .arg(&folder.0)
-            .current_dir(&folder.0)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
-        let child = command.spawn()?;
         let mut server = Self {
-            child,
+            child: spawn(tool, options, &folder, &runtime)?,
             folder,
             runtime,
             client,
         };
+        server.wait_for_socket()?;
+        Ok(server)
+    }
+
+    fn wait_for_socket(&mut self) -> Outcome {
         let end = Instant::now() + PATIENCE;
-        while !socket.exists() {
-            if server.child.try_wait()?.is_some() || Instant::now() > end {
-                return Err(format!("nginx does not listen: {}", server.log()).into());
+        while !self.folder.file("socket").exists() {
+            if self.child.try_wait()?.is_some() || Instant::now() > end {
+                return Err(format!("nginx does not listen: {}", self.log()).into());
             }
             thread::sleep(Duration::from_millis(10));
         }
-        Ok(server)
+        Ok(())
+    }
+
+    /// Ends nginx and starts it again, with the same configuration.
+    pub fn restart(&mut self, tool: &Tool, options: &[&str]) -> Outcome {
+        self.stop()?;
+        for file in ["socket", "nginx.pid"] {
+            let _ = fs::remove_file(self.folder.file(file)); // nginx has removed them
+        }
+        self.child = spawn(tool, options, &self.folder, &self.runtime)?;
+        self.wait_for_socket()
+    }
+
+    /// Has nginx read its configuration again, and waits until the workers of before are gone.
+    pub fn reload(&self) -> Outcome {
+        let before = self.workers()?;
+        // SAFETY: kill takes two numbers. nginx runs, and has written its id itself.
+        unsafe { libc::kill(self.pid()?.cast_signed(), libc::SIGHUP) };
+        self.wait_for_others(before.len(), &before)
+    }
+
+    /// Kills a worker, and waits until another has taken its place.
+    pub fn kill_a_worker(&self) -> Outcome {
+        let workers = self.workers()?;
+        let killed = *workers.first().ok_or("no worker")?;
+        // SAFETY: kill takes two numbers. The worker is a child of nginx, which has not been told to end.
+        unsafe { libc::kill(killed.cast_signed(), libc::SIGKILL) };
+        self.wait_for_others(workers.len(), &[killed])
+    }
+
+    fn workers(&self) -> Result<Vec<u32>, Box<dyn Error>> {
+        let pid = self.pid()?;
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+        Ok(children.split_whitespace().flat_map(str::parse).collect())
+    }
+
+    /// Waits until there are so many workers, and none of those `gone`.
+    fn wait_for_others(&self, number: usize, gone: &[u32]) -> Outcome {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let now = self.workers()?;
+            if now.len() == number && now.iter().all(|worker| !gone.contains(worker)) {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                return Err(format!("its workers are {now:?}: {}", self.log()).into());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Connects many times at once, and does nothing more: single connections would all be served by the same idle worker.
+    pub fn knock(&self) {
+        let socket = self.folder.file("socket");
+        let visits: Vec<_> = (0..32).map(|_| UnixStream::connect(&socket)).collect();
+        drop(visits);
     }
 
     /// The master process of nginx.
@@ -114,6 +184,21 @@ impl Server {
                 Err(_) => thread::sleep(Duration::from_millis(10)),
             }
         }
+    }
+
+    /// Its label in the text for Prometheus. It may be that of the service by which the tests run.
+    pub fn label(&self, tool: &Tool) -> Result<String, Box<dyn Error>> {
+        let stat = tool.say(
+            &self.runtime.0,
+            &["stat", "--json", "--pid", &self.pid()?.to_string()],
+        )?;
+        let service = stat.out.lines().find_map(|line| {
+            line.trim()
+                .strip_prefix("\"service\": \"")?
+                .split('"')
+                .next()
+        });
+        Ok(format!("service={}", service.ok_or(stat.err)?))
     }
 
     pub fn log(&self) -> String {

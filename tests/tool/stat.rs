@@ -2,17 +2,18 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Case;
+use crate::prometheus::parsed;
 use crate::server::Server;
-use crate::tool::{Folder, Outcome, Said, Tool, compile, has_in_order, is_kept_out, is_root, said};
+use crate::tool::{
+    Folder, Outcome, Said, Tool, compile, has_in_order, is_kept_out, is_root, python, said,
+};
 
 pub const CASES: &[Case] = &[
     (
@@ -20,6 +21,12 @@ pub const CASES: &[Case] = &[
         figures,
     ),
     ("stat writes what Prometheus reads", prometheus),
+    ("stat --json is as its schema says", schema),
+    (
+        "stat adds up process trees, and keeps its columns apart",
+        trees,
+    ),
+    ("stat --watch tells what happens in a second", watch),
     ("stat says that there is nothing to show", nothing),
     ("stat shows a region in a file", region),
     (
@@ -63,6 +70,12 @@ fn sum(json: &str, name: &str) -> u64 {
     values.sum()
 }
 
+/// The same over the totals of all that the JSON shows.
+fn total(json: &str, name: &str) -> u64 {
+    let (total, _) = json.split_once("\n  \"trees\": ").unwrap_or((json, ""));
+    sum(total, name)
+}
+
 /// Waits until the stats show twenty clients with two visits each, and returns them. A worker may write the stats of its last
 /// handshake only at its next connection.
 fn settled(tool: &Tool, server: &Server) -> Result<Said, Box<dyn Error>> {
@@ -70,18 +83,15 @@ fn settled(tool: &Tool, server: &Server) -> Result<Said, Box<dyn Error>> {
     loop {
         let stat = tool.say(&server.runtime.0, &["stat", "--json"])?;
         assert_eq!((stat.code, &*stat.err), (0, ""));
-        let of = |name| sum(&stat.out, name);
+        let of = |name| total(&stat.out, name);
         let (hits, added) = (
             of("hits_process") + of("hits_region"),
             of("added") - of("hits_region").min(of("added")),
         );
-        if (hits, added, of("records")) == (20, 20, 20) || Instant::now() > end {
+        if (hits, added, sum(&stat.out, "records")) == (20, 20, 20) || Instant::now() > end {
             return Ok(stat);
         }
-        // Many at a time: single connections would all be served by the same idle worker.
-        let socket = server.folder.file("socket");
-        let visits: Vec<_> = (0..32).map(|_| UnixStream::connect(&socket)).collect();
-        drop(visits);
+        server.knock();
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -91,20 +101,20 @@ fn figures(tool: &Tool) -> Outcome {
     assert_eq!(server.visit("1.2")?, "full=20 resumed=20 held=server");
     let stat = settled(tool, &server)?;
     assert_eq!(
-        sum(&stat.out, "hits_process") + sum(&stat.out, "hits_region"),
+        total(&stat.out, "hits_process") + total(&stat.out, "hits_region"),
         20,
         "{}",
         stat.out
     );
-    assert_eq!(sum(&stat.out, "misses_absent"), 0);
+    assert_eq!(total(&stat.out, "misses_absent"), 0);
     // A session that came from another process is added to this one's cache, too.
     assert_eq!(
-        sum(&stat.out, "added"),
-        20 + sum(&stat.out, "hits_region"),
+        total(&stat.out, "added"),
+        20 + total(&stat.out, "hits_region"),
         "{}",
         stat.out
     );
-    assert_eq!(sum(&stat.out, "age_60"), 20);
+    assert_eq!(total(&stat.out, "age_60"), 20);
     assert_eq!(sum(&stat.out, "records"), 20);
     let table = tool.say(
         &server.runtime.0,
@@ -119,6 +129,7 @@ fn figures(tool: &Tool) -> Outcome {
             "HITS",
             "nginx",
             "(gone)",
+            "(total)            40      20   50       ",
             "records 20",
         ],
     )?;
@@ -136,32 +147,132 @@ fn prometheus(tool: &Tool) -> Outcome {
     settled(tool, &server)?;
     let stat = tool.say(&server.runtime.0, &["stat", "--prometheus"])?;
     assert_eq!(stat.code, 0);
-    let program = "import sys\nfrom prometheus_client.parser import text_string_to_metric_families as parse\n\
-                   families = {family.name: family for family in parse(sys.stdin.read())}\n\
-                   for family in families.values():\n  assert family.documentation and family.type != 'unknown', family\n\
-                   hits = families['sslcache_hits']\n\
-                   print(hits.type, sum(sample.value for sample in hits.samples))\n\
-                   ages = families['sslcache_hit_age_seconds']\n\
-                   print(ages.type, sum(sample.value for sample in ages.samples if sample.name.endswith('_count')))\n";
-    let mut parser = Command::new("/usr/bin/python3")
-        .args(["-c", program])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    parser
-        .stdin
-        .take()
-        .ok_or("no stdin")?
-        .write_all(stat.out.as_bytes())?;
-    let output = parser.wait_with_output()?;
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        "counter 20.0\nhistogram 20.0\n",
-        "{complaint}{}",
-        stat.out
+    let samples = parsed(&stat.out)?;
+    let label = server.label(tool)?;
+    for (sample, value) in [
+        ("handshakes_total", 40.0),
+        ("resumed_total", 20.0),
+        ("hit_age_seconds_count", 20.0),
+        ("shared_records", 20.0),
+        ("processes", 3.0),
+    ] {
+        let sample = format!("sslcache_{sample} {label}");
+        assert_eq!(samples.get(&sample), Some(&value), "{sample}: {samples:?}");
+    }
+    let hits = samples
+        .iter()
+        .filter(|(name, _)| name.starts_with(&format!("sslcache_hits_total {label} ")));
+    assert_eq!(hits.map(|(_, hits)| hits).sum::<f64>(), 20.0, "{samples:?}");
+    Ok(())
+}
+
+fn schema(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let region = folder.file("region");
+    let option = format!("--region={}", region.display());
+    let server = Server::start(tool, &[&option], SETTINGS)?;
+    server.visit("1.2")?;
+    let path = region.to_string_lossy();
+    for arguments in [
+        &["stat", "--json"][..],
+        &["stat", "--json", "--region", &path],
+    ] {
+        let stat = tool.say(&server.runtime.0, arguments)?;
+        assert_eq!(stat.code, 0, "{}", stat.err);
+        let said = python(
+            "import json, jsonschema, sys, time\n\
+             schema, text = json.load(open(sys.argv[1])), json.load(sys.stdin)\n\
+             jsonschema.Draft7Validator.check_schema(schema)\n\
+             jsonschema.validate(text, schema)\n\
+             print(text['schema'], abs(text['time'] - time.time()) < 60)\n",
+            &[concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/docs/stat.schema.json"
+            )],
+            &stat.out,
+        )?;
+        assert_eq!(
+            (&*said.out, &*said.err),
+            ("sslcache-stat-1 True\n", ""),
+            "{}",
+            stat.out
+        );
+    }
+    Ok(())
+}
+
+fn trees(tool: &Tool) -> Outcome {
+    if !tool.alone {
+        return Ok(()); // there may be other trees
+    }
+    let runtime = Folder::new()?;
+    let folder = Folder::new()?;
+    let program = folder.file("program");
+    compile(ADDS_ONE, &program, &["-lssl"])?;
+    // The second program runs while the first one waits for it, and the tool while both do.
+    let again = format!(
+        "{tool} run -- {program} '{tool} stat; {tool} stat --json'",
+        tool = tool.stage.join("bin/sslcache").display(),
+        program = program.display(),
     );
+    let said = tool.say(
+        &runtime.0,
+        &["run", "--", &program.to_string_lossy(), &again],
+    )?;
+    let (table, json) = said.out.split_at(said.out.find("{\n").ok_or("no JSON")?);
+    assert_eq!(total(json, "added"), 2, "{said:?}");
+    assert_eq!(table.matches(": sslcache 0").count(), 2, "{table}");
+    has_in_order(
+        table,
+        &[
+            "PID",
+            "program",
+            "(total)",
+            "PID",
+            "program",
+            "\nall 2\n",
+            "PID",
+            "(total)",
+        ],
+    )?;
+    for line in table.lines().filter(|line| !line.contains("sslcache")) {
+        assert!(line.len() <= 80, "{line}");
+    }
+    Ok(())
+}
+
+fn watch(tool: &Tool) -> Outcome {
+    let server = Server::start(tool, &[], SETTINGS)?;
+    let stat = tool
+        .command(&server.runtime.0)
+        .args(["stat", "--watch", "1", "--count", "2", "--pid"])
+        .arg(server.pid()?.to_string())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let end = Instant::now() + Duration::from_millis(1500);
+    while Instant::now() < end {
+        server.visit("1.2")?;
+    }
+    let out = String::from_utf8(stat.wait_with_output()?.stdout)?;
+    let lines: Vec<_> = out.lines().collect();
+    has_in_order(
+        &out,
+        &["in each second", "SERVICE", "HANDSHAKES", "RESUMED"],
+    )?;
+    assert!(lines.len() == 4 && lines[1].len() == 80, "{out}");
+    let rates: Vec<f64> = lines[2]
+        .split_whitespace()
+        .skip(1)
+        .flat_map(str::parse)
+        .collect();
+    // Half of all handshakes are resumed, but the intervals do not fall between the two halves.
+    let shares = 20.0..80.0;
+    assert!(
+        rates.len() == 7 && rates[0] >= rates[1] && rates[1] > 0.0 && shares.contains(&rates[2]),
+        "{out}"
+    );
+    let refused = tool.say(&server.runtime.0, &["stat", "--watch", "--json"])?;
+    assert_eq!(refused.code, 2, "{refused:?}");
     Ok(())
 }
 
@@ -319,7 +430,7 @@ fn first_call(tool: &Tool) -> Outcome {
     let stat = format!("{} stat --json", tool.stage.join("bin/sslcache").display());
     let arguments = ["run", "--", &*program.to_string_lossy(), &stat];
     let said = tool.say(&folder.0, &arguments)?;
-    assert_eq!(sum(&said.out, "added"), 1, "{said:?}");
+    assert_eq!(total(&said.out, "added"), 1, "{said:?}");
     Ok(())
 }
 

@@ -66,6 +66,19 @@ pub fn said(command: &mut Command) -> Result<Said, Box<dyn Error>> {
     })
 }
 
+/// Runs a program for Debian's Python, whose packages the tests need, with a text to read.
+pub fn python(program: &str, arguments: &[&str], input: &str) -> Result<Said, Box<dyn Error>> {
+    let folder = Folder::new()?;
+    let file = folder.file("input");
+    fs::write(&file, input)?;
+    said(
+        Command::new("/usr/bin/python3")
+            .args(["-c", program])
+            .args(arguments)
+            .stdin(fs::File::open(file)?),
+    )
+}
+
 /// A folder of this user, removed on drop.
 pub struct Folder(pub PathBuf);
 

@@ -12,15 +12,25 @@ use crate::tool::{Folder, Outcome, Said, Tool, has_in_order, is_kept_out, said};
 pub const CASES: &[Case] = &[
     ("top fits 80 columns and 24 lines, sorts and ends", small),
     (
-        "top fits 200 columns and 50 lines, and follows a change of size",
+        "top fits 40 to 200 columns and 5 to 50 lines, and follows a change of size",
         large,
     ),
     ("top says that it needs a terminal", no_terminal),
     ("top says that there is nothing to show", nothing),
 ];
 
-const HEADS: [&str; 10] = [
-    "PID", "PROGRAM", "SESSIONS", "MEMORY", "HIT/S", "MISS/S", "HIT%", "ADD/S", "EVICT/S", "WAIT/S",
+/// The headings by the width of the terminal: the least important ones are left out where it is narrow.
+const HEADS: [(u16, &str); 4] = [
+    (40, "PID PROGRAM SHAKE/S SESSIONS"),
+    (60, "PID PROGRAM SHAKE/S RES% SESSIONS HIT/S HIT%"),
+    (
+        80,
+        "PID PROGRAM SHAKE/S RES% SESSIONS MEMORY HIT/S MISS/S HIT% EVICT/S",
+    ),
+    (
+        120,
+        "PID PROGRAM SHAKE/S RES% SESSIONS MEMORY HIT/S MISS/S HIT% ADD/S EVICT/S WAIT/S",
+    ),
 ];
 
 /// A terminal with `sslcache top` in it.
@@ -113,31 +123,45 @@ fn visited(tool: &Tool) -> Result<Server, Box<dyn std::error::Error>> {
     Ok(server)
 }
 
-/// Checks that all columns are there, that no line is wrapped, and that the last one shows the keys.
-fn check(screen: &str, height: usize) -> Outcome {
+/// Checks that the columns for this width are there, whole, that no line is wrapped, and that the last one shows the keys.
+fn check(screen: &str, (width, height): (u16, usize)) -> Outcome {
     let lines: Vec<_> = screen.lines().collect();
     assert_eq!(lines.len(), height, "{screen}");
-    assert!(
-        lines[0].starts_with("sslcache top: 3 processes, largest sessions first"),
-        "{screen}"
-    );
-    has_in_order(lines[1], &HEADS)?;
+    let title = match width {
+        40 => "3 processes, by sessions",
+        _ => "sslcache top: 3 processes, largest sessions first",
+    };
+    assert!(lines[0].starts_with(title), "{screen}");
+    let heads: Vec<_> = lines[1].split_whitespace().collect();
+    let wanted = HEADS.iter().find(|(least, _)| *least == width.min(120));
+    let wanted = wanted.map(|(_, heads)| *heads);
+    assert_eq!(wanted, Some(&*heads.join(" ")), "{screen}");
+    // Each row has a value, though it be a dash, below each heading.
+    for row in &lines[2..5] {
+        assert_eq!(row.split_whitespace().count(), heads.len(), "{screen}");
+    }
     assert_eq!(
         lines.iter().filter(|line| line.contains(" nginx ")).count(),
         3,
         "{screen}"
     );
-    has_in_order(lines[height - 1], &["q quit", "r reverse"])
+    let keys = match width {
+        40 => "q quit   left/right sort by   r reverse",
+        _ => "q quit   left/right sort by   r reverse   up/down scroll",
+    };
+    assert_eq!(lines[height - 1], keys, "{screen}");
+    Ok(())
 }
 
 fn small(tool: &Tool) -> Outcome {
     let server = visited(tool)?;
     let terminal = Terminal::open(tool, &server.runtime, 80, 24)?;
     let screen = terminal.screen_with("nginx")?;
-    check(&screen, 24)?;
+    check(&screen, (80, 24))?;
     has_in_order(&screen, &[" 100 "])?; // percent of hits
-    terminal.press("Left")?;
-    terminal.press("Left")?;
+    for _ in 0..4 {
+        terminal.press("Left")?;
+    }
     let by_pid = terminal.screen_with("largest pid first")?;
     terminal.press("r")?;
     let reversed = terminal.screen_with("smallest pid first")?;
@@ -163,7 +187,14 @@ fn small(tool: &Tool) -> Outcome {
 fn large(tool: &Tool) -> Outcome {
     let server = visited(tool)?;
     let terminal = Terminal::open(tool, &server.runtime, 200, 50)?;
-    check(&terminal.screen_with("nginx")?, 50)?;
+    check(&terminal.screen_with("nginx")?, (200, 50))?;
+    for (width, heads) in HEADS {
+        terminal.tmux(&["resize-window", "-x", &width.to_string(), "-y", "20"])?;
+        let last = heads.rsplit_once(' ').map_or(heads, |(_, last)| last);
+        // The heading is the last one of its line at this width alone.
+        let screen = terminal.screen_with(&format!("{last}\n"))?;
+        check(&screen, (width, 20))?;
+    }
     // Too small for all rows: the screen shows some, and says which.
     terminal.tmux(&["resize-window", "-x", "40", "-y", "5"])?;
     let screen = terminal.screen_with("1 to 2 shown")?;
@@ -171,7 +202,7 @@ fn large(tool: &Tool) -> Outcome {
     terminal.press("Down")?;
     terminal.screen_with("2 to 3 shown")?;
     terminal.tmux(&["resize-window", "-x", "80", "-y", "24"])?;
-    check(&terminal.screen_with("EVICT/S")?, 24)
+    check(&terminal.screen_with("EVICT/S")?, (80, 24))
 }
 
 fn no_terminal(tool: &Tool) -> Outcome {

@@ -1,8 +1,8 @@
 //! sslcache, the command-line tool: it runs programs with the cache, tells whether the cache reaches them, and shows what the
 //! cache does.
 //!
-//! Each subcommand has a file: `run`, `doctor`, `stat`, `top`, `flush`, `keys`, `bench`, `enable`, `generate`. They
-//! share these:
+//! Each subcommand has a file: `run`, `doctor`, `stat`, `top`, `exporter`, `flush`, `keys`, `bench`, `enable`,
+//! `generate`. `version` is the text of `--version`. They share these:
 //! * `failure` is a failure: the thing that failed, the reason, the remedy.
 //! * `processes` finds the processes that write a stats page, `regions` opens a shared region.
 //! * `offered` takes any text, and offers words for it to shells.
@@ -14,6 +14,7 @@
 mod bench;
 mod doctor;
 mod enable;
+mod exporter;
 mod failure;
 mod flush;
 mod generate;
@@ -26,10 +27,11 @@ mod regions;
 mod run;
 mod stat;
 mod top;
+mod version;
 
 use std::process::ExitCode;
 
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use failure::Failure;
 
@@ -39,7 +41,7 @@ struct Subcommand {
     run: fn(&ArgMatches) -> Result<ExitCode, Failure>,
 }
 
-static SUBCOMMANDS: [Subcommand; 10] = [
+static SUBCOMMANDS: [Subcommand; 11] = [
     Subcommand {
         command: run::command,
         run: run::run,
@@ -55,6 +57,10 @@ static SUBCOMMANDS: [Subcommand; 10] = [
     Subcommand {
         command: top::command,
         run: top::run,
+    },
+    Subcommand {
+        command: exporter::command,
+        run: exporter::run,
     },
     Subcommand {
         command: flush::command,
@@ -89,14 +95,30 @@ fn command() -> Command {
 
 fn without_subcommands() -> Command {
     Command::new("sslcache")
-        .version(env!("CARGO_PKG_VERSION"))
+        // Not clap's own option, which ends before it sees that there is another one.
+        .disable_version_flag(true)
+        .args_conflicts_with_subcommands(true)
+        .arg(
+            Arg::new("version")
+                .short('V')
+                .long("version")
+                .action(ArgAction::SetTrue)
+                .help("Print the version"),
+        )
+        .arg(
+            Arg::new("verbose")
+                .short('v')
+                .long("verbose")
+                .requires("version")
+                .action(ArgAction::SetTrue)
+                .help("With --version: also the libraries, the settings file and the folders that are found"),
+        )
         .about("A session cache in place of libssl's own: run programs with it, and see what it does")
         .long_about(
             "A session cache in place of libssl's own: run programs with it, and see what it does.\n\n\
              Exit codes: 0 fine, 1 there is something to see to, 2 it cannot be told or done. Those of `sslcache run` \
              are in its own help.",
         )
-        .subcommand_required(true)
         .arg_required_else_help(true)
         .max_term_width(100)
 }
@@ -107,7 +129,12 @@ fn main() -> ExitCode {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let matches = command().get_matches();
     let Some((name, arguments)) = matches.subcommand() else {
-        return ExitCode::from(2);
+        // Without a subcommand there is an option, and this one is the only one that can stand alone.
+        match matches.get_flag("verbose") {
+            true => print!("{}", version::long()),
+            false => print!("{}", version::short()),
+        }
+        return ExitCode::SUCCESS;
     };
     let wanted = SUBCOMMANDS
         .iter()

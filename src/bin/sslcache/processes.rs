@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use sslcache::page::folders;
 use sslcache::page::reading::{Process, Reading};
+use sslcache::page::{Sums, folders};
 
 use crate::failure::Failure;
 
@@ -18,6 +18,33 @@ impl Tree {
     fn of(page: Reading) -> Self {
         let processes = page.processes().collect();
         Self { page, processes }
+    }
+
+    /// The service of its processes; empty if none is there whose id is of our pid namespace.
+    pub fn service(&self) -> String {
+        let known = self.processes.iter().filter(|process| process.is_known);
+        let mut names = known.map(|process| service_of(process.pid));
+        names.find(|name| !name.is_empty()).unwrap_or_default()
+    }
+
+    /// What all its processes have done, the gone ones included, and what those that are there hold.
+    pub fn total(&self) -> Sums {
+        let mut sums = self.page.total();
+        for process in &self.processes {
+            sums.hold(&process.sums);
+        }
+        sums
+    }
+
+    /// What its processes have done that are gone.
+    pub fn gone(&self) -> Sums {
+        let mut sums = self.page.total();
+        for process in &self.processes {
+            for (left, figure) in sums.figures.iter_mut().zip(process.sums.figures) {
+                *left = left.saturating_sub(figure);
+            }
+        }
+        sums
     }
 }
 
@@ -36,6 +63,34 @@ pub fn name_of(pid: u32) -> String {
         .chars()
         .filter(|char| !char.is_control())
         .collect()
+}
+
+/// The service that a process belongs to: its systemd unit, or else the name of its program; empty if neither can be read.
+pub fn service_of(pid: u32) -> String {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    unit_in(&groups).unwrap_or_else(|| name_of(pid))
+}
+
+/// The unit in the text of /proc/PID/cgroup, if it is a service. That of a user or of a container is named with the service
+/// around it: `user@1000.service/web.service`.
+fn unit_in(groups: &str) -> Option<String> {
+    let mut paths = groups.lines().filter_map(|line| {
+        // The one hierarchy of version 2, or systemd's own beside those of version 1.
+        let own = line.split_once(":name=systemd:").map(|(_, path)| path);
+        line.strip_prefix("0::").or(own)
+    });
+    paths.find_map(|path| {
+        let is_service = |part: &&str| part.ends_with(".service");
+        let parts = path.split('/');
+        // A login's processes, and those of a container, are in a scope.
+        let innermost = parts
+            .clone()
+            .rfind(|part| is_service(part) || part.ends_with(".scope"));
+        innermost.filter(is_service)?;
+        let services: Vec<_> = parts.filter(is_service).collect();
+        let shown = services.join("/");
+        Some(shown.chars().filter(|char| !char.is_control()).collect())
+    })
 }
 
 /// All trees whose stats pages may be read, and the folders that may not.
@@ -102,4 +157,36 @@ pub fn tree_of(pid: u32) -> Result<Tree, Failure> {
                 format_args!("sslcache doctor --pid {pid} says why"),
             ),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unit_in;
+
+    #[test]
+    fn unit_is_the_service_of_a_process() {
+        for (groups, unit) in [
+            ("0::/system.slice/nginx.service\n", Some("nginx.service")),
+            (
+                "0::/system.slice/system-postfix.slice/postfix@-.service/sub",
+                Some("postfix@-.service"),
+            ),
+            (
+                "9:name=systemd:/system.slice/haproxy.service\n4:memory:/x.service\n0::/\n",
+                Some("haproxy.service"),
+            ),
+            (
+                "0::/user.slice/user-1.slice/user@1.service/app.slice/web.service",
+                Some("user@1.service/web.service"),
+            ),
+            ("0::/user.slice/user-0.slice/session-3.scope", None),
+            ("0::/system.slice/docker-0a.scope", None),
+            ("0::/a.service/in.scope", None),
+            ("0::/system.slice/a\x1b.service", Some("a.service")),
+            ("0::/", None),
+            ("", None),
+        ] {
+            assert_eq!(unit_in(groups).as_deref(), unit, "{groups}");
+        }
+    }
 }

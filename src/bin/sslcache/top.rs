@@ -14,11 +14,12 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, Ke
 use crate::failure::Failure;
 use crate::processes;
 use crate::stat;
-use rows::{COLUMNS, Rates, Row};
+use rows::{BY_SESSIONS, COLUMNS, Rates, Row};
 
 const LONG: &str = "\
 Shows what the caches of running processes do, a line each, and redraws it: how many sessions they hold now, and what \
-happens in a second.
+happens in a second. RES% is the share of handshakes that were resumed, by the cache or by a ticket; HIT% that of look-ups in \
+the cache that found a session. A narrow terminal shows the columns that matter most.
 
 Keys: left and right choose the column to sort by, r turns the order round, up and down go through more processes than \
 there is room for, q ends.";
@@ -77,7 +78,7 @@ fn show(terminal: &mut DefaultTerminal, delay: Duration, pid: Option<u32>) -> io
     let mut rates = Rates::default();
     let mut view = View {
         rows: Vec::new(),
-        column: 2,
+        column: BY_SESSIONS,
         ascending: false,
         first: 0,
         message: String::new(),

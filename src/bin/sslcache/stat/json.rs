@@ -1,5 +1,7 @@
 //! The stats as JSON.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde_json::{Map, Value, json};
 
 use sslcache::page::reading::Process;
@@ -8,10 +10,13 @@ use sslcache::page::{Context, FIGURES, REGION_FIGURES, Sums};
 use super::{Subject, region_figures, shown};
 use crate::processes::{Tree, program_of};
 
+/// The form of the text, which docs/stat.schema.json describes; it changes when a field is removed or gets another meaning.
+const SCHEMA: &str = "sslcache-stat-1";
+
 /// The whole text.
 pub fn write(subject: &Subject) -> String {
-    let value = match subject {
-        Subject::Trees(trees) => json!({ "trees": trees.iter().map(tree).collect::<Vec<_>>() }),
+    let mut value = match subject {
+        Subject::Trees(trees) => of_trees(trees),
         Subject::Region(path, region) => {
             let figures: Map<_, _> = region_figures(region)
                 .map(|(name, figure)| (name.into(), figure.into()))
@@ -20,7 +25,32 @@ pub fn write(subject: &Subject) -> String {
             json!({ "region": shown(path), "figures": figures })
         }
     };
+    let time = SystemTime::now().duration_since(UNIX_EPOCH);
+    value["schema"] = SCHEMA.into();
+    value["time"] = time.map_or(0, |time| time.as_secs()).into();
     format!("{value:#}\n")
+}
+
+fn of_trees(trees: &[Tree]) -> Value {
+    let mut all = Sums::default();
+    for total in trees.iter().map(Tree::total) {
+        all.include(&total);
+    }
+    let processes = trees.iter().map(|tree| tree.processes.len()).sum();
+    json!({
+        "total": total(&all, processes),
+        "trees": trees.iter().map(tree).collect::<Vec<_>>(),
+    })
+}
+
+fn total(sums: &Sums, processes: usize) -> Value {
+    json!({
+        "processes": processes,
+        "contexts": sums.contexts,
+        "sessions": sums.sessions,
+        "memory_bytes": sums.memory,
+        "figures": figures(sums),
+    })
 }
 
 fn tree(tree: &Tree) -> Value {
@@ -37,13 +67,15 @@ fn tree(tree: &Tree) -> Value {
         .map(|((name, _), figure)| ((*name).to_owned(), (*figure).into()))
         .collect();
     json!({
+        "service": tree.service(),
         "page": shown(&page.path),
         "version": page.version(),
         "form": page.form(),
         "settings": settings,
         "processes": tree.processes.iter().map(process).collect::<Vec<_>>(),
         "processes_unseen": page.unseen(),
-        "gone": figures(&page.departed()),
+        "gone": figures(&tree.gone()),
+        "total": total(&tree.total(), tree.processes.len()),
         "shared": shared,
     })
 }

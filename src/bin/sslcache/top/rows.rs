@@ -6,13 +6,14 @@ use std::time::Instant;
 use sslcache::page::{Figure, Sums};
 
 use crate::processes::{Tree, program_of};
-use crate::stat::bytes;
+use crate::stat::{bytes, rate};
 
 /// A process, between two readings.
 pub struct Row {
     pub pid: u32,
     program: String,
     sums: Sums,
+    handshakes: f64,
     hits: f64,
     misses: f64,
     added: f64,
@@ -24,6 +25,8 @@ pub struct Row {
 pub struct Column {
     pub head: &'static str,
     pub width: u16,
+    /// How soon it is left out where there is no room for all: the greatest rank first.
+    rank: u8,
     shows: Shows,
 }
 
@@ -34,12 +37,18 @@ enum Shows {
     Bytes(fn(&Row) -> u64),
     /// A rate per second.
     Rate(fn(&Row) -> f64),
-    ShareOfHits,
+    /// A share in percent, of the second figure in the first.
+    Share(fn(&Row) -> (u64, u64)),
 }
 
 impl Column {
-    const fn new(head: &'static str, width: u16, shows: Shows) -> Self {
-        Self { head, width, shows }
+    const fn new(head: &'static str, width: u16, rank: u8, shows: Shows) -> Self {
+        Self {
+            head,
+            width,
+            rank,
+            shows,
+        }
     }
 
     /// The key that rows are sorted by.
@@ -48,7 +57,7 @@ impl Column {
             Shows::Program => by_name(row),
             Shows::Count(figure) | Shows::Bytes(figure) => figure(row) as f64,
             Shows::Rate(figure) => figure(row),
-            Shows::ShareOfHits => share_of_hits(row).unwrap_or(-1.0),
+            Shows::Share(figures) => share(figures(row)).unwrap_or(-1.0),
         }
     }
 
@@ -58,28 +67,66 @@ impl Column {
             Shows::Count(figure) => figure(row).to_string(),
             Shows::Bytes(figure) => bytes(figure(row)),
             Shows::Rate(figure) => rate(figure(row)),
-            Shows::ShareOfHits => {
-                share_of_hits(row).map_or_else(|| "-".to_owned(), |share| format!("{share:.0}"))
+            Shows::Share(figures) => {
+                share(figures(row)).map_or_else(|| "-".to_owned(), |share| format!("{share:.0}"))
             }
         }
     }
 }
 
-/// All columns. With a blank between them they fit a terminal of 80 columns.
-pub static COLUMNS: [Column; 10] = [
-    Column::new("PID", 8, Shows::Count(|row| row.pid.into())),
-    Column::new("PROGRAM", 10, Shows::Program),
-    Column::new("SESSIONS", 8, Shows::Count(|row| row.sums.sessions)),
-    Column::new("MEMORY", 6, Shows::Bytes(|row| row.sums.memory)),
-    Column::new("HIT/S", 7, Shows::Rate(|row| row.hits)),
-    Column::new("MISS/S", 7, Shows::Rate(|row| row.misses)),
-    Column::new("HIT%", 5, Shows::ShareOfHits),
-    Column::new("ADD/S", 7, Shows::Rate(|row| row.added)),
-    Column::new("EVICT/S", 7, Shows::Rate(|row| row.evicted)),
-    Column::new("WAIT/S", 6, Shows::Rate(|row| row.waits)),
+/// All columns. A terminal of 80 columns has room for all but two.
+pub static COLUMNS: [Column; 12] = [
+    Column::new("PID", 8, 0, Shows::Count(|row| row.pid.into())),
+    Column::new("PROGRAM", 10, 1, Shows::Program),
+    Column::new("SHAKE/S", 7, 2, Shows::Rate(|row| row.handshakes)),
+    Column::new("RES%", 4, 3, Shows::Share(|row| row.resumed())),
+    Column::new("SESSIONS", 8, 4, Shows::Count(|row| row.sums.sessions)),
+    Column::new("MEMORY", 6, 8, Shows::Bytes(|row| row.sums.memory)),
+    Column::new("HIT/S", 7, 6, Shows::Rate(|row| row.hits)),
+    Column::new("MISS/S", 7, 7, Shows::Rate(|row| row.misses)),
+    Column::new("HIT%", 4, 5, Shows::Share(|row| row.found())),
+    Column::new("ADD/S", 7, 10, Shows::Rate(|row| row.added)),
+    Column::new("EVICT/S", 7, 9, Shows::Rate(|row| row.evicted)),
+    Column::new("WAIT/S", 6, 11, Shows::Rate(|row| row.waits)),
 ];
 
-/// The column whose heading begins with these letters.
+/// The column that rows are sorted by at first.
+pub const BY_SESSIONS: usize = 4;
+
+/// The numbers of the columns that fit a width, with a blank between two. The one that rows are sorted by is among them.
+pub fn columns_in(width: u16, sorted: usize) -> Vec<usize> {
+    let mut shown: Vec<_> = (0..COLUMNS.len()).collect();
+    let room = usize::from(width) + 1;
+    let taken = |shown: &[usize]| -> usize {
+        let widths = shown
+            .iter()
+            .map(|&number| usize::from(COLUMNS[number].width) + 1);
+        widths.sum()
+    };
+    while taken(&shown) > room {
+        let others = shown.iter().filter(|&&number| number != sorted);
+        let Some(&last) = others.max_by_key(|&&number| COLUMNS[number].rank) else {
+            break; // a column alone is cut
+        };
+        shown.retain(|&number| number != last);
+    }
+    shown
+}
+
+impl Row {
+    /// Resumed handshakes as a server, and all, since the process began.
+    fn resumed(&self) -> (u64, u64) {
+        (self.sums.accepted_resumed(), self.sums.accepted())
+    }
+
+    /// Look-ups that found a session, and all, since the process began.
+    fn found(&self) -> (u64, u64) {
+        let hits = self.sums.hits();
+        (hits, hits.saturating_add(self.sums.misses()))
+    }
+}
+
+/// A number that sorts like the first letters of the program's name.
 fn by_name(row: &Row) -> f64 {
     row.program
         .bytes()
@@ -88,19 +135,9 @@ fn by_name(row: &Row) -> f64 {
         .fold(0.0, |sum, byte| sum * 256.0 + f64::from(byte))
 }
 
-fn rate(number: f64) -> String {
-    if number > 0.0 && number < 9.95 {
-        format!("{number:.1}")
-    } else {
-        format!("{number:.0}")
-    }
-}
-
-/// The share of hits in all look-ups since the process began, in percent; `None` if there was no look-up.
-fn share_of_hits(row: &Row) -> Option<f64> {
-    let hits = row.sums.hits() as f64;
-    let all = (row.sums.hits() + row.sums.misses()) as f64;
-    (all > 0.0).then(|| 100.0 * hits / all)
+/// The share of a part in the whole, in percent; `None` of nothing.
+fn share((part, whole): (u64, u64)) -> Option<f64> {
+    (whole > 0).then(|| 100.0 * part as f64 / whole as f64)
 }
 
 /// The last reading.
@@ -133,6 +170,7 @@ impl Rates {
                 pid: process.pid,
                 program: program_of(process),
                 sums,
+                handshakes: in_a_second(sums.accepted(), before.accepted()),
                 hits: in_a_second(sums.hits(), before.hits()),
                 misses: in_a_second(sums.misses(), before.misses()),
                 added: figure(Figure::Added),
@@ -147,5 +185,38 @@ impl Rates {
             .collect();
         self.at = Some(now);
         rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BY_SESSIONS, COLUMNS, columns_in};
+
+    #[test]
+    fn columns_fit_and_go_by_importance() {
+        let heads = |width, sorted| {
+            let shown = columns_in(width, sorted);
+            let heads: Vec<_> = shown.iter().map(|&number| COLUMNS[number].head).collect();
+            heads.join(" ")
+        };
+        assert_eq!(columns_in(120, BY_SESSIONS).len(), COLUMNS.len());
+        for (width, sorted, shown) in [
+            (
+                80,
+                BY_SESSIONS,
+                "PID PROGRAM SHAKE/S RES% SESSIONS MEMORY HIT/S MISS/S HIT% EVICT/S",
+            ),
+            (
+                60,
+                BY_SESSIONS,
+                "PID PROGRAM SHAKE/S RES% SESSIONS HIT/S HIT%",
+            ),
+            (40, BY_SESSIONS, "PID PROGRAM SHAKE/S SESSIONS"),
+            (40, 11, "PID PROGRAM SHAKE/S RES% WAIT/S"),
+            (9, 11, "WAIT/S"),
+            (1, 11, "WAIT/S"),
+        ] {
+            assert_eq!(heads(width, sorted), shown, "{width}");
+        }
     }
 }

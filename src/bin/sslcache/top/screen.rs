@@ -7,11 +7,17 @@ use ratatui::text::Text;
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
 
 use super::View;
-use super::rows::COLUMNS;
+use super::rows::{COLUMNS, columns_in};
 
-const KEYS: &str = "q quit   left/right sort by   r reverse   up/down scroll";
+const KEYS: [&str; 4] = [
+    "q quit",
+    "left/right sort by",
+    "r reverse",
+    "up/down scroll",
+];
 
-/// Draws the whole screen. If the terminal is too small, the last lines and columns are left out.
+/// Draws the whole screen. If the terminal is too small, the last lines and the least important columns are
+/// left out.
 pub fn draw(frame: &mut Frame<'_>, view: &mut View) {
     let parts = [
         Constraint::Length(1),
@@ -35,32 +41,50 @@ pub fn draw(frame: &mut Frame<'_>, view: &mut View) {
         "largest"
     };
     let line = format!("sslcache top: {count} processes{of}, {order} {sorted} first");
+    let line = match line.len() > usize::from(title.width) {
+        true => format!("{count} processes{of}, by {sorted}"),
+        false => line,
+    };
     frame.render_widget(Paragraph::new(line).style(bold), title);
-    frame.render_widget(Paragraph::new(KEYS), foot);
+    frame.render_widget(Paragraph::new(keys(foot.width)), foot);
     if view.rows.is_empty() {
         return frame.render_widget(Paragraph::new(view.message.as_str()), body);
     }
-    let heads = COLUMNS.iter().enumerate().map(|(number, column)| {
+    let shown = columns_in(body.width, view.column);
+    let heads = shown.iter().map(|&number| {
         let style = if number == view.column {
             bold.add_modifier(Modifier::REVERSED)
         } else {
             bold
         };
-        Cell::from(aligned(number, column.head.to_owned())).style(style)
+        Cell::from(aligned(number, COLUMNS[number].head.to_owned())).style(style)
     });
     let lines = view.rows[view.first..end].iter().map(|row| {
-        let cells = COLUMNS.iter().enumerate();
-        Row::new(cells.map(|(number, column)| Cell::from(aligned(number, column.show(row)))))
+        let cells = shown.iter();
+        Row::new(cells.map(|&number| Cell::from(aligned(number, COLUMNS[number].show(row)))))
     });
-    let widths = COLUMNS
+    let widths = shown
         .iter()
-        .map(|column| Constraint::Length(column.width));
+        .map(|&number| Constraint::Length(COLUMNS[number].width));
     frame.render_widget(
         Table::new(lines, widths)
             .header(Row::new(heads))
             .column_spacing(1),
         body,
     );
+}
+
+/// As many words about keys as fit a line.
+fn keys(width: u16) -> String {
+    let mut line = String::new();
+    for key in KEYS {
+        if line.len() + 3 + key.len() > usize::from(width) && !line.is_empty() {
+            break;
+        }
+        let blanks = if line.is_empty() { "" } else { "   " };
+        line = line + blanks + key;
+    }
+    line
 }
 
 /// Aligns numbers to the right and names to the left.
