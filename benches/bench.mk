@@ -16,7 +16,7 @@ host_dir = $(patsubst %/,%,$(dir $(HOST)))
 PROGRAM := $(BENCH)/session-bench$(if $(filter libssl.so.4,$(call soname,$(HOST))),-4)
 COMPARE  = python3 -B benches/compare --program $(PROGRAM) --preload $(PRELOAD) $(if $(HOST),--libraries $(host_dir))
 
-.PHONY: bench resumption bench-smoke bench-hosts bench-region bench-region-smoke hit-ratio hit-ratio-smoke
+.PHONY: bench resumption bench-smoke bench-hosts bench-region bench-region-smoke dashboard hit-ratio hit-ratio-smoke
 TESTS += bench-smoke bench-region-smoke hit-ratio-smoke
 
 $(BENCH)/session-bench: $(BENCH_SOURCES) $(wildcard benches/capi/*.h) include/sslcache.h
@@ -44,6 +44,12 @@ resumption:
 	@tools/install-deps build demo
 	@$(MAKE) --no-print-directory all
 	@python3 -B benches/resumption.py $(STAGE) benches/results/resumption.json docs
+
+## dashboard    the panels of docs/grafana-dashboard.json, from a real Prometheus that watches nginx: draws docs/grafana.svg
+dashboard:
+	@tools/install-deps build dashboard
+	@$(MAKE) --no-print-directory all
+	@python3 -B benches/dashboard.py $(STAGE) docs
 
 ## bench-smoke  every measurement for a moment, to see that it works
 bench-smoke: $(PRELOAD) $(PROGRAM)

@@ -4,24 +4,25 @@ DOCDIR   ?= $(PREFIX)/share/doc/sslcache
 # Where the packages and the tarball go.
 DIST     := $(CARGO_TARGET_DIR)/dist
 DEB_TREE := $(CARGO_TARGET_DIR)/deb-tree
-DROP_INS := $(notdir $(wildcard packaging/systemd/*.conf))
+# For systemd: drop-ins of services, and the exporter's unit. Examples, until a package or an administrator puts them into place.
+UNITS    := $(notdir $(wildcard packaging/systemd/*.conf packaging/systemd/*.service))
 
 # What test-packages makes, from a tarball.
 TRIED    := $(CARGO_TARGET_DIR)/packages
 
 SCRIPTS += $(addprefix packaging/,make-deb make-dist $(addprefix debian/sslcache.,postinst prerm postrm)) \
            $(wildcard tests/packages/*.sh)
-.PHONY: deb dist test-packages test-install install-drop-ins uninstall-drop-ins
+.PHONY: deb dist test-packages test-install install-units uninstall-units
 
-install: install-drop-ins
-install-drop-ins:
+install: install-units
+install-units:
 	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/systemd
-	$(foreach f,$(DROP_INS),sed 's|@LIBDIR@|$(LIBDIR)|' packaging/systemd/$f >$(DESTDIR)$(DOCDIR)/systemd/$f &&) true
-	cd $(DESTDIR)$(DOCDIR)/systemd && chmod 644 $(DROP_INS)
+	$(foreach f,$(UNITS),sed -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@BINDIR@|$(BINDIR)|' packaging/systemd/$f >$(DESTDIR)$(DOCDIR)/systemd/$f &&) true
+	cd $(DESTDIR)$(DOCDIR)/systemd && chmod 644 $(UNITS)
 
-uninstall: uninstall-drop-ins
-uninstall-drop-ins:
-	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/systemd/,$(DROP_INS))
+uninstall: uninstall-units
+uninstall-units:
+	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/systemd/,$(UNITS))
 	rmdir $(DESTDIR)$(DOCDIR)/systemd $(DESTDIR)$(DOCDIR) 2>/dev/null || true
 
 # On Debian, the host is the one of its package, wherever another may be.
