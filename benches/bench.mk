@@ -39,7 +39,7 @@ bench-region:
 bench-region-smoke:
 	@$(CARGO) bench --locked --profile dev --bench region -- --smoke >/dev/null
 
-## resumption   how many of nginx's clients are resumed, by the number of its workers: draws the README's plot
+## resumption   how many of nginx's clients are resumed, by the number of its workers: draws the plot of docs/how-it-works.md
 resumption:
 	@tools/install-deps build demo
 	@$(MAKE) --no-print-directory all
