@@ -32,12 +32,37 @@ without_network env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS CARGO_NET_OFFLINE=true \
     tail -n 20 "$folder/deb.log" >&2
     fail "make deb, see $folder/deb.log"
 }
+# What the packages were made of serves other installations: a build for this one begins with it.
+make -C "$folder/$name" -q CARGO_TARGET_DIR="$folder/target" "$folder/target/stage/bin/sslcache" ||
+    fail "make after make deb builds the tool anew"
 [ ! -d "$folder/cargo/registry" ] || fail "cargo has fetched something: $(ls "$folder/cargo/registry")"
 mv "$folder"/target/dist/*.deb "$folder/"
 rm -rf "$folder/target" "${folder:?}/$name" "$folder/cargo"
 
 step "lintian"
 lintian --allow-root --info --fail-on error,warning "$folder"/*.deb || fail "lintian"
+
+step "README's links, in both packages"
+dpkg-deb -x "$folder"/sslcache_*.deb "$folder/files"
+links() { grep -o '](\([^)#]*\)' "$1" | sed 's|](||' | grep -v '://' | sort -u; }
+doc=$folder/files/usr/share/doc/sslcache
+links "$doc/README.md" >"$folder/links"
+[ -s "$folder/links" ] || fail "README.md has no links: this test proves nothing"
+while read -r link; do [ -e "$doc/$link" ] || fail "README.md of the Debian package: there is no $link"; done <"$folder/links"
+# The pages of docs link to each other; to the sources, which are not installed, they may.
+for page in "$doc"/docs/*.md; do
+    links "$page" | grep -v '^\.\./' | while read -r link; do
+        [ -e "$doc/docs/$link" ] || fail "$(basename "$page") of the Debian package: there is no $link"
+    done || exit 1
+done
+packed=$(sed -n 's/^%doc //p' "$root/packaging/sslcache.spec")
+for link in $(links "$root/README.md"); do
+    case " $packed man " in
+    *" ${link%%/*} "*) ;;
+    *) fail "packaging/sslcache.spec does not pack $link, to which README.md links" ;;
+    esac
+done
+rm -r "$folder/files" "$folder/links"
 
 step "the spec of rpm"
 rpmspec --parse "$root/packaging/sslcache.spec" >"$folder/spec" || fail "rpmspec"

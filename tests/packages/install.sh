@@ -1,34 +1,14 @@
 #!/bin/sh
 # install.sh ROOT.tar SSLCACHE.deb DEV.deb: the packages in a clean system without a network: installed, upgraded, used
 # by nginx, faced with other libssls, removed and purged.
-#
-# It runs in namespaces of its own, so that no process, mount or port outlives it or meets others.
-set -eu
-export LC_ALL=C
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-tarball=$1 deb=$2 dev=$3
-here=$(cd "$(dirname "$0")" && pwd -P)
-
-if [ "${INSIDE:-}" = "" ]; then
-    work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
-    trap 'exit 1' INT TERM HUP
-    INSIDE=$work unshare --mount --pid --net --fork --kill-child "$0" "$tarball" "$deb" "$dev"
-    exit
-fi
-work=$INSIDE
-root=$work/root
+# shellcheck source=tests/packages/inside.sh
+. "$(dirname "$0")/inside.sh"
+deb=$2 dev=$3
 triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
 libdir=/usr/lib/$triplet
 link=$libdir/sslcache/libssl.so.3
 drop_in=/etc/systemd/system/nginx.service.d/sslcache.conf
 
-step() { echo "install.sh: $*"; }
-fail() {
-    echo "install.sh: FAILED: $*" >&2
-    for log in "$work/apt.log" "$work/nginx.log"; do [ ! -s "$log" ] || tail -n 20 "$log" >&2; done
-    exit 1
-}
 # Each file of the root that is named, or the links that they are, must be there, or must not.
 present() { for file in "$@"; do [ -e "$root$file" ] || fail "there is no $file"; done; }
 absent() {
@@ -36,7 +16,6 @@ absent() {
         if [ -e "$root$file" ] || [ -L "$root$file" ]; then fail "there is $file"; fi
     done
 }
-in_root() { env -i PATH="$PATH" HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"; }
 apt() { in_root chroot "$root" apt-get -y -q "$@" >"$work/apt.log" 2>&1; }
 # shellcheck disable=SC2016 # dpkg's fields
 state() { in_root chroot "$root" dpkg-query -W -f '${db:Status-Abbrev}${Version}' "$1" 2>/dev/null; }
@@ -89,15 +68,7 @@ files() {
         -o -path ./var/lib/apt -o -path ./tmp -o -path ./run -o -path ./var/lib/nginx \) -prune -o -print | sort)
 }
 
-mkdir "$root"
-tar -C "$root" -xf "$tarball"
-mount -t proc proc /proc
-mount -t proc proc "$root/proc"
-[ -c "$root/dev/null" ] || mount --rbind /dev "$root/dev"
-ip link set lo up 2>/dev/null || in_root chroot "$root" ip link set lo up
 cp "$here/nginx.conf" "$root/etc/nginx/nginx.conf"
-in_root chroot "$root" openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 2 \
-    -keyout /etc/nginx/key.pem -out /etc/nginx/certificate.pem 2>/dev/null
 libssl=$(in_root chroot "$root" dpkg -S "$libdir/libssl.so.3" | sed 's/: .*//')
 files >"$work/before"
 

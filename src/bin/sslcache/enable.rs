@@ -1,10 +1,12 @@
 //! `sslcache enable` and `sslcache disable`: the drop-in by which systemd starts a service with the cache.
 //!
 //! * `unit` reads the units of systemd, `words` their values.
+//! * `asked` are the settings that were asked for.
 //! * `known` are the services with a text of their own; `drop_in` makes the text, and writes and removes the file.
 //! * `gain` judges whether the service can gain by it, `environment` what else in the unit sets the same variables, and
 //!   `verify` asks systemd about the finished unit.
 
+mod asked;
 mod drop_in;
 mod environment;
 mod gain;
@@ -13,24 +15,20 @@ mod unit;
 mod verify;
 mod words;
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::StringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
-use sslcache::config::{SETTINGS, Setting};
-
 use crate::failure::Failure;
 use crate::installed;
 use crate::offered::Offered;
+use asked::{Asked, assignments};
 use drop_in::{Found, PRELOAD, Text, is_plain};
 use gain::Gain;
 use unit::{Name, Unit};
 
-/// The value of the setting region that has systemd make a folder for it.
-const AUTO: &str = "auto";
 /// The text that stands for the folder of the libraries.
 const LIBDIR: &str = "@LIBDIR@";
 
@@ -117,16 +115,6 @@ fn arguments() -> [Arg; 2] {
     ]
 }
 
-/// Each setting with the words that may be its value.
-fn assignments() -> impl Iterator<Item = String> {
-    let with_words = |setting: &'static Setting| {
-        let auto = (setting.name == "region").then_some(AUTO);
-        let words = setting.words.iter().copied().chain(auto);
-        words.map(move |word| format!("{}={word}", setting.name))
-    };
-    SETTINGS.iter().flat_map(with_words)
-}
-
 /// The service that is meant.
 struct Meant<'a> {
     name: Name,
@@ -211,7 +199,7 @@ pub fn enable(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
                 "is there, and differs from what was asked for",
                 format_args!(
                     "keep it, or write it anew with --force: {}",
-                    asked.command(&meant)
+                    asked.command(&meant.name)
                 ),
             )
             .with_code(1));
@@ -286,90 +274,6 @@ fn doubts(
             "Whether it gains is not clear: {why}. Once it is restarted: sslcache doctor --pid N"
         ))),
         Gain::None((reason, remedy)) => meant.refuse(reason, remedy),
-    }
-}
-
-/// The settings that were asked for.
-struct Asked {
-    /// Each with its value, as it is.
-    values: Vec<(&'static Setting, String)>,
-    /// True if systemd is to make a folder for the region.
-    has_region: bool,
-}
-
-impl Asked {
-    fn of(arguments: &ArgMatches) -> Result<Self, Failure> {
-        let mut asked = Self {
-            values: Vec::new(),
-            has_region: arguments.get_flag("region"),
-        };
-        for written in arguments
-            .get_many::<String>("settings")
-            .into_iter()
-            .flatten()
-        {
-            asked.add(written)?;
-        }
-        let has_two = asked.has_region
-            && asked
-                .values
-                .iter()
-                .any(|(setting, _)| setting.name == "region");
-        if has_two {
-            let reason = "another region is asked for as well";
-            return Err(Failure::new("region=auto", reason, "give one of the two"));
-        }
-        Ok(asked)
-    }
-
-    fn add(&mut self, written: &str) -> Result<(), Failure> {
-        let shown = written.escape_debug();
-        let Some((name, value)) = written.split_once('=') else {
-            return Err(Failure::new(
-                shown,
-                "not a setting with a value",
-                "write it like ticket_keys=shared",
-            ));
-        };
-        let setting = Setting::named(name)
-            .map_err(|remedy| Failure::new(&shown, "no setting of sslcache", remedy))?;
-        if setting.name == "region" && value == AUTO {
-            self.has_region = true;
-            return Ok(());
-        }
-        if value.is_empty() || value.chars().any(char::is_control) {
-            return Err(Failure::new(
-                shown,
-                "empty, or not printable",
-                format_args!("write {}", setting.unit),
-            ));
-        }
-        setting
-            .check(OsStr::new(value))
-            .map_err(|(reason, remedy)| Failure::new(shown, reason, remedy))?;
-        self.values.retain(|(other, _)| other.name != setting.name);
-        self.values.push((setting, value.to_owned()));
-        Ok(())
-    }
-
-    /// The command that would write the drop-in over an older one.
-    fn command(&self, meant: &Meant<'_>) -> String {
-        let mut command = format!("sslcache enable {} --force", meant.name.bare());
-        for (setting, value) in &self.values {
-            let is_word = value
-                .chars()
-                .all(|char| char.is_ascii_alphanumeric() || "/._-".contains(char));
-            let value = if is_word {
-                value.clone()
-            } else {
-                format!("'{}'", value.replace('\'', "'\\''"))
-            };
-            command += &format!(" {}={value}", setting.name);
-        }
-        if self.has_region {
-            command += " --region";
-        }
-        command
     }
 }
 

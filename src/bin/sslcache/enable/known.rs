@@ -32,7 +32,7 @@ static SERVICES: [Service; 5] = [
         unit: "apache2",
         text: drop_in!("apache2"),
         note: Some(
-            "Its own cache, SSLSessionCache, stays its own: the file says how sslcache takes its place.",
+            "With SSLSessionTickets on, which Debian has switched off, its tickets outlive a reload.",
         ),
         gains_nothing: None,
     },

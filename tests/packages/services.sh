@@ -1,0 +1,88 @@
+#!/bin/sh
+# services.sh ROOT.tar SSLCACHE.deb: Debian's services, enabled in a clean system and started by their own units: whether
+# sslcache stat sees them, and whether their clients are resumed.
+# shellcheck source=tests/packages/inside.sh
+. "$(dirname "$0")/inside.sh"
+
+service() { "$here/service.sh" "$root" "$@" >>"$work/service.log" 2>&1; }
+# One connection, which ends when the server has answered $request, so that it is done with the handshake.
+visit() {
+    printf '%b' "$request" | in_root timeout 20 chroot "$root" openssl s_client -connect "127.0.0.1:$port" -tls1_2 -ign_eof "$@" \
+        2>"$work/client.err"
+}
+# How many of eight clients that come back are resumed; COMMAND is run in between.
+returning() {
+    for client in 1 2 3 4 5 6 7 8; do
+        visit -sess_out "/tmp/session$client" >"$work/first" || fail "no connection to $name: $(cat "$work/first")"
+    done
+    "$@"
+    for client in 1 2 3 4 5 6 7 8; do visit -sess_in "/tmp/session$client"; done | grep -c '^Reused' || true
+}
+listening() {
+    for _ in $(seq 200); do
+        if visit >"$work/first" && grep -q '^SSL handshake has read' "$work/first"; then return; fi
+        sleep 0.05
+    done
+    fail "$name does not listen: $(cat "$work/first")"
+}
+start() {
+    service "$unit" start || fail "$name does not start"
+    listening
+}
+stop() {
+    service "$unit" stop || fail "$name does not stop"
+    for _ in $(seq 400); do
+        visit >/dev/null || return 0
+        sleep 0.05
+    done
+    fail "$name goes on"
+}
+nothing() { :; }
+# A reload, which is over when the processes of before are gone that serve nobody.
+reload() {
+    service "$unit" reload || fail "$name does not reload"
+    sleep 1
+    listening
+}
+# try NAME UNIT PORT BETWEEN PLAIN [OPTION...]: of eight clients, PLAIN are resumed by Debian's own service, with BETWEEN before
+# they come back, and all by one that was enabled with these options. sslcache stat shows it.
+try() {
+    name=$1 unit=$2 port=$3 between=$4 plain=$5
+    shift 5
+    step "$name"
+    start
+    count=$(returning "$between")
+    echo "$count" | grep -q -x "$plain" ||
+        fail "$name without sslcache: $count of 8 are resumed, and not $plain: this test proves nothing"
+    stop
+    in_root chroot "$root" sslcache enable "$name" "$@" >"$work/enable.log" 2>&1 || fail "sslcache enable $name"
+    start
+    count=$(returning "$between")
+    [ "$count" = 8 ] || fail "$name with sslcache: $count of 8 are resumed"
+    in_root chroot "$root" sslcache stat >"$work/stat.log" 2>&1 || fail "sslcache stat shows nothing of $name"
+    grep -q "$name" "$work/stat.log" || fail "sslcache stat does not show $name"
+    stop
+    in_root chroot "$root" sslcache disable "$name" >"$work/enable.log" 2>&1 || fail "sslcache disable $name"
+}
+
+cp "$2" "$root/tmp/sslcache.deb"
+in_root chroot "$root" dpkg -i /tmp/sslcache.deb >"$work/dpkg.log" 2>&1 || fail "dpkg -i"
+cp -R "$here/services/." "$root/"
+
+cat "$root/etc/tls/certificate.pem" "$root/etc/tls/key.pem" >"$root/etc/tls/both.pem"
+
+# Tickets, and a reload: Debian's nginx and httpd make new keys.
+request='GET / HTTP/1.0\r\n\r\n'
+try nginx nginx 443 reload 0
+in_root chroot "$root" a2enmod -q ssl >"$work/a2enmod.log" 2>&1 || fail "a2enmod"
+try apache2 apache2 443 reload 0
+# Sessions without tickets, in the caches that the services have switched off, or not in common.
+try haproxy haproxy 443 nothing 0
+request='a LOGOUT\r\n'
+try dovecot dovecot 993 nothing "[0-7]"
+
+name=postfix
+step "$name"
+if in_root chroot "$root" sslcache enable postfix >"$work/enable.log" 2>&1; then fail "postfix is not refused"; fi
+grep -q 'it gains nothing' "$work/enable.log" || fail "no reason is given for postfix"
+step "all well"
