@@ -53,7 +53,8 @@ test-install:
 	@if [ "$$(id -u)" != 0 ] || ! unshare --mount --pid --net --fork true; then \
 	    echo "test-install: left out: it wants root, and namespaces"; \
 	elif system=$$(tests/packages/root.sh); then \
-	    tests/packages/install.sh "$$system" $(TRIED)/sslcache_*.deb $(TRIED)/libsslcache-dev_*.deb; \
+	    tests/packages/install.sh "$$system" $(TRIED)/sslcache_*.deb $(TRIED)/libsslcache-dev_*.deb && \
+	    tests/packages/services.sh "$$system" $(TRIED)/sslcache_*.deb; \
 	else \
 	    echo "test-install: left out: no clean system can be made here"; \
 	fi

@@ -59,7 +59,7 @@ try() {
     start
     count=$(returning "$between")
     [ "$count" = 8 ] || fail "$name with sslcache: $count of 8 are resumed"
-    in_root chroot "$root" sslcache stat >"$work/stat.log" 2>&1 || fail "sslcache stat shows nothing of $name"
+    in_root chroot "$root" env ${runtime:+XDG_RUNTIME_DIR="$runtime"} sslcache stat >"$work/stat.log" 2>&1 || fail "sslcache stat shows nothing of $name"
     grep -q "$name" "$work/stat.log" || fail "sslcache stat does not show $name"
     stop
     in_root chroot "$root" sslcache disable "$name" >"$work/enable.log" 2>&1 || fail "sslcache disable $name"
@@ -78,7 +78,7 @@ in_root chroot "$root" a2enmod -q ssl >"$work/a2enmod.log" 2>&1 || fail "a2enmod
 try apache2 apache2 443 reload 0
 # Sessions without tickets, in the caches that the services have switched off, or not in common.
 try haproxy haproxy 443 nothing 0
-request='a LOGOUT\r\n'
+request='a LOGOUT\r\n' runtime=/run/sslcache-dovecot
 try dovecot dovecot 993 nothing "[0-7]"
 
 name=postfix

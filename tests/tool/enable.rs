@@ -141,6 +141,7 @@ fn there_and_back(tool: &Tool) -> Outcome {
             "dovecot",
             vec![
                 "Environment=SSLCACHE_REGION=/run/sslcache-dovecot/region",
+                "Environment=XDG_RUNTIME_DIR=/run/sslcache-dovecot",
                 "ExecStartPre=/usr/bin/install -d -m 0700 -o dovenull -g dovenull /run/sslcache-dovecot",
             ],
         ),
