@@ -12,8 +12,9 @@ pub const CASES: &[Case] = &[
     ("help names every subcommand", help),
 ];
 
-const SUBCOMMANDS: [&str; 9] = [
-    "run", "doctor", "stat", "top", "exporter", "flush", "bench", "enable", "disable",
+const SUBCOMMANDS: [&str; 11] = [
+    "run", "doctor", "test", "stat", "top", "exporter", "flush", "keys", "bench", "enable",
+    "disable",
 ];
 
 fn completions(tool: &Tool) -> Outcome {

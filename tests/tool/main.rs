@@ -12,11 +12,13 @@ mod flush;
 mod generated;
 mod keys;
 mod prometheus;
+mod relay;
 mod run;
 mod server;
 #[path = "../stage/mod.rs"]
 mod stage;
 mod stat;
+mod test;
 mod tool;
 mod top;
 mod version;
@@ -62,6 +64,7 @@ fn main() {
         keys::CASES,
         run::CASES,
         stat::CASES,
+        test::CASES,
         top::CASES,
         version::CASES,
     ];

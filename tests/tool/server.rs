@@ -29,7 +29,7 @@ pub fn certify(folder: &Folder) -> Outcome {
         .ok_or_else(|| said.err.into())
 }
 
-/// nginx, started by `sslcache run`. It ends on drop.
+/// nginx, started by `sslcache run` or plain. It ends on drop.
 pub struct Server {
     child: Child,
     pub folder: Folder,
@@ -37,24 +37,17 @@ pub struct Server {
     client: PathBuf,
 }
 
-/// Starts nginx in its folder.
-fn spawn(
-    tool: &Tool,
-    options: &[&str],
-    folder: &Folder,
-    runtime: &Folder,
-) -> Result<Child, Box<dyn Error>> {
-    let log = File::create(folder.file("log"))?;
+/// nginx by `sslcache run`, without its arguments.
+fn by_run(tool: &Tool, options: &[&str], runtime: &Folder) -> Command {
     let mut command = tool.command(&runtime.0);
-    command.arg("run").args(options).args([
-        "--",
-        "nginx",
-        "-e",
-        "stderr",
-        "-c",
-        "nginx.conf",
-        "-p",
-    ]);
+    command.arg("run").args(options).args(["--", "nginx"]);
+    command
+}
+
+/// Starts nginx in its folder.
+fn spawn(mut command: Command, folder: &Folder) -> Result<Child, Box<dyn Error>> {
+    let log = File::create(folder.file("log"))?;
+    command.args(["-e", "stderr", "-c", "nginx.conf", "-p"]);
     command
         .arg(&folder.0)
         .current_dir(&folder.0)
@@ -67,7 +60,17 @@ fn spawn(
 impl Server {
     /// Starts nginx with these options of `sslcache run` and these lines of configuration.
     pub fn start(tool: &Tool, options: &[&str], settings: &str) -> Result<Self, Box<dyn Error>> {
-        let (folder, runtime) = (Folder::new()?, Folder::new()?);
+        let runtime = Folder::new()?;
+        Self::begin(by_run(tool, options, &runtime), runtime, settings)
+    }
+
+    /// The same without sslcache.
+    pub fn start_plain(settings: &str) -> Result<Self, Box<dyn Error>> {
+        Self::begin(Command::new("nginx"), Folder::new()?, settings)
+    }
+
+    fn begin(command: Command, runtime: Folder, settings: &str) -> Result<Self, Box<dyn Error>> {
+        let folder = Folder::new()?;
         certify(&folder)?;
         let client = folder.file("client");
         let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers");
@@ -96,7 +99,7 @@ impl Server {
         );
         fs::write(folder.file("nginx.conf"), text)?;
         let mut server = Self {
-            child: spawn(tool, options, &folder, &runtime)?,
+            child: spawn(command, &folder)?,
             folder,
             runtime,
             client,
@@ -122,7 +125,7 @@ impl Server {
         for file in ["socket", "nginx.pid"] {
             let _ = fs::remove_file(self.folder.file(file)); // nginx has removed them
         }
-        self.child = spawn(tool, options, &self.folder, &self.runtime)?;
+        self.child = spawn(by_run(tool, options, &self.runtime), &self.folder)?;
         self.wait_for_socket()
     }
 

@@ -1,12 +1,13 @@
 //! sslcache, the command-line tool: it runs programs with the cache, tells whether the cache reaches them, and shows what the
 //! cache does.
 //!
-//! Each subcommand has a file: `run`, `doctor`, `stat`, `top`, `exporter`, `flush`, `keys`, `bench`, `enable`,
+//! Each subcommand has a file: `run`, `doctor`, `test`, `stat`, `top`, `exporter`, `flush`, `keys`, `bench`, `enable`,
 //! `generate`. `version` is the text of `--version`. They share these:
 //! * `failure` is a failure: the thing that failed, the reason, the remedy.
 //! * `processes` finds the processes that write a stats page, `regions` opens a shared region.
 //! * `offered` takes any text, and offers words for it to shells.
 //! * `installed` finds the libraries that were installed with this tool, `program` examines a program that is to be run.
+//! * `libssl` loads a libssl, whose functions `bench` and `test` call.
 //!
 //! Exit codes: 0 all is well, 1 something needs attention, 2 the question cannot be answered or the action failed. `run`
 //! leaves them to the program.
@@ -20,12 +21,14 @@ mod flush;
 mod generate;
 mod installed;
 mod keys;
+mod libssl;
 mod offered;
 mod processes;
 mod program;
 mod regions;
 mod run;
 mod stat;
+mod test;
 mod top;
 mod version;
 
@@ -41,7 +44,7 @@ struct Subcommand {
     run: fn(&ArgMatches) -> Result<ExitCode, Failure>,
 }
 
-static SUBCOMMANDS: [Subcommand; 11] = [
+static SUBCOMMANDS: [Subcommand; 12] = [
     Subcommand {
         command: run::command,
         run: run::run,
@@ -49,6 +52,10 @@ static SUBCOMMANDS: [Subcommand; 11] = [
     Subcommand {
         command: doctor::command,
         run: doctor::run,
+    },
+    Subcommand {
+        command: test::command,
+        run: test::run,
     },
     Subcommand {
         command: stat::command,

@@ -122,7 +122,7 @@ fn nanoseconds(time: Duration, count: usize) -> f64 {
 
 /// Runs all measurements, each for at most `seconds`.
 pub fn run(seconds: u64) -> Result<ExitCode, Failure> {
-    let libssl = Libssl::load().map_err(|reason| {
+    let libssl = Libssl::load(&[c"libssl.so.3"]).map_err(|reason| {
         Failure::new(
             "libssl.so.3",
             reason,
