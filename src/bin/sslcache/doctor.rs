@@ -6,10 +6,12 @@
 
 mod apart;
 mod contexts;
+mod nginx;
 mod of_process;
 mod of_program;
 mod of_tree;
 mod preloads;
+mod verdict;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -22,6 +24,7 @@ use crate::failure::Failure;
 #[derive(Default)]
 pub struct Report {
     lines: Vec<(Kind, String)>,
+    verdict: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,6 +52,11 @@ impl Report {
             .push((Kind::Unknown, format!("{what}\n    -> {remedy}")));
     }
 
+    /// Sets the last line, which says what sslcache brings and what would bring more.
+    pub fn conclude(&mut self, verdict: impl Into<String>) {
+        self.verdict = Some(verdict.into());
+    }
+
     fn print(&self) -> ExitCode {
         for (kind, what) in &self.lines {
             let mark = match kind {
@@ -57,6 +65,9 @@ impl Report {
                 Kind::Unknown => "   ?",
             };
             println!("{mark}  {}", what.replace('\n', "\n  "));
+        }
+        if let Some(verdict) = &self.verdict {
+            println!("verdict: {verdict}");
         }
         let has = |kind| self.lines.iter().any(|(other, _)| *other == kind);
         ExitCode::from(if has(Kind::Finding) {
@@ -76,7 +87,11 @@ Of a program: whether it is dynamically linked, with which libssl, and whether s
 into it. Nothing of the program is executed. Of a process: in which form the cache is in it, which settings are in \
 force, which contexts it has, and what keeps their sessions from being resumed.
 
-Each line begins with ok, with ! for what is to be seen to, or with ? for what cannot be told; -> says what to do.
+Of an nginx that runs as this user, `nginx -T` tells what its configuration says of sessions.
+
+Each line begins with ok, with ! for what is to be seen to, or with ? for what cannot be told; -> says what to do. \
+The last line is the verdict on a process: how many clients were resumed, how many of them by what sslcache shares, and what \
+would bring more.
 
 Exit codes: 0 fine, 1 there is something to see to, 2 it cannot be told.";
 

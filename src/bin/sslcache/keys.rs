@@ -286,22 +286,31 @@ impl Keys {
 }
 
 /// The shared keys, in lines for people.
-pub fn text_of(keys: &TicketKeys, now: u64) -> String {
+fn text_of(keys: &TicketKeys, now: u64) -> String {
+    let mut text = format!("  keys      shared; {}\n", age_and_turn(keys, now));
+    if keys.number > 0 {
+        let open = match keys.number {
+            1 => "this key alone opens tickets".to_owned(),
+            number => format!("{number} keys open tickets"),
+        };
+        let left = duration(keys.until.saturating_sub(now));
+        let _ = writeln!(text, "  open      {open}; the last of them ends in {left}");
+    }
+    text
+}
+
+/// How old the shared keys are, and when their next turn is.
+pub fn age_and_turn(keys: &TicketKeys, now: u64) -> String {
     if keys.number == 0 {
-        return "  keys      shared; none yet: the first ticket brings one\n".to_owned();
+        return "none yet: the first ticket brings one".to_owned();
     }
     let turn = match keys.turn_ends.checked_sub(now).filter(|left| *left > 0) {
         Some(left) => format!("its turn ends in {}", duration(left)),
         None => "its turn is over: the next ticket brings another".to_owned(),
     };
-    let open = match keys.number {
-        1 => "this key alone opens tickets".to_owned(),
-        number => format!("{number} keys open tickets"),
-    };
     format!(
-        "  keys      shared; the newest is {} old, and {turn}\n  open      {open}; the last of them ends in {}\n",
-        duration(now.saturating_sub(keys.made)),
-        duration(keys.until.saturating_sub(now)),
+        "the newest is {} old, and {turn}",
+        duration(now.saturating_sub(keys.made))
     )
 }
 

@@ -1,5 +1,6 @@
 //! A context: the reasons why its sessions are not resumed.
 
+use sslcache::context::key_source::KeySource;
 use sslcache::host::abi::{
     SSL_OP_NO_TICKET, SSL_SESS_CACHE_BOTH, SSL_SESS_CACHE_NO_INTERNAL_LOOKUP,
     SSL_SESS_CACHE_NO_INTERNAL_STORE, SSL_SESS_CACHE_SERVER, SSL_VERIFY_PEER,
@@ -16,6 +17,10 @@ pub struct Surroundings {
     is_group_named: bool,
     /// True if each of several processes may make ticket keys of its own.
     has_own_keys: bool,
+    /// True if all processes are to have the same ticket keys.
+    pub shares_keys: bool,
+    /// True if sessions are kept in a file, which outlives the processes.
+    pub has_file: bool,
 }
 
 impl Surroundings {
@@ -33,6 +38,8 @@ impl Surroundings {
             is_grouped: group.is_some() || value("region").is_some(),
             is_group_named: group.is_some_and(|group| group != "certificate"),
             has_own_keys: value("ticket_keys") == Some("own") && has_relatives,
+            shares_keys: value("ticket_keys") == Some("shared"),
+            has_file: value("region").is_some(),
         }
     }
 }
@@ -138,6 +145,11 @@ fn describe_tickets(name: &str, context: &Context, own_keys: bool, report: &mut 
     report.fine(format!(
         "{name} gives stateless tickets: clients that take them, and all of TLS 1.3, do not use the cache"
     ));
+    if let Some(reason) = KeySource::of(context.keys).and_then(KeySource::reason) {
+        report.fine(format!(
+            "{name} makes its tickets with keys of its own: {reason}"
+        ));
+    }
     if own_keys && context.is(Context::MADE_AFTER_FORK) {
         report.finding(
             format_args!("{name} was made in this process alone, with ticket keys that the others do not have"),

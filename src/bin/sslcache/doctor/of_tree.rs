@@ -6,6 +6,9 @@ use sslcache::page::{Figure, Sums};
 use super::Report;
 use super::apart;
 use super::contexts::{self, Surroundings};
+use super::nginx;
+use super::verdict::{self, Facts};
+use crate::keys;
 use crate::processes::Tree;
 
 /// If the contexts that are gone did at most this many handshakes on average, the program makes a context for each
@@ -25,6 +28,10 @@ pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
     let others = tree.processes.len().saturating_sub(1);
     if others > 0 {
         report.fine(format!("it shares its cache with {others} more processes"));
+    }
+    if keys::shares(tree) {
+        let shown = keys::age_and_turn(&page.ticket_keys(), keys::now());
+        report.fine(format!("its ticket keys are shared: {shown}"));
     }
     let is_busy = |process: &&Process| process.contexts.iter().any(|known| known.handshakes() > 0);
     let busy: Vec<_> = tree.processes.iter().filter(is_busy).collect();
@@ -49,11 +56,20 @@ pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
         for (figure, of_process) in all.figures.iter_mut().zip(process.sums.figures) {
             *figure = figure.saturating_add(of_process);
         }
+        all.contexts = all.contexts.saturating_add(process.sums.contexts);
     }
-    describe_gone(&all, &around, report);
+    let makes_passing_contexts = describe_gone(&all, &around, report);
+    let has_keys_of_program = nginx::describe(pid, report);
     if known.is_none() && all.get(Figure::ContextsGone) == 0 {
         describe_nothing(&page.departed(), report);
     }
+    report.conclude(verdict::on(&Facts {
+        all: &all,
+        busy: &busy,
+        around: &around,
+        makes_passing_contexts,
+        has_keys_of_program,
+    }));
 }
 
 fn describe_contexts(process: &Process, around: &Surroundings, report: &mut Report) {
@@ -71,8 +87,8 @@ fn describe_contexts(process: &Process, around: &Surroundings, report: &mut Repo
     }
 }
 
-/// Reports on contexts that are gone: a program that makes one for each connection has no others.
-fn describe_gone(all: &Sums, around: &Surroundings, report: &mut Report) {
+/// Reports on contexts that are gone: a program that makes one for each connection has no others. Returns whether it does.
+fn describe_gone(all: &Sums, around: &Surroundings, report: &mut Report) -> bool {
     let [gone, handshakes, resumed, unidentified] = [
         Figure::ContextsGone,
         Figure::HandshakesGone,
@@ -81,10 +97,11 @@ fn describe_gone(all: &Sums, around: &Surroundings, report: &mut Report) {
     ]
     .map(|figure| all.get(figure));
     if gone == 0 {
-        return;
+        return false;
     }
     report.fine(format!(
-        "{gone} contexts are gone: {handshakes} handshakes, {resumed} resumed"
+        "{gone} contexts are gone: {handshakes} handshakes, {resumed} resumed; {} are there",
+        all.contexts
     ));
     if unidentified > 0 {
         contexts::report_unidentified(
@@ -100,6 +117,7 @@ fn describe_gone(all: &Sums, around: &Surroundings, report: &mut Report) {
              contexts which are alike share",
         );
     }
+    are_passing
 }
 
 fn describe_nothing(departed: &Sums, report: &mut Report) {
