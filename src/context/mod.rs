@@ -92,7 +92,7 @@ use self::sharing::state::{Scope, Sharing};
 use self::state::{AutoClear, CertCallback, Counters, Ending, TicketSharing};
 use self::tables::Snapshots;
 use crate::cache::{ClientHistory, Key};
-use crate::config::{Group, Settings, TicketKeys};
+use crate::config::{Group, Settings};
 use crate::host::abi::*;
 use crate::host::scratch::Origin;
 use crate::host::types::*;
@@ -325,19 +325,16 @@ impl Context {
         may
     }
 
-    /// Notes that the context no longer uses shared ticket keys; `true` if it did.
+    /// Notes that the application sees to the ticket keys of the context; `true` if they were shared ones.
     pub fn forget_ticket_keys(&self) -> bool {
+        self.tickets.source.note(KeySource::Program);
         // Relaxed: libssl orders nothing either between threads that set callbacks at the same time.
         self.tickets.is_ours.swap(false, Ordering::Relaxed)
     }
 
     /// Whose keys the context's tickets are made with.
     pub fn key_source(&self) -> KeySource {
-        let is_ours = self.tickets.is_ours.load(Ordering::Relaxed);
-        match self.settings.ticket_keys == TicketKeys::Shared && self.host.tickets.is_ok() {
-            true if !is_ours => KeySource::Program,
-            _ => self.tickets.source.get(),
-        }
+        self.tickets.source.get()
     }
 
     // Counting.

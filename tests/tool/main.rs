@@ -21,6 +21,7 @@ mod stat;
 mod test;
 mod tool;
 mod top;
+mod verdict;
 mod version;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -66,6 +67,7 @@ fn main() {
         stat::CASES,
         test::CASES,
         top::CASES,
+        verdict::CASES,
         version::CASES,
     ];
     let trials = cases.concat().into_iter().map(|(name, test): Case| {

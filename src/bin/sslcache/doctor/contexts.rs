@@ -73,7 +73,11 @@ pub fn describe(number: usize, context: &Context, around: &Surroundings, report:
     if asks_for_certificates && around.is_grouped && !around.is_group_named {
         describe_reach(&name, context, report);
     }
-    if !context.is(Context::FORCED) {
+    if has_tickets && !keeps_sessions(context) {
+        report.fine(format!(
+            "{name} keeps no sessions: clients that take no tickets are not resumed"
+        ));
+    } else if !context.is(Context::FORCED) {
         describe_mode(&name, context, report);
     } else if asks_for_certificates && context.sessions + context.hits + context.misses == 0 {
         // A program may demand less of a connection than of its context: hits show that the cache was used.
@@ -83,9 +87,9 @@ pub fn describe(number: usize, context: &Context, around: &Surroundings, report:
         );
     }
     if has_tickets {
-        describe_tickets(&name, context, around.has_own_keys, report);
+        describe_tickets(&name, context, around, report);
     }
-    if context.capacity == 1 {
+    if context.capacity == 1 && keeps_sessions(context) {
         report.finding(
             format_args!("{name} has a cache for one session"),
             "raise its size (SSL_CTX_sess_set_cache_size; nginx: ssl_session_cache builtin:20480)",
@@ -117,6 +121,14 @@ fn describe_reach(name: &str, context: &Context, report: &mut Report) {
     }
 }
 
+/// True if somebody keeps the sessions of clients that take no tickets.
+fn keeps_sessions(context: &Context) -> bool {
+    let outside = SSL_SESS_CACHE_NO_INTERNAL_LOOKUP | SSL_SESS_CACHE_NO_INTERNAL_STORE;
+    context.is(Context::FORCED)
+        || context.mode & SSL_SESS_CACHE_SERVER != 0
+            && (context.mode & outside == 0 || context.is(Context::CALLBACKS))
+}
+
 fn describe_mode(name: &str, context: &Context, report: &mut Report) {
     if context.mode & SSL_SESS_CACHE_BOTH == 0 || context.mode & SSL_SESS_CACHE_SERVER == 0 {
         report.finding(
@@ -141,19 +153,27 @@ fn describe_mode(name: &str, context: &Context, report: &mut Report) {
     }
 }
 
-fn describe_tickets(name: &str, context: &Context, own_keys: bool, report: &mut Report) {
+fn describe_tickets(name: &str, context: &Context, around: &Surroundings, report: &mut Report) {
     report.fine(format!(
         "{name} gives stateless tickets: clients that take them, and all of TLS 1.3, do not use the cache"
     ));
-    if let Some(reason) = KeySource::of(context.keys).and_then(KeySource::reason) {
+    let source = KeySource::of(context.keys).unwrap_or(KeySource::Untold);
+    if let Some(reason) = source.reason() {
         report.fine(format!(
             "{name} makes its tickets with keys of its own: {reason}"
         ));
     }
-    if own_keys && context.is(Context::MADE_AFTER_FORK) {
-        report.finding(
-            format_args!("{name} was made in this process alone, with ticket keys that the others do not have"),
-            "set SSLCACHE_TICKET_KEYS=shared, or switch tickets off (SSL_OP_NO_TICKET; nginx: ssl_session_tickets off;)",
-        );
+    if around.shares_keys || source == KeySource::Program {
+        return;
     }
+    let what = match around.has_own_keys && context.is(Context::MADE_AFTER_FORK) {
+        true => "was made in this process alone, with ticket keys that the others do not have",
+        false => {
+            "gives tickets that a reload or restart makes worthless, with keys that are never changed"
+        }
+    };
+    report.finding(
+        format_args!("{name} {what}"),
+        "set SSLCACHE_TICKET_KEYS=shared, or switch tickets off (SSL_OP_NO_TICKET; nginx: ssl_session_tickets off;)",
+    );
 }
