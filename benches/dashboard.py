@@ -41,7 +41,7 @@ http {{
   access_log off; keepalive_timeout 0;
   client_body_temp_path t; proxy_temp_path t; fastcgi_temp_path t; uwsgi_temp_path t; scgi_temp_path t;
   ssl_certificate cert.pem; ssl_certificate_key key.pem; ssl_session_timeout 30s;
-  server {{ listen 127.0.0.1:{ids} ssl; ssl_protocols TLSv1.2; ssl_session_cache builtin:60; ssl_session_tickets off;
+  server {{ listen 127.0.0.1:{ids} ssl; ssl_protocols TLSv1.2; ssl_session_cache builtin:90; ssl_session_tickets off;
            location / {{ return 200 "hello\\n"; }} }}
   server {{ listen 127.0.0.1:{tickets} ssl; ssl_protocols TLSv1.2; location / {{ return 200 "hello\\n"; }} }}
 }}
@@ -149,7 +149,7 @@ def ask(port, begin, end):
     for panel in panels:
         panel["series"] = []
         for target in panel["targets"]:
-            query = target["expr"].replace("$__rate_interval", WINDOW).replace("$service", ".*")
+            query = target["expr"].replace("$__rate_interval", WINDOW).replace("$service", "nginx.*")
             words = urllib.parse.urlencode({"query": query, "start": begin, "end": end, "step": SCRAPE})
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query_range?{words}", timeout=30) as answer:
                 results = json.load(answer)["data"]["result"]
@@ -194,10 +194,11 @@ def draw(panels, seconds):
              f"<style>{STYLE}{MORE}</style>", f'<rect width="{width}" height="{height}" style="fill: var(--page)"/>']
     for number, panel in enumerate(panels):
         x, y = number % ACROSS * WIDTH, number // ACROSS * HEIGHT
-        parts.append(f'<g transform="translate({x} {y})">')
+        # An svg within clips what a g does not.
+        parts.append(f'<svg x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}">')
         parts.append(f'<rect x="5" y="5" width="{WIDTH - 10}" height="{HEIGHT - 10}" rx="3" class="grid" style="fill: none"/>')
         parts += draw_panel(panel, seconds)
-        parts.append("</g>")
+        parts.append("</svg>")
     return "\n".join([*parts, "</svg>", ""])
 
 

@@ -21,6 +21,8 @@ mod stat;
 mod test;
 mod tool;
 mod top;
+#[path = "../../src/bin/sslcache/unit.rs"]
+mod unit;
 mod verdict;
 mod version;
 

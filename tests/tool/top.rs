@@ -195,6 +195,26 @@ fn large(tool: &Tool) -> Outcome {
         let screen = terminal.screen_with(&format!("{last}\n"))?;
         check(&screen, (width, 20))?;
     }
+    // The column that is sorted by is shown, though others matter more: here the last one.
+    for _ in 0..5 {
+        terminal.press("Left")?;
+    }
+    terminal.tmux(&["resize-window", "-x", "40", "-y", "20"])?;
+    let screen = terminal.screen_with("by wait/s")?;
+    let heads: Vec<_> = screen
+        .lines()
+        .nth(1)
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    assert_eq!(
+        heads,
+        ["PID", "PROGRAM", "SHAKE/S", "RES%", "WAIT/S"],
+        "{screen}"
+    );
+    for _ in 0..5 {
+        terminal.press("Right")?;
+    }
     // Too small for all rows: the screen shows some, and says which.
     terminal.tmux(&["resize-window", "-x", "40", "-y", "5"])?;
     let screen = terminal.screen_with("1 to 2 shown")?;

@@ -4,7 +4,8 @@
 //! Each subcommand has a file: `run`, `doctor`, `test`, `stat`, `top`, `exporter`, `flush`, `keys`, `bench`, `enable`,
 //! `generate`. `version` is the text of `--version`. They share these:
 //! * `failure` is a failure: the thing that failed, the reason, the remedy.
-//! * `processes` finds the processes that write a stats page, `regions` opens a shared region.
+//! * `processes` finds the processes that write a stats page, `unit` the services that they belong to, `regions` opens a shared
+//!   region.
 //! * `offered` takes any text, and offers words for it to shells.
 //! * `installed` finds the libraries that were installed with this tool, `program` examines a program that is to be run.
 //! * `libssl` loads a libssl, whose functions `bench` and `test` call.
@@ -30,6 +31,7 @@ mod run;
 mod stat;
 mod test;
 mod top;
+mod unit;
 mod version;
 
 use std::process::ExitCode;

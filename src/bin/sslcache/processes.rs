@@ -7,6 +7,7 @@ use sslcache::page::reading::{Process, Reading};
 use sslcache::page::{Sums, folders};
 
 use crate::failure::Failure;
+use crate::unit;
 
 /// A process tree.
 pub struct Tree {
@@ -68,29 +69,7 @@ pub fn name_of(pid: u32) -> String {
 /// The service that a process belongs to: its systemd unit, or else the name of its program; empty if neither can be read.
 pub fn service_of(pid: u32) -> String {
     let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    unit_in(&groups).unwrap_or_else(|| name_of(pid))
-}
-
-/// The unit in the text of /proc/PID/cgroup, if it is a service. That of a user or of a container is named with the service
-/// around it: `user@1000.service/web.service`.
-fn unit_in(groups: &str) -> Option<String> {
-    let mut paths = groups.lines().filter_map(|line| {
-        // The one hierarchy of version 2, or systemd's own beside those of version 1.
-        let own = line.split_once(":name=systemd:").map(|(_, path)| path);
-        line.strip_prefix("0::").or(own)
-    });
-    paths.find_map(|path| {
-        let is_service = |part: &&str| part.ends_with(".service");
-        let parts = path.split('/');
-        // A login's processes, and those of a container, are in a scope.
-        let innermost = parts
-            .clone()
-            .rfind(|part| is_service(part) || part.ends_with(".scope"));
-        innermost.filter(is_service)?;
-        let services: Vec<_> = parts.filter(is_service).collect();
-        let shown = services.join("/");
-        Some(shown.chars().filter(|char| !char.is_control()).collect())
-    })
+    unit::in_groups(&groups).unwrap_or_else(|| name_of(pid))
 }
 
 /// All trees whose stats pages may be read, and the folders that may not.
@@ -157,36 +136,4 @@ pub fn tree_of(pid: u32) -> Result<Tree, Failure> {
                 format_args!("sslcache doctor --pid {pid} says why"),
             ),
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::unit_in;
-
-    #[test]
-    fn unit_is_the_service_of_a_process() {
-        for (groups, unit) in [
-            ("0::/system.slice/nginx.service\n", Some("nginx.service")),
-            (
-                "0::/system.slice/system-postfix.slice/postfix@-.service/sub",
-                Some("postfix@-.service"),
-            ),
-            (
-                "9:name=systemd:/system.slice/haproxy.service\n4:memory:/x.service\n0::/\n",
-                Some("haproxy.service"),
-            ),
-            (
-                "0::/user.slice/user-1.slice/user@1.service/app.slice/web.service",
-                Some("user@1.service/web.service"),
-            ),
-            ("0::/user.slice/user-0.slice/session-3.scope", None),
-            ("0::/system.slice/docker-0a.scope", None),
-            ("0::/a.service/in.scope", None),
-            ("0::/system.slice/a\x1b.service", Some("a.service")),
-            ("0::/", None),
-            ("", None),
-        ] {
-            assert_eq!(unit_in(groups).as_deref(), unit, "{groups}");
-        }
-    }
 }

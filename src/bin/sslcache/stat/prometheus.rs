@@ -80,7 +80,8 @@ pub fn services(services: &BTreeMap<String, Service>) -> String {
             metrics.add("info", "gauge", help, ("", &about), 1);
         }
         let help = "Processes with the cache in them";
-        metrics.add("processes", "gauge", help, ("", &labels), service.processes);
+        let number = service.processes.len() as u64;
+        metrics.add("processes", "gauge", help, ("", &labels), number);
         add_sums(&mut metrics, &labels, &service.sums);
         if service.keys.made > 0 {
             add_keys(&mut metrics, &labels, &service.keys);

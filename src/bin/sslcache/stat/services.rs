@@ -34,8 +34,8 @@ pub type RegionFigures = [u64; REGION_FIGURES.len()];
 pub struct Service {
     /// The counts of all its processes that were ever seen; sessions, contexts and memory of those that are there.
     pub sums: Sums,
-    /// Its processes.
-    pub processes: u64,
+    /// Its processes: whether the id is of our pid namespace, and the id. One that has executed itself anew is in two pages.
+    pub processes: BTreeSet<(bool, u32)>,
     /// The versions and forms of sslcache in it.
     pub kinds: BTreeSet<(String, String)>,
     /// The ticket keys that its processes share: the oldest of the keys that make tickets, the next turn, the number that open
@@ -196,8 +196,8 @@ fn add_living(service: &mut Service, tree: &Tree) {
         known.turn_ends = earliest(known.turn_ends, keys.turn_ends);
         known.number = keys.number.max(known.number);
     }
-    service.processes += tree.processes.len() as u64;
     for process in &tree.processes {
+        service.processes.insert((process.is_known, process.pid));
         service.sums.hold(&process.sums);
     }
 }

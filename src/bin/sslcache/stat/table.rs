@@ -10,9 +10,12 @@ use crate::processes::{Tree, program_of};
 /// A line: process id, program, figures.
 type Line = (String, String, Sums);
 
-/// The columns after process id and program; handshakes are those as a server. With a blank between them and figures of common length they fit a terminal of
-/// 80 columns; longer figures make their column wider.
-const COLUMNS: [(&str, fn(&Sums) -> String); 8] = [
+/// A column: its heading, and what it shows.
+type Column = (&'static str, fn(&Sums) -> String);
+
+/// The columns after process id and program; handshakes are those as a server. With a blank between them and figures of
+/// common length they fit a terminal of 80 columns; longer figures make their column wider.
+const COLUMNS: [Column; 8] = [
     ("HANDSHAKES", |sums| sums.accepted().to_string()),
     ("RESUMED", |sums| sums.accepted_resumed().to_string()),
     ("%", |sums| {

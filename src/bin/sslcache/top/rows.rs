@@ -187,36 +187,3 @@ impl Rates {
         rows
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::{BY_SESSIONS, COLUMNS, columns_in};
-
-    #[test]
-    fn columns_fit_and_go_by_importance() {
-        let heads = |width, sorted| {
-            let shown = columns_in(width, sorted);
-            let heads: Vec<_> = shown.iter().map(|&number| COLUMNS[number].head).collect();
-            heads.join(" ")
-        };
-        assert_eq!(columns_in(120, BY_SESSIONS).len(), COLUMNS.len());
-        for (width, sorted, shown) in [
-            (
-                80,
-                BY_SESSIONS,
-                "PID PROGRAM SHAKE/S RES% SESSIONS MEMORY HIT/S MISS/S HIT% EVICT/S",
-            ),
-            (
-                60,
-                BY_SESSIONS,
-                "PID PROGRAM SHAKE/S RES% SESSIONS HIT/S HIT%",
-            ),
-            (40, BY_SESSIONS, "PID PROGRAM SHAKE/S SESSIONS"),
-            (40, 11, "PID PROGRAM SHAKE/S RES% WAIT/S"),
-            (9, 11, "WAIT/S"),
-            (1, 11, "WAIT/S"),
-        ] {
-            assert_eq!(heads(width, sorted), shown, "{width}");
-        }
-    }
-}
