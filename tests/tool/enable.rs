@@ -136,7 +136,17 @@ fn there_and_back(tool: &Tool) -> Outcome {
     for (service, settings) in [
         ("nginx", vec![KEYS]),
         ("apache2", vec![KEYS, FORCE]),
-        ("haproxy", vec![FORCE]),
+        (
+            "haproxy",
+            vec![
+                KEYS,
+                FORCE,
+                "RuntimeDirectory=sslcache-haproxy",
+                "RuntimeDirectoryMode=0700",
+                "RuntimeDirectoryPreserve=yes",
+                "Environment=SSLCACHE_REGION=/run/sslcache-haproxy/region",
+            ],
+        ),
         (
             "dovecot",
             vec![
@@ -270,7 +280,7 @@ fn leaves_others_alone(tool: &Tool) -> Outcome {
 fn takes_settings(tool: &Tool) -> Outcome {
     let root = Root::new(tool)?;
     root.unit("web", "")?;
-    root.unit("haproxy", "")?;
+    root.unit("apache2", "")?;
     for written in [
         "ticket_keys=shared",
         "SSLCACHE_TICKET_KEYS=shared",
@@ -290,8 +300,9 @@ fn takes_settings(tool: &Tool) -> Outcome {
         "group=100% \"mine\" \\ ä",
         "region=/run/elsewhere/region",
     ];
-    let lines = root.enabled(tool, "haproxy", &settings)?;
+    let lines = root.enabled(tool, "apache2", &settings)?;
     let expected = "Environment=LD_PRELOAD=PRELOAD\nEnvironment=SSLCACHE_FORCE=0\n\
+                    Environment=SSLCACHE_TICKET_KEYS=shared\n\
                     Environment=SSLCACHE_REGION=/run/elsewhere/region\n\
                     Environment=\"SSLCACHE_GROUP=100%% \\\"mine\\\" \\\\ ä\"";
     let sorted = |text: &str| {
