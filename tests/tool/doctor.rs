@@ -156,6 +156,13 @@ fn interpreter(tool: &Tool) -> Outcome {
             "   ?  not linked with libssl",
             "-> start it under `sslcache run`",
         ],
+    )?;
+    // Its modules are loaded by a library of its own.
+    let doctor = tool.say(&folder.0, &["doctor", "--", "apache2"])?;
+    assert_eq!(doctor.code, 2, "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &["   ?  not linked with libssl, but it can load it"],
     )
 }
 

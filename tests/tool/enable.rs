@@ -405,7 +405,7 @@ fn keeps_preloads(tool: &Tool) -> Outcome {
     let preload = |list: &str| format!("Environment=LD_PRELOAD={list}");
     root.unit(
         "web",
-        "Environment=A=1 \"LD_PRELOAD=/usr/lib/libjemalloc.so.2\" \\\n# a comment\n  B=2",
+        "Environment=A=1 \\\n# it's a comment\n  \"LD_PRELOAD=/usr/lib/libjemalloc.so.2\"",
     )?;
     assert_eq!(
         root.enabled(tool, "web", &[])?,

@@ -30,6 +30,10 @@ pub const CASES: &[Case] = &[
     ),
     ("run refuses what cannot be reached", refuses_unreachable),
     (
+        "run finds the libraries in the folder that the installation wrote down",
+        libraries_elsewhere,
+    ),
+    (
         "run without the library in front refuses, with its own exit code",
         without_the_library,
     ),
@@ -241,6 +245,33 @@ fn refuses_unreachable(tool: &Tool) -> Outcome {
         "sslcache run: {program}: statically linked, so no library can come into it: take a dynamically linked build of it\n"
     );
     assert_eq!((run.code, run.err), (125, said));
+    Ok(())
+}
+
+/// An installation with another LIBDIR than PREFIX/lib, as on Debian.
+fn libraries_elsewhere(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    for name in ["bin", "share/sslcache", "elsewhere"] {
+        std::fs::create_dir_all(folder.file(name))?;
+    }
+    let copy = folder.file("bin/sslcache");
+    std::fs::copy(tool.stage.join("bin/sslcache"), &copy)?;
+    let library = folder.file("elsewhere/libsslcache.so.0");
+    std::fs::copy(tool.stage.join("lib/libsslcache.so.0"), &library)?;
+    let run = || said(Command::new(&copy).args(["run", "--", "openssl", "version"]));
+    let before = run()?;
+    assert_eq!(before.code, 125, "{before:?}");
+    has_in_order(
+        &before.err,
+        &[
+            "libsslcache.so.0: not in ",
+            "/lib: install sslcache with its libraries",
+        ],
+    )?;
+    let told = format!("{}\n", folder.file("elsewhere").display());
+    std::fs::write(folder.file("share/sslcache/libdir"), told)?;
+    let after = run()?;
+    assert_eq!((after.code, &*after.err), (0, ""), "{after:?}");
     Ok(())
 }
 
