@@ -21,17 +21,20 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Begins to listen at a port of its own, in front of the TLS server at `behind`.
-    pub fn start(turns: &'static [Turn], behind: u16) -> Result<Self, Box<dyn Error>> {
+    /// Begins to listen at a port of its own, in front of the TLS servers at the ports
+    /// `behind`, which get the connections in turn.
+    pub fn start(turns: &'static [Turn], behind: &[u16]) -> Result<Self, Box<dyn Error>> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = connections.clone();
+        let behind = behind.to_vec();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // Relaxed: the tool has ended when the number is read, and its exit orders the two.
-                counted.fetch_add(1, Ordering::Relaxed);
-                thread::spawn(move || serve(stream, turns, behind));
+                let number = counted.fetch_add(1, Ordering::Relaxed);
+                let port = behind[number % behind.len()];
+                thread::spawn(move || serve(stream, turns, port));
             }
         });
         Ok(Self { port, connections })

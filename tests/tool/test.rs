@@ -29,6 +29,10 @@ pub const CASES: &[Case] = &[
         "test sees ids, tickets of both kinds, and early data",
         kinds,
     ),
+    (
+        "test counts the keys of processes that have their own",
+        keys,
+    ),
     ("test sees that nothing is kept, or nothing given out", off),
     ("test sees that a protocol is not spoken", one_protocol),
     ("test says what cannot be reached, in time", unreachable),
@@ -300,6 +304,25 @@ fn kinds(tool: &Tool) -> Outcome {
     )
 }
 
+fn keys(tool: &Tool) -> Outcome {
+    let servers = [SServer::start(&[])?, SServer::start(&[])?];
+    let relay = Relay::start(&[], &servers.each_ref().map(|server| server.port))?;
+    let (code, json) = json(tool, relay.port, &[])?;
+    assert_eq!(code, 1);
+    for row in [1, 2] {
+        let row = &json["rows"][row];
+        assert_eq!(row["ticket_keys"], 2);
+        let resumed = row["returns"]["resumed"].as_u64().ok_or("no number")?;
+        // The clients return by chance, and the servers take turns.
+        assert!((10..=40).contains(&resumed), "{row}");
+    }
+    let verdict = json["verdict"].as_str().ok_or("no verdict")?;
+    has_in_order(
+        verdict,
+        &["2 ticket keys were seen", "SSLCACHE_TICKET_KEYS=shared"],
+    )
+}
+
 fn off(tool: &Tool) -> Outcome {
     let none_kept = SServer::start(&["-no_ticket", "-no_cache"])?;
     let said = ask(tool, none_kept.port, &[])?;
@@ -358,7 +381,7 @@ fn unreachable(tool: &Tool) -> Outcome {
     }
 
     // No TLS at all.
-    let plain = Relay::start(&[Says(b"220 hello, this is no TLS\r\n")], port)?;
+    let plain = Relay::start(&[Says(b"220 hello, this is no TLS\r\n")], &[port])?;
     let said = ask(tool, plain.port, &[])?;
     assert_eq!((said.code, &*said.out), (2, ""));
     has_in_order(&said.err, &["TLS 1.2 and 1.3", "--starttls?"])
@@ -417,7 +440,7 @@ static DIALOGUES: [(&str, &[Turn]); 6] = [
 fn starttls(tool: &Tool) -> Outcome {
     let server = SServer::start(&["-no_ticket"])?;
     for (protocol, turns) in DIALOGUES {
-        let relay = Relay::start(turns, server.port)?;
+        let relay = Relay::start(turns, &[server.port])?;
         let (code, json) = json(tool, relay.port, &["-n", "4", "--starttls", protocol])?;
         assert_eq!(code, 0, "{protocol}: {json}");
         assert_eq!(json["starttls"], protocol);
@@ -430,7 +453,10 @@ fn starttls(tool: &Tool) -> Outcome {
 }
 
 fn control_characters(tool: &Tool) -> Outcome {
-    let relay = Relay::start(&[Says(b"554 \x1b]0;title\x07 go away\r\n")], free_port()?)?;
+    let relay = Relay::start(
+        &[Says(b"554 \x1b]0;title\x07 go away\r\n")],
+        &[free_port()?],
+    )?;
     let said = ask(tool, relay.port, &["--starttls", "smtp"])?;
     assert_eq!((said.code, &*said.out), (2, ""));
     has_in_order(&said.err, &["the server says", "554 ]0;title go away"])?;
@@ -447,7 +473,7 @@ fn control_characters(tool: &Tool) -> Outcome {
 
 fn connections(tool: &Tool) -> Outcome {
     let server = SServer::start(&[])?;
-    let relay = Relay::start(&[], server.port)?;
+    let relay = Relay::start(&[], &[server.port])?;
     let said = ask(tool, relay.port, &["-n", "7", "--wait", "1"])?;
     assert_eq!(said.code, 0, "{said:?}");
     // Three rows of four clients, who come, make seven returns, and come once more.

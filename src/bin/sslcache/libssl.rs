@@ -56,8 +56,9 @@ macro_rules! functions {
                     let name = concat!(stringify!($name), "\0");
                     let name = std::ffi::CStr::from_bytes_with_nul(name.as_bytes()).unwrap_or_default();
                     let found = library.find(name)?.as_ptr();
+                    type Function = unsafe extern "C" fn($($argument),*) $(-> $result)?;
                     // SAFETY: the function of this name has this type in C.
-                    unsafe { std::mem::transmute::<*mut std::ffi::c_void, unsafe extern "C" fn($($argument),*) $(-> $result)?>(found) }
+                    unsafe { std::mem::transmute::<*mut std::ffi::c_void, Function>(found) }
                 },)* })
             }
         }

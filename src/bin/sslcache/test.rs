@@ -37,16 +37,21 @@ const LONG: &str = "\
 Asks a server from outside how many returning clients it resumes: any server that speaks TLS 1.2 or 1.3, with sslcache or \
 without.
 
-For TLS 1.2 by session id, TLS 1.2 by ticket and TLS 1.3, clients come with a full handshake, half as many as \
-there are returns; then one of them, by chance, comes back with what it last got, and another, and so on. Most of them meet \
-another worker than before, as on a busy server; a single client would often meet the same one again.
+For TLS 1.2 by session id, TLS 1.2 by ticket and TLS 1.3, clients come with a full handshake, half as many as there are \
+returns; then one of them, by chance, comes back with what it last got, and another, and so on. Most of them meet another \
+worker than before, as on a busy server; a single client would often meet the same one again.
 
 What is told for each: how many were resumed, with a pattern of the returns in their order (R resumed, . not) where only \
 some were; by how many ticket keys the tickets were made, which is in their first 16 bytes in libssl's format; how many \
-caches the share of those that were resumed speaks for; the lifetime that the server tells with its tickets; whether it accepts early data. A \
-stateful ticket of TLS 1.3 is the id of a session in the server, a stateless one has the session in it.
+caches the share of those that were resumed speaks for; the lifetime that the server tells with its tickets; whether it \
+accepts early data. A stateful ticket of TLS 1.3 is the id of a session in the server, a stateless one has the session in \
+it.
 
-The last line is the verdict. What cannot be known from outside is said with \"it looks as if\".
+With --wait, each client then keeps what it has, and offers it once more after the wait: reload or restart the server \
+meanwhile, and see what survives.
+
+The last line is the verdict. What cannot be known from outside is said with \"it looks as if\". With --json there is the \
+same and more, in a form that \"schema\" names.
 
 One connection is made after the other. Their number is told before the first. No certificate is verified, and nothing is \
 sent but the handshake and a goodbye, unless --early-data is given.
@@ -258,7 +263,11 @@ fn measure<'a>(libssl: &'a Libssl, returns: usize, report: &mut Report<'a>) -> R
         }
         match Row::measure(libssl, peer, (protocol, by), returns) {
             Ok(row) => report.rows.push(row),
-            Err((0, Trouble::NoHandshake(reason))) => report.not_spoken.push((protocol, reason)),
+            Err((0, Trouble::NoHandshake(reason)))
+                if report.rows.iter().all(|row| row.protocol != protocol) =>
+            {
+                report.not_spoken.push((protocol, reason));
+            }
             Err((visits, trouble)) => {
                 let what = format!("{}, connection {}", protocol.name(), visits + 1);
                 return Err(failure(peer, &what, trouble));

@@ -35,7 +35,8 @@ pub fn resumed(returns: &[Return]) -> usize {
 }
 
 impl Row<'_> {
-    /// The ticket keys that were seen before the wait; `None` if the tickets do not name them: each begins with something else.
+    /// The ticket keys that were seen before the wait. `None` if the tickets do not name them: each begins with something
+    /// else.
     pub fn keys(&self) -> Option<usize> {
         let all = self.key_names.len();
         let is_named = all == 1 || (all > 1 && all < self.tickets);
@@ -70,9 +71,9 @@ impl Row<'_> {
     }
 }
 
-/// The number of caches that resume such a share of returns, if any cache may meet any of them. `None` if more than one is not
-/// the reason: a session that was resumed was made in the cache that knew it, and one that was not was made in another, so that
-/// where both hold of one cache, it has forgotten a session; and where nothing is known again, no cache was seen.
+/// The number of caches that resume such a share of returns, if any cache may meet any of them. `None` if that is not the
+/// reason. A session that was resumed was made in the cache that knew it, and one that was not was made in another: where both
+/// are true of one cache, it has forgotten a session. Where nothing is known again, no cache was seen.
 pub fn caches(returns: &[Return]) -> Option<usize> {
     let known = resumed(returns);
     let mut same = Sets::default();

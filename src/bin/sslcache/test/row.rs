@@ -1,9 +1,9 @@
 //! One row of the measurement: clients of one protocol come, and come back.
 //!
-//! Some clients come once each; then one of them by chance comes back, with what it last got, and another, and so on. One client
-//! alone would meet the same worker again and again: the kernel wakes the one that waits, and nginx lets a worker keep its turn
-//! for sixteen connections. Of four workers with a cache each, such a client would see nine returns of ten resumed, which is
-//! true of no server with work to do. Clients in turns would meet those turns of nginx's in step.
+//! Some clients come once each; then one of them by chance comes back, with what it last got, and another, and so on. One
+//! client alone would meet the same worker again and again: the kernel wakes the one that waits, and nginx lets a worker keep
+//! its turn for sixteen connections. Of four workers with a cache each, such a client would see nine returns of ten resumed,
+//! which is true of no server with work to do. Clients in turns would meet those turns of nginx's in step.
 
 use super::libssl::Libssl;
 use super::peer::Peer;

@@ -9,7 +9,7 @@ use super::libssl::Libssl;
 /// The name of a ticket key: the beginning of a ticket in libssl's format (RFC 5077, section 4).
 pub type KeyName = [u8; 16];
 
-/// The longest session id, and so the longest ticket that is the id of a session in the server (SSL_MAX_SSL_SESSION_ID_LENGTH).
+/// SSL_MAX_SSL_SESSION_ID_LENGTH: the longest session id, and so the longest ticket that is one.
 const ID_BYTES: usize = 32;
 
 /// How the server recognises the session.

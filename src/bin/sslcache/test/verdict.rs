@@ -89,7 +89,8 @@ fn reason(row: &Row<'_>, are_tickets_enough: bool) -> Option<String> {
         Finding::AllResumed | Finding::NothingOffered => return None,
         Finding::TooFew => "too few returns to tell why not all were resumed".to_owned(),
         Finding::CachesApart(caches) => format!(
-            "it looks as if about {caches} processes keep sessions of their own; sslcache gives those that use libssl's cache one"
+            "it looks as if about {caches} processes keep sessions of their own, or forget them early; sslcache can give \
+             those that use libssl's cache one"
         ),
         Finding::NoneKnown if row.by == By::Id && are_tickets_enough => {
             "no id is known again, which clients that take tickets do not notice".to_owned()
@@ -103,8 +104,9 @@ fn reason(row: &Row<'_>, are_tickets_enough: bool) -> Option<String> {
                 .to_owned()
         }
         Finding::KeysApart(keys) => format!(
-            "{keys} ticket keys were seen: it looks as if processes have keys of their own; with SSLCACHE_TICKET_KEYS=shared \
-             those that use libssl's have the same"
+            "{keys} ticket keys were seen: it looks as if processes have keys of their own; with \
+             SSLCACHE_TICKET_KEYS=shared, and SSLCACHE_REGION where they have no common parent, those that use libssl's \
+             have the same"
         ),
         Finding::TicketsRefused => {
             "tickets were refused, and why cannot be told from outside".to_owned()
@@ -122,7 +124,8 @@ fn lost(row: &Row<'_>) -> Option<String> {
     let has_new_keys = row.keys().is_some() && after.new_keys > 0;
     let reason = match (is_stateless, has_new_keys) {
         (true, true) => {
-            "the ticket keys are others since the wait; SSLCACHE_TICKET_KEYS=shared keeps libssl's over a reload"
+            "the ticket keys are others since the wait; SSLCACHE_TICKET_KEYS=shared keeps libssl's over \
+             a reload"
         }
         (true, false) => {
             "tickets from before the wait were refused, and why cannot be told from outside"

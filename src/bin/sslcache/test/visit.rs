@@ -302,7 +302,7 @@ impl<'a> Connection<'a, '_> {
     }
 
     /// Says goodbye, and lets the server read it. Without it libssl, here and in the server, would take the session as broken
-    /// off; and what is closed with unread data is reset, which the server would notice before the goodbye.
+    /// off; and what is closed with unread data is reset, which a server may notice before the goodbye.
     fn part(self) {
         // SAFETY: the connection is alive.
         unsafe { (self.libssl.SSL_shutdown)(self.ssl.as_ptr()) };
