@@ -26,6 +26,7 @@ mod unit;
 mod verdict;
 mod version;
 
+use apart::Place;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tool::{Outcome, Tool};
 
@@ -33,9 +34,9 @@ use tool::{Outcome, Tool};
 type Case = (&'static str, fn(&Tool) -> Outcome);
 
 fn main() {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
     // Before there are other threads.
-    let alone = apart::keep_apart();
+    let place = Place::find();
     // Debian installs servers and ldconfig in folders that are not in an ordinary user's PATH. A shell complains about a
     // locale that this machine lacks.
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
@@ -44,15 +45,17 @@ fn main() {
         std::env::set_var("PATH", path);
         std::env::set_var("LC_ALL", "C.UTF-8");
     }
-    if !alone {
+    if place == Place::Among {
         eprintln!(
-            "tool: flush --all is left out: other processes of this machine would be flushed, too"
+            "tool: one after another, as the tests see each other's processes; flush --all is left out, as other processes \
+             of this machine would be flushed, too: root runs each test in a pid namespace"
         );
+        arguments.test_threads = Some(1);
     }
     if let Some(advice) = stage::advice() {
         eprintln!("tool: {advice}");
     }
-    let tool = Tool::of_stage(alone);
+    let tool = Tool::of_stage(place == Place::Within);
     let is_missing = tool.is_none();
     if is_missing {
         eprintln!("tool: left out: `make` has staged no sslcache; run it first");
@@ -75,6 +78,9 @@ fn main() {
     let trials = cases.concat().into_iter().map(|(name, test): Case| {
         let tool = tool.clone();
         let test = move || match &tool {
+            Some(_) if place == Place::Each => {
+                apart::run(name).map_err(|error| error.to_string().into())
+            }
             Some(tool) => test(tool).map_err(|error| Failed::from(error.to_string())),
             None => Ok(()),
         };

@@ -1,6 +1,7 @@
 //! The tool in a clean environment, and folders for the files of tests.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -85,11 +86,17 @@ pub struct Folder(pub PathBuf);
 impl Folder {
     pub fn new() -> Result<Self, Box<dyn Error>> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        // Relaxed: only the uniqueness of the numbers matters.
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("sslcache-tool-{}-{number}", process::id()));
-        fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
+        loop {
+            // Relaxed: only the uniqueness of the numbers matters.
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = env::temp_dir().join(format!("sslcache-tool-{}-{number}", process::id()));
+            match fs::DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Ok(Self(path)),
+                // Another test has the same process id in its pid namespace.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
