@@ -2,7 +2,7 @@
 
 use core::ffi::c_int;
 use std::env;
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -62,6 +62,15 @@ impl Folder {
 
     /// Opens a folder if it belongs to this user alone.
     pub fn open(path: &Path) -> io::Result<Self> {
+        Self::open_of(path, |user, ours| user == ours)
+    }
+
+    /// Opens a folder whose stale files this user may remove: its own; as root, that of any one user.
+    pub fn open_to_sweep(path: &Path) -> io::Result<Self> {
+        Self::open_of(path, |user, ours| user == ours || ours == 0)
+    }
+
+    fn open_of(path: &Path, is_fine: impl FnOnce(u32, u32) -> bool) -> io::Result<Self> {
         let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
         let file = OpenOptions::new()
             .read(true)
@@ -69,7 +78,7 @@ impl Folder {
             .open(path)?;
         let about = file.metadata()?;
         // SAFETY: geteuid has no preconditions.
-        if about.uid() != unsafe { libc::geteuid() } || about.mode() & 0o077 != 0 {
+        if !is_fine(about.uid(), unsafe { libc::geteuid() }) || about.mode() & 0o077 != 0 {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         Ok(Self {
@@ -98,7 +107,8 @@ impl Folder {
         Err(refused)
     }
 
-    fn open_file(&self, name: &str, flags: c_int) -> io::Result<File> {
+    /// Opens a file of the folder, which is not a link.
+    pub fn open_file(&self, name: &str, flags: c_int) -> io::Result<File> {
         let name = CString::new(name)?;
         let flags = flags | libc::O_NOFOLLOW | libc::O_CLOEXEC;
         let folder = self.file.as_raw_fd();
@@ -124,21 +134,14 @@ impl Folder {
             unsafe { libc::unlinkat(self.file.as_raw_fd(), name.as_ptr(), 0) };
         }
     }
-}
 
-/// Removes a file from a folder of this user, if the name still means that file.
-pub fn remove(path: &Path, inode: (u64, u64)) {
-    let name = path.file_name().and_then(OsStr::to_str);
-    let (Some(parent), Some(name)) = (path.parent(), name) else {
-        return;
-    };
-    let Ok(folder) = Folder::open(parent) else {
-        return;
-    };
-    let about = folder
-        .open_file(name, libc::O_PATH)
-        .and_then(|file| file.metadata());
-    if about.is_ok_and(|about| (about.dev(), about.ino()) == inode) {
-        folder.remove(name);
+    /// Removes a file if the name still means that file.
+    pub fn remove_if(&self, name: &str, inode: (u64, u64)) {
+        let about = self
+            .open_file(name, libc::O_PATH)
+            .and_then(|file| file.metadata());
+        if about.is_ok_and(|about| (about.dev(), about.ino()) == inode) {
+            self.remove(name);
+        }
     }
 }

@@ -39,14 +39,18 @@ pub mod header {
     pub const REGION: usize = DEPARTED + NUMBER;
     /// The shared ticket keys: `TicketKeys`, word by word.
     pub const KEYS: usize = REGION + REGION_FIGURES.len();
-    /// Forks whose children have not yet taken their slots. Only the processes of the tree go by it.
-    pub const EXPECTED: usize = 62;
+    /// The tick at which every slot was last found to be of a living process; 0: never. Only the processes of the tree go by
+    /// it.
+    pub const FULL: usize = 93;
+    /// Forks whose children have not yet taken their slots. While there are any, a page is not known to be
+    /// abandoned because no slot is taken.
+    pub const EXPECTED: usize = 94;
     /// The boot in which ticks are counted; 0 if it is not known.
-    pub const BOOT: usize = 63;
-    pub const TEXT: usize = 64;
+    pub const BOOT: usize = 95;
+    pub const TEXT: usize = 96;
     pub const WORDS: usize = 512;
 
-    const _: () = assert!(KEYS + 4 <= EXPECTED);
+    const _: () = assert!(KEYS + 4 <= FULL);
 }
 
 pub mod slot {
@@ -60,6 +64,8 @@ pub mod slot {
     pub const TAKEN: usize = 1;
     /// When this was last written, in seconds of the epoch; 0: never.
     pub const PUBLISHED: usize = 2;
+    /// The pid namespace of the process; 0 if it is that of the header.
+    pub const PIDS: usize = 3;
     pub const CONTEXTS: usize = 4;
     pub const SESSIONS: usize = 5;
     pub const MEMORY: usize = 6;

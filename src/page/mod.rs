@@ -11,14 +11,17 @@
 //!
 //! * `figures` is the table of statistics, `layout` their places.
 //! * `folder` is the folder of the files, `own` this process's page, `reading` any page, `sweep` removes stale ones.
-//! * `alive` tells whether a process still exists.
+//! * `alive` tells whether a process still exists and has its page, by what /proc says, which `maps` reads; `census` finds
+//!   all processes that have pages.
 //!
 //! This room knows only `sys`.
 
 mod alive;
+pub mod census;
 pub mod figures;
 mod folder;
 mod layout;
+mod maps;
 mod own;
 pub mod reading;
 mod sweep;

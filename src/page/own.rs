@@ -7,22 +7,24 @@ use core::sync::atomic::{
     Ordering::Relaxed,
     Ordering::{AcqRel, Acquire, Release},
 };
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process;
 
 use once_cell::race::OnceBox;
 
-use super::alive::{boot, is_alive, namespace, tick};
+use super::alive::{boot, is_of_page, namespace, tick};
 use super::figures::{Context, NUMBER, Sums, TicketKeys};
-use super::folder::{Folder, remove};
+use super::folder::Folder;
 use super::layout::{
     self, BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
 };
-use super::sweep::sweep;
+use super::sweep::{sweep, sweep_of};
 use crate::sys::files::check_file_limit;
 use crate::sys::lock::this_process;
 use crate::sys::mapping::{Mapping, carry};
@@ -44,6 +46,8 @@ struct Page {
     path: PathBuf,
     /// Device and inode of the file, as the path may come to mean another one.
     inode: (u64, u64),
+    /// The process that made it.
+    maker: u32,
 }
 
 static PAGE: OnceBox<Option<Page>> = OnceBox::new();
@@ -54,6 +58,9 @@ static LOOKED_IN: AtomicU32 = AtomicU32::new(0);
 
 /// The lowest descriptor that is used: some programs expect low ones to be free.
 const LEAST_DESCRIPTOR: i32 = 100;
+/// When every slot is taken by the living, how long no process looks for one again, in ticks: it would read the memory maps
+/// of all of them.
+const FULL_FOR: u64 = 100;
 /// How long the answer to whether a flush is wanted is reused, as asking takes a system call.
 pub const ASKED_EVERY_MS: u64 = 10;
 
@@ -61,12 +68,11 @@ pub const ASKED_EVERY_MS: u64 = 10;
 pub fn make(about: &About<'_>) {
     PAGE.get_or_init(|| {
         let page = make_file(about).ok();
-        if let Some(page) = &page {
+        if page.is_some() {
             // A child has its slot from its first moment, and is expected until then: if its parent ends at once, as a
             // process does that becomes a daemon, the file would otherwise seem abandoned.
             // SAFETY: both functions belong to this library, which is never unloaded.
             unsafe { libc::pthread_atfork(Some(expect_child), None, Some(claim_in_child)) };
-            claim(page);
         }
         Box::new(page)
     });
@@ -95,6 +101,7 @@ fn show_in(file: &File, words: Mapping, path: PathBuf, about: &About<'_>) -> io:
         file: Mapping::of_file(file.as_raw_fd(), BYTES)?,
         path,
         inode: (known.dev(), known.ino()),
+        maker: process::id(),
     };
     if namespace() == 0 {
         keep_locked(file)?;
@@ -183,8 +190,11 @@ impl Page {
         self.word(header::BOOT).store(boot(), Relaxed);
         self.word(header::VERSION).store(VERSION, Relaxed);
         self.word(header::MAGIC).store(MAGIC, Relaxed);
-        // The magic last: a reader that sees it sees the rest.
-        self.show(header::MAGIC + 1..header::WORDS) && self.show(header::MAGIC..header::MAGIC + 1)
+        // The magic last: a reader that sees it sees the rest, and the process that has the page.
+        self.show(header::MAGIC + 1..header::WORDS) && {
+            claim(self);
+            self.show(header::MAGIC..header::MAGIC + 1)
+        }
     }
 
     fn slots(&self) -> impl Iterator<Item = usize> {
@@ -202,19 +212,47 @@ impl Page {
         };
         let free = self.slots().find(|&at| take(at, 0));
         free.or_else(|| {
-            // In another namespace the ids mean other processes.
-            let ours = namespace();
-            if ours == 0 || self.word(header::PIDS).load(Relaxed) != ours {
+            let full = self.word(header::FULL);
+            let (now, last) = (tick(), full.load(Relaxed));
+            if last != 0 && now < last.saturating_add(FULL_FOR) {
                 return None;
             }
             let left = self.slots().find(|&at| {
                 let last = self.word(at + place::PID).load(Relaxed) as u32;
-                let taken = self.word(at + place::TAKEN).load(Relaxed);
-                last != 0 && !is_alive(last, taken) && take(at, last)
-            })?;
-            self.keep_counts(left);
-            Some(left)
+                last != 0 && !self.may_be_used(at) && take(at, last)
+            });
+            match left {
+                Some(left) => self.keep_counts(left),
+                None => full.store(now, Relaxed),
+            }
+            left
         })
+    }
+
+    /// False if the process that took a slot is known to be gone, or to run another program.
+    fn may_be_used(&self, at: usize) -> bool {
+        let pid = self.word(at + place::PID).load(Relaxed) as u32;
+        if pid == 0 {
+            return false;
+        }
+        let of = match self.word(at + place::PIDS).load(Relaxed) {
+            0 => self.word(header::PIDS).load(Relaxed),
+            of => of,
+        };
+        let ours = namespace();
+        // In another namespace the id means another process.
+        ours == 0
+            || of != ours
+            || is_of_page(
+                pid,
+                self.word(at + place::TAKEN).load(Relaxed),
+                self.name().as_bytes(),
+            )
+    }
+
+    /// The name of the file.
+    fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
     }
 
     /// Releases a slot.
@@ -235,6 +273,7 @@ impl Page {
         }
         for word in [
             place::TAKEN,
+            place::PIDS,
             place::PUBLISHED,
             place::CONTEXTS,
             place::SESSIONS,
@@ -269,6 +308,7 @@ fn claim(page: &Page) {
     let slot = page.take(process::id());
     match slot {
         Some(at) => {
+            page.word(at + place::PIDS).store(namespace(), Relaxed);
             page.word(at + place::TAKEN).store(tick(), Relaxed);
             page.show_slot(at);
         }
@@ -276,7 +316,6 @@ fn claim(page: &Page) {
             page.word(header::UNSEEN).fetch_add(1, Relaxed);
         }
     }
-    page.show_counts();
     SLOT.store(slot.unwrap_or(0), Relaxed);
     LOOKED_IN.store(this_process(), Release);
 }
@@ -297,6 +336,7 @@ unsafe extern "C" fn claim_in_child() {
         claim(page);
         // Release: a process that finds nobody expected any more finds the slot taken.
         page.word(header::EXPECTED).fetch_sub(1, Release);
+        page.show_counts();
         // SAFETY: `errno` is the valid address of this thread's errno.
         unsafe { *errno = before };
     }
@@ -316,6 +356,7 @@ pub fn slot() -> Option<Slot> {
     if LOOKED_IN.load(Acquire) != this_process() {
         // This process was forked by other means than fork(3), or before there was a file.
         claim(page);
+        page.show_counts();
     }
     let at = SLOT.load(Relaxed);
     (at != 0).then_some(Slot { page, at })
@@ -452,14 +493,17 @@ extern "C" fn at_exit() {
     if slot != 0 {
         page.release(slot);
     }
-    let is_used = |at: usize| {
-        let pid = page.word(at + place::PID).load(Relaxed) as u32;
-        pid != 0 && is_alive(pid, page.word(at + place::TAKEN).load(Relaxed))
+    let folder = page.path.parent().map(Folder::open);
+    let Some(Ok(folder)) = folder else {
+        return; // what stays there is removed by a later sweep
     };
     // Acquire: pairs with the Release of a child that has taken its slot. Asked before the slots are.
     let is_expected = page.word(header::EXPECTED).load(Acquire) != 0;
-    if !is_expected && !page.slots().any(is_used) {
-        remove(&page.path, page.inode); // a file that stays is removed by a later sweep
+    if !is_expected && !page.slots().any(|at| page.may_be_used(at)) {
+        folder.remove_if(page.name().to_str().unwrap_or_default(), page.inode);
+    }
+    if page.maker == process::id() {
+        sweep_of(&folder, page.maker);
     }
 }
 
@@ -468,86 +512,4 @@ extern "C" fn at_exit() {
 static AT_EXIT: extern "C" fn() = at_exit;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::fd::FromRawFd;
-
-    /// An id above the greatest one of Linux.
-    const NOBODY: u32 = 4_194_304;
-
-    /// A page in a file without a name.
-    fn page() -> (Page, File) {
-        // SAFETY: the name is a C string.
-        let fd = unsafe { libc::memfd_create(c"page".as_ptr(), 0) };
-        assert!(fd >= 0);
-        // SAFETY: `fd` was opened above and has no other owner.
-        let file = unsafe { File::from_raw_fd(fd) };
-        let about = About {
-            version: "1",
-            form: "",
-            settings: "",
-        };
-        let words = Mapping::shared(BYTES).unwrap();
-        let page = show_in(&file, words, PathBuf::new(), &about).unwrap();
-        (page, file)
-    }
-
-    #[test]
-    fn slots_of_the_dead_are_taken_over_and_their_counts_kept() {
-        let (page, _file) = page();
-        let us = process::id();
-        let places: Vec<_> = page.slots().collect();
-        for &at in &places {
-            assert_eq!(page.take(us), Some(at));
-        }
-        assert_eq!(page.take(us), None); // they are all alive
-        let at = places[5];
-        let put = |pid: u32, taken: u64| {
-            page.word(at + place::PID).store(pid.into(), Relaxed);
-            page.word(at + place::FIGURES).store(7, Relaxed);
-            page.word(at + place::TAKEN).store(taken, Relaxed);
-        };
-        put(NOBODY, 1);
-        assert_eq!(page.take(us), Some(at));
-        let words = [place::FIGURES, place::TAKEN].map(|word| page.word(at + word).load(Relaxed));
-        assert_eq!(
-            (words, page.word(header::DEPARTED).load(Relaxed)),
-            ([0, 0], 7)
-        );
-        // The slot of an earlier process with this id.
-        put(us, 1);
-        assert_eq!(page.take(us), Some(at));
-        // In another namespace, or if it is not known, no process is known to be dead.
-        for namespace in [1, 0] {
-            page.word(header::PIDS).store(namespace, Relaxed);
-            put(NOBODY, 1);
-            assert_eq!(page.take(us), None);
-        }
-    }
-
-    /// A process that touched the file's own pages would be ended by SIGBUS.
-    #[test]
-    fn file_that_is_truncated_is_not_written_and_ends_nobody() {
-        use std::os::unix::fs::FileExt;
-        let (page, file) = page();
-        let slot = slot_at(0);
-        page.word(slot).store(7, Relaxed);
-        page.show_slot(slot);
-        let mut word = [0; 8];
-        file.read_exact_at(&mut word, slot as u64 * 8).unwrap();
-        assert_eq!(u64::from_ne_bytes(word), 7);
-        file.write_all_at(&3_u64.to_ne_bytes(), header::FLUSH as u64 * 8)
-            .unwrap();
-        page.show_counts();
-        assert_eq!(page.asked(), Some([3, 0, 0]));
-        for size in [5_000, 0] {
-            file.set_len(size).unwrap();
-            assert!(!page.show(slot + 512..slot + 600));
-            page.show_slot(slot);
-            page.show_counts();
-            page.release(slot);
-            assert_eq!(page.take(7), Some(slot));
-        }
-        assert_eq!(page.asked(), None);
-    }
-}
+mod tests;

@@ -1,12 +1,15 @@
 //! Reading a page of any process. Its contents are not trusted.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::alive::{boot, is_alive, namespace};
+use super::alive::{boot, is_of_page, namespace, proc_is_ours};
+use super::census::{Census, Holder};
 use super::figures::{Context, NUMBER, REGION_FIGURES, Sums, TicketKeys};
 use super::layout::{
     BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
@@ -16,6 +19,11 @@ use super::layout::{
 pub struct Reading {
     /// The path of the file.
     pub path: PathBuf,
+    name: OsString,
+    /// True if the path is one of /proc that leads to the file, which no name may lead to any more.
+    is_map_file: bool,
+    /// Device and inode of the file.
+    pub inode: (u64, u64),
     words: Vec<u64>,
     /// True if a process keeps the file locked.
     locked: bool,
@@ -24,9 +32,12 @@ pub struct Reading {
 /// One process of a page.
 #[derive(Clone, Debug)]
 pub struct Process {
-    /// Its process id.
+    /// Its process id, as the reader's /proc shows it. If the reader does not see the process: its id in its own pid
+    /// namespace, which may mean any process here.
     pub pid: u32,
-    /// True if the id is of the reader's pid namespace; otherwise it may mean any process there.
+    /// Its id in its own pid namespace.
+    pub inner_pid: u32,
+    /// True if the reader sees the process.
     pub is_known: bool,
     /// When its statistics were last written, in seconds of the epoch; 0: never.
     pub published: u64,
@@ -36,12 +47,50 @@ pub struct Process {
     pub contexts: Vec<Context>,
 }
 
+/// Whether a page is in use, as far as its words and the processes that it names tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use {
+    /// A process of it exists.
+    Alive,
+    /// All its processes are gone.
+    Gone,
+    /// No process is known to have it, but one may that has not said so yet.
+    GoneUnlessMapped,
+    /// It has processes that are not seen by their ids.
+    NotSeen,
+}
+
 impl Reading {
     /// Reads the file at `path`.
     pub fn of(path: &Path) -> io::Result<Self> {
+        Self::of_file(&open(path, false, false)?, path)
+    }
+
+    /// Reads the page that a process has mapped, by whichever path leads to it.
+    pub fn of_holder(holder: &Holder) -> io::Result<Self> {
+        // The path as the process sees it in its root, and as it was before the process changed its root.
+        for path in [holder.path_in_its_root(), holder.path.clone()] {
+            if !holder.is_deleted
+                && let Ok(page) = Self::of(&path)
+                && page.inode.1 == holder.inode.1
+            {
+                return Ok(page);
+            }
+        }
+        let path = holder.map_file();
+        let page = Self::of_file(&open(&path, false, true)?, &path)?;
+        Ok(Self {
+            name: holder.path.file_name().unwrap_or_default().to_owned(),
+            is_map_file: true,
+            ..page
+        })
+    }
+
+    /// Reads an open file, whose size was checked.
+    fn of_file(file: &File, path: &Path) -> io::Result<Self> {
         let mut bytes = Vec::new();
-        let file = open(path, false)?;
-        (&file).take(BYTES as u64).read_to_end(&mut bytes)?;
+        let about = file.metadata()?;
+        file.take(BYTES as u64).read_to_end(&mut bytes)?;
         let words: Vec<_> = bytes
             .chunks_exact(8)
             .map(|word| u64::from_ne_bytes(word.try_into().unwrap_or_default()))
@@ -51,17 +100,26 @@ impl Reading {
             || known(header::MAGIC) != Some(MAGIC)
             || known(header::VERSION) != Some(VERSION)
         {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "not the page of a process of this version",
-            ));
+            return Err(no_page());
         }
+        // Only such pages are locked by their processes. One that is being made is not kept from locking its own.
+        let is_locked = || {
+            // SAFETY: `file` is open; if the lock is taken, it ends when `file` is closed.
+            unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) != 0 }
+        };
         Ok(Self {
             path: path.to_path_buf(),
+            name: path.file_name().unwrap_or_default().to_owned(),
+            is_map_file: false,
+            inode: (about.dev(), about.ino()),
+            locked: known(header::PIDS) == Some(0) && is_locked(),
             words,
-            // SAFETY: `file` is open; if the lock is taken, it ends when `file` is closed.
-            locked: unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0,
         })
+    }
+
+    /// Its name, by which memory maps have it, too.
+    pub fn name(&self) -> &[u8] {
+        self.name.as_bytes()
     }
 
     fn word(&self, at: usize) -> u64 {
@@ -100,33 +158,49 @@ impl Reading {
             .collect()
     }
 
-    /// True if its process ids are of the reader's pid namespace.
-    pub fn is_of_our_namespace(&self) -> bool {
-        let ours = namespace();
-        ours != 0 && self.word(header::PIDS) == ours
-    }
-
     /// True if it is of an earlier boot: its processes are gone, and its ticks mean nothing.
     fn is_of_another_boot(&self) -> bool {
         let (boot, its) = (boot(), self.word(header::BOOT));
         boot != 0 && its != 0 && its != boot
     }
 
-    /// The user that it belongs to.
-    pub fn user(&self) -> u32 {
-        self.word(header::USER) as u32
+    /// The slots that are taken: the first word of each, the process id, and its pid namespace.
+    fn taken(&self) -> impl Iterator<Item = (usize, u32, u64)> {
+        (0..SLOTS).map(slot_at).filter_map(|at| {
+            let pid = u32::try_from(self.word(at + place::PID)).ok()?;
+            let namespace = match self.word(at + place::PIDS) {
+                0 => self.word(header::PIDS),
+                namespace => namespace,
+            };
+            (pid != 0).then_some((at, pid, namespace))
+        })
     }
 
-    /// True if all its processes are gone, as far as that can be told.
-    pub fn is_stale(&self) -> bool {
-        match self.word(header::PIDS) {
-            // Only a lock tells.
-            0 => !self.locked,
-            _ => {
-                self.is_of_another_boot()
-                    || self.is_of_our_namespace() && self.processes().next().is_none()
-            }
+    /// Whether it is in use.
+    pub fn in_use(&self) -> Use {
+        if self.is_of_another_boot() {
+            return Use::Gone;
         }
+        let ours = namespace();
+        let is_alive = |(at, pid, of): (usize, u32, u64)| {
+            let taken = self.word(at + place::TAKEN);
+            ours != 0 && of == ours && is_of_page(pid, taken, self.name())
+        };
+        if self.locked || self.taken().any(is_alive) {
+            return Use::Alive;
+        }
+        match self.word(header::PIDS) {
+            // Only a lock tells, and a process that closes all descriptors has lost it.
+            0 => Use::GoneUnlessMapped,
+            of if of != ours || self.taken().any(|(.., of)| of != ours) => Use::NotSeen,
+            _ if self.word(header::EXPECTED) != 0 => Use::GoneUnlessMapped,
+            _ => Use::Gone,
+        }
+    }
+
+    /// True if it is still the same page, taken by the same processes, as in an earlier reading.
+    pub fn is_as_in(&self, earlier: &Self) -> bool {
+        self.inode == earlier.inode && self.taken().eq(earlier.taken())
     }
 
     /// How many processes found no slot.
@@ -159,19 +233,31 @@ impl Reading {
         &self.words[header::REGION..header::REGION + REGION_FIGURES.len()]
     }
 
-    /// Its processes that still exist.
-    pub fn processes(&self) -> impl Iterator<Item = Process> {
-        let ours = self.is_of_our_namespace();
-        (0..SLOTS).map(slot_at).filter_map(move |at| {
-            let pid = u32::try_from(self.word(at + place::PID))
-                .ok()
-                .filter(|&pid| pid != 0)?;
-            let there = !ours || is_alive(pid, self.word(at + place::TAKEN));
-            there.then(|| self.process(ours, pid, at))
-        })
+    /// Its processes: those that exist, and those of which the census does not tell.
+    pub fn processes(&self, census: &Census) -> Vec<Process> {
+        if self.is_of_another_boot() {
+            return Vec::new();
+        }
+        let ours = namespace();
+        let (name, proc_is_ours) = (self.name(), proc_is_ours());
+        let processes = self.taken().filter_map(|(at, inner, of)| {
+            let is_ours = ours != 0 && of == ours;
+            if is_ours && !is_of_page(inner, self.word(at + place::TAKEN), name) {
+                return None;
+            }
+            if is_ours && proc_is_ours {
+                return Some(self.process(inner, inner, true, at));
+            }
+            match census.find(name, inner, of) {
+                Some(holder) => Some(self.process(holder.pid, inner, true, at)),
+                None if census.is_whole() => None,
+                None => Some(self.process(inner, inner, false, at)),
+            }
+        });
+        processes.collect()
     }
 
-    fn process(&self, is_known: bool, pid: u32, at: usize) -> Process {
+    fn process(&self, pid: u32, inner_pid: u32, is_known: bool, at: usize) -> Process {
         let mut sums = Sums {
             contexts: self.word(at + place::CONTEXTS),
             sessions: self.word(at + place::SESSIONS),
@@ -185,6 +271,7 @@ impl Reading {
             .map(|number| self.context(at + place::FIRST_CONTEXT + number * context::WORDS));
         Process {
             pid,
+            inner_pid,
             is_known,
             published: self.word(at + place::PUBLISHED),
             sums,
@@ -246,7 +333,12 @@ impl Reading {
 
     /// Writes a request, whose place and value follow from the earlier ones.
     fn ask(&self, request: impl FnOnce([u64; 3]) -> (usize, u64)) -> io::Result<()> {
-        let file = open(&self.path, true)?;
+        let file = open(&self.path, true, self.is_map_file)?;
+        let about = file.metadata()?;
+        // The folder may be another user's, who may have put another file there since.
+        if (about.dev(), about.ino()) != self.inode {
+            return Err(no_page());
+        }
         let word = |at: usize| {
             let mut word = [0; 8];
             file.read_exact_at(&mut word, (at * 8) as u64)?;
@@ -272,22 +364,27 @@ fn next_second(last: u64, now: u64) -> u64 {
     }
 }
 
-/// Opens a file of the size of a page; not a link, and no file whose opening could wait.
-fn open(path: &Path, write: bool) -> io::Result<File> {
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
+fn no_page() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "not the page of a process of this version",
+    )
+}
+
+/// Opens a file of the size of a page; no file whose opening could wait, and a link only if it may be `followed`.
+fn open(path: &Path, write: bool, followed: bool) -> io::Result<File> {
+    let at_its_end = if followed { 0 } else { libc::O_NOFOLLOW };
+    let flags = at_its_end | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
     let file = OpenOptions::new()
         .read(true)
         .write(write)
         .custom_flags(flags)
         .open(path)?;
     let about = file.metadata()?;
-    if !about.is_file() || about.size() != BYTES as u64 {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "not the page of a process of this version",
-        ));
+    match about.is_file() && about.size() == BYTES as u64 {
+        true => Ok(file),
+        false => Err(no_page()),
     }
-    Ok(file)
 }
 
 /// True if the file is no page and cannot become one: it was truncated to nothing, or abandoned before its first word was
@@ -301,7 +398,7 @@ pub(super) fn was_given_up(path: &Path) -> bool {
         .is_ok_and(|when| when.elapsed().is_ok_and(|age| age.as_secs() >= 3600));
     let is_empty = || {
         let mut first = [0; 8];
-        match open(path, false) {
+        match open(path, false, false) {
             Ok(file) => file.read_exact_at(&mut first, 0).is_ok() && first == [0; 8],
             Err(_) => about.size() == 0,
         }

@@ -4,44 +4,109 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use super::census::Census;
 use super::folder::{Folder, SUFFIX};
-use super::reading::{Reading, was_given_up};
+use super::reading::{Reading, Use, was_given_up};
 
 /// The most files that are checked when a new one is made.
 const SWEPT_MOST: usize = 64;
 
-/// Removes the pages in a folder whose processes are all gone.
+/// Removes the pages in a folder whose processes are all gone, as far as that can be told at little cost.
 pub fn sweep(folder: &Folder) {
-    let entries = fs::read_dir(folder.path()).into_iter().flatten().flatten();
-    for entry in entries.take(SWEPT_MOST) {
-        let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| name.ends_with(SUFFIX)) else {
-            continue;
-        };
-        let stale = match Reading::of(&entry.path()) {
-            Ok(page) => page.is_stale(),
-            Err(_) => was_given_up(&entry.path()),
-        };
-        if stale {
-            folder.remove(name);
-        }
-    }
+    sweep_names(folder, SWEPT_MOST, |_| true, drop);
+}
+
+/// Removes the pages of the programs that this process ran before it executed its present one: their other processes may
+/// have ended without the right to do so.
+pub fn sweep_of(folder: &Folder, pid: u32) {
+    let is_its = |name: &str| {
+        name.split_once('-')
+            .is_some_and(|(number, _)| number.parse() == Ok(pid))
+    };
+    sweep_names(folder, SWEPT_MOST, is_its, drop);
 }
 
 impl Reading {
-    /// Reads all pages of a folder, after removing those without a process if the folder belongs to this user.
-    pub fn all_of(folder: &Path) -> io::Result<Vec<Self>> {
-        if let Ok(ours) = Folder::open(folder) {
-            sweep(&ours);
+    /// Reads all pages of a folder, after removing those without a process if this user may.
+    pub fn all_of(path: &Path) -> io::Result<Vec<Self>> {
+        let mut left = Vec::new();
+        if let Ok(folder) = Folder::open_to_sweep(path) {
+            sweep_names(&folder, usize::MAX, |_| true, |page| left.push(page));
+            remove_hidden(&folder, &mut left);
+            return Ok(left);
         }
-        let mut found = Vec::new();
-        for entry in folder.read_dir()? {
+        for entry in path.read_dir()? {
             let path = entry?.path();
             if path.to_str().is_some_and(|path| path.ends_with(SUFFIX)) {
                 // A file that has just gone, or is still being made, is not a page.
-                found.extend(Self::of(&path));
+                left.extend(Self::of(&path));
             }
         }
-        Ok(found)
+        Ok(left)
+    }
+}
+
+/// Removes pages of other pid namespaces, if it is certain that no process has them: all processes must be seen.
+fn remove_hidden(folder: &Folder, pages: &mut Vec<Reading>) {
+    let is_hidden = |page: &Reading| page.in_use() == Use::NotSeen;
+    if !pages.iter().any(is_hidden) {
+        return;
+    }
+    // After the pages were read: a process that has one since is in the census.
+    let census = Census::take();
+    pages.retain(|page| {
+        let is_gone = census.is_whole()
+            && is_hidden(page)
+            && !census.has(page.name())
+            // While the census was taken, a process may have ended that had left the page to another one.
+            && Reading::of(&page.path).is_ok_and(|now| now.is_as_in(page));
+        if is_gone {
+            remove(folder, page);
+        }
+        !is_gone
+    });
+}
+
+fn remove(folder: &Folder, page: &Reading) {
+    if let Some(name) = page.path.file_name().and_then(|name| name.to_str()) {
+        folder.remove_if(name, page.inode);
+    }
+}
+
+/// Sweeps at most so many of the files whose names are `wanted`, and hands over the pages that are left.
+fn sweep_names(
+    folder: &Folder,
+    most: usize,
+    wanted: impl Fn(&str) -> bool,
+    mut keep: impl FnMut(Reading),
+) {
+    let mut doubtful = Vec::new();
+    // The names are only removed within the folder that is open.
+    let entries = fs::read_dir(folder.path()).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let pages = names.filter(|name| name.ends_with(SUFFIX) && wanted(name));
+    for name in pages.take(most) {
+        let path = folder.path_of(&name);
+        match Reading::of(&path) {
+            Ok(page) => match page.in_use() {
+                Use::Gone => remove(folder, &page),
+                Use::GoneUnlessMapped => doubtful.push(page),
+                Use::Alive | Use::NotSeen => keep(page),
+            },
+            Err(_) if was_given_up(&path) => folder.remove(&name),
+            Err(_) => {}
+        }
+    }
+    if doubtful.is_empty() {
+        return;
+    }
+    // After the pages were read: a process that has one since is in the census.
+    let census = Census::take();
+    for page in doubtful {
+        if census.has(page.name()) {
+            keep(page);
+        } else {
+            remove(folder, &page);
+        }
     }
 }

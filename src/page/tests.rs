@@ -1,20 +1,24 @@
 //! Pages that another process wrote: they are read without harm, or not at all.
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use super::alive::{boot, is_alive, start_of, tick};
+use super::alive::{boot, is_of_page, tick};
+use super::census::Census;
 use super::figures::FIGURES;
 use super::layout::{BYTES, MAGIC, VERSION, header, slot, slot_at};
-use super::reading::{Reading, was_given_up};
+use super::maps::about;
+use super::reading::{Reading, Use, was_given_up};
+use crate::sys::mapping::Mapping;
 
 /// A file of a test's own, gone with it.
 struct Page(PathBuf);
 
 impl Page {
     fn new(name: &str, words: &[(usize, u64)], rest: u64, size: usize) -> Self {
-        let name = format!("sslcache-page-{}-{name}", std::process::id());
+        let name = format!("sslcache-page-{}-{name}.page", std::process::id());
         let path = std::env::temp_dir().join(name);
         let mut all = vec![rest; size / 8];
         for &(at, word) in words {
@@ -46,12 +50,12 @@ fn nonsense_is_read_without_harm() {
     for rest in [u64::MAX, 0x0a1b_5b32_4a0a_1b5b, 1] {
         let page = Page::new("nonsense", &WHOLE, rest, BYTES);
         let reading = Reading::of(&page.0).unwrap();
-        for process in reading.processes() {
+        for process in reading.processes(&Census::of_process(std::process::id())) {
             assert!(process.contexts.len() <= super::contexts_shown());
         }
         let said = [reading.version(), reading.form()].concat() + &reading.settings().concat();
         assert!(!said.chars().any(char::is_control), "{said:?}");
-        let _ = (reading.is_stale(), reading.departed(), reading.region());
+        let _ = (reading.in_use(), reading.departed(), reading.region());
     }
 }
 
@@ -73,47 +77,88 @@ fn other_files_are_no_pages() {
 }
 
 #[test]
-fn page_is_stale_once_its_processes_are_gone() {
+fn page_is_in_use_while_a_process_of_it_has_it_mapped() {
     let ours = super::alive::namespace();
     let pid = std::process::id();
-    let page = |name, boot, pid: u32, taken| {
+    let in_use = |name, boot, pid: u32, taken, is_mapped: bool, expected| {
         let first = slot_at(0);
         let words = [
             (header::PIDS, ours),
             (header::BOOT, boot),
+            (header::EXPECTED, expected),
             (first + slot::PID, u64::from(pid)),
             (first + slot::TAKEN, taken),
         ];
         let page = Page::new(name, &[&WHOLE[..], &words].concat(), 0, BYTES);
-        Reading::of(&page.0).unwrap().is_stale()
+        let file = fs::File::options().read(true).write(true).open(&page.0);
+        let mapped = is_mapped.then(|| Mapping::of_file(file.unwrap().as_raw_fd(), BYTES).unwrap());
+        let reading = Reading::of(&page.0).unwrap();
+        let is_held = Census::take().has(reading.name());
+        assert_eq!(is_held, mapped.is_some(), "{name}");
+        reading.in_use()
     };
-    let start = start_of(pid).unwrap();
+    let start = about(pid).unwrap().began;
     let now = tick();
     assert!(start <= now && now - start < 100 * 3600, "{start}, {now}");
-    assert!(is_alive(pid, start) && is_alive(pid, now) && !is_alive(pid, start - 1));
     let boot = boot();
-    assert!(!page("alive", boot, pid, now));
-    assert!(!page("unsaid", boot, pid, 0));
+    assert_eq!(in_use("alive", boot, pid, now, true, 0), Use::Alive);
+    assert_eq!(in_use("unsaid", boot, pid, 0, true, 0), Use::Alive);
+    // The process runs another program now, which has not mapped the page.
+    assert_eq!(in_use("executed", boot, pid, now, false, 0), Use::Gone);
     // Another process has the number now.
-    assert!(page("renumbered", boot, pid, start - 1));
-    assert!(page("gone", boot, 4_194_304, 0)); // above the most that there can be
+    assert_eq!(
+        in_use("renumbered", boot, pid, start - 1, true, 0),
+        Use::Gone
+    );
+    let nobody = 4_194_304; // above the most that there can be
+    assert_eq!(in_use("gone", boot, nobody, 0, false, 0), Use::Gone);
+    let forked = in_use("forked", boot, nobody, 0, false, 1);
+    assert_eq!(forked, Use::GoneUnlessMapped);
     // Of an earlier boot, whatever the numbers mean now.
-    assert!(page("rebooted", boot ^ 1, pid, now));
+    assert_eq!(in_use("rebooted", boot ^ 1, pid, now, true, 1), Use::Gone);
+}
+
+/// Memory maps are read only where they may be, and /proc may be missing.
+#[test]
+fn process_whose_map_is_not_readable_is_told_by_its_beginning() {
+    let is_there = |taken| is_of_page(1, taken, b"1-1.page");
+    match fs::read("/proc/1/maps") {
+        Ok(_) => assert!(!is_there(u64::MAX)),
+        Err(_) => assert!(is_there(u64::MAX)),
+    }
 }
 
 /// Without /proc, ids mean nothing to other processes: no other process is taken for one of the page.
 #[test]
-fn page_of_no_known_namespace_is_stale_once_nobody_keeps_it_locked() {
+fn page_of_no_known_namespace_is_in_use_while_it_is_locked_or_mapped() {
     let first = slot_at(0);
     let us = (first + slot::PID, u64::from(std::process::id()));
     let page = Page::new("unknown-pids", &[WHOLE[0], WHOLE[1], us], 0, BYTES);
-    let file = fs::File::open(&page.0).unwrap();
+    let file = fs::File::options().read(true).write(true).open(&page.0);
+    let file = file.unwrap();
     file.lock_shared().unwrap();
     let reading = Reading::of(&page.0).unwrap();
-    let known: Vec<_> = reading.processes().map(|one| one.is_known).collect();
-    assert_eq!((reading.is_stale(), known), (false, vec![false]));
+    let known = |census: &Census| {
+        let processes = reading.processes(census);
+        processes.iter().map(|one| one.is_known).collect::<Vec<_>>()
+    };
+    let nobody = Census::of_process(0);
+    assert_eq!(
+        (reading.in_use(), known(&nobody)),
+        (Use::Alive, vec![false])
+    );
+    let mapped = Mapping::of_file(file.as_raw_fd(), BYTES).unwrap();
+    let census = Census::take();
+    assert_eq!(
+        (census.has(reading.name()), known(&census)),
+        (true, vec![true])
+    );
+    drop(mapped);
     file.unlock().unwrap();
-    assert!(Reading::of(&page.0).unwrap().is_stale());
+    assert_eq!(
+        Reading::of(&page.0).unwrap().in_use(),
+        Use::GoneUnlessMapped
+    );
 }
 
 #[test]

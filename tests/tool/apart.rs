@@ -57,7 +57,7 @@ pub fn run(name: &str) -> Outcome {
         .args(NAMESPACES)
         .args(["sh", "-c", "\"$@\" & wait $!", "sh"])
         .arg(program)
-        .args(["--exact", name])
+        .args(["--exact", "--", name])
         .env(WITHIN, "1");
     let test = said(&mut command)?;
     match test.code {

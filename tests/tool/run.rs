@@ -157,7 +157,7 @@ fn takes_settings(tool: &Tool) -> Outcome {
     let file = file.to_str().ok_or("not text")?;
     let program = "import ssl, os, glob, sys\nssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
                    page = open(glob.glob(os.environ['XDG_RUNTIME_DIR'] + '/sslcache/*.page')[0], 'rb').read()\n\
-                   print([line for line in page[512:4096].decode().split('\\n') if '=' in line])";
+                   print([line for line in page[768:4096].decode().split('\\n') if '=' in line])";
     let settings = |options: &[&str], environment: &[(&str, &str)]| {
         let mut command = tool.command(&folder.0);
         command

@@ -88,9 +88,10 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
             trees
         }
     };
+    let mut asked = 0;
     let mut all_asked = true;
     for tree in &trees {
-        ask(tree)?;
+        asked += ask(tree)?;
         if with_keys {
             all_asked &= ask_to_forget_keys(tree)?;
         }
@@ -100,24 +101,34 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     if trees.is_empty() {
         println!("no process shows its figures, so none was asked");
     }
-    Ok(ExitCode::from(u8::from(trees.is_empty() || !all_asked)))
+    Ok(ExitCode::from(u8::from(asked == 0 || !all_asked)))
 }
 
-fn ask(tree: &Tree) -> Result<(), Failure> {
-    let processes = tree.processes.iter();
-    let names: Vec<_> = processes
+/// Asks the processes of a tree, and returns how many are seen from here.
+fn ask(tree: &Tree) -> Result<usize, Failure> {
+    let names: Vec<_> = tree
+        .known()
         .map(|process| format!("{} ({})", process.pid, processes::program_of(process)))
         .collect();
-    let names = names.join(", ");
-    tree.page.ask_to_flush().map_err(|error| {
-        Failure::new(
-            format_args!("process {names}"),
-            error,
-            "run this as root, or as its user",
-        )
-    })?;
-    println!("asked: {names}");
-    Ok(())
+    let page = stat::shown(&tree.page.path);
+    let who = match names.is_empty() {
+        true => page.clone(),
+        false => format!("{}: {}", tree.service(), names.join(", ")),
+    };
+    tree.page
+        .ask_to_flush()
+        .map_err(|error| Failure::new(&who, error, "run this as root, or as its user"))?;
+    match tree.processes.len() - names.len() {
+        0 if names.is_empty() => println!("{page}: none of its processes is alive"),
+        0 => println!("asked: {who}"),
+        hidden if names.is_empty() => {
+            println!(
+                "{page}: asked, but its {hidden} processes are not seen from here, and may be gone"
+            );
+        }
+        hidden => println!("asked: {who}, and {hidden} that are not seen from here"),
+    }
+    Ok(names.len())
 }
 
 /// Asks the processes of a tree to forget their ticket keys; `false` if some of these are not theirs to forget.

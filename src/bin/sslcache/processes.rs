@@ -1,8 +1,10 @@
 //! The processes that write a stats page, by tree.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
+use sslcache::page::census::Census;
 use sslcache::page::reading::{Process, Reading};
 use sslcache::page::{Sums, folders};
 
@@ -16,15 +18,19 @@ pub struct Tree {
 }
 
 impl Tree {
-    fn of(page: Reading) -> Self {
-        let processes = page.processes().collect();
+    fn of(page: Reading, census: &Census) -> Self {
+        let processes = page.processes(census);
         Self { page, processes }
     }
 
-    /// The service of its processes; empty if none is there whose id is of our pid namespace.
+    /// Its processes that are seen from here.
+    pub fn known(&self) -> impl Iterator<Item = &Process> {
+        self.processes.iter().filter(|process| process.is_known)
+    }
+
+    /// The service of its processes; empty if none of them is seen from here.
     pub fn service(&self) -> String {
-        let known = self.processes.iter().filter(|process| process.is_known);
-        let mut names = known.map(|process| service_of(process.pid));
+        let mut names = self.known().map(|process| service_of(process.pid));
         names.find(|name| !name.is_empty()).unwrap_or_default()
     }
 
@@ -72,19 +78,37 @@ pub fn service_of(pid: u32) -> String {
     unit::in_groups(&groups).unwrap_or_else(|| name_of(pid))
 }
 
-/// All trees whose stats pages may be read, and the folders that may not.
+/// All trees whose stats pages may be read, and the folders that may not. Pages are found in the folders in which they are
+/// made by default, and by the processes that have them mapped, whose folders may be anywhere.
 pub fn all() -> (Vec<Tree>, Vec<PathBuf>) {
-    let mut trees = Vec::new();
+    let mut pages = Vec::new();
     let mut closed = Vec::new();
     for folder in folders() {
         match Reading::all_of(&folder) {
-            Ok(pages) => trees.extend(pages.into_iter().map(Tree::of)),
+            Ok(found) => pages.extend(found),
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 closed.push(folder)
             }
             Err(_) => {} // there is no such folder
         }
     }
+    let census = Census::take();
+    let mut known = HashSet::new();
+    pages.retain(|page| known.insert(page.inode));
+    let mut opened = HashSet::new();
+    for holder in census.holders() {
+        // By one of the processes that have it.
+        if !opened.contains(&holder.inode)
+            && let Ok(page) = Reading::of_holder(holder)
+        {
+            opened.insert(&holder.inode);
+            if known.insert(page.inode) {
+                pages.push(page);
+            }
+        }
+    }
+    let trees = pages.into_iter().map(|page| Tree::of(page, &census));
+    let mut trees: Vec<_> = trees.collect();
     trees.sort_by_key(|tree| tree.processes.first().map(|process| process.pid));
     (trees, closed)
 }
@@ -100,27 +124,18 @@ pub fn tree_of(pid: u32) -> Result<Tree, Failure> {
             "look its number up: pgrep -a NAME",
         ));
     }
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-    let mapped = maps
-        .lines()
-        .filter_map(|line| Some(&line[line.find('/')?..]))
-        .find(|path| path.ends_with(".page"));
-    if let Some(path) = mapped {
-        // The path as the process sees it in its root, and as it was before the process changed its root.
-        for path in [format!("/proc/{pid}/root{path}"), path.to_owned()] {
-            if let Ok(page) = Reading::of(path.as_ref()) {
-                return Ok(Tree::of(page));
-            }
-        }
+    let its = Census::of_process(pid);
+    if let Some(page) = its
+        .holders()
+        .iter()
+        .find_map(|holder| Reading::of_holder(holder).ok())
+    {
+        return Ok(Tree::of(page, &Census::take()));
     }
     let (trees, closed) = all();
-    let has_it = |tree: &Tree| {
-        let mut processes = tree.processes.iter();
-        processes.any(|process| process.is_known && process.pid == pid)
-    };
     trees
         .into_iter()
-        .find(has_it)
+        .find(|tree| tree.known().any(|process| process.pid == pid))
         .ok_or_else(|| match closed.first() {
             Some(folder) => Failure::new(
                 thing,
