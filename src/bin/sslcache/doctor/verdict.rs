@@ -103,9 +103,11 @@ pub fn on(facts: &Facts<'_>) -> String {
         0 => "none of them by what processes share".to_owned(),
         _ => format!("up to {shared} of them by what sslcache shares between processes"),
     };
+    let by_id = facts.all.hits().min(resumed);
     let mut verdict = format!(
-        "{resumed} of {served} handshakes were resumed ({} %), {gain}",
-        resumed.saturating_mul(100) / served
+        "{resumed} of {served} handshakes were resumed ({} %: {by_id} by id, {} by ticket), {gain}",
+        resumed.saturating_mul(100) / served,
+        resumed - by_id
     );
     match facts.remedy() {
         Some(remedy) => verdict += &format!("; {remedy}"),
