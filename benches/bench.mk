@@ -17,6 +17,7 @@ PROGRAM := $(BENCH)/session-bench$(if $(filter libssl.so.4,$(call soname,$(HOST)
 COMPARE  = python3 -B benches/compare --program $(PROGRAM) --preload $(PRELOAD) $(if $(HOST),--libraries $(host_dir))
 
 .PHONY: bench resumption bench-smoke bench-hosts bench-region bench-region-smoke dashboard hit-ratio hit-ratio-smoke
+SCRIPTS += benches/handshake-cpu
 TESTS += bench-smoke bench-region-smoke hit-ratio-smoke
 
 $(BENCH)/session-bench: $(BENCH_SOURCES) $(wildcard benches/capi/*.h) include/sslcache.h
