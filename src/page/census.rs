@@ -85,7 +85,7 @@ impl Census {
         census
     }
 
-    /// Adds the pages of a process. Returns false if it may have others.
+    /// Adds the pages of a process. Returns false if it may have others, with a slot that no id of /proc tells of.
     fn look_at(&mut self, pid: u32) -> bool {
         let mut is_empty = true;
         let looked = each_file::<()>(pid, |file| {
@@ -93,7 +93,7 @@ impl Census {
             if file.name().ends_with(SUFFIX.as_bytes()) {
                 self.holders.push(Holder {
                     pid,
-                    inner: inner_id(pid),
+                    inner: ids(pid).last().copied().unwrap_or(pid),
                     namespace: namespace_in(&format!("/proc/{pid}/ns/pid")),
                     inode: (
                         String::from_utf8_lossy(file.device).into_owned(),
@@ -113,7 +113,8 @@ impl Census {
             Err(error) => match error.raw_os_error() {
                 Some(libc::ENOENT) => true,
                 Some(libc::ESRCH) => about(pid).is_none_or(|now| now.threads <= 1),
-                _ => false,
+                // Its slot would be of the namespace of /proc.
+                _ => ids(pid).len() == 1,
             },
         }
     }
@@ -137,19 +138,20 @@ impl Census {
         })
     }
 
-    /// True if no process of the machine had a page when the census was taken but those that it has.
+    /// True if no process of a pid namespace within the one of /proc, which is the machine's, had a page when the census was
+    /// taken but those that it has.
     pub fn is_whole(&self) -> bool {
         self.is_whole
     }
 }
 
-/// The id of a process in its own pid namespace; its id here if that cannot be read.
-fn inner_id(pid: u32) -> u32 {
+/// The ids of a process, from the pid namespace of /proc inwards to its own; empty if they cannot be read.
+fn ids(pid: u32) -> Vec<u32> {
     let status = fs::read(format!("/proc/{pid}/status")).unwrap_or_default();
     let status = String::from_utf8_lossy(&status);
-    status
+    let ids = status
         .lines()
         .find_map(|line| line.strip_prefix("NSpid:"))
-        .and_then(|ids| ids.split_whitespace().last()?.parse().ok())
-        .unwrap_or(pid)
+        .unwrap_or_default();
+    ids.split_whitespace().flat_map(str::parse).collect()
 }

@@ -5,6 +5,7 @@
 
 mod apart;
 mod bench;
+mod daemons;
 mod doctor;
 mod enable;
 mod exporter;
@@ -62,6 +63,7 @@ fn main() {
     }
     let cases = [
         bench::CASES,
+        daemons::CASES,
         doctor::CASES,
         enable::CASES,
         exporter::CASES,
@@ -75,10 +77,13 @@ fn main() {
         verdict::CASES,
         version::CASES,
     ];
-    let trials = cases.concat().into_iter().map(|(name, test): Case| {
+    let apart = cases.concat().into_iter().map(|case| (case, true));
+    let of_machine = daemons::CASES_OF_THE_MACHINE.iter();
+    let cases = apart.chain(of_machine.map(|&case| (case, false)));
+    let trials = cases.map(|((name, test), is_apart): (Case, bool)| {
         let tool = tool.clone();
         let test = move || match &tool {
-            Some(_) if place == Place::Each => {
+            Some(_) if is_apart && place == Place::Each => {
                 apart::run(name).map_err(|error| error.to_string().into())
             }
             Some(tool) => test(tool).map_err(|error| Failed::from(error.to_string())),
