@@ -141,6 +141,11 @@ impl Reading {
         line.chars().filter(|char| !char.is_control()).collect()
     }
 
+    /// When it was made, in seconds of the epoch.
+    pub fn made(&self) -> u64 {
+        self.word(header::MADE)
+    }
+
     /// The version of the library.
     pub fn version(&self) -> String {
         self.line(0)

@@ -7,9 +7,6 @@
 //! Any user may write pages. The number of those remembered is bounded, and so is the number of names.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use sslcache::page::figures::NUMBER;
 use sslcache::page::reading::Reading;
@@ -45,13 +42,8 @@ pub struct Service {
     pub regions: BTreeMap<String, RegionFigures>,
 }
 
-/// Device, inode and birth of a page's file: a path may come to mean another file.
-type Identity = (u64, u64, Option<std::time::SystemTime>);
-
-fn identity(path: &Path) -> Option<Identity> {
-    let about = fs::symlink_metadata(path).ok()?;
-    Some((about.dev(), about.ino(), about.created().ok()))
-}
+/// Device and inode of a page's file, and when it was made: a path may come to mean another file, and so may an inode.
+type Identity = ((u64, u64), u64);
 
 /// What a page last said.
 struct Known {
@@ -77,9 +69,7 @@ impl History {
         self.looks += 1;
         let mut services: BTreeMap<String, Service> = BTreeMap::new();
         for tree in trees {
-            let Some(identity) = identity(&tree.page.path) else {
-                continue; // it is gone by now, and its figures are those of the last look
-            };
+            let identity = (tree.page.inode, tree.page.made());
             let name = self.name_of(&identity, tree);
             self.note(identity, &name, &tree.page);
             add_living(services.entry(name).or_default(), tree);
