@@ -40,7 +40,7 @@ static SERVICES: [Service; 5] = [
         unit: "haproxy",
         text: drop_in!("haproxy"),
         note: Some(
-            "It has a cache of its own: sslcache has sessions to keep once that is switched off.",
+            "With tickets, which Debian has switched off (no-tls-tickets), its clients are resumed after a reload.",
         ),
         gains_nothing: None,
     },
