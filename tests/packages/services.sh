@@ -44,8 +44,9 @@ reload() {
     sleep 1
     listening
 }
-# try NAME PORT BETWEEN PLAIN COUNT: of eight clients, PLAIN are resumed by Debian's own service, with BETWEEN before they come
-# back, and COUNT by one that was enabled. sslcache stat shows it. Both numbers are patterns of grep.
+# try NAME PORT BETWEEN PLAIN COUNT PROGRAM: of eight clients, PLAIN are resumed by Debian's own service, with BETWEEN before they come
+# back, and COUNT by one that was enabled. sslcache stat shows
+# PROGRAM. Both numbers are patterns of grep.
 try() {
     name=$1 unit=$1 port=$2 between=$3
     step "$name"
@@ -58,8 +59,8 @@ try() {
     start
     count=$(returning "$between")
     echo "$count" | grep -q -x "$5" || fail "$name with sslcache: $count of 8 are resumed, and not $5"
-    in_root chroot "$root" env ${runtime:+XDG_RUNTIME_DIR="$runtime"} sslcache stat >"$work/stat.log" 2>&1 || fail "sslcache stat shows nothing of $name"
-    grep -q "$name" "$work/stat.log" || fail "sslcache stat does not show $name"
+    in_root chroot "$root" sslcache stat >"$work/stat.log" 2>&1 || fail "sslcache stat shows nothing of $name"
+    grep -q " $6 " "$work/stat.log" || fail "sslcache stat does not show $6"
     stop
     in_root chroot "$root" sslcache disable "$name" >"$work/enable.log" 2>&1 || fail "sslcache disable $name"
 }
@@ -72,13 +73,13 @@ cat "$root/etc/tls/certificate.pem" "$root/etc/tls/key.pem" >"$root/etc/tls/both
 
 # Tickets, and a reload, which makes new keys without sslcache. HAProxy learns by a client where a name leads.
 request='GET / HTTP/1.0\r\n\r\n'
-try nginx 443 reload 0 8
+try nginx 443 reload 0 8 nginx
 in_root chroot "$root" a2enmod -q ssl >"$work/a2enmod.log" 2>&1 || fail "a2enmod"
-try apache2 443 reload 0 8
-try haproxy 443 reload 0 '[78]'
+try apache2 443 reload 0 8 apache2
+try haproxy 443 reload 0 '[78]' haproxy
 # Sessions without tickets, which its login processes do not have in common.
-request='a LOGOUT\r\n' runtime=/run/sslcache-dovecot
-try dovecot 993 nothing '[0-7]' 8
+request='a LOGOUT\r\n'
+try dovecot 993 nothing '[0-7]' 8 imap-login
 
 name=postfix
 step "$name"
