@@ -15,9 +15,11 @@ mod keys;
 mod prometheus;
 mod relay;
 mod run;
+mod s_server;
 mod server;
 #[path = "../stage/mod.rs"]
 mod stage;
+mod starttls;
 mod stat;
 mod test;
 mod tool;
@@ -71,6 +73,7 @@ fn main() {
         generated::CASES,
         keys::CASES,
         run::CASES,
+        starttls::CASES,
         stat::CASES,
         test::CASES,
         top::CASES,

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -27,6 +28,11 @@ pub fn certify(folder: &Folder) -> Outcome {
     (said.code == 0)
         .then_some(())
         .ok_or_else(|| said.err.into())
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> Result<u16, Box<dyn Error>> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// nginx, started by `sslcache run` or plain. It ends on drop.
