@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -32,6 +32,11 @@ pub const CASES: &[Case] = &[
     (
         "a daemon without /proc keeps its page, and is known from outside",
         without_proc,
+    ),
+    ("doctor says why a process shows no figures", why_no_figures),
+    (
+        "a child in a pid namespace of its own keeps the page",
+        child_in_namespace,
     ),
     (
         "processes of another pid namespace have their ids and names",
@@ -365,6 +370,42 @@ fn without_proc(tool: &Tool) -> Outcome {
     check_daemon(tool, &runtime, &daemon)
 }
 
+fn why_no_figures(tool: &Tool) -> Outcome {
+    let (folder, elsewhere) = (Folder::new()?, Folder::new()?);
+    let open = folder.file("sslcache");
+    let closed_out = folder.0.display().to_string();
+    let cases = [
+        (
+            ["SSLCACHE_STATS", "no"],
+            2,
+            "its setting stats is off, by SSLCACHE_STATS in its environment",
+        ),
+        (
+            ["XDG_RUNTIME_DIR", "/nonexistent"],
+            1,
+            "as it may make none: there is no /nonexistent",
+        ),
+        (
+            ["XDG_RUNTIME_DIR", &closed_out],
+            1,
+            "/sslcache is open to other users",
+        ),
+        // It shows them, and did no handshake.
+        (["SSLCACHE_STATS", "yes"], 2, "sslcache 0"),
+    ];
+    fs::create_dir(&open)?;
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o755))?;
+    for ([name, value], code, said) in cases {
+        let mut python = preloaded(tool, "/usr/bin/python3", &elsewhere);
+        python.env(name, value);
+        let daemon = Daemon(start_daemon(&mut python, "", &folder)?);
+        let doctor = tool.say(&elsewhere.0, &["doctor", "--pid", &daemon.0.to_string()])?;
+        has_in_order(&doctor.out, &["sslcache is in it", said])?;
+        assert_eq!(doctor.code, code, "{}", doctor.out);
+    }
+    Ok(())
+}
+
 /// Starts a daemon in a pid namespace of its own, where its id is 1. Returns its id here, and the program that waits for it.
 fn start_in_namespace(tool: &Tool, runtime: &Folder) -> Result<(Started, Daemon), Box<dyn Error>> {
     let mut unshare = preloaded(tool, "unshare", runtime);
@@ -418,6 +459,35 @@ fn other_namespace(tool: &Tool) -> Outcome {
     // Nothing is shown of it where it has no page.
     let stat = tool.say(&elsewhere.0, &["stat"])?;
     has_in_order(&stat.out, &["no process shows its figures"])
+}
+
+/// Its parent, whose id is of this namespace, ends before it.
+fn child_in_namespace(tool: &Tool) -> Outcome {
+    if !tool.alone {
+        eprintln!("left out: no pid namespace can be made here");
+        return Ok(());
+    }
+    let runtime = Folder::new()?;
+    let mut python = preloaded(tool, "/usr/bin/python3", &runtime);
+    let program = "import ctypes, os, ssl, sys, time\n\
+                   context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
+                   NEWPID = 0x20000000\n\
+                   if ctypes.CDLL(None).unshare(NEWPID) != 0: sys.exit('no namespace')\n\
+                   child = os.fork()\n\
+                   if child: print(child); sys.exit()\n\
+                   os.close(1); os.close(2)\n\
+                   time.sleep(60)\n";
+    let parent = said(python.args(["-c", program]))?;
+    let id = parent.out.trim().parse();
+    let child = Daemon(id.map_err(|_| parent.err)?);
+    assert_eq!(pages(&runtime).len(), 1);
+    let pid = child.0.to_string();
+    for arguments in [&["stat"][..], &["stat", "--pid", &pid]] {
+        let stat = tool.say(&runtime.0, arguments)?;
+        has_in_order(&stat.out, &[&pid, "python3", "(gone)"])?;
+    }
+    assert_eq!(pages(&runtime).len(), 1);
+    Ok(())
 }
 
 fn gone_namespace(tool: &Tool) -> Outcome {

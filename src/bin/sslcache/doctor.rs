@@ -7,6 +7,7 @@
 mod apart;
 mod contexts;
 mod nginx;
+mod no_figures;
 mod of_process;
 mod of_program;
 mod of_tree;

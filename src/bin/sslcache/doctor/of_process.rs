@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Report;
+use super::no_figures;
 use super::of_program::version_of;
 use super::of_tree;
 use super::preloads;
@@ -52,11 +53,7 @@ pub fn examine(pid: u32, report: &mut Report) -> Result<(), Failure> {
     }
     match processes::tree_of(pid) {
         Ok(tree) => of_tree::examine(&tree, pid, report),
-        Err(_) => report.unknown(
-            "it shows no figures: it has made no context yet, its setting stats is off, or it may not write to \
-             XDG_RUNTIME_DIR/sslcache or /run/sslcache",
-            "give it such a folder of its own with mode 0700 (systemd: RuntimeDirectory=, and XDG_RUNTIME_DIR to name it)",
-        ),
+        Err(_) => no_figures::examine(pid, report),
     }
     Ok(())
 }
