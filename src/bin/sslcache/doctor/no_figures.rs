@@ -35,6 +35,14 @@ pub fn examine(pid: u32, report: &mut Report) {
         };
     }
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    if !environment.contains(&b'=') {
+        // nginx writes its title over it.
+        return report.unknown(
+            "it shows no figures, and has written over its environment, so that the reason cannot be told: it has made no \
+             context yet, its setting stats is off, or it may not write to its runtime folder",
+            "connect to it, and look again; see SSLCACHE_STATS and XDG_RUNTIME_DIR where it is started",
+        );
+    }
     let variable = |name: &str| {
         let mut variables = environment.split(|&byte| byte == 0);
         let value = variables.find_map(|one| one.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
