@@ -77,9 +77,9 @@ fn count_into(context: &Context, ctx: *mut SSL_CTX, sums: &mut Sums) {
     let connects = hosts(SSL_CTRL_SESS_CONNECT_GOOD);
     let handshakes = hosts(SSL_CTRL_SESS_ACCEPT_GOOD) + connects;
     let resumed: u64 = hosts(SSL_CTRL_SESS_HIT);
-    // libssl counts both kinds in one. A context is hardly ever used for both; of one that is, at least so many were resumed
-    // as a client.
-    let connects_resumed = resumed.saturating_sub(handshakes - connects);
+    // libssl counts both kinds in one, and hardly any context is used for both. It counts a server's handshake in the context
+    // that a server name has chosen, and its resumption in the first one, which so may have more of these.
+    let connects_resumed = resumed.saturating_sub(handshakes - connects).min(connects);
     for (figure, number) in [
         (
             Figure::HitsProcess,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::Case;
 use crate::prometheus::parsed;
-use crate::server::Server;
+use crate::server::{Server, certify};
 use crate::tool::{
     Folder, Outcome, Said, Tool, compile, has_in_order, is_kept_out, is_root, python, said,
 };
@@ -28,6 +28,7 @@ pub const CASES: &[Case] = &[
         trees,
     ),
     ("a service is named by its unit", units),
+    ("stat tells a server's handshakes from a client's", both),
     ("stat --watch tells what happens in a second", watch),
     ("stat says that there is nothing to show", nothing),
     ("stat shows a region in a file", region),
@@ -241,6 +242,54 @@ fn trees(tool: &Tool) -> Outcome {
         assert!(line.len() <= 80, "{line}");
     }
     Ok(())
+}
+
+/// Both ends of two connections, the second one resumed. The server name chooses another context, in which libssl counts the
+/// server's handshakes, while it counts their resumption in the first one.
+const BOTH: &str = "
+import ssl, subprocess, sys
+folder, *stat = sys.argv[1:]
+server, named = (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in range(2))
+for context in server, named:
+    context.load_cert_chain(folder + '/cert.pem', folder + '/key.pem')
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+server.sni_callback = lambda connection, name, context: setattr(connection, 'context', named)
+client = ssl.create_default_context(cafile=folder + '/cert.pem')
+session = None
+for _ in range(2):
+    to, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [server.wrap_bio(to, back, server_side=True),
+            client.wrap_bio(back, to, server_hostname='localhost', session=session)]
+    for end in 3 * list(reversed(ends)):
+        try:
+            end.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+    session = ends[1].session
+    reused = ends[1].session_reused
+print(reused)
+del ends
+sys.stdout.flush()
+subprocess.run(stat + ['stat'])
+";
+
+fn both(tool: &Tool) -> Outcome {
+    let (runtime, folder) = (Folder::new()?, Folder::new()?);
+    certify(&folder)?;
+    let path = folder.0.to_string_lossy();
+    let stat = tool.stage.join("bin/sslcache");
+    let stat = stat.to_string_lossy();
+    let run = ["run", "--", "/usr/bin/python3", "-c", BOTH, &path, &stat];
+    let said = tool.say(&runtime.0, &run)?;
+    has_in_order(
+        &said.out,
+        &[
+            "True\n",
+            "(total)             2       1   50 ",
+            "\n  as a client: handshakes 2, resumed 1, 50 %\n",
+        ],
+    )
+    .map_err(|error| format!("{error}{}", said.err).into())
 }
 
 fn units(_: &Tool) -> Outcome {
