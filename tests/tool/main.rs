@@ -12,6 +12,7 @@ mod exporter;
 mod flush;
 mod generated;
 mod keys;
+mod page;
 mod prometheus;
 mod relay;
 mod run;
@@ -72,6 +73,7 @@ fn main() {
         flush::CASES,
         generated::CASES,
         keys::CASES,
+        page::CASES,
         run::CASES,
         starttls::CASES,
         stat::CASES,
