@@ -44,9 +44,8 @@ reload() {
     sleep 1
     listening
 }
-# try NAME PORT BETWEEN PLAIN COUNT PROGRAM: of eight clients, PLAIN are resumed by Debian's own service, with BETWEEN before they come
-# back, and COUNT by one that was enabled. sslcache stat shows
-# PROGRAM. Both numbers are patterns of grep.
+# try NAME PORT BETWEEN PLAIN COUNT PROGRAM: of eight clients, PLAIN are resumed by Debian's own service, with BETWEEN before
+# they come back, and COUNT by one that was enabled, which sslcache stat shows as PROGRAM. PLAIN and COUNT are patterns of grep.
 try() {
     name=$1 unit=$1 port=$2 between=$3
     step "$name"
