@@ -296,6 +296,7 @@ fn text(
         Some(service) => service.text.to_owned(),
         None => known::TEXT_OF_OTHERS
             .replace("@UNIT@", meant.name.bare())
+            .replace("@RUNTIME@", &meant.name.runtime_folder())
             .replace("@RESTART@", &meant.restarted()),
     };
     let folder = ours.rsplit_once('/').map_or("", |(folder, _)| folder);
