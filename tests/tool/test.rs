@@ -95,6 +95,7 @@ fn caches(tool: &Tool) -> Outcome {
             "it looks as if about ",
         ],
     )?;
+    assert_eq!(verdict.matches("it looks as if").count(), 1, "{verdict}");
     plain.stop()?;
 
     let mut ours = Server::start(tool, &[], &settings)?;

@@ -1,10 +1,12 @@
 //! `sslcache test`: asks a server from outside how many of its clients it resumes.
 //!
-//! * [`row`] makes the visits of one protocol, of which each is one [`visit`] to the [`peer`], by [`starttls`] if asked.
+//! * [`row`] makes the visits of one protocol, of which each is one [`visit`] to the [`peer`], by a [`dialogue`] of
+//!   [`starttls`] if asked.
 //! * [`findings`] concludes from them, [`report`] prints them, with the [`verdict`].
 //!
 //! Nothing that the server sends is verified or printed, but for a refusal before the handshake, without control characters.
 
+mod dialogue;
 mod findings;
 mod libssl;
 mod peer;

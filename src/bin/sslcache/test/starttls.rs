@@ -1,6 +1,6 @@
 //! What is said in the clear before the handshake, by protocol.
 
-use super::peer::Dialogue;
+use super::dialogue::Dialogue;
 
 /// A protocol in which TLS is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]

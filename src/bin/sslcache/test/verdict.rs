@@ -61,7 +61,13 @@ impl Report<'_> {
             "the same early data was accepted twice: a request in it can be repeated by others"
                 .to_owned()
         });
-        for reason in found.chain(without).chain(lost).chain(early) {
+        for reason in apart(&self.rows)
+            .into_iter()
+            .chain(found)
+            .chain(without)
+            .chain(lost)
+            .chain(early)
+        {
             if !reasons.contains(&reason) {
                 reasons.push(reason);
             }
@@ -86,12 +92,9 @@ fn counts(row: &Row<'_>) -> String {
 /// Why some were not resumed.
 fn reason(row: &Row<'_>, are_tickets_enough: bool) -> Option<String> {
     Some(match row.finding() {
-        Finding::AllResumed | Finding::NothingOffered => return None,
+        // Caches are said of all rows together.
+        Finding::AllResumed | Finding::NothingOffered | Finding::CachesApart(_) => return None,
         Finding::TooFew => "too few returns to tell why not all were resumed".to_owned(),
-        Finding::CachesApart(caches) => format!(
-            "it looks as if about {caches} processes keep sessions of their own, or forget them early; sslcache can give \
-             those that use libssl's cache one"
-        ),
         Finding::NoneKnown if row.by == By::Id && are_tickets_enough => {
             "no id is known again, which clients that take tickets do not notice".to_owned()
         }
@@ -112,6 +115,23 @@ fn reason(row: &Row<'_>, are_tickets_enough: bool) -> Option<String> {
             "tickets were refused, and why cannot be told from outside".to_owned()
         }
     })
+}
+
+/// The caches that are apart: the rows of one server are each an estimate of the same number.
+fn apart(rows: &[Row<'_>]) -> Option<String> {
+    let estimates = rows.iter().filter_map(|row| match row.finding() {
+        Finding::CachesApart(caches) => Some(caches),
+        _ => None,
+    });
+    let (least, most) = (estimates.clone().min()?, estimates.max()?);
+    let caches = match least == most {
+        true => least.to_string(),
+        false => format!("{least} to {most}"),
+    };
+    Some(format!(
+        "it looks as if about {caches} processes keep sessions of their own, or forget them early; sslcache can give those \
+         that use libssl's cache one"
+    ))
 }
 
 /// Why some did not survive the wait.

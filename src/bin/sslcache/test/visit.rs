@@ -7,8 +7,9 @@ use std::ptr::{self, NonNull};
 use std::time::{Duration, Instant};
 use std::{io::Read, mem};
 
+use super::dialogue::Deadline;
 use super::libssl::Libssl;
-use super::peer::{Deadline, Peer, Ready, wait};
+use super::peer::{Peer, Ready, wait};
 use super::session::Session;
 
 /// SSL_CTRL_SET_MIN_PROTO_VERSION
