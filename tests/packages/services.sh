@@ -7,8 +7,8 @@
 service() { "$here/service.sh" "$root" "$@" >>"$work/service.log" 2>&1; }
 # One connection, which ends when the server has answered $request, so that it is done with the handshake.
 visit() {
-    printf '%b' "$request" | in_root timeout 20 chroot "$root" openssl s_client -connect "127.0.0.1:$port" -tls1_2 -ign_eof "$@" \
-        2>"$work/client.err"
+    printf '%b' "$request" | in_root timeout 20 chroot "$root" openssl s_client -connect "127.0.0.1:$port" -tls1_2 -ign_eof \
+        ${starttls:+-starttls "$starttls"} "$@" 2>"$work/client.err"
 }
 # How many of eight clients that come back are resumed; COMMAND is run in between.
 returning() {
@@ -80,8 +80,19 @@ try haproxy 443 reload 0 '[78]' haproxy
 request='a LOGOUT\r\n'
 try dovecot 993 nothing '[0-7]' 8 imap-login
 
-name=postfix
+# Nothing is gained, and nothing lost where it is asked for all the same.
+name=postfix unit=postfix@- port=25 starttls=smtp request='QUIT\r\n'
 step "$name"
 if in_root chroot "$root" sslcache enable postfix >"$work/enable.log" 2>&1; then fail "postfix is not refused"; fi
 grep -q 'it gains nothing' "$work/enable.log" || fail "no reason is given for postfix"
+in_root chroot "$root" sslcache enable postfix --force >"$work/enable.log" 2>&1 || fail "sslcache enable postfix --force"
+imported=$(in_root chroot "$root" postconf -h import_environment)
+in_root chroot "$root" postconf -e "import_environment = $imported LD_PRELOAD" inet_interfaces=127.0.0.1 inet_protocols=ipv4 \
+    smtpd_tls_security_level=may smtpd_tls_cert_file=/etc/tls/certificate.pem smtpd_tls_key_file=/etc/tls/key.pem
+start
+count=$(returning nothing)
+[ "$count" = 8 ] || fail "$name with sslcache: $count of 8 are resumed"
+in_root chroot "$root" sslcache stat >"$work/stat.log" 2>&1 || fail "sslcache stat shows nothing of $name"
+grep -q " smtpd " "$work/stat.log" || fail "sslcache stat does not show smtpd"
+stop
 step "all well"
