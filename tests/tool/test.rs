@@ -95,7 +95,6 @@ fn caches(tool: &Tool) -> Outcome {
             "it looks as if about ",
         ],
     )?;
-    assert_eq!(verdict.matches("it looks as if").count(), 1, "{verdict}");
     plain.stop()?;
 
     let mut ours = Server::start(tool, &[], &settings)?;
@@ -253,17 +252,19 @@ fn turns(tool: &Tool) -> Outcome {
     ];
     let behind = servers.each_ref().map(|server| [server.port; 16]).concat();
     let relay = Relay::start(&[], &behind)?;
-    let (code, json) = json(tool, relay.port, &[])?;
+    let (code, json) = json(tool, relay.port, &["-n", "40"])?;
     assert_eq!(code, 1);
     for row in [0, 2] {
         let row = &json["rows"][row];
         let resumed = row["returns"]["resumed"].as_u64().ok_or("no number")?;
-        // Half of them are. A single client would have seen 47.
-        assert!((18..=32).contains(&resumed), "{row}");
+        // Half of them are. A single client would have seen 37.
+        assert!((12..=28).contains(&resumed), "{row}");
         let caches = row["caches_about"].as_u64().ok_or("no number")?;
         assert!((2..=3).contains(&caches), "{row}");
     }
-    Ok(())
+    // The rows estimate one number.
+    let verdict = json["verdict"].as_str().ok_or("no verdict")?;
+    has_in_order(verdict, &["it looks as if about 2 to 3 processes"])
 }
 
 fn keys(tool: &Tool) -> Outcome {
