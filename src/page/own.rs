@@ -1,4 +1,9 @@
-//! The file of this process tree, and this process's slot in it.
+//! The file of this process tree, and this process's slot in it. `publishing` is what it writes there, and the requests that
+//! it reads.
+
+mod publishing;
+#[cfg(test)]
+mod tests;
 
 use core::ops::Range;
 use core::ptr;
@@ -19,15 +24,17 @@ use std::process;
 use once_cell::race::OnceBox;
 
 use super::alive::{boot, is_of_page, namespace, tick};
-use super::figures::{Context, NUMBER, Sums, TicketKeys};
+use super::figures::NUMBER;
 use super::folder::Folder;
-use super::layout::{
-    self, BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
-};
+use super::layout::{self, BYTES, MAGIC, SLOTS, VERSION, header, slot as place, slot_at};
 use super::sweep::{sweep, sweep_of};
 use crate::sys::files::check_file_limit;
 use crate::sys::lock::this_process;
 use crate::sys::mapping::{Mapping, carry};
+pub use publishing::{
+    ASKED_EVERY_MS, Requests, Slot, contexts_shown, is_first_to_flush, publish_region,
+    publish_ticket_keys, requests, slot,
+};
 
 /// The description of the whole tree.
 pub struct About<'a> {
@@ -61,8 +68,6 @@ const LEAST_DESCRIPTOR: i32 = 100;
 /// When every slot is taken by the living, how long no process looks for one again, in ticks: it would read the memory maps
 /// of all of them.
 const FULL_FOR: u64 = 100;
-/// How long the answer to whether a flush is wanted is reused, as asking takes a system call.
-pub const ASKED_EVERY_MS: u64 = 10;
 
 /// Makes the file, once in a process tree. If that fails, the processes go on without it.
 pub fn make(about: &About<'_>) {
@@ -292,17 +297,6 @@ fn seconds() -> u64 {
         .unwrap_or(0)
 }
 
-/// The time of a clock that is read without a system call and is never set.
-fn milliseconds() -> u64 {
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `now` is a place for the answer.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &mut now) };
-    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
-}
-
 /// Takes a slot for this process.
 fn claim(page: &Page) {
     let slot = page.take(process::id());
@@ -342,146 +336,6 @@ unsafe extern "C" fn claim_in_child() {
     }
 }
 
-/// This process's slot.
-#[derive(Clone, Copy)]
-pub struct Slot {
-    page: &'static Page,
-    at: usize,
-}
-
-/// This process's slot, if it has one.
-pub fn slot() -> Option<Slot> {
-    let page = PAGE.get()?.as_ref()?;
-    // Acquire: pairs with the Release in `claim`.
-    if LOOKED_IN.load(Acquire) != this_process() {
-        // This process was forked by other means than fork(3), or before there was a file.
-        claim(page);
-        page.show_counts();
-    }
-    let at = SLOT.load(Relaxed);
-    (at != 0).then_some(Slot { page, at })
-}
-
-impl Slot {
-    fn word(&self, at: usize) -> &AtomicU64 {
-        assert!(at < place::WORDS);
-        self.page.word(self.at + at)
-    }
-
-    /// Publishes the statistics of this process.
-    pub fn publish(&self, sums: &Sums, contexts: &[Context]) {
-        for (number, &sum) in sums.figures.iter().enumerate() {
-            self.word(place::FIGURES + number).store(sum, Relaxed);
-        }
-        self.word(place::CONTEXTS).store(sums.contexts, Relaxed);
-        self.word(place::SESSIONS).store(sums.sessions, Relaxed);
-        self.word(place::MEMORY).store(sums.memory, Relaxed);
-        let shown = contexts.iter().take(CONTEXTS_SHOWN);
-        self.word(place::SHOWN).store(shown.len() as u64, Relaxed);
-        for (number, known) in shown.enumerate() {
-            let at = place::FIRST_CONTEXT + number * context::WORDS;
-            let parts = [known.verify, known.id_context, known.flags, known.keys].map(u64::from);
-            let kind = u64::from(known.mode)
-                | parts[0] << 32
-                | parts[1] << 40
-                | parts[2] << 48
-                | parts[3] << 56;
-            for (word, value) in [
-                (context::KIND, kind),
-                (context::OPTIONS, known.options),
-                (context::CAPACITY, known.capacity),
-                (context::SESSIONS, known.sessions),
-                (context::HITS, known.hits),
-                (context::MISSES, known.misses),
-                (context::ACCEPTED, known.accepted),
-                (context::RESUMED, known.resumed),
-                (context::CONNECTED, known.connected),
-                (context::ORIGIN, known.origin),
-            ] {
-                self.word(at + word).store(value, Relaxed);
-            }
-            for (number, &[low, high]) in known.attributes.as_chunks().0.iter().enumerate() {
-                let value = u64::from(low) | u64::from(high) << 32;
-                self.word(at + context::ATTRIBUTES + number)
-                    .store(value, Relaxed);
-            }
-        }
-        self.word(place::PUBLISHED).store(seconds(), Relaxed);
-        self.page.show_slot(self.at);
-    }
-}
-
-/// Publishes the statistics of the shared region.
-pub fn publish_region(figures: &[u64]) {
-    if let Some(Some(page)) = PAGE.get() {
-        for (number, &figure) in figures.iter().enumerate() {
-            page.word(header::REGION + number).store(figure, Relaxed);
-        }
-        page.show_counts();
-    }
-}
-
-/// Publishes what may be told of the shared ticket keys.
-pub fn publish_ticket_keys(keys: &TicketKeys) {
-    if let Some(Some(page)) = PAGE.get() {
-        let words = [keys.made, keys.turn_ends, keys.number, keys.until];
-        for (number, word) in words.into_iter().enumerate() {
-            page.word(header::KEYS + number).store(word, Relaxed);
-        }
-        page.show_counts();
-    }
-}
-
-/// What other processes have asked for.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Requests {
-    /// How often a flush was asked for.
-    pub flushes: u64,
-    /// The second up to which the ticket keys are to have made their last ticket; 0 for none.
-    pub turn: u64,
-    /// The second up to which ticket keys are to be forgotten; 0 for none.
-    pub forget: u64,
-}
-
-/// What other processes have asked for, as of at most [`ASKED_EVERY_MS`] ago.
-pub fn requests() -> Requests {
-    static ASKED: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let Some(Some(page)) = PAGE.get() else {
-        return Requests::default();
-    };
-    let (now, next) = (milliseconds(), NEXT.load(Relaxed));
-    // Relaxed: of threads that arrive at once only one has to ask.
-    if next <= now
-        && NEXT
-            .compare_exchange(next, now + ASKED_EVERY_MS, Relaxed, Relaxed)
-            .is_ok()
-        && let Some(asked) = page.asked()
-    {
-        for (known, asked) in ASKED.iter().zip(asked) {
-            known.store(asked, Relaxed);
-        }
-    }
-    let [flushes, turn, forget] = ASKED.each_ref().map(|asked| asked.load(Relaxed));
-    Requests {
-        flushes,
-        turn,
-        forget,
-    }
-}
-
-/// True in the one process of the tree that carries this flush out for all of them.
-pub fn is_first_to_flush(asked: u64) -> bool {
-    let page = PAGE.get().and_then(Option::as_ref);
-    // Relaxed: exactly one process changes the word to this number.
-    page.is_some_and(|page| page.word(header::FLUSHED).swap(asked, Relaxed) != asked)
-}
-
-/// The most contexts that are published.
-pub const fn contexts_shown() -> usize {
-    CONTEXTS_SHOWN
-}
-
 /// Runs at the end of the process: releases its slot, and removes the file if no other process uses it.
 extern "C" fn at_exit() {
     static GONE: AtomicBool = AtomicBool::new(false);
@@ -510,6 +364,3 @@ extern "C" fn at_exit() {
 #[used]
 #[unsafe(link_section = ".fini_array")]
 static AT_EXIT: extern "C" fn() = at_exit;
-
-#[cfg(test)]
-mod tests;

@@ -377,7 +377,7 @@ fn no_page() -> io::Error {
 }
 
 /// Opens a file of the size of a page; no file whose opening could wait, and a link only if it may be `followed`.
-fn open(path: &Path, write: bool, followed: bool) -> io::Result<File> {
+pub(super) fn open(path: &Path, write: bool, followed: bool) -> io::Result<File> {
     let at_its_end = if followed { 0 } else { libc::O_NOFOLLOW };
     let flags = at_its_end | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
     let file = OpenOptions::new()
@@ -390,23 +390,4 @@ fn open(path: &Path, write: bool, followed: bool) -> io::Result<File> {
         true => Ok(file),
         false => Err(no_page()),
     }
-}
-
-/// True if the file is no page and cannot become one: it was truncated to nothing, or abandoned before its first word was
-/// written, at least an hour ago.
-pub(super) fn was_given_up(path: &Path) -> bool {
-    let Ok(about) = path.symlink_metadata() else {
-        return false;
-    };
-    let is_old = about
-        .modified()
-        .is_ok_and(|when| when.elapsed().is_ok_and(|age| age.as_secs() >= 3600));
-    let is_empty = || {
-        let mut first = [0; 8];
-        match open(path, false, false) {
-            Ok(file) => file.read_exact_at(&mut first, 0).is_ok() && first == [0; 8],
-            Err(_) => about.size() == 0,
-        }
-    };
-    about.is_file() && is_old && is_empty()
 }

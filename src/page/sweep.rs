@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use super::census::Census;
 use super::folder::{Folder, SUFFIX};
-use super::reading::{Reading, Use, was_given_up};
+use super::reading::{Reading, Use, open};
 
 /// The most files that are checked when a new one is made.
 const SWEPT_MOST: usize = 64;
@@ -109,4 +110,23 @@ fn sweep_names(
             remove(folder, &page);
         }
     }
+}
+
+/// True if the file is no page and cannot become one: it was truncated to nothing, or abandoned before its first word was
+/// written, at least an hour ago.
+pub(super) fn was_given_up(path: &Path) -> bool {
+    let Ok(about) = path.symlink_metadata() else {
+        return false;
+    };
+    let is_old = about
+        .modified()
+        .is_ok_and(|when| when.elapsed().is_ok_and(|age| age.as_secs() >= 3600));
+    let is_empty = || {
+        let mut first = [0; 8];
+        match open(path, false, false) {
+            Ok(file) => file.read_exact_at(&mut first, 0).is_ok() && first == [0; 8],
+            Err(_) => about.size() == 0,
+        }
+    };
+    about.is_file() && is_old && is_empty()
 }

@@ -10,7 +10,8 @@ use super::census::Census;
 use super::figures::FIGURES;
 use super::layout::{BYTES, MAGIC, VERSION, header, slot, slot_at};
 use super::maps::about;
-use super::reading::{Reading, Use, was_given_up};
+use super::reading::{Reading, Use};
+use super::sweep::was_given_up;
 use crate::sys::mapping::Mapping;
 
 /// A file of a test's own, gone with it.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -32,6 +32,14 @@ pub const CASES: &[Case] = &[
     (
         "a daemon without /proc keeps its page, and is known from outside",
         without_proc,
+    ),
+    (
+        "a page in another mount namespace is found, and one without a name",
+        hidden_page,
+    ),
+    (
+        "root sweeps the folders of other users, and follows no link",
+        folder_of_another,
     ),
     ("doctor says why a process shows no figures", why_no_figures),
     (
@@ -368,6 +376,63 @@ fn without_proc(tool: &Tool) -> Outcome {
     python.arg("/usr/bin/python3");
     let daemon = Daemon(start_daemon(&mut python, "", &folder)?);
     check_daemon(tool, &runtime, &daemon)
+}
+
+/// The page lies where no path of the tool leads, and then in no folder at all.
+fn hidden_page(tool: &Tool) -> Outcome {
+    if !tool.alone {
+        eprintln!("left out: no file system can be mounted here");
+        return Ok(());
+    }
+    let (folder, runtime, elsewhere) = (Folder::new()?, Folder::new()?, Folder::new()?);
+    let mut python = preloaded(tool, "unshare", &runtime);
+    let mount = "mount -t tmpfs -o mode=700 none $XDG_RUNTIME_DIR && exec \"$@\"";
+    python.args(["--mount", "--", "sh", "-c", mount, "sh", "/usr/bin/python3"]);
+    let daemon = Daemon(start_daemon(&mut python, "", &folder)?);
+    let pid = daemon.0.to_string();
+    let is_shown = |arguments: &[&str]| {
+        let stat = tool.say(&elsewhere.0, arguments)?;
+        has_in_order(&stat.out, &[&pid, "python3"])
+    };
+    assert_eq!(pages(&runtime), Vec::<PathBuf>::new());
+    is_shown(&["stat"])?;
+    is_shown(&["stat", "--pid", &pid])?;
+    fs::remove_dir_all(format!(
+        "/proc/{pid}/root{}",
+        runtime.file("sslcache").display()
+    ))?;
+    is_shown(&["stat"])?;
+    is_shown(&["stat", "--pid", &pid])
+}
+
+fn folder_of_another(tool: &Tool) -> Outcome {
+    const NOBODY: u32 = 65534;
+    if !is_root() {
+        eprintln!("left out: only root may remove what belongs to others");
+        return Ok(());
+    }
+    let (folder, runtime) = (Folder::new()?, Folder::new()?);
+    let place = runtime.file("sslcache");
+    let mut python = preloaded(tool, "/usr/bin/python3", &runtime);
+    let daemon = Daemon(start_daemon(&mut python, "", &folder)?);
+    chown(&place, Some(NOBODY), None)?;
+    let left = pages(&runtime);
+    let sweep = || tool.say(&runtime.0, &["stat"]);
+    let _ = sweep()?;
+    assert_eq!(pages(&runtime), left, "it is alive");
+    daemon.signal(libc::SIGKILL);
+    daemon.wait()?;
+    // The folder of the pages is a link to that of another.
+    fs::create_dir(runtime.file("other"))?;
+    fs::rename(&place, runtime.file("other/folder"))?;
+    symlink(runtime.file("other/folder"), &place)?;
+    let _ = sweep()?;
+    assert_eq!(pages(&runtime), left, "by a link");
+    fs::remove_file(&place)?;
+    fs::rename(runtime.file("other/folder"), &place)?;
+    let _ = sweep()?;
+    assert_eq!(pages(&runtime), Vec::<PathBuf>::new());
+    Ok(())
 }
 
 fn why_no_figures(tool: &Tool) -> Outcome {
