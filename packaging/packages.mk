@@ -25,14 +25,14 @@ uninstall-units:
 	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/systemd/,$(UNITS))
 	rmdir $(DESTDIR)$(DOCDIR)/systemd $(DESTDIR)$(DOCDIR) 2>/dev/null || true
 
-# On Debian, the host is the one of its package, wherever another may be.
-debian_libdir = /usr/lib/$(shell dpkg-architecture -qDEB_HOST_MULTIARCH)
-
 ## deb          Debian packages in target/dist: sslcache, for apt install, and libsslcache-dev
+# On Debian, the host is the one of its package, wherever another may be. The shell asks for the folder, and not make, which
+# would before the first line has installed what answers.
 deb:
 	@tools/install-deps build deb
 	rm -rf $(DEB_TREE)
-	$(MAKE) install DESTDIR=$(DEB_TREE) PREFIX=/usr LIBDIR=$(debian_libdir) HOST_LIBSSL=$(debian_libdir)/libssl.so.3
+	libdir=/usr/lib/$$(dpkg-architecture -qDEB_HOST_MULTIARCH) && \
+	    $(MAKE) install DESTDIR=$(DEB_TREE) PREFIX=/usr LIBDIR=$$libdir HOST_LIBSSL=$$libdir/libssl.so.3
 	packaging/make-deb $(DEB_TREE) $(DIST) cli
 
 ## dist         a source tarball in target/dist that builds without a network; the same commit gives the same bytes
