@@ -321,6 +321,11 @@ impl Reading {
         }
     }
 
+    /// The seconds of the last requests about ticket keys: to make no more tickets with them, and to forget them.
+    pub fn asked_of_keys(&self) -> [u64; 2] {
+        [header::TURN, header::FORGET].map(|at| self.word(at))
+    }
+
     /// Asks its processes to flush their caches, which they do when they next use them.
     pub fn ask_to_flush(&self) -> io::Result<()> {
         self.ask(|[flushes, ..]| (header::FLUSH, flushes.wrapping_add(1)))

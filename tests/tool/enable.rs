@@ -172,11 +172,11 @@ fn there_and_back(tool: &Tool) -> Outcome {
         assert!(!text.contains("@LIBDIR@"), "{text}");
 
         let again = root.say(tool, &["enable", &format!("{service}.service")])?;
-        let said = format!("{service}: enabled already\n");
+        let next = format!("    systemctl daemon-reload && systemctl restart {service}\n");
+        let said = format!("{service}: enabled already. If it was not restarted since:\n{next}");
         assert_eq!((again.code, again.out), (0, said));
         let run = root.say(tool, &["disable", service])?;
         assert_eq!((run.code, &*run.err), (0, ""), "{run:?}");
-        let next = format!("    systemctl daemon-reload && systemctl restart {service}\n");
         has_in_order(
             &run.out,
             &[

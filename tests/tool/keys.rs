@@ -66,6 +66,19 @@ fn shared(tool: &Tool) -> Outcome {
     let after = keys(tool, &server)?;
     assert_eq!(after["shared"]["keys"], 1);
     assert_eq!(after["tickets_unopened"], 60);
+
+    // Until the next ticket the keys are shown as they were, and so is what was asked.
+    for (request, words) in [
+        (&rotate, "asked     for a new key"),
+        (&forget, "asked     to forget these keys"),
+    ] {
+        assert_eq!(tool.say(&server.runtime.0, request)?.code, 0);
+        let awaited = tool.say(&server.runtime.0, &["keys", "--pid", &pid])?.out;
+        has_in_order(&awaited, &["keys      shared", "open  ", words])?;
+        assert_eq!(server.visit("1.2")?, RETURNED);
+        let done = tool.say(&server.runtime.0, &["keys", "--pid", &pid])?.out;
+        assert!(!done.contains("asked"), "{done}");
+    }
     Ok(())
 }
 

@@ -190,7 +190,11 @@ pub fn enable(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     let finished = text.finish();
     if let Found::Ours(found) = &before {
         if *found == finished {
-            println!("{}: enabled already", meant.name.bare());
+            println!(
+                "{}: enabled already. If it was not restarted since:",
+                meant.name.bare()
+            );
+            meant.advise();
             return Ok(ExitCode::SUCCESS);
         }
         if !is_forced {
@@ -238,8 +242,8 @@ pub fn enable(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
         println!("{note}");
     }
     match known {
-        Some(_) => println!("The file says what else the service needs. Then let it count:"),
-        None => println!("Let it count:"),
+        Some(_) => println!("The file says what else the service may need. To apply it:"),
+        None => println!("To apply it:"),
     }
     meant.advise();
     Ok(ExitCode::SUCCESS)
@@ -321,7 +325,7 @@ pub fn disable(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     drop_in::remove(&meant.file)?;
     drop_in::remove_region(meant.root, &meant.name);
     println!(
-        "{}: disabled; {} is gone. Let it count:",
+        "{}: disabled; {} is gone. To apply it:",
         meant.name.bare(),
         meant.file.display()
     );

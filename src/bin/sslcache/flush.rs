@@ -99,7 +99,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     // From now on each process obeys the request in its next operation.
     thread::sleep(Duration::from_millis(2 * ASKED_EVERY_MS));
     if trees.is_empty() {
-        println!("no process shows its figures, so none was asked");
+        println!("{}", stat::NONE_SHOWN);
     }
     Ok(ExitCode::from(u8::from(asked == 0 || !all_asked)))
 }

@@ -75,7 +75,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
                 "run this as root, or as the user of the server",
             )),
             None => {
-                println!("no process shows its figures");
+                println!("{}", stat::NONE_SHOWN);
                 Ok(ExitCode::from(1))
             }
         };
@@ -170,7 +170,7 @@ fn rotate(trees: &[Tree]) -> Result<ExitCode, Failure> {
         tree.page
             .ask_to_turn_keys(now())
             .map_err(|error| Failure::new(&name, error, "run this as root, or as its user"))?;
-        println!("{name}: asked: new keys make the next ticket");
+        println!("{name}: asked: a new key makes the next ticket");
     }
     Ok(code)
 }
@@ -209,6 +209,7 @@ struct Keys {
     name: String,
     shares: bool,
     shared: TicketKeys,
+    awaited: Option<Awaited>,
     sums: Sums,
     /// Contexts that make their tickets with other keys than the shared ones, and the reasons.
     apart: Vec<(u32, usize, &'static str)>,
@@ -233,6 +234,7 @@ impl Keys {
             name: name_of(tree),
             shares: shares(tree),
             shared: tree.page.ticket_keys(),
+            awaited: Awaited::of(tree),
             sums,
             apart,
         }
@@ -246,6 +248,9 @@ impl Keys {
             return text;
         }
         text += &text_of(&self.shared, now());
+        if let Some(awaited) = self.awaited {
+            let _ = writeln!(text, "  asked     {}", awaited.words());
+        }
         let figure = |figure| self.sums.get(figure);
         let _ = writeln!(
             text,
@@ -282,6 +287,35 @@ impl Keys {
                 .map(|(pid, number, reason)| json!({ "pid": pid, "context": number, "reason": reason }))
                 .collect::<Vec<_>>(),
         })
+    }
+}
+
+/// A request about the keys that are shown, which is heeded before a ticket is made or opened again. Until then the keys
+/// are shown as they were.
+#[derive(Clone, Copy)]
+enum Awaited {
+    Turn,
+    Forgetting,
+}
+
+impl Awaited {
+    fn of(tree: &Tree) -> Option<Self> {
+        let keys = tree.page.ticket_keys();
+        // A key that is made in the second of a request is said to be made in the next one.
+        let is_awaited = |asked: u64| keys.number > 0 && asked >= keys.made;
+        let [turn, forget] = tree.page.asked_of_keys().map(is_awaited);
+        match (turn, forget) {
+            (_, true) => Some(Self::Forgetting),
+            (true, false) => Some(Self::Turn),
+            (false, false) => None,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Turn => "for a new key: it makes the next ticket",
+            Self::Forgetting => "to forget these keys: no ticket of theirs is opened any more",
+        }
     }
 }
 

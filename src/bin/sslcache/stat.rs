@@ -30,6 +30,10 @@ With --watch it writes a line for each service again and again: what happened in
 
 docs/STATISTICS.md describes each figure, the fields of the JSON and the metrics for Prometheus.";
 
+/// What is said where there are no figures at all.
+pub const NONE_SHOWN: &str =
+    "no process shows its figures: start one with `sslcache run`, or see `sslcache doctor --pid N`";
+
 /// The command line.
 pub fn command() -> Command {
     Command::new("stat")

@@ -114,7 +114,7 @@ impl View {
                 "{} is closed to this user: run this as root to see what is there",
                 folder.display()
             ),
-            None => "no process shows its figures: start one with `sslcache run`".to_owned(),
+            None => stat::NONE_SHOWN.to_owned(),
         };
         self.rows = rates.rows(&trees, Instant::now());
     }

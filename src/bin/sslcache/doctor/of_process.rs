@@ -190,7 +190,7 @@ fn say_why_not(pid: u32, files: &[&str], report: &mut Report) {
     } else {
         report.finding(
             "sslcache is not in it",
-            "restart it under `sslcache run`, or set LD_PRELOAD in its unit",
+            "restart it under `sslcache run`; for a service: sslcache enable UNIT, and a restart",
         );
     }
 }

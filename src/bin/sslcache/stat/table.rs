@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use sslcache::page::{Figure, REGION_FIGURES, Sums};
 
-use super::{Subject, bytes, region_figures, shown};
+use super::{NONE_SHOWN, Subject, bytes, region_figures, shown};
 use crate::processes::{Tree, program_of};
 
 /// A line: process id, program, figures.
@@ -34,7 +34,7 @@ const WIDTHS: [usize; 10] = [7, 10, 10, 7, 4, 8, 6, 6, 6, 7];
 pub fn write(subject: &Subject) -> String {
     match subject {
         Subject::Trees(trees) if trees.is_empty() => {
-            "no process shows its figures: start one with `sslcache run`, or see `sslcache doctor --pid N`\n".to_owned()
+            format!("{NONE_SHOWN}\n")
         }
         Subject::Trees(trees) => of_trees(trees),
         Subject::Region(path, region) => {
