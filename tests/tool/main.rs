@@ -7,6 +7,7 @@ mod apart;
 mod bench;
 mod daemons;
 mod doctor;
+mod elsewhere;
 mod enable;
 mod exporter;
 mod flush;
@@ -68,6 +69,7 @@ fn main() {
         bench::CASES,
         daemons::CASES,
         doctor::CASES,
+        elsewhere::CASES,
         enable::CASES,
         exporter::CASES,
         flush::CASES,
@@ -83,7 +85,7 @@ fn main() {
         version::CASES,
     ];
     let apart = cases.concat().into_iter().map(|case| (case, true));
-    let of_machine = daemons::CASES_OF_THE_MACHINE.iter();
+    let of_machine = elsewhere::CASES_OF_THE_MACHINE.iter();
     let cases = apart.chain(of_machine.map(|&case| (case, false)));
     let trials = cases.map(|((name, test), is_apart): (Case, bool)| {
         let tool = tool.clone();
