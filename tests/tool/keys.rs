@@ -74,7 +74,12 @@ fn shared(tool: &Tool) -> Outcome {
     ] {
         assert_eq!(tool.say(&server.runtime.0, request)?.code, 0);
         let awaited = tool.say(&server.runtime.0, &["keys", "--pid", &pid])?.out;
-        has_in_order(&awaited, &["keys      shared", "open  ", words])?;
+        has_in_order(&awaited, &["keys      shared", words])?;
+        assert_eq!(
+            awaited.contains("  open  "),
+            request == &rotate,
+            "{awaited}"
+        );
         assert_eq!(server.visit("1.2")?, RETURNED);
         let done = tool.say(&server.runtime.0, &["keys", "--pid", &pid])?.out;
         assert!(!done.contains("asked"), "{done}");

@@ -135,7 +135,7 @@ fn of_region(path: &Path, rotates: bool, as_json: bool) -> Result<ExitCode, Fail
         let value = json!({ "schema": "sslcache-keys-1", "time": now(), "region": shown, "shared": json_of(&keys) });
         println!("{value:#}");
     } else {
-        print!("region {shown}\n{}", text_of(&keys, now()));
+        print!("region {shown}\n{}", text_of(&keys, None, now()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -247,10 +247,7 @@ impl Keys {
                      -> SSLCACHE_TICKET_KEYS=shared: one set for all, kept over a reload, with another key every hour\n";
             return text;
         }
-        text += &text_of(&self.shared, now());
-        if let Some(awaited) = self.awaited {
-            let _ = writeln!(text, "  asked     {}", awaited.words());
-        }
+        text += &text_of(&self.shared, self.awaited, now());
         let figure = |figure| self.sums.get(figure);
         let _ = writeln!(
             text,
@@ -320,15 +317,18 @@ impl Awaited {
 }
 
 /// The shared keys, in lines for people.
-fn text_of(keys: &TicketKeys, now: u64) -> String {
+fn text_of(keys: &TicketKeys, awaited: Option<Awaited>, now: u64) -> String {
     let mut text = format!("  keys      shared; {}\n", age_and_turn(keys, now));
-    if keys.number > 0 {
+    if keys.number > 0 && !matches!(awaited, Some(Awaited::Forgetting)) {
         let open = match keys.number {
             1 => "this key alone opens tickets".to_owned(),
             number => format!("{number} keys open tickets"),
         };
         let left = duration(keys.until.saturating_sub(now));
         let _ = writeln!(text, "  open      {open}; the last of them ends in {left}");
+    }
+    if let Some(awaited) = awaited {
+        let _ = writeln!(text, "  asked     {}", awaited.words());
     }
     text
 }
