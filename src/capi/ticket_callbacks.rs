@@ -88,8 +88,14 @@ unsafe extern "C-unwind" fn on_ticket(
         Some(callback) => unsafe { callback(ssl, name, iv, cipher, code, makes) },
         // SAFETY: the arguments are those that the host has passed to its ticket-key callback.
         None => guard(NO_KEY, || unsafe {
-            publish::enter_ticket();
-            answer(ssl, name, iv, Pair { cipher, code }, makes)
+            answer(
+                ssl,
+                name,
+                iv,
+                Pair { cipher, code },
+                makes,
+                publish::enter_ticket(),
+            )
         }),
     };
     let cover = |context: &Context, tag: &[u8]| {

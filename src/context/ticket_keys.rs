@@ -14,8 +14,9 @@
 //! With SSLCACHE_STRICT_NAMES the MAC of each ticket also covers the tag, whatever the keys: a ticket that comes with
 //! another name, or under another rule, does not open.
 //!
-//! An administrator may end the turn of the keys, or all keys ([`obey`](super::ticket_secrets::obey)). The context's own keys are then followed by keys
-//! that are derived from them and from the second of the order: the same ones in all processes that had the same keys.
+//! An administrator may end the turn of the keys, or all keys ([`ticket_secrets`](super::ticket_secrets)). The context's own
+//! keys are then followed by keys that are derived from them and from the number of the order: the same ones in all processes
+//! that had the same keys.
 //!
 //! Each process keeps a copy of the secrets that is at most a second old, so handshakes go on while another process holds
 //! the region's lock or has died with it. If the region cannot be reached for longer, each process replaces its secrets
@@ -32,7 +33,7 @@ use super::alike::{decide, login};
 use super::key_source::KeySource;
 use super::session::now;
 use super::sharing::common::{Common, common};
-use super::ticket_secrets::{LocalCopy, Secret, orders};
+use super::ticket_secrets::{LocalCopy, Orders, Secret, obey};
 use super::{Context, connections, known};
 use crate::config::{self, Group};
 use crate::host::abi::*;
@@ -121,6 +122,7 @@ pub unsafe fn answer(
     iv: *mut u8,
     pair: Pair,
     makes: c_int,
+    orders: Option<Orders<'_>>,
 ) -> Option<c_int> {
     // SAFETY: the host passes a live connection.
     let ctx = unsafe { connections::session_context(ssl) }?;
@@ -135,6 +137,14 @@ pub unsafe fn answer(
         ssl,
         terms,
         pair,
+        forgotten: orders.map_or(0, |orders| orders.forget.asked),
+        may_share: orders.is_none_or(|orders| {
+            quietly(|| {
+                context
+                    .libssl
+                    .without_errors(|| obey(&orders, || fresh_key(context)))
+            })
+        }),
     };
     let (name, iv) = (name.cast::<KeyName>(), iv.cast::<Iv>());
     let answer = quietly(|| {
@@ -159,6 +169,10 @@ struct Ticket<'a> {
     ssl: *mut SSL,
     terms: Terms,
     pair: Pair,
+    /// The number of the last order to forget keys; 0 for none.
+    forgotten: u64,
+    /// False while keys that are to be forgotten cannot be: then only the context's own are used.
+    may_share: bool,
 }
 
 impl Ticket<'_> {
@@ -220,14 +234,13 @@ impl Ticket<'_> {
     /// The context's own keys: those that libssl has made for it, or what follows them by an order.
     fn own_keys(&self) -> Option<Keys> {
         let made = self.keys_of_libssl()?;
-        let forgotten = orders().forgotten;
-        if forgotten == 0 {
+        if self.forgotten == 0 {
             return Some(made);
         }
         let mut sum = Sha256::new();
         sum.update(OWN_LABEL);
         sum.update(made.name);
-        sum.update(forgotten.to_be_bytes());
+        sum.update(self.forgotten.to_be_bytes());
         let digest: Digest = sum.finalize().into();
         let name = *digest.first_chunk()?;
         self.tickets.derive(name, &made.code, &[OWN_LABEL, &digest])
@@ -300,6 +313,9 @@ impl Ticket<'_> {
         if !self.context.tickets.is_ours.load(Relaxed) {
             return Err(KeySource::Program);
         }
+        if !self.may_share {
+            return Err(KeySource::Failed);
+        }
         let common = common().ok_or(KeySource::NoMemory)?;
         let name = match &settings.group {
             Group::Named(name) => name.as_bytes(),
@@ -323,8 +339,8 @@ impl Ticket<'_> {
             // The region is tried only once a second: each attempt waits for its lock.
             return self.continue_alone(now, lifetime, makes);
         }
+        let generation = LocalCopy::read(|copy| Some(copy.generation));
         let mut keys = TicketKeys::default();
-        keys.obey(orders());
         let mut follow = |fresh: Option<&FreshKey>| {
             let follow = |page: &mut [u8; PAGE_BYTES]| keys.follow(page, now, lifetime, fresh);
             let was_reached = common.region.with_key_page(follow).is_some();
@@ -338,15 +354,17 @@ impl Ticket<'_> {
         // first one's.
         if makes
             && lacks_key
-            && let Some(fresh) = self.fresh_key()
+            && let Some(fresh) = fresh_key(self.context)
         {
             (was_reached, _) = follow(Some(&fresh));
         }
         LocalCopy::change(|copy| {
             copy.was_asked_for = true;
+            if generation != Some(copy.generation) {
+                return; // the keys were forgotten meanwhile
+            }
             if was_reached {
                 copy.keys.copy(&keys);
-                copy.keys.go_on(now, 0, None); // an order may have come since `keys` was made
             }
             (copy.second, copy.was_reached) = (now, was_reached);
         });
@@ -360,21 +378,10 @@ impl Ticket<'_> {
     fn continue_alone(&self, now: i64, lifetime: u32, makes: bool) {
         let does = |copy: &LocalCopy| copy.keys.making_late(now, lifetime).map(|_| ());
         let fresh = match makes && LocalCopy::read(does).is_none() {
-            true => self.fresh_key(),
+            true => fresh_key(self.context),
             false => None,
         };
         LocalCopy::change(|copy| copy.keys.go_on(now, lifetime, fresh.as_ref()));
-    }
-
-    fn fresh_key(&self) -> Option<FreshKey> {
-        let mut fresh = FreshKey {
-            name: Default::default(),
-            secret: Default::default(),
-        };
-        let origin = &self.context.origin;
-        self.tickets.fill(origin, &mut fresh.name)?;
-        self.tickets.fill_with_secret(origin, &mut fresh.secret)?;
-        Some(fresh)
     }
 
     fn derive(&self, secret: &Secret, group: &Digest) -> Option<Keys> {
@@ -387,4 +394,16 @@ impl Ticket<'_> {
         // SAFETY: `pair` has the host's own arguments, of the library context in `origin`.
         unsafe { self.tickets.prepare(origin, &self.pair, keys, iv, makes) }
     }
+}
+
+/// A key that was never used.
+fn fresh_key(context: &Context) -> Option<FreshKey> {
+    let mut fresh = FreshKey {
+        name: Default::default(),
+        secret: Default::default(),
+    };
+    let tickets = context.host.tickets.as_ref().ok()?;
+    tickets.fill(&context.origin, &mut fresh.name)?;
+    tickets.fill_with_secret(&context.origin, &mut fresh.secret)?;
+    Some(fresh)
 }

@@ -3,49 +3,86 @@
 //!
 //! The copy is at most a second old where the region's page can be reached.
 
-use core::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use once_cell::race::OnceBox;
 use zeroize::Zeroizing;
 
 use super::session::now;
+use super::sharing::common::common;
 use crate::host::tickets::{Key, KeyName};
-use crate::shm::{Orders, Summary, TicketKey, TicketKeys};
+use crate::shm::{FreshKey, Summary, TicketKey, TicketKeys};
 use crate::sys::lock::Lock;
 use crate::sys::no_dump::NoDump;
 
-/// An order may lie so many seconds ahead of this process's clock; one that lies further ahead is none.
-const ORDER_AHEAD: i64 = 60;
-
-static TURNED: AtomicI64 = AtomicI64::new(0);
-static FORGOTTEN: AtomicI64 = AtomicI64::new(0);
-
-/// Heeds the orders of an administrator: keys made up to the second `turned` make no more tickets, and keys made up to the
-/// second `forgotten` open none, either; 0 for no order.
-pub fn obey(turned: i64, forgotten: i64) {
-    // Relaxed: a thread that goes on before the copy has heeded the orders belongs to the moment before them.
-    if TURNED.load(Relaxed) == turned && FORGOTTEN.load(Relaxed) == forgotten {
-        return;
-    }
-    let latest = now().saturating_add(ORDER_AHEAD);
-    if turned > latest || forgotten > latest {
-        return;
-    }
-    FORGOTTEN.store(forgotten, Relaxed);
-    TURNED.store(turned, Relaxed);
-    LocalCopy::change_if_any(|copy| {
-        copy.keys.obey(orders());
-        copy.keys.go_on(now(), 0, None);
-        copy.second = i64::MIN; // the page is asked anew
-    });
+/// An order of an administrator, by its number: a new one has another number than the last.
+#[derive(Clone, Copy)]
+pub struct Order<'a> {
+    /// The number.
+    pub asked: u64,
+    /// The last order that a process of the tree has carried out for all.
+    pub done: &'a AtomicU64,
 }
 
-/// The orders that this process heeds.
-pub fn orders() -> Orders {
-    Orders {
-        turned: TURNED.load(Relaxed),
-        forgotten: FORGOTTEN.load(Relaxed),
+/// The orders about ticket keys.
+#[derive(Clone, Copy)]
+pub struct Orders<'a> {
+    /// To end the turn of the keys: they make no more tickets.
+    pub turn: Order<'a>,
+    /// To forget the keys: they open no more tickets, either.
+    pub forget: Order<'a>,
+}
+
+impl Order<'_> {
+    fn is_done(&self) -> bool {
+        self.done.load(Relaxed) == self.asked
     }
+
+    /// Notes that the order was carried out in the region. A process that dies before leaves it to the next one, which
+    /// carries it out again: that ends keys that have just begun, and does no other harm.
+    fn note_done(&self) {
+        self.done.store(self.asked, Relaxed);
+    }
+}
+
+/// The last orders that this process has obeyed. Relaxed throughout: whoever finds an order new obeys it, and threads that do
+/// so at once do no harm.
+static TURNED: AtomicU64 = AtomicU64::new(0);
+static FORGOTTEN: AtomicU64 = AtomicU64::new(0);
+
+/// Obeys orders, which this process may have obeyed already. `fresh` makes keys that were never used. Returns false if keys
+/// could not be forgotten, as the region was not to be reached: then this process must not use any of it.
+pub fn obey(orders: &Orders<'_>, fresh: impl Fn() -> Option<FreshKey>) -> bool {
+    let (turn, forget) = (orders.turn, orders.forget);
+    if forget.asked != FORGOTTEN.load(Relaxed) {
+        let is_wanted = || !forget.is_done();
+        let is_done = !is_wanted()
+            || common().is_none_or(|common| common.region.forget_ticket_keys(is_wanted));
+        if is_done {
+            forget.note_done();
+        }
+        // After the region's are gone: a thread that has read these before finds another copy, and does not change it.
+        LocalCopy::change_if_any(LocalCopy::begin_anew);
+        if !is_done {
+            return false;
+        }
+        FORGOTTEN.store(forget.asked, Relaxed);
+    }
+    if turn.asked != TURNED.load(Relaxed) {
+        let is_wanted = || !turn.is_done();
+        let turn_keys = || {
+            let (common, fresh) = (common()?, [fresh()?, fresh()?]);
+            let turned = common.region.turn_ticket_keys(now(), &fresh, is_wanted);
+            turned.then_some(())
+        };
+        // Without a region, or without its lock, the next ticket asks again.
+        if !is_wanted() || turn_keys().is_some() {
+            turn.note_done();
+            TURNED.store(turn.asked, Relaxed);
+            LocalCopy::change_if_any(LocalCopy::begin_anew);
+        }
+    }
+    true
 }
 
 /// What may be told of the shared keys; `None` if this process has needed none so far.
@@ -81,6 +118,8 @@ pub struct LocalCopy {
     pub was_reached: bool,
     /// Whether a ticket has needed the copy so far.
     pub was_asked_for: bool,
+    /// Counts how often the copy began anew.
+    pub generation: u64,
 }
 
 static LOCAL_COPY: OnceBox<Option<Lock<NoDump<LocalCopy>>>> = OnceBox::new();
@@ -91,16 +130,23 @@ impl LocalCopy {
         self.second == second
     }
 
+    /// Forgets all keys, so that the page is asked anew.
+    fn begin_anew(&mut self) {
+        self.keys.clear();
+        self.second = i64::MIN;
+        self.generation = self.generation.wrapping_add(1);
+    }
+
     /// The copy, kept out of core dumps; `None` without memory.
     fn place() -> Option<&'static Lock<NoDump<Self>>> {
         let make = || {
-            let mut empty = Self {
+            let empty = Self {
                 keys: TicketKeys::default(),
                 second: i64::MIN,
                 was_reached: false,
                 was_asked_for: false,
+                generation: 0,
             };
-            empty.keys.obey(orders());
             Box::new(NoDump::new(empty).ok().map(Lock::new))
         };
         LOCAL_COPY.get_or_init(make).as_ref()

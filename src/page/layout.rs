@@ -27,9 +27,9 @@ pub mod header {
     pub const UNSEEN: usize = 5;
     /// Counts requests for a flush. The first of the words that readers write.
     pub const FLUSH: usize = 6;
-    /// The second up to which the ticket keys are to have made their last ticket; 0 for none.
+    /// Counts orders to end the turn of the ticket keys.
     pub const TURN: usize = 7;
-    /// The second up to which ticket keys are to be forgotten; 0 for none.
+    /// Counts orders to forget the ticket keys.
     pub const FORGET: usize = 8;
     pub const REQUESTS: core::ops::Range<usize> = FLUSH..FORGET + 1;
     /// The last request for a flush that a process has carried out for all.
@@ -39,6 +39,9 @@ pub mod header {
     pub const REGION: usize = DEPARTED + NUMBER;
     /// The shared ticket keys: `TicketKeys`, word by word.
     pub const KEYS: usize = REGION + REGION_FIGURES.len();
+    /// The last orders about ticket keys that a process has carried out for all. Only the processes of the tree go by them.
+    pub const TURNED: usize = 91;
+    pub const FORGOTTEN: usize = 92;
     /// The tick at which every slot was last found to be of a living process; 0: never. Only the processes of the tree go by
     /// it.
     pub const FULL: usize = 93;
@@ -50,7 +53,7 @@ pub mod header {
     pub const TEXT: usize = 96;
     pub const WORDS: usize = 512;
 
-    const _: () = assert!(KEYS + 4 <= FULL);
+    const _: () = assert!(KEYS + 4 <= TURNED);
 }
 
 pub mod slot {

@@ -31,6 +31,6 @@ mod tests;
 pub use figures::{Context, FIGURES, Figure, REGION_FIGURES, Sums, TicketKeys};
 pub use folder::folders;
 pub use own::{
-    ASKED_EVERY_MS, About, Requests, Slot, contexts_shown, is_first_to_flush, make, publish_region,
-    publish_ticket_keys, requests, slot,
+    ASKED_EVERY_MS, About, Order, Slot, contexts_shown, flushes, is_first_to_flush, make, orders,
+    publish_region, slot,
 };

@@ -32,8 +32,8 @@ use crate::sys::files::check_file_limit;
 use crate::sys::lock::this_process;
 use crate::sys::mapping::{Mapping, carry};
 pub use publishing::{
-    ASKED_EVERY_MS, Requests, Slot, contexts_shown, is_first_to_flush, publish_region,
-    publish_ticket_keys, requests, slot,
+    ASKED_EVERY_MS, Order, Slot, contexts_shown, flushes, is_first_to_flush, orders,
+    publish_region, slot,
 };
 
 /// The description of the whole tree.

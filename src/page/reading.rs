@@ -321,56 +321,43 @@ impl Reading {
         }
     }
 
-    /// The seconds of the last requests about ticket keys: to make no more tickets with them, and to forget them.
-    pub fn asked_of_keys(&self) -> [u64; 2] {
-        [header::TURN, header::FORGET].map(|at| self.word(at))
+    /// Whether its processes have yet to obey orders about ticket keys: to make no more tickets with them, and to forget them.
+    pub fn awaited_of_keys(&self) -> [bool; 2] {
+        let is_awaited = |(asked, done)| self.word(asked) != self.word(done);
+        [
+            (header::TURN, header::TURNED),
+            (header::FORGET, header::FORGOTTEN),
+        ]
+        .map(is_awaited)
     }
 
     /// Asks its processes to flush their caches, which they do when they next use them.
     pub fn ask_to_flush(&self) -> io::Result<()> {
-        self.ask(|[flushes, ..]| (header::FLUSH, flushes.wrapping_add(1)))
+        self.ask(header::FLUSH)
     }
 
-    /// Asks its processes to make no more tickets with the keys that they have at the second `now`.
-    pub fn ask_to_turn_keys(&self, now: u64) -> io::Result<()> {
-        self.ask(|[_, turn, forget]| (header::TURN, next_second(turn.max(forget), now)))
+    /// Asks its processes to make no more tickets with the keys that they have.
+    pub fn ask_to_turn_keys(&self) -> io::Result<()> {
+        self.ask(header::TURN)
     }
 
-    /// Asks its processes to forget the ticket keys that they have at the second `now`.
-    pub fn ask_to_forget_keys(&self, now: u64) -> io::Result<()> {
-        self.ask(|[_, turn, forget]| (header::FORGET, next_second(turn.max(forget), now)))
+    /// Asks its processes to forget the ticket keys that they have.
+    pub fn ask_to_forget_keys(&self) -> io::Result<()> {
+        self.ask(header::FORGET)
     }
 
-    /// Writes a request, whose place and value follow from the earlier ones.
-    fn ask(&self, request: impl FnOnce([u64; 3]) -> (usize, u64)) -> io::Result<()> {
+    fn ask(&self, at: usize) -> io::Result<()> {
         let file = open(&self.path, true, self.is_map_file)?;
         let about = file.metadata()?;
         // The folder may be another user's, who may have put another file there since.
         if (about.dev(), about.ino()) != self.inode {
             return Err(no_page());
         }
-        let word = |at: usize| {
-            let mut word = [0; 8];
-            file.read_exact_at(&mut word, (at * 8) as u64)?;
-            io::Result::Ok(u64::from_ne_bytes(word))
-        };
-        let (at, value) = request([
-            word(header::FLUSH)?,
-            word(header::TURN)?,
-            word(header::FORGET)?,
-        ]);
-        file.write_all_at(&value.to_ne_bytes(), (at * 8) as u64)
-    }
-}
-
-/// The second of an order about ticket keys that follows another one. A key that is made in the second of an order belongs
-/// to the second after it, so an order that comes in the same second has to mean that one. An order that lies far ahead
-/// was heeded by nobody.
-fn next_second(last: u64, now: u64) -> u64 {
-    const AHEAD: u64 = 30;
-    match (now..now.saturating_add(AHEAD)).contains(&last) {
-        true => last + 1,
-        false => now,
+        let at = (at * 8) as u64;
+        let mut word = [0; 8];
+        file.read_exact_at(&mut word, at)?;
+        let asked = u64::from_ne_bytes(word).wrapping_add(1);
+        file.write_all_at(&asked.to_ne_bytes(), at)
     }
 }
 

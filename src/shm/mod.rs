@@ -44,9 +44,7 @@ mod tests;
 
 pub use keys::codec::KEY_PAGE_BYTES;
 pub use keys::page::PAGE_BYTES;
-pub use keys::schedule::{
-    FreshKey, KeyName, LONGEST_LIFETIME, Orders, Summary, TicketKey, TicketKeys,
-};
+pub use keys::schedule::{FreshKey, KeyName, LONGEST_LIFETIME, Summary, TicketKey, TicketKeys};
 pub use operations::look::Found;
 pub use operations::partition::Partition;
 pub use operations::whole::Region;

@@ -15,7 +15,8 @@ use crate::config::{SETTINGS, Settings};
 use crate::context::sharing::common::{common, is_named};
 use crate::context::sharing::scope;
 use crate::context::sharing::state::Scope;
-use crate::context::{Context, clearing, ticket_secrets};
+use crate::context::ticket_secrets::{self, Order, Orders};
+use crate::context::{Context, clearing};
 use crate::host::types::SSL_CTX;
 use crate::page::figures::NUMBER;
 use crate::page::{self, About};
@@ -67,7 +68,7 @@ pub fn begin(settings: &Settings, form: impl FnOnce() -> String) {
 
 /// The number of flushes that the tool has requested.
 pub fn flushes() -> u64 {
-    page::requests().flushes
+    page::flushes()
 }
 
 /// Begins the work of a handshake on a cache: obeys a flush that was requested.
@@ -77,13 +78,16 @@ pub fn enter(context: &Context, ctx: *mut SSL_CTX) {
     }
 }
 
-/// Begins the work on a ticket: obeys what the tool has ordered of the ticket keys.
-pub fn enter_ticket() {
-    if COUNTED_IN.load(Relaxed) != 0 {
-        let requests = page::requests();
-        let second = |asked: u64| i64::try_from(asked).unwrap_or(i64::MAX);
-        ticket_secrets::obey(second(requests.turn), second(requests.forget));
+/// Begins the work on a ticket: what the tool has ordered of the ticket keys.
+pub fn enter_ticket() -> Option<Orders<'static>> {
+    if COUNTED_IN.load(Relaxed) == 0 {
+        return None;
     }
+    let [turn, forget] = page::orders()?.map(|order| Order {
+        asked: order.asked,
+        done: order.done,
+    });
+    Some(Orders { turn, forget })
 }
 
 /// Ends the work of a handshake on a cache: writes the sums if it is time. Freeing a connection does the same, because not
@@ -153,7 +157,7 @@ fn inherit() {
 
 /// Flushes the cache of a context once for each request; if it shares, in all processes.
 fn obey(context: &Context, ctx: *mut SSL_CTX) {
-    let asked = page::requests().flushes;
+    let asked = page::flushes();
     if context.flushed.load(Relaxed) == asked || context.flushed.swap(asked, Relaxed) == asked {
         return;
     }
@@ -209,7 +213,6 @@ fn write() {
     }
     slot.publish(&sums, &contexts);
     publish_region();
-    publish_ticket_keys();
     // Processor time, because on a busy machine other threads have run meanwhile.
     let taken = clock(libc::CLOCK_THREAD_CPUTIME_ID).saturating_sub(began);
     let pause = taken.saturating_mul(SPARED).min(OLDEST_NS);
@@ -222,7 +225,7 @@ fn publish_region() {
         return;
     };
     let known = common.region.stats();
-    page::publish_region(&[
+    let figures = [
         known.gets,
         known.hits,
         known.absent,
@@ -235,20 +238,20 @@ fn publish_region() {
         known.recovered,
         known.records,
         known.bytes,
-    ]);
+    ];
+    page::publish_region(&figures, ticket_keys().as_ref());
 }
 
-fn publish_ticket_keys() {
-    let Some(known) = ticket_secrets::summary() else {
-        return;
-    };
+/// What may be told of the shared ticket keys, if this process has needed any.
+fn ticket_keys() -> Option<page::TicketKeys> {
+    let known = ticket_secrets::summary()?;
     let second = |time: i64| u64::try_from(time).unwrap_or(0);
-    page::publish_ticket_keys(&page::TicketKeys {
+    Some(page::TicketKeys {
         made: second(known.made),
         turn_ends: second(known.turn_ends),
         number: known.number,
         until: second(known.until),
-    });
+    })
 }
 
 /// The time of a clock, in nanoseconds.

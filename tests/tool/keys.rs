@@ -16,6 +16,14 @@ pub const CASES: &[Case] = &[
         region,
     ),
     (
+        "keys of a file are forgotten for all, and before a restart",
+        region_of_two,
+    ),
+    (
+        "keys are forgotten however often they were turned",
+        turned_often,
+    ),
+    (
         "keys that each context has for itself cannot be turned or forgotten",
         own,
     ),
@@ -109,6 +117,46 @@ fn region(tool: &Tool) -> Outcome {
     let flush = tool.say(&server.runtime.0, &forget)?;
     assert_eq!(flush.code, 0, "{flush:?}");
     assert_eq!(number()?, Value::Null);
+    Ok(())
+}
+
+/// The order is given to one server, which is asked for no ticket before the region is looked at.
+fn region_of_two(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let file = folder.file("region");
+    let options = [
+        &*format!("--region={}", file.display()),
+        "--ticket-keys=shared",
+    ];
+    let server = Server::start(tool, &options, TICKETS)?;
+    assert_eq!(server.visit("1.2")?, RETURNED);
+    let pid = server.pid()?.to_string();
+    let number = || -> Result<Value, Box<dyn std::error::Error>> {
+        let path = file.to_string_lossy();
+        let said = tool.say(&server.runtime.0, &["keys", "--json", "--region", &path])?;
+        let mut value: Value = serde_json::from_str(&said.out)?;
+        Ok(value["shared"]["keys"].take())
+    };
+    for (arguments, left) in [
+        (&["keys", "--rotate", "--pid", &*pid][..], Value::from(2)),
+        (&["flush", "--ticket-keys", "--pid", &*pid], Value::Null),
+    ] {
+        let said = tool.say(&server.runtime.0, arguments)?;
+        assert_eq!(said.code, 0, "{said:?}");
+        assert_eq!(number()?, left);
+    }
+    Ok(())
+}
+
+fn turned_often(tool: &Tool) -> Outcome {
+    let server = Server::start(tool, &["--ticket-keys=shared"], TICKETS)?;
+    let pid = server.pid()?.to_string();
+    for _ in 0..40 {
+        let said = tool.say(&server.runtime.0, &["keys", "--rotate", "--pid", &pid])?;
+        assert_eq!(said.code, 0, "{said:?}");
+    }
+    let forget = ["flush", "--ticket-keys", "--pid", &*pid];
+    assert_eq!(server.visit_with_flush(tool, "1.2", &forget)?, REFUSED);
     Ok(())
 }
 

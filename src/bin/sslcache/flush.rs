@@ -62,13 +62,8 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
             stat::shown(path),
             region.flush()
         );
-        let now = i64::try_from(keys::now()).unwrap_or(i64::MAX);
-        if with_keys && !region.forget_ticket_keys(now) {
-            return Err(Failure::new(
-                stat::shown(path),
-                "its ticket keys are locked by a process that does not go on",
-                "try again",
-            ));
+        if with_keys && !region.forget_ticket_keys(|| true) {
+            return Err(keys::unreached(path));
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -135,8 +130,14 @@ fn ask(tree: &Tree) -> Result<usize, Failure> {
 fn ask_to_forget_keys(tree: &Tree) -> Result<bool, Failure> {
     let name = keys::name_of(tree);
     tree.page
-        .ask_to_forget_keys(keys::now())
+        .ask_to_forget_keys()
         .map_err(|error| Failure::new(&name, error, "run this as root, or as its user"))?;
+    if let Some(path) = keys::region_of(tree) {
+        // Processes of other trees use these keys, too, and this one may end before it opens a ticket.
+        if !regions::with(&path, |region| region.forget_ticket_keys(|| true))? {
+            return Err(keys::unreached(&path));
+        }
+    }
     let of_program = |context: &Context| KeySource::of(context.keys) == Some(KeySource::Program);
     let mut contexts = tree.processes.iter().flat_map(|process| &process.contexts);
     if !keys::answers_for_tickets(tree) {

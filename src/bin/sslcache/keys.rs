@@ -1,6 +1,8 @@
 //! `sslcache keys`: shows the keys of stateless tickets, never the keys themselves, and ends their turn.
 
 use std::fmt::Write;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 
 use sslcache::context::key_source::KeySource;
 use sslcache::page::{Figure, Sums, TicketKeys};
-use sslcache::shm::FreshKey;
+use sslcache::shm::{FreshKey, Region};
 
 use crate::failure::Failure;
 use crate::processes::{self, Tree};
@@ -21,7 +23,8 @@ Shows with whose keys servers make their stateless tickets: with keys that all p
 or with keys that each context has for itself, and why; how old the shared keys are, when their next turn begins, how many \
 older ones still open tickets, and how many tickets were made and opened with which.
 
-With --rotate, a new key makes the tickets from now on. The older ones still open those that they made, until these expire. \
+With --rotate, a new key makes the tickets from now on. The older ones, up to fifty, still open those that they made, until \
+these expire. \
 `sslcache flush --ticket-keys` forgets the keys: no ticket that was made before is good any more.
 
 Exit codes: 0 fine, 1 there is something to see to, 2 it cannot be told or done.";
@@ -107,23 +110,16 @@ fn of_region(path: &Path, rotates: bool, as_json: bool) -> Result<ExitCode, Fail
     let region = regions::open(path)?;
     let shown = stat::shown(path);
     let second = i64::try_from(now()).unwrap_or(i64::MAX);
-    let unreached = || {
-        Failure::new(
-            format_args!("region {shown}"),
-            "its keys are locked by a process that does not go on",
-            "try again; sslcache stat --region shows whether its time_outs grow",
-        )
-    };
     if rotates {
-        return match region.turn_ticket_keys(second, fresh_key) {
+        return match turn(&region, second)? {
             true => {
                 println!("region {shown}: new keys make the tickets within a second");
                 Ok(ExitCode::SUCCESS)
             }
-            false => Err(unreached()),
+            false => Err(unreached(path)),
         };
     }
-    let summary = region.ticket_keys(second).ok_or_else(unreached)?;
+    let summary = region.ticket_keys(second).ok_or_else(|| unreached(path))?;
     let known = |time: i64| u64::try_from(time).unwrap_or(0);
     let keys = TicketKeys {
         made: known(summary.made),
@@ -138,6 +134,37 @@ fn of_region(path: &Path, rotates: bool, as_json: bool) -> Result<ExitCode, Fail
         print!("region {shown}\n{}", text_of(&keys, None, now()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The failure to have the lock of a region's keys.
+pub fn unreached(path: &Path) -> Failure {
+    Failure::new(
+        format_args!("region {}", stat::shown(path)),
+        "its keys are locked by a process that does not go on",
+        "try again; sslcache stat --region shows whether its time_outs grow",
+    )
+}
+
+/// The file in which the processes of a tree keep their keys, if they do. It must be of the user who has the page, which says
+/// which file that is.
+pub fn region_of(tree: &Tree) -> Option<PathBuf> {
+    let settings = tree.page.settings();
+    let path = settings
+        .iter()
+        .find_map(|line| line.strip_prefix("region=/"))?;
+    let path = Path::new("/").join(path);
+    let owner = |path: &Path| Some(path.symlink_metadata().ok()?.uid());
+    let same = owner(&path)? == fs::metadata(&tree.page.path).ok()?.uid();
+    same.then_some(path)
+}
+
+/// Ends the turn of a region's keys; `false` if they cannot be reached.
+fn turn(region: &Region, second: i64) -> Result<bool, Failure> {
+    let fresh = || {
+        fresh_key()
+            .ok_or_else(|| Failure::new("a new key", "the system has no random bytes", "try again"))
+    };
+    Ok(region.turn_ticket_keys(second, &[fresh()?, fresh()?], || true))
 }
 
 /// A key of random bytes; `None` if the system has none.
@@ -168,8 +195,15 @@ fn rotate(trees: &[Tree]) -> Result<ExitCode, Failure> {
             continue;
         }
         tree.page
-            .ask_to_turn_keys(now())
+            .ask_to_turn_keys()
             .map_err(|error| Failure::new(&name, error, "run this as root, or as its user"))?;
+        if let Some(path) = region_of(tree) {
+            // Processes of other trees use these keys, too, and this one may end before it makes a ticket.
+            let second = i64::try_from(now()).unwrap_or(i64::MAX);
+            if !regions::with(&path, |region| turn(region, second))?? {
+                return Err(unreached(&path));
+            }
+        }
         println!("{name}: asked: a new key makes the next ticket");
     }
     Ok(code)
@@ -297,10 +331,7 @@ enum Awaited {
 
 impl Awaited {
     fn of(tree: &Tree) -> Option<Self> {
-        let keys = tree.page.ticket_keys();
-        // A key that is made in the second of a request is said to be made in the next one.
-        let is_awaited = |asked: u64| keys.number > 0 && asked >= keys.made;
-        let [turn, forget] = tree.page.asked_of_keys().map(is_awaited);
+        let [turn, forget] = tree.page.awaited_of_keys();
         match (turn, forget) {
             (_, true) => Some(Self::Forgetting),
             (true, false) => Some(Self::Turn),

@@ -8,6 +8,20 @@ use sslcache::shm::Region;
 
 use crate::failure::Failure;
 
+/// Does something with the region in this file, as its owner would, and takes this tool's rights back.
+pub fn with<T>(path: &Path, act: impl FnOnce(&Region) -> T) -> Result<T, Failure> {
+    // SAFETY: these system calls take numbers, and change the rights of this process alone, which has one thread. Giving
+    // rights back that it began with cannot fail.
+    let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+    let done = open(path).map(|region| act(&region));
+    // SAFETY: as above.
+    unsafe {
+        libc::seteuid(user);
+        libc::setegid(group);
+    }
+    done
+}
+
 /// Opens the region in this file, which must exist. Root opens it as the file's owner: a region refuses every other user,
 /// and a server without root's rights could not use locks that belong to root.
 pub fn open(path: &Path) -> Result<Region, Failure> {

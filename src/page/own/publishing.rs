@@ -93,63 +93,69 @@ impl Slot {
     }
 }
 
-/// Publishes the statistics of the shared region.
-pub fn publish_region(figures: &[u64]) {
+/// Publishes the statistics of the shared region, and what may be told of the ticket keys there.
+pub fn publish_region(figures: &[u64], keys: Option<&TicketKeys>) {
     if let Some(Some(page)) = PAGE.get() {
         for (number, &figure) in figures.iter().enumerate() {
             page.word(header::REGION + number).store(figure, Relaxed);
         }
-        page.show_counts();
-    }
-}
-
-/// Publishes what may be told of the shared ticket keys.
-pub fn publish_ticket_keys(keys: &TicketKeys) {
-    if let Some(Some(page)) = PAGE.get() {
-        let words = [keys.made, keys.turn_ends, keys.number, keys.until];
-        for (number, word) in words.into_iter().enumerate() {
-            page.word(header::KEYS + number).store(word, Relaxed);
+        if let Some(keys) = keys {
+            let words = [keys.made, keys.turn_ends, keys.number, keys.until];
+            for (number, word) in words.into_iter().enumerate() {
+                page.word(header::KEYS + number).store(word, Relaxed);
+            }
         }
         page.show_counts();
     }
 }
 
-/// What other processes have asked for.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Requests {
-    /// How often a flush was asked for.
-    pub flushes: u64,
-    /// The second up to which the ticket keys are to have made their last ticket; 0 for none.
-    pub turn: u64,
-    /// The second up to which ticket keys are to be forgotten; 0 for none.
-    pub forget: u64,
+/// An order about ticket keys, by its number; other than the last one that this process knows of, it is a new one.
+#[derive(Clone, Copy)]
+pub struct Order {
+    /// The number.
+    pub asked: u64,
+    /// The last order that a process has carried out for all.
+    pub done: &'static AtomicU64,
 }
 
-/// What other processes have asked for, as of at most [`ASKED_EVERY_MS`] ago.
-pub fn requests() -> Requests {
+/// How often a flush was asked for, as of at most [`ASKED_EVERY_MS`] ago.
+pub fn flushes() -> u64 {
+    let page = PAGE.get().and_then(Option::as_ref);
+    page.map_or(0, |page| requests_of(page)[0])
+}
+
+/// The last orders to end the turn of the ticket keys and to forget them, as of at most [`ASKED_EVERY_MS`] ago.
+pub fn orders() -> Option<[Order; 2]> {
+    let page = PAGE.get()?.as_ref()?;
+    let [_, turn, forget] = requests_of(page);
+    let order = |asked, done| Order {
+        asked,
+        done: page.word(done),
+    };
+    Some([
+        order(turn, header::TURNED),
+        order(forget, header::FORGOTTEN),
+    ])
+}
+
+/// The words that other processes write, as of at most [`ASKED_EVERY_MS`] ago.
+fn requests_of(page: &Page) -> [u64; 3] {
     static ASKED: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let Some(Some(page)) = PAGE.get() else {
-        return Requests::default();
-    };
     let (now, next) = (milliseconds(), NEXT.load(Relaxed));
+    let mine = now + ASKED_EVERY_MS;
     // Relaxed: of threads that arrive at once only one has to ask.
     if next <= now
-        && NEXT
-            .compare_exchange(next, now + ASKED_EVERY_MS, Relaxed, Relaxed)
-            .is_ok()
+        && NEXT.compare_exchange(next, mine, Relaxed, Relaxed).is_ok()
         && let Some(asked) = page.asked()
+        // A thread that was held up since has an answer that is out of date.
+        && NEXT.load(Relaxed) == mine
     {
         for (known, asked) in ASKED.iter().zip(asked) {
             known.store(asked, Relaxed);
         }
     }
-    let [flushes, turn, forget] = ASKED.each_ref().map(|asked| asked.load(Relaxed));
-    Requests {
-        flushes,
-        turn,
-        forget,
-    }
+    ASKED.each_ref().map(|asked| asked.load(Relaxed))
 }
 
 /// True in the one process of the tree that carries this flush out for all of them.

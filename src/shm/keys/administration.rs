@@ -1,6 +1,8 @@
 //! The ticket keys of a region, as its administrator sees and ends them.
+//!
+//! What ends keys does not go by the clock, which may have been set back since they were made.
 
-use super::schedule::{FreshKey, Orders, Summary, TicketKeys};
+use super::schedule::{FreshKey, Summary, TicketKeys};
 use crate::shm::operations::whole::Region;
 
 impl Region {
@@ -11,36 +13,31 @@ impl Region {
         Some(keys.summary())
     }
 
-    /// Ends the turns of the keys that make tickets: other keys, which `fresh` brings, begin theirs. Returns whether the key
-    /// page was reached. Processes follow within a second.
-    pub fn turn_ticket_keys(&self, now: i64, mut fresh: impl FnMut() -> Option<FreshKey>) -> bool {
-        let next = [fresh(), fresh()]; // there are at most two kinds of keys
+    /// Ends the turns of the keys that make tickets, if that `is_wanted` still once the page's lock is had: the keys of
+    /// `fresh` begin theirs. Returns whether the key page was reached. Processes follow within a second.
+    pub fn turn_ticket_keys(
+        &self,
+        now: i64,
+        fresh: &[FreshKey; 2],
+        is_wanted: impl FnOnce() -> bool,
+    ) -> bool {
         let mut keys = TicketKeys::default();
-        let turned = self.with_key_page(|page| {
-            keys.follow(page, now, 0, None);
-            keys.obey(Orders {
-                turned: keys.summary().made.max(now),
-                forgotten: 0,
-            });
-            let lifetimes: Vec<_> = keys.lifetimes().collect();
-            for (lifetime, fresh) in lifetimes.into_iter().zip(&next) {
-                keys.follow(page, now, lifetime, fresh.as_ref());
+        let turn = |page: &mut [u8; _]| {
+            if is_wanted() {
+                keys.turn(page, now, fresh);
             }
-        });
-        turned.is_some() && next.iter().all(Option::is_some)
+        };
+        self.with_key_page(turn).is_some()
     }
 
-    /// Forgets all keys. Returns whether the key page was reached. Processes follow within a second.
-    pub fn forget_ticket_keys(&self, now: i64) -> bool {
-        let mut keys = TicketKeys::default();
-        let forgotten = self.with_key_page(|page| {
-            keys.follow(page, now, 0, None);
-            keys.obey(Orders {
-                turned: 0,
-                forgotten: keys.summary().made.max(now),
-            });
-            keys.follow(page, now, 0, None);
-        });
-        forgotten.is_some()
+    /// Forgets all keys, if that `is_wanted` still once the page's lock is had. Returns whether the key page was reached.
+    /// Processes follow within a second.
+    pub fn forget_ticket_keys(&self, is_wanted: impl FnOnce() -> bool) -> bool {
+        let forget = |page: &mut [u8; _]| {
+            if is_wanted() {
+                page.fill(0);
+            }
+        };
+        self.with_key_page(forget).is_some()
     }
 }

@@ -33,6 +33,19 @@ impl TicketKeys {
         }
     }
 
+    /// Lets a fresh key begin its turn for each kind of key that makes tickets, whichever has the turn, and writes the page.
+    /// The earlier ones still open tickets, as many of them as there is room for.
+    pub fn turn(&mut self, page: &mut [u8], now: i64, fresh: &[FreshKey; 2]) {
+        if let Some((page, _)) = page.split_first_chunk_mut::<KEY_PAGE_BYTES>() {
+            self.read(page, now);
+            let lifetimes: Vec<_> = self.lifetimes().collect();
+            for (lifetime, fresh) in lifetimes.into_iter().zip(fresh) {
+                self.begin(fresh, now, lifetime);
+            }
+            self.write(page);
+        }
+    }
+
     /// Takes over the keys of the page; none if the page contradicts itself.
     fn read(&mut self, page: &[u8; KEY_PAGE_BYTES], now: i64) {
         self.clear();

@@ -93,15 +93,6 @@ impl TicketKey {
     }
 }
 
-/// What an administrator orders of the keys, each as a second of the epoch; 0: nothing.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Orders {
-    /// Keys that were made up to this second make no more tickets.
-    pub turned: i64,
-    /// Keys that were made up to this second open no more tickets, either.
-    pub forgotten: i64,
-}
-
 /// What may be told of the keys to anybody.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Summary {
@@ -120,7 +111,6 @@ pub struct Summary {
 pub struct TicketKeys {
     pub(super) keys: [TicketKey; MOST_KEYS],
     pub(super) number: usize,
-    orders: Orders,
 }
 
 impl Drop for TicketKeys {
@@ -135,17 +125,11 @@ impl Default for TicketKeys {
         Self {
             keys: [TicketKey::NONE; MOST_KEYS],
             number: 0,
-            orders: Orders::default(),
         }
     }
 }
 
 impl TicketKeys {
-    /// Heeds these orders from now on, instead of earlier ones.
-    pub fn obey(&mut self, orders: Orders) {
-        self.orders = orders;
-    }
-
     /// What may be told of the keys.
     pub fn summary(&self) -> Summary {
         let newest = self.used().iter().max_by_key(|key| key.made);
@@ -165,7 +149,7 @@ impl TicketKeys {
             .flatten()
     }
 
-    /// Drops keys whose tickets have all expired or are to be forgotten, and lets `fresh` begin its turn if no key has one for tickets of this
+    /// Drops keys whose tickets have all expired, and lets `fresh` begin its turn if no key has one for tickets of this
     /// `lifetime`. Called without the key page, where that is not available, it begins keys that only this process has.
     /// True if the keys have changed.
     pub fn go_on(&mut self, now: i64, lifetime: u32, fresh: Option<&FreshKey>) -> bool {
@@ -174,16 +158,15 @@ impl TicketKeys {
         if let Some(fresh) = fresh
             && !self
                 .newest_for(lifetime)
-                .is_some_and(|newest| self.makes(newest, now))
+                .is_some_and(|newest| newest.has_turn(now))
         {
             self.begin(fresh, now, lifetime);
             changed = true;
         }
-        let (is_long, turned) = (lifetime > SHORT, self.orders.turned);
+        let is_long = lifetime > SHORT;
         let mut used = self.used_mut().iter_mut();
         if let Some(newest) = used.find(|key| key.is_long() == is_long)
             && newest.has_turn(now)
-            && newest.made > turned
             && newest.lifetime < lifetime
         {
             newest.lifetime = lifetime;
@@ -202,7 +185,7 @@ impl TicketKeys {
     /// The key that makes tickets of this lifetime now; `None` if the key page has to be read.
     pub fn making(&self, now: i64, lifetime: u32) -> Option<&TicketKey> {
         self.newest_for(lifetime).filter(|newest| {
-            self.makes(newest, now) && newest.lifetime >= lifetime.min(LONGEST_LIFETIME)
+            newest.has_turn(now) && newest.lifetime >= lifetime.min(LONGEST_LIFETIME)
         })
     }
 
@@ -226,12 +209,7 @@ impl TicketKeys {
     pub fn opening(&self, name: &KeyName, now: i64) -> Option<(&TicketKey, bool)> {
         let key = self.used().iter().find(|key| key.name == *name)?;
         let is_newest = self.newest_for(key.lifetime) == Some(key);
-        (now <= key.until()).then_some((key, is_newest && self.makes(key, now)))
-    }
-
-    /// True if the newest key of its kind has its turn, and nobody has ordered that to end.
-    fn makes(&self, newest: &TicketKey, now: i64) -> bool {
-        newest.has_turn(now) && newest.made > self.orders.turned
+        (now <= key.until()).then_some((key, is_newest && key.has_turn(now)))
     }
 
     pub(super) fn used(&self) -> &[TicketKey] {
@@ -246,7 +224,7 @@ impl TicketKeys {
         let before = self.number;
         let mut kept = 0;
         for at in 0..before {
-            if now <= self.keys[at].until() && self.keys[at].made > self.orders.forgotten {
+            if now <= self.keys[at].until() {
                 self.keys.swap(kept, at);
                 kept += 1;
             }
@@ -255,20 +233,19 @@ impl TicketKeys {
         kept < before
     }
 
-    fn begin(&mut self, fresh: &FreshKey, now: i64, lifetime: u32) {
+    pub(super) fn begin(&mut self, fresh: &FreshKey, now: i64, lifetime: u32) {
         self.keys.rotate_right(1); // if all places are taken, the oldest comes to the front and is overwritten
-        // An order counts for the whole second in which it was given: the key that follows it belongs to the next one.
-        let ordered = self.orders.turned.max(self.orders.forgotten);
         self.keys[0] = TicketKey {
             name: fresh.name,
             secret: fresh.secret,
-            made: now.max(ordered.saturating_add(1)),
+            made: now,
             lifetime,
         };
         self.number = (self.number + 1).min(MOST_KEYS);
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Forgets all keys.
+    pub fn clear(&mut self) {
         self.wipe_from(0);
     }
 

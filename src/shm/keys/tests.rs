@@ -267,50 +267,39 @@ fn whoever_only_looks_changes_nothing() {
     assert_eq!(scene.page, before);
 }
 
-/// Keys of two kinds, and the orders of an administrator in the second after they were made.
-fn ordered(orders: Orders) -> Scene {
+#[test]
+fn key_whose_turn_was_ended_makes_no_ticket_and_opens_those_that_it_made() {
     let mut scene = Scene::new();
     scene.make(NOW, TWO_HOURS); // 1
     scene.make(NOW, LONGEST_LIFETIME); // 2
-    scene.keys.obey(orders);
+    // The clock has been set back since.
+    let now = NOW - HOUR / 2;
     scene
-}
-
-#[test]
-fn key_whose_turn_was_ended_makes_no_ticket_and_opens_those_that_it_made() {
-    let turned = NOW + 1;
-    let mut scene = ordered(Orders {
-        turned,
-        forgotten: 0,
-    });
-    assert!(scene.keys.making(turned, TWO_HOURS).is_none());
-    assert!(scene.keys.making_late(turned, TWO_HOURS).is_none());
-    assert_eq!(scene.make(turned, TWO_HOURS), 3); // in the very second of the order
-    assert_eq!(scene.make(turned, LONGEST_LIFETIME), 4);
+        .keys
+        .turn(&mut scene.page, now, &[fresh(11), fresh(12)]);
     for second in 0..3 {
-        assert_eq!(scene.make(turned + second, TWO_HOURS), 3);
+        assert_eq!(scene.make(now + second, TWO_HOURS), 11);
+        assert_eq!(scene.make(now + second, LONGEST_LIFETIME), 12);
     }
-    // A process that has heard of no order follows the page.
     assert_eq!(
-        [1, 3].map(|key| scene.open(key, turned)),
-        [Some(false), Some(true)]
+        [1, 2, 11, 12].map(|key| scene.open(key, now)),
+        [Some(false), Some(false), Some(true), Some(true)]
     );
-    let summary = scene.keys.summary();
-    assert_eq!((summary.made, summary.number), (turned + 1, 4));
+    assert_eq!(scene.keys.summary().number, 4);
 }
 
 #[test]
-fn forgotten_keys_open_nothing_anywhere_and_leave_no_trace_in_the_page() {
-    let forgotten = NOW + 1;
-    let mut scene = ordered(Orders {
-        turned: 0,
-        forgotten,
-    });
-    scene.keys.follow(&mut scene.page, forgotten, 0, None);
-    assert_eq!([1, 2].map(|key| scene.open(key, forgotten)), [None; 2]);
-    assert!(scene.page[KEYS_AT..SUM_AT].iter().all(|byte| *byte == 0));
-    assert_eq!(scene.keys.summary(), Summary::default());
-    assert_eq!(scene.make(forgotten, TWO_HOURS), 3);
-    assert_eq!(scene.make(forgotten + 1, TWO_HOURS), 3); // it belongs to the second after the order
-    assert_eq!(scene.open(3, forgotten), Some(true));
+fn turns_without_end_push_the_oldest_keys_out() {
+    let mut scene = Scene::new();
+    scene.make(NOW, TWO_HOURS);
+    for number in 2..=MOST_KEYS as u8 + 1 {
+        let next = [fresh(number), fresh(number)];
+        scene.keys.turn(&mut scene.page, NOW, &next);
+        let oldest = scene.open(1, NOW);
+        assert_eq!(
+            oldest.is_some(),
+            usize::from(number) <= MOST_KEYS,
+            "{number}"
+        );
+    }
 }

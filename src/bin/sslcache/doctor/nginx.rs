@@ -6,6 +6,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,10 +30,10 @@ const TURNS_KEYS: [u32; 3] = [1, 23, 2];
 
 /// Reports what the configuration of an nginx says. Returns true if nginx gives its tickets keys itself.
 pub fn describe(pid: u32, report: &mut Report) -> bool {
-    let Some((program, arguments)) = master_of(pid) else {
+    let Some(master) = Master::of(pid) else {
         return false;
     };
-    let Some(text) = output(Command::new(&program).arg("-T").arg("-q").args(&arguments)) else {
+    let Some((text, _)) = master.say(&["-T", "-q"]) else {
         return false;
     };
     let said = directives(&text);
@@ -56,7 +57,11 @@ pub fn describe(pid: u32, report: &mut Report) -> bool {
         return true;
     }
     let turns = is_set("ssl_session_cache") && said.keys().any(|line| line.contains("shared:"));
-    if turns && version_of(&program).is_some_and(|version| version >= TURNS_KEYS) {
+    if turns
+        && master
+            .version()
+            .is_some_and(|version| version >= TURNS_KEYS)
+    {
         report.fine(
             "this version of nginx keeps ticket keys in its shared cache, and turns them itself",
         );
@@ -65,29 +70,120 @@ pub fn describe(pid: u32, report: &mut Report) -> bool {
     false
 }
 
-/// The program and the options of the nginx that this process belongs to, where running it is no risk: it must be this
-/// user's, as its configuration can load code, and have the root of this process.
-fn master_of(pid: u32) -> Option<(PathBuf, Vec<String>)> {
-    // A worker's parent is the master, which has the options in its title.
-    [Some(pid), parent_of(pid)]
-        .into_iter()
-        .flatten()
-        .find_map(|pid| {
+/// The master process of an nginx.
+struct Master {
+    /// Its folder in /proc.
+    folder: PathBuf,
+    /// When it began, in ticks: its id may be another's by the time that it is asked for again.
+    began: Option<u64>,
+    program: PathBuf,
+    /// The options that decide which configuration is read.
+    options: Vec<String>,
+}
+
+impl Master {
+    /// The master of the nginx that this process belongs to, if to run its program is no risk: it must be this user's, as its
+    /// configuration can load code, and see the files that this tool sees.
+    fn of(pid: u32) -> Option<Self> {
+        // A worker's parent is the master, which has the options in its title.
+        let pids = [Some(pid), parent_of(pid)];
+        pids.into_iter().flatten().find_map(|pid| {
             let folder = PathBuf::from(format!("/proc/{pid}"));
+            let began = start_of(&folder)?;
             let title = fs::read(folder.join("cmdline")).ok()?;
             let title = String::from_utf8_lossy(&title).replace('\0', " ");
-            let options = title.strip_prefix("nginx: master process ")?;
+            let options = options_of(title.strip_prefix("nginx: master process ")?)?;
             let program = fs::read_link(folder.join("exe")).ok()?;
+            let about = fs::metadata(&program).ok()?;
             // SAFETY: geteuid has no preconditions.
             let us = unsafe { libc::geteuid() };
-            let is_ours = fs::metadata(&folder).ok()?.uid() == us;
-            let about = fs::metadata(&program).ok()?;
             let is_safe = (about.uid() == 0 || about.uid() == us) && about.mode() & 0o022 == 0;
-            let same_root =
-                fs::metadata(folder.join("root/")).ok()?.ino() == fs::metadata("/").ok()?.ino();
+            let is_ours = fs::metadata(&folder).ok()?.uid() == us;
+            let same = |a: &Path, b: &Path| {
+                let (a, b) = (fs::metadata(a).ok()?, fs::metadata(b).ok()?);
+                Some((a.dev(), a.ino()) == (b.dev(), b.ino()))
+            };
+            let same_root = same(&folder.join("root/"), Path::new("/"))?
+                && same(&folder.join("ns/mnt"), Path::new("/proc/self/ns/mnt"))?;
             let is_nginx = program.file_name()? == "nginx";
-            (is_ours && is_safe && same_root && is_nginx).then(|| (program, options_of(options)))
+            let is_the_same = start_of(&folder)? == began;
+            (is_ours && is_safe && same_root && is_nginx && is_the_same).then_some(Self {
+                folder,
+                began: Some(began),
+                program,
+                options,
+            })
         })
+    }
+
+    /// What its program prints to stdout and stderr; `None` if it fails, or takes too long.
+    fn say(&self, options: &[&str]) -> Option<(String, String)> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(options)
+            .args(&self.options)
+            .env_clear()
+            // Relative paths are those of the server, not of whoever calls this tool.
+            .current_dir(self.folder.join("cwd"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if start_of(&self.folder) != self.began {
+            return None;
+        }
+        let mut child = command.spawn().ok()?;
+        let (out, err) = (drain(child.stdout.take()?), drain(child.stderr.take()?));
+        let end = Instant::now() + PATIENCE;
+        let status = loop {
+            match child.try_wait() {
+                Ok(Some(status)) => break status,
+                Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(10)),
+                _ => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return None;
+                }
+            }
+        };
+        // A child of its own may hold the pipe open for longer.
+        let texts = (
+            out.recv_timeout(PATIENCE).ok()?,
+            err.recv_timeout(PATIENCE).ok()?,
+        );
+        status.success().then_some(texts)
+    }
+
+    /// The version that it prints, to stderr.
+    fn version(&self) -> Option<[u32; 3]> {
+        let (_, said) = self.say(&["-v"])?;
+        let version = said.split_once("nginx/")?.1;
+        let version = version.split(|c: char| c != '.' && !c.is_ascii_digit());
+        let mut numbers = version
+            .into_iter()
+            .next()?
+            .split('.')
+            .map(|number| number.parse().ok());
+        Some([numbers.next()??, numbers.next()??, numbers.next()??])
+    }
+}
+
+/// When a process began, from its folder in /proc.
+fn start_of(folder: &Path) -> Option<u64> {
+    let stat = fs::read_to_string(folder.join("stat")).ok()?;
+    // The name, in parentheses, may contain blanks and parentheses.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// Reads a pipe to its end, or to a bound, in a thread.
+fn drain(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = pipe.take(BYTES_MOST).read_to_end(&mut text);
+        let _ = sender.send(String::from_utf8_lossy(&text).into_owned());
+    });
+    receiver
 }
 
 fn parent_of(pid: u32) -> Option<u32> {
@@ -96,49 +192,29 @@ fn parent_of(pid: u32) -> Option<u32> {
     parent.trim().parse().ok()
 }
 
-/// The options of a title that decide which configuration is read: -c, -p and -e. The title has lost its quotes, but these
-/// options take a path.
-fn options_of(title: &str) -> Vec<String> {
-    let mut words = title.split_whitespace();
-    words.next(); // the program
+/// The options of a title that decide which configuration is read: -c, -p and -e, each with its path, in the same word or the
+/// next. The title has lost its quotes: `None` if it cannot be told where a value ends.
+fn options_of(title: &str) -> Option<Vec<String>> {
+    let mut words = title.split_whitespace().skip(1).peekable(); // without the program
     let mut options = Vec::new();
     while let Some(word) = words.next() {
-        if let ("-c" | "-p" | "-e", Some(value)) = (word, words.clone().next()) {
-            words.next();
-            options.extend([word.to_owned(), value.to_owned()]);
+        let letters = word.strip_prefix('-')?;
+        let Some(at) = letters.find(['c', 'p', 'e', 'g', 's']) else {
+            continue; // switches alone
+        };
+        let (option, rest) = letters[at..].split_at(1);
+        let value = match rest {
+            "" => words.next()?,
+            _ => rest,
+        };
+        match option {
+            // Directives: they end before the next option.
+            "g" => while words.next_if(|word| !word.starts_with('-')).is_some() {},
+            "s" => {}
+            _ => options.extend([format!("-{option}"), value.to_owned()]),
         }
     }
-    options
-}
-
-/// What a program prints; `None` if it fails, or takes too long.
-fn output(command: &mut Command) -> Option<String> {
-    command
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let mut child = command.spawn().ok()?;
-    let pipe = child.stdout.take()?;
-    let reader = thread::spawn(move || {
-        let mut text = Vec::new();
-        pipe.take(BYTES_MOST).read_to_end(&mut text).ok()?;
-        Some(String::from_utf8_lossy(&text).into_owned())
-    });
-    let end = Instant::now() + PATIENCE;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break Some(status),
-            Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(10)),
-            _ => {
-                let _ = child.kill();
-                let _ = child.wait();
-                break None;
-            }
-        }
-    };
-    let text = reader.join().ok()??;
-    status.filter(|status| status.success()).map(|_| text)
+    Some(options)
 }
 
 /// The directives about sessions in a configuration, and how often each stands there.
@@ -162,16 +238,4 @@ fn directives(text: &str) -> BTreeMap<String, usize> {
         }
     }
     said
-}
-
-/// The version that `nginx -v` prints, to stderr.
-fn version_of(program: &Path) -> Option<[u32; 3]> {
-    let said = Command::new(program).arg("-v").env_clear().output().ok()?;
-    let text = String::from_utf8_lossy(&said.stderr).into_owned();
-    let version = text.split_once("nginx/")?.1;
-    let version = version
-        .split(|c: char| c != '.' && !c.is_ascii_digit())
-        .next()?;
-    let mut numbers = version.split('.').map(|number| number.parse().ok());
-    Some([numbers.next()??, numbers.next()??, numbers.next()??])
 }
