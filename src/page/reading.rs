@@ -1,7 +1,7 @@
 //! Reading a page of any process. Its contents are not trusted.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -25,6 +25,8 @@ pub struct Reading {
     /// Device and inode of the file.
     pub inode: (u64, u64),
     words: Vec<u64>,
+    /// The user that it belongs to.
+    user: u32,
     /// True if a process keeps the file locked.
     locked: bool,
 }
@@ -91,7 +93,7 @@ impl Reading {
         let mut bytes = Vec::new();
         let about = file.metadata()?;
         file.take(BYTES as u64).read_to_end(&mut bytes)?;
-        let words: Vec<_> = bytes
+        let mut words: Vec<_> = bytes
             .chunks_exact(8)
             .map(|word| u64::from_ne_bytes(word.try_into().unwrap_or_default()))
             .collect();
@@ -102,6 +104,10 @@ impl Reading {
         {
             return Err(no_page());
         }
+        // A user may leave any number of pages of which most is empty; what is not kept reads as 0.
+        let used = words.iter().rposition(|word| *word != 0).unwrap_or(0);
+        words.truncate(used + 1);
+        words.shrink_to_fit();
         // Only such pages are locked by their processes. One that is being made is not kept from locking its own.
         let is_locked = || {
             // SAFETY: `file` is open; if the lock is taken, it ends when `file` is closed.
@@ -112,7 +118,8 @@ impl Reading {
             name: path.file_name().unwrap_or_default().to_owned(),
             is_map_file: false,
             inode: (about.dev(), about.ino()),
-            locked: known(header::PIDS) == Some(0) && is_locked(),
+            user: about.uid(),
+            locked: words.get(header::PIDS).is_none_or(|pids| *pids == 0) && is_locked(),
             words,
         })
     }
@@ -127,9 +134,8 @@ impl Reading {
     }
 
     fn text(&self) -> String {
-        let bytes: Vec<u8> = self.words[header::TEXT..header::WORDS]
-            .iter()
-            .flat_map(|word| word.to_ne_bytes())
+        let bytes: Vec<u8> = (header::TEXT..header::WORDS)
+            .flat_map(|at| self.word(at).to_ne_bytes())
             .collect();
         let text = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
         String::from_utf8_lossy(text).into_owned()
@@ -215,10 +221,10 @@ impl Reading {
 
     /// The sums of the processes that are gone.
     pub fn departed(&self) -> Sums {
-        let mut sums = Sums::default();
-        sums.figures
-            .copy_from_slice(&self.words[header::DEPARTED..header::DEPARTED + NUMBER]);
-        sums
+        Sums {
+            figures: self.figures_at(header::DEPARTED),
+            ..Sums::default()
+        }
     }
 
     /// The figures of all processes that there have been. They never fall, however a process ends: the counts of one that
@@ -233,9 +239,13 @@ impl Reading {
         sums
     }
 
+    fn figures_at(&self, at: usize) -> [u64; NUMBER] {
+        core::array::from_fn(|number| self.word(at + number))
+    }
+
     /// The statistics of the shared region, as in `REGION_FIGURES`.
-    pub fn region(&self) -> &[u64] {
-        &self.words[header::REGION..header::REGION + REGION_FIGURES.len()]
+    pub fn region(&self) -> [u64; REGION_FIGURES.len()] {
+        core::array::from_fn(|number| self.word(header::REGION + number))
     }
 
     /// Its processes: those that exist, and those of which the census does not tell.
@@ -259,18 +269,18 @@ impl Reading {
                 None => Some(self.process(inner, inner, false, at)),
             }
         });
-        processes.collect()
+        processes
+            .filter(|process| !process.is_known || may_be_of(process.pid, self.user))
+            .collect()
     }
 
     fn process(&self, pid: u32, inner_pid: u32, is_known: bool, at: usize) -> Process {
-        let mut sums = Sums {
+        let sums = Sums {
+            figures: self.figures_at(at + place::FIGURES),
             contexts: self.word(at + place::CONTEXTS),
             sessions: self.word(at + place::SESSIONS),
             memory: self.word(at + place::MEMORY),
-            ..Sums::default()
         };
-        sums.figures
-            .copy_from_slice(&self.words[at + place::FIGURES..at + place::FIGURES + NUMBER]);
         let shown = (self.word(at + place::SHOWN) as usize).min(CONTEXTS_SHOWN);
         let contexts = (0..shown)
             .map(|number| self.context(at + place::FIRST_CONTEXT + number * context::WORDS));
@@ -359,6 +369,15 @@ impl Reading {
         let asked = u64::from_ne_bytes(word).wrapping_add(1);
         file.write_all_at(&asked.to_ne_bytes(), at)
     }
+}
+
+/// True if a process may have taken a slot of a page that belongs to `user`: the process runs as that user, or root has made
+/// the page, as for workers that have given root's rights up. Anybody could write the ids of another user's processes into a page.
+fn may_be_of(pid: u32, user: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let is_it = |users: &str| users.split_whitespace().any(|one| one.parse() == Ok(user));
+    user == 0 || users.is_none_or(is_it)
 }
 
 fn no_page() -> io::Error {

@@ -12,6 +12,9 @@ use super::reading::{Reading, Use, open};
 /// The most files that are checked when a new one is made.
 const SWEPT_MOST: usize = 64;
 
+/// The most pages of one folder that a reader looks at: its user may have left any number there.
+const READ_MOST: usize = 512;
+
 /// Removes the pages in a folder whose processes are all gone, as far as that can be told at little cost.
 pub fn sweep(folder: &Folder) {
     sweep_names(folder, SWEPT_MOST, |_| true, drop);
@@ -32,11 +35,11 @@ impl Reading {
     pub fn all_of(path: &Path) -> io::Result<Vec<Self>> {
         let mut left = Vec::new();
         if let Ok(folder) = Folder::open_to_sweep(path) {
-            sweep_names(&folder, usize::MAX, |_| true, |page| left.push(page));
+            sweep_names(&folder, READ_MOST, |_| true, |page| left.push(page));
             remove_hidden(&folder, &mut left);
             return Ok(left);
         }
-        for entry in path.read_dir()? {
+        for entry in path.read_dir()?.take(READ_MOST) {
             let path = entry?.path();
             if path.to_str().is_some_and(|path| path.ends_with(SUFFIX)) {
                 // A file that has just gone, or is still being made, is not a page.

@@ -127,8 +127,10 @@ fn http(tool: &Tool) -> Outcome {
         "{head}"
     );
     assert!(!head.contains("Content-Length: 0"), "{head}");
-    // A client that sends nothing, or goes before the answer, keeps nobody else waiting for long.
-    let silent = TcpStream::connect(&exporter.address)?;
+    // Clients that send nothing, or go before the answer, keep nobody else waiting.
+    let silent: Vec<_> = (0..100)
+        .map(|_| TcpStream::connect(&exporter.address))
+        .collect::<Result<_, _>>()?;
     for _ in 0..3 {
         TcpStream::connect(&exporter.address)?.write_all(b"GET /metrics HTTP/1.1\r\n\r\n")?;
     }

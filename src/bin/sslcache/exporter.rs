@@ -1,13 +1,15 @@
 //! `sslcache exporter`: answers Prometheus over HTTP with the figures of all services.
 //!
-//! One thread answers one connection after the other: a scraper comes every few seconds, and an answer takes milliseconds. A
-//! request is read within a time and a size; its answer ends the connection. `httparse` reads the request; a server from a
-//! crate would bring threads, or an asynchronous runtime, for two pages of text.
+//! Each connection has a thread, and there are a few at most: the oldest one gives way, so that clients that say nothing keep no
+//! scraper waiting. A request is read within a time and a size; its answer ends the connection. `httparse` reads the request; a
+//! server from a crate would bring an asynchronous runtime for two pages of text.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -30,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest request that is read.
 const REQUEST_MOST: usize = 8192;
 const HEADERS_MOST: usize = 64;
+/// The most connections at one time.
+const CLIENTS_MOST: usize = 16;
 
 /// The command line.
 pub fn command() -> Command {
@@ -71,15 +75,27 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     println!("listening on http://{bound}/metrics");
     // SAFETY: no other thread is there. A client that is gone must not end the exporter.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-    let mut history = History::default();
+    let history = Arc::new(Mutex::new(History::default()));
+    let mut clients: VecDeque<(Arc<TcpStream>, JoinHandle<()>)> = VecDeque::new();
     loop {
         match listener.accept() {
             Ok((client, _)) => {
+                clients.retain(|(_, thread)| !thread.is_finished());
+                while clients.len() >= CLIENTS_MOST
+                    && let Some((oldest, thread)) = clients.pop_front()
+                {
+                    let _ = oldest.shutdown(Shutdown::Both);
+                    let _ = thread.join(); // it has nothing left to wait for
+                }
+                let (client, history) = (Arc::new(client), history.clone());
+                let kept = client.clone();
                 // A client that fails or is too slow has only itself to blame.
-                let _ = answer(&client, &mut history);
+                let thread = thread::spawn(move || drop(answer(&client, &history)));
                 if arguments.get_flag("once") {
+                    let _ = thread.join();
                     return Ok(ExitCode::SUCCESS);
                 }
+                clients.push_back((kept, thread));
             }
             // The client has gone, or descriptors are short: then trying again at once would be a busy loop.
             Err(_) => thread::sleep(Duration::from_millis(100)),
@@ -88,7 +104,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
 }
 
 /// Reads a request and answers it.
-fn answer(mut client: &TcpStream, history: &mut History) -> io::Result<()> {
+fn answer(mut client: &TcpStream, history: &Mutex<History>) -> io::Result<()> {
     let end = Instant::now() + PATIENCE;
     let answer = match request(client, end)? {
         Some(request) => reply(&request, history),
@@ -191,7 +207,7 @@ impl Reply {
     }
 }
 
-fn reply(request: &Request, history: &mut History) -> Reply {
+fn reply(request: &Request, history: &Mutex<History>) -> Reply {
     let head_only = request.method == "HEAD";
     if !head_only && request.method != "GET" {
         return Reply::error("405 Method Not Allowed");
@@ -208,7 +224,9 @@ fn reply(request: &Request, history: &mut History) -> Reply {
     Reply { head_only, ..reply }
 }
 
-fn metrics(history: &mut History) -> String {
+fn metrics(history: &Mutex<History>) -> String {
+    // One after the other: what one look has found is no less than what the last one has.
+    let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
     let (trees, closed) = processes::all();
     prometheus::services(&history.look(&trees)) + &prometheus::closed(closed.len())
 }

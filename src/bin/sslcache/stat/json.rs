@@ -64,7 +64,7 @@ fn tree(tree: &Tree) -> Value {
     let shared: Map<_, _> = REGION_FIGURES
         .iter()
         .zip(page.region())
-        .map(|((name, _), figure)| ((*name).to_owned(), (*figure).into()))
+        .map(|((name, _), figure)| ((*name).to_owned(), figure.into()))
         .collect();
     json!({
         "service": tree.service(),

@@ -118,7 +118,7 @@ impl History {
         for (highest, now) in known.figures.iter_mut().zip(page.total().figures) {
             *highest = now.max(*highest);
         }
-        for ((known, &now), (name, _)) in known
+        for ((known, now), (name, _)) in known
             .shared
             .iter_mut()
             .zip(page.region())

@@ -164,7 +164,7 @@ fn notes(tree: &Tree) -> String {
         let figures = REGION_FIGURES
             .iter()
             .zip(region)
-            .filter(|(_, figure)| **figure > 0);
+            .filter(|(_, figure)| *figure > 0);
         let words: Vec<_> = figures
             .map(|((name, _), figure)| format!("{name} {figure}"))
             .collect();
