@@ -223,7 +223,7 @@ fn servers(tool: &Tool) -> Outcome {
             "is active, preloaded",
             "region_size=4M",
             "more processes",
-            "sessions cached, for 500",
+            "of at most 500 sessions cached",
         ],
     )?;
     let mut other = Sleeper::start(Command::new(PYTHON[0]).args(&PYTHON[1..]))?;

@@ -149,5 +149,6 @@ fn ask_to_forget_keys(tree: &Tree) -> Result<bool, Failure> {
         println!("{name}: has contexts whose ticket keys the program has set: these keys stay");
         return Ok(false);
     }
+    println!("{name}: tickets that were made until now are refused");
     Ok(true)
 }

@@ -221,7 +221,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
             report.text()
         }
     );
-    Ok(ExitCode::from(u8::from(!report.all_resumed())))
+    Ok(ExitCode::from(u8::from(!report.is_well())))
 }
 
 fn peer(arguments: &ArgMatches) -> Result<Peer, Failure> {

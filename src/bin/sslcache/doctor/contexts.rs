@@ -54,11 +54,11 @@ pub fn describe(number: usize, context: &Context, around: &Surroundings, report:
         ));
     }
     let size = match context.capacity {
-        0 => "without limit".to_owned(),
-        capacity => format!("for {capacity}"),
+        0 => String::new(),
+        capacity => format!("of at most {capacity} "),
     };
     report.fine(format!(
-        "{name}: {} handshakes, {} resumed; {} sessions cached, {size}; {} hits, {} misses",
+        "{name}: {} handshakes, {} resumed; {} {size}sessions cached; {} hits, {} misses",
         context.handshakes(),
         context.resumed,
         context.sessions,

@@ -27,7 +27,10 @@ pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
     report.fine(format!("settings in force: {}", settings.join(", ")));
     let others = tree.processes.len().saturating_sub(1);
     if others > 0 {
-        report.fine(format!("it shares its cache with {others} more processes"));
+        let processes = if others == 1 { "process" } else { "processes" };
+        report.fine(format!(
+            "it shares its cache with {others} more {processes}"
+        ));
     }
     if keys::shares(tree) {
         let shown = keys::age_and_turn(&page.ticket_keys(), keys::now());

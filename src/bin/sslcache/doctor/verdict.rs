@@ -76,7 +76,7 @@ impl Facts<'_> {
         } else if self.has_no_cache() && !self.gives_tickets() {
             "set SSLCACHE_FORCE=1: the program has switched its session cache off"
         } else if !around.has_file {
-            "set SSLCACHE_REGION=FILE to keep them over a restart, too"
+            "set SSLCACHE_REGION=FILE to keep them over a restart, too (of a service: sslcache enable --force UNIT region=auto)"
         } else {
             return None;
         })

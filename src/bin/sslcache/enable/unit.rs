@@ -60,7 +60,8 @@ impl Name {
         let name = text.strip_suffix(".service").unwrap_or(text);
         // What systemd allows; a name with a slash would be another folder.
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
-        if name.is_empty() || text.len() > 240 || !name.chars().all(is_allowed) {
+        let is_odd = name.starts_with('-') || name.chars().all(|c| c == '.');
+        if is_odd || text.len() > 240 || !name.chars().all(is_allowed) {
             let remedy =
                 "give the name of a service, as `systemctl list-units --type=service` shows it";
             return refuse("not the name of a unit", remedy.into());

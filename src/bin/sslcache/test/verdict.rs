@@ -9,14 +9,26 @@ use super::visit::Protocol;
 impl Report<'_> {
     /// True if everything that was offered was resumed, and something was.
     pub fn all_resumed(&self) -> bool {
-        let returns = || {
-            self.rows.iter().flat_map(|row| {
-                row.returns
-                    .iter()
-                    .chain(row.after_wait.iter().flat_map(|it| &it.returns))
-            })
-        };
-        returns().next().is_some() && returns().all(|it| it.resumed)
+        let mut offered = self.rows.iter().filter(|row| !row.returns.is_empty());
+        offered.next().is_some() && self.rows.iter().all(all_resumed)
+    }
+
+    /// True if everything that was offered was resumed, and something was. Ids that the server never knows again do not count
+    /// where every client that takes tickets was resumed.
+    pub fn is_well(&self) -> bool {
+        let mut rows = self.rows.iter().filter(|row| self.matters(row));
+        rows.clone().any(|row| !row.returns.is_empty()) && rows.all(all_resumed)
+    }
+
+    fn matters(&self, row: &Row<'_>) -> bool {
+        !(row.by == By::Id && row.finding() == Finding::NoneKnown && self.are_tickets_enough())
+    }
+
+    /// True if each protocol's tickets were all resumed.
+    fn are_tickets_enough(&self) -> bool {
+        let mut rows = self.rows.iter().filter(|row| row.by == By::Ticket);
+        rows.clone().next().is_some()
+            && rows.all(|row| !row.returns.is_empty() && row.finding() == Finding::AllResumed)
     }
 
     /// True if this protocol is spoken, and brings nothing that could be offered.
@@ -39,10 +51,7 @@ impl Report<'_> {
                 .to_owned();
         }
         let mut reasons: Vec<String> = Vec::new();
-        let are_tickets_enough = self
-            .rows
-            .iter()
-            .any(|row| row.by == By::Ticket && row.finding() == Finding::AllResumed);
+        let are_tickets_enough = self.are_tickets_enough();
         let found = self
             .rows
             .iter()
@@ -74,9 +83,17 @@ impl Report<'_> {
         }
         if self.all_resumed() {
             reasons.insert(0, "all that was offered was resumed".to_owned());
+        } else if self.is_well() {
+            reasons.insert(0, "every client that takes tickets was resumed".to_owned());
         }
         format!("{}: {}", measured.join(", "), reasons.join("; "))
     }
+}
+
+/// True if all that was offered of a row was resumed, after the wait, too.
+fn all_resumed(row: &Row<'_>) -> bool {
+    let after = row.after_wait.iter().flat_map(|it| &it.returns);
+    row.returns.iter().chain(after).all(|it| it.resumed)
 }
 
 /// `TLS 1.2 by id 50 of 50`, and how many after the wait.
