@@ -3,7 +3,10 @@
 //!
 //! The copy is at most a second old where the region's page can be reached.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicI64, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use once_cell::race::OnceBox;
 use zeroize::Zeroizing;
@@ -35,32 +38,34 @@ pub struct Orders<'a> {
 
 impl Order<'_> {
     fn is_done(&self) -> bool {
-        self.done.load(Relaxed) == self.asked
+        // Acquire: the region is seen as the process has left it that carried the order out.
+        self.done.load(Acquire) == self.asked
     }
 
     /// Notes that the order was carried out in the region. A process that dies before leaves it to the next one, which
     /// carries it out again: that ends keys that have just begun, and does no other harm.
     fn note_done(&self) {
-        self.done.store(self.asked, Relaxed);
+        // Release: pairs with the Acquire in `is_done`.
+        self.done.store(self.asked, Release);
     }
 }
 
-/// The last orders that this process has obeyed. Relaxed throughout: whoever finds an order new obeys it, and threads that do
-/// so at once do no harm.
+/// The last orders that this process has obeyed. Relaxed: whoever finds an order new obeys it, and threads that do so at once
+/// do no harm.
 static TURNED: AtomicU64 = AtomicU64::new(0);
 static FORGOTTEN: AtomicU64 = AtomicU64::new(0);
+/// The second in which the region was last not to be reached for an order: it is tried once a second, as each attempt waits
+/// for its lock.
+static FAILED: AtomicI64 = AtomicI64::new(i64::MIN);
 
 /// Obeys orders, which this process may have obeyed already. `fresh` makes keys that were never used. Returns false if keys
 /// could not be forgotten, as the region was not to be reached: then this process must not use any of it.
 pub fn obey(orders: &Orders<'_>, fresh: impl Fn() -> Option<FreshKey>) -> bool {
     let (turn, forget) = (orders.turn, orders.forget);
     if forget.asked != FORGOTTEN.load(Relaxed) {
-        let is_wanted = || !forget.is_done();
-        let is_done = !is_wanted()
-            || common().is_none_or(|common| common.region.forget_ticket_keys(is_wanted));
-        if is_done {
-            forget.note_done();
-        }
+        let is_done = carry_out(&forget, |is_wanted| {
+            common().is_none_or(|common| common.region.forget_ticket_keys(is_wanted))
+        });
         // After the region's are gone: a thread that has read these before finds another copy, and does not change it.
         LocalCopy::change_if_any(LocalCopy::begin_anew);
         if !is_done {
@@ -69,20 +74,38 @@ pub fn obey(orders: &Orders<'_>, fresh: impl Fn() -> Option<FreshKey>) -> bool {
         FORGOTTEN.store(forget.asked, Relaxed);
     }
     if turn.asked != TURNED.load(Relaxed) {
-        let is_wanted = || !turn.is_done();
-        let turn_keys = || {
-            let (common, fresh) = (common()?, [fresh()?, fresh()?]);
-            let turned = common.region.turn_ticket_keys(now(), &fresh, is_wanted);
-            turned.then_some(())
-        };
-        // Without a region, or without its lock, the next ticket asks again.
-        if !is_wanted() || turn_keys().is_some() {
-            turn.note_done();
+        let is_done = carry_out(&turn, |is_wanted| {
+            let fresh = fresh().zip(fresh()).map(|(one, other)| [one, other]);
+            let turn_keys = |fresh: [_; 2]| {
+                common()
+                    .is_none_or(|common| common.region.turn_ticket_keys(now(), &fresh, is_wanted))
+            };
+            fresh.is_some_and(turn_keys)
+        });
+        if is_done {
             TURNED.store(turn.asked, Relaxed);
             LocalCopy::change_if_any(LocalCopy::begin_anew);
         }
     }
     true
+}
+
+/// Carries an order out in the region, unless another process has done so. `act` is given the question whether the order is
+/// still to be carried out, and returns whether the region was reached.
+fn carry_out(order: &Order<'_>, act: impl FnOnce(&dyn Fn() -> bool) -> bool) -> bool {
+    if order.is_done() {
+        return true;
+    }
+    let second = now();
+    if FAILED.load(Relaxed) == second {
+        return false;
+    }
+    let is_done = act(&|| !order.is_done());
+    match is_done {
+        true => order.note_done(),
+        false => FAILED.store(second, Relaxed),
+    }
+    is_done
 }
 
 /// What may be told of the shared keys; `None` if this process has needed none so far.
