@@ -42,17 +42,15 @@ rm -rf "$folder/target" "${folder:?}/$name" "$folder/cargo"
 step "lintian"
 lintian --allow-root --info --fail-on error,warning "$folder"/*.deb || fail "lintian"
 
-step "README's links, in both packages"
+step "the documents' links, in both packages"
 dpkg-deb -x "$folder"/sslcache_*.deb "$folder/files"
 links() { grep -o '](\([^)#]*\)' "$1" | sed 's|](||' | grep -v '://' | sort -u; }
 doc=$folder/files/usr/share/doc/sslcache
 links "$doc/README.md" >"$folder/links"
 [ -s "$folder/links" ] || fail "README.md has no links: this test proves nothing"
-while read -r link; do [ -e "$doc/$link" ] || fail "README.md of the Debian package: there is no $link"; done <"$folder/links"
-# The pages of docs link to each other; to the sources, which are not installed, they may.
-for page in "$doc"/docs/*.md; do
-    links "$page" | grep -v '^\.\./' | while read -r link; do
-        [ -e "$doc/docs/$link" ] || fail "$(basename "$page") of the Debian package: there is no $link"
+for page in "$doc"/*.md "$doc"/docs/*.md; do
+    links "$page" | while read -r link; do
+        [ -e "$(dirname "$page")/$link" ] || fail "$(basename "$page") of the Debian package: there is no $link"
     done || exit 1
 done
 packed=$(sed -n 's/^%doc //p' "$root/packaging/sslcache.spec")
