@@ -39,7 +39,7 @@ pub fn describe(pid: u32, report: &mut Report) -> bool {
     let said = directives(&text);
     if said.is_empty() {
         report.fine(
-            "nginx -T: nothing is said of sessions and tickets: tickets are on, with keys that end with a reload, and no cache",
+            "nginx -T: nothing is said of sessions and tickets: tickets are on, and no cache keeps sessions",
         );
         return false;
     }

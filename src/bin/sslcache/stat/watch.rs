@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use sslcache::page::{Figure, Sums};
 
-use super::rate;
 use super::services::{History, Service};
 use super::table::percent;
+use super::{NONE_SHOWN, rate};
 use crate::failure::Failure;
 use crate::processes::Tree;
 
@@ -56,7 +56,7 @@ fn text(
     seconds: f64,
 ) -> String {
     if now.is_empty() {
-        return "no process shows its figures\n".to_owned();
+        return format!("{NONE_SHOWN}\n");
     }
     let mut text = String::new();
     let mut all = Sums::default();
