@@ -5,6 +5,7 @@ set -eu
 export LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 script=$(basename "$0")
+# shellcheck disable=SC2034 # used by the scripts that source this one
 here=$(cd "$(dirname "$0")" && pwd -P)
 
 if [ "${INSIDE:-}" = "" ]; then

@@ -32,6 +32,7 @@ done >"$state/variables"
 run() {
     line=$(echo "$1" | sed 's/^[-@:+!]*//')
     while read -r variable; do eval "${variable%%=*}=\${variable#*=}"; done <"$state/variables"
+    # shellcheck disable=SC2034 # the line may name it
     MAINPID=$(main)
     eval "set -- $line"
     while read -r variable; do set -- "$variable" "$@"; done <"$state/variables"
