@@ -129,6 +129,12 @@ impl Reading {
         self.name.as_bytes()
     }
 
+    /// How many words are kept in memory.
+    #[cfg(test)]
+    pub(super) fn words_kept(&self) -> usize {
+        self.words.len()
+    }
+
     fn word(&self, at: usize) -> u64 {
         self.words.get(at).copied().unwrap_or(0)
     }
@@ -373,7 +379,7 @@ impl Reading {
 
 /// True if a process may have taken a slot of a page that belongs to `user`: the process runs as that user, or root has made
 /// the page, as for workers that have given root's rights up. Anybody could write the ids of another user's processes into a page.
-fn may_be_of(pid: u32, user: u32) -> bool {
+pub(super) fn may_be_of(pid: u32, user: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
     let is_it = |users: &str| users.split_whitespace().any(|one| one.parse() == Ok(user));

@@ -10,7 +10,7 @@ use super::census::Census;
 use super::figures::FIGURES;
 use super::layout::{BYTES, MAGIC, VERSION, header, slot, slot_at};
 use super::maps::about;
-use super::reading::{Reading, Use};
+use super::reading::{Reading, Use, may_be_of};
 use super::sweep::was_given_up;
 use crate::sys::mapping::Mapping;
 
@@ -177,4 +177,24 @@ fn file_that_never_became_a_page_or_is_none_any_more_is_swept_in_the_end() {
         file.set_modified(hour_ago).unwrap();
         assert_eq!(was_given_up(&page.0), given_up, "{name}");
     }
+}
+
+#[test]
+fn page_of_a_user_counts_for_processes_of_that_user_alone() {
+    // SAFETY: geteuid has no preconditions.
+    let us = unsafe { libc::geteuid() };
+    let pid = std::process::id();
+    assert!(may_be_of(pid, us) && may_be_of(pid, 0));
+    assert!(!may_be_of(pid, us + 4242));
+}
+
+#[test]
+fn page_that_is_empty_but_for_its_header_takes_no_memory() {
+    let page = Page::new("sparse", &WHOLE, 0, BYTES);
+    let reading = Reading::of(&page.0).unwrap();
+    assert_eq!(reading.words_kept(), header::VERSION + 1);
+    assert_eq!(
+        (reading.settings().len(), reading.departed()),
+        (0, Default::default())
+    );
 }

@@ -274,7 +274,17 @@ fn leaves_others_alone(tool: &Tool) -> Outcome {
         has_in_order(&run.err, &["was not written by sslcache: look at it"])?;
     }
     assert_eq!(fs::read_to_string(&file)?, "[Service]\nNice=5\n");
-    Ok(())
+
+    // Nobody writes to a pipe at the place of a drop-in.
+    fs::remove_file(&file)?;
+    for place in [&file, &beside] {
+        let _ = fs::remove_file(place);
+        let made = std::process::Command::new("mkfifo").arg(place).status()?;
+        assert!(made.success());
+    }
+    let run = root.say(tool, &["enable", "nginx"])?;
+    assert_eq!((run.code, &*run.out), (2, ""), "{run:?}");
+    has_in_order(&run.err, &["sslcache.conf: not a file: "])
 }
 
 fn takes_settings(tool: &Tool) -> Outcome {

@@ -1,6 +1,6 @@
 //! `sslcache enable` and `sslcache disable`: the drop-in by which systemd starts a service with the cache.
 //!
-//! * `unit` reads the units of systemd, `words` their values.
+//! * `unit` reads the units of systemd, `words` their values, `file` any file of theirs.
 //! * `asked` are the settings that were asked for.
 //! * `known` are the services with a text of their own; `drop_in` makes the text, and writes and removes the file.
 //! * `gain` judges whether the service can gain by it, `environment` what else in the unit sets the same variables, and
@@ -9,6 +9,7 @@
 mod asked;
 mod drop_in;
 mod environment;
+mod file;
 mod gain;
 mod known;
 mod unit;

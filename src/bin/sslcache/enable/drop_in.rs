@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use super::file;
 use super::unit::{Name, Unit};
 use super::words::assignment;
 use crate::failure::Failure;
@@ -96,19 +97,19 @@ pub enum Found {
 }
 
 /// Reads the file at the place of a drop-in. One that somebody else wrote is an error.
-pub fn look(file: &Path) -> Result<Found, Failure> {
-    match fs::read(file) {
+pub fn look(path: &Path) -> Result<Found, Failure> {
+    match file::read(path) {
         Ok(found) if found.starts_with(MARK) => {
             Ok(Found::Ours(String::from_utf8_lossy(&found).into_owned()))
         }
         Ok(_) => Err(Failure::new(
-            file.display(),
+            path.display(),
             "was not written by sslcache",
             "look at it, and move it away",
         )
         .with_code(1)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Found::Nothing),
-        Err(error) => Err(denied(file, error)),
+        Err(error) => Err(denied(path, error)),
     }
 }
 

@@ -1,9 +1,9 @@
 //! What else the unit says of the variables that the drop-in sets.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::drop_in::{PRELOAD, is_plain};
+use super::file;
 use super::unit::{Unit, resolve};
 use super::words::words;
 use crate::failure::Failure;
@@ -95,8 +95,8 @@ fn environment_files(root: &Path, unit: &Unit) -> Vec<PathBuf> {
         .collect()
 }
 
-fn sets(file: &Path, variable: &str) -> bool {
-    let text = fs::read(file).unwrap_or_default();
+fn sets(path: &Path, variable: &str) -> bool {
+    let text = file::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     text.lines()
         .filter_map(|line| line.trim().split_once('='))

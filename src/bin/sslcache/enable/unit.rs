@@ -9,6 +9,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
+use super::file;
 use super::words::words;
 use crate::failure::Failure;
 
@@ -298,8 +299,8 @@ fn flatten(path: &Path) -> PathBuf {
 }
 
 /// The lines of a file: a backslash at the end of one joins the next to it, and comments are left out.
-fn lines_of(file: &Path, is_later: bool) -> Vec<Line> {
-    let text = fs::read(file).unwrap_or_default();
+fn lines_of(path: &Path, is_later: bool) -> Vec<Line> {
+    let text = file::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let (mut lines, mut section, mut whole) = (Vec::new(), String::new(), String::new());
     for line in text.lines() {
@@ -324,7 +325,7 @@ fn lines_of(file: &Path, is_later: bool) -> Vec<Line> {
                 section: section.clone(),
                 key: key.trim().to_owned(),
                 value: value.trim().to_owned(),
-                file: file.to_path_buf(),
+                file: path.to_path_buf(),
                 is_later,
             });
         }
