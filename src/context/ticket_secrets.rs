@@ -76,7 +76,7 @@ pub fn obey(orders: &Orders<'_>, fresh: impl Fn() -> Option<FreshKey>) -> bool {
     if turn.asked != TURNED.load(Relaxed) {
         let is_done = carry_out(&turn, |is_wanted| {
             let fresh = fresh().zip(fresh()).map(|(one, other)| [one, other]);
-            let turn_keys = |fresh: [_; 2]| {
+            let turn_keys = |fresh: [FreshKey; 2]| {
                 common()
                     .is_none_or(|common| common.region.turn_ticket_keys(now(), &fresh, is_wanted))
             };

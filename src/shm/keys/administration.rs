@@ -2,6 +2,7 @@
 //!
 //! What ends keys does not go by the clock, which may have been set back since they were made.
 
+use super::page::PAGE_BYTES;
 use super::schedule::{FreshKey, Summary, TicketKeys};
 use crate::shm::operations::whole::Region;
 
@@ -22,7 +23,7 @@ impl Region {
         is_wanted: impl FnOnce() -> bool,
     ) -> bool {
         let mut keys = TicketKeys::default();
-        let turn = |page: &mut [u8; _]| {
+        let turn = |page: &mut [u8; PAGE_BYTES]| {
             if is_wanted() {
                 keys.turn(page, now, fresh);
             }
@@ -33,7 +34,7 @@ impl Region {
     /// Forgets all keys, if that `is_wanted` still once the page's lock is had. Returns whether the key page was reached.
     /// Processes follow within a second.
     pub fn forget_ticket_keys(&self, is_wanted: impl FnOnce() -> bool) -> bool {
-        let forget = |page: &mut [u8; _]| {
+        let forget = |page: &mut [u8; PAGE_BYTES]| {
             if is_wanted() {
                 page.fill(0);
             }
