@@ -221,12 +221,7 @@ impl Server {
     /// Checks that every process has mapped our file or, in the plain form, that none has.
     pub fn check_form(&self, form: Form, stage: Option<&Path>) -> Result<(), Box<dyn Error>> {
         for pid in self.processes() {
-            let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
-            // A process that was made for a connection, and is ending, has nothing mapped any more.
-            if maps.is_empty() {
-                continue;
-            }
-            check_maps(&maps, form, stage).map_err(|error| format!("process {pid}: {error}"))?;
+            check_process(pid, form, stage)?;
         }
         Ok(())
     }
@@ -250,8 +245,7 @@ impl Server {
                 Err(_) => continue,
             };
             if maps.contains("/libssl.so") {
-                check_maps(&maps, form, stage)
-                    .map_err(|error| format!("process {pid}: {error}"))?;
+                check_process(pid, form, stage)?;
                 users += 1;
             }
         }
@@ -326,6 +320,28 @@ impl Drop for Server {
 fn signal(child: &Child, number: i32) {
     // SAFETY: kill takes two numbers. `child` is borrowed, so it has not been waited for, and the id is its own.
     unsafe { libc::kill(child.id().cast_signed(), number) };
+}
+
+/// Checks the maps of a process, unless it ends meanwhile: one that was made for a connection may. Its maps are then empty, or,
+/// as they are read piece by piece, lack their end.
+fn check_process(pid: u32, form: Form, stage: Option<&Path>) -> Result<(), Box<dyn Error>> {
+    for is_last in [false, true] {
+        let maps = match fs::read_to_string(format!("/proc/{pid}/maps")) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(error.into());
+            }
+            maps => maps.unwrap_or_default(),
+        };
+        if maps.is_empty() {
+            return Ok(());
+        }
+        match check_maps(&maps, form, stage) {
+            Ok(()) => return Ok(()),
+            Err(error) if is_last => return Err(format!("process {pid}: {error}").into()),
+            Err(_) => thread::sleep(Duration::from_millis(50)),
+        }
+    }
+    Ok(())
 }
 
 /// Checks that `maps`, from /proc/PID/maps, names our file in a form of sslcache, and none of our files in the plain one.

@@ -206,9 +206,21 @@ fn needed<H: FileHeader<Endian = Endianness>>(
 /// The libraries of a program by name, and where the loader finds them.
 pub type Libraries = BTreeMap<String, Option<PathBuf>>;
 
+/// Other TLS libraries: a program that is linked with one of them does TLS by it.
+const OTHER_TLS: [&str; 4] = [
+    "libgnutls.so",
+    "libnss3.so",
+    "libmbedtls.so",
+    "libwolfssl.so",
+];
+
 /// True if one of these libraries loads others, on its own account or for the program: Apache httpd loads its modules by a
-/// function of libapr. The C library itself loads none with a program's code.
+/// function of libapr. The C library itself loads none with a program's code, and what GnuTLS loads is no libssl.
 pub fn loads_later(libraries: &Libraries) -> bool {
+    let is_other_tls = |name: &String| OTHER_TLS.iter().any(|other| name.starts_with(other));
+    if libraries.keys().any(is_other_tls) {
+        return false;
+    }
     libraries
         .iter()
         .filter(|(name, _)| !name.starts_with("libc.so"))
