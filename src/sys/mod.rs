@@ -12,6 +12,7 @@
 //! * `processors`: the number of processors that this process may use.
 //! * `privilege`: whether the environment can be trusted.
 //! * `say`: the few lines that the library may write on stderr.
+//! * `program` and `random`, for unit tests: a process of a test's own, and random numbers that repeat.
 //!
 //! This room knows no other.
 
@@ -24,6 +25,8 @@ pub(crate) mod no_dump;
 pub(crate) mod prefetch;
 pub(crate) mod privilege;
 pub(crate) mod processors;
+#[cfg(test)]
+pub(crate) mod program;
 #[cfg(test)]
 pub(crate) mod random;
 pub(crate) mod say;

@@ -1,9 +1,8 @@
 //! A whole process: it reads its environment once, and prints each line once.
 
-use std::process::Command;
-
 use super::Folder;
 use crate::config::{announce, settings, sharing_in_environment};
+use crate::sys::program;
 
 /// Runs as a process of `process_says_each_line_once`: reads its settings and prints them.
 #[test]
@@ -19,13 +18,7 @@ fn process_with_settings() {
 #[test]
 fn process_says_each_line_once() {
     let run = |environment: &[(&str, &str)]| {
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "config::tests::process::process_with_settings",
-                "--ignored",
-                "--nocapture",
-            ])
+        let output = program::of_test("config::tests::process::process_with_settings")
             .env_clear()
             .envs(environment.iter().copied())
             .output()

@@ -1,6 +1,7 @@
 //! Workers that are killed at any instruction.
 
 use super::*;
+use crate::sys::program;
 
 const KILLS: u64 = 10_000;
 const ALIVE: usize = 24;
@@ -52,35 +53,21 @@ fn work(partition: &Partition<'_>, board: &Board, seed: u64) {
     }
 }
 
-/// Set in the process that a test has to itself.
-const ALONE: &str = "SSLCACHE_TEST_ALONE";
-
-/// True in a process that runs the test of this name alone; elsewhere runs it in one, and fails as it does. To fork the
-/// process of all tests ten thousand times takes minutes, for the memory that they use, and children would inherit locks
-/// that their threads hold.
-fn is_alone(name: &str) -> bool {
-    if std::env::var_os(ALONE).is_some() {
-        return true;
-    }
-    let us = std::env::current_exe().expect("this program");
-    let mut command = std::process::Command::new(us);
-    command
-        .args([name, "--exact", "--nocapture"])
-        .env(ALONE, "1");
-    let run = command.output().expect("a process");
+/// To fork the process of all tests ten thousand times takes minutes, for the memory that they use, and children would inherit
+/// locks that their threads hold.
+#[test]
+fn killed_workers_neither_stop_the_others_nor_leave_a_wrong_record() {
+    let run = program::of_test("shm::tests::murder::workers_that_are_killed").output();
+    let run = run.expect("a process");
     let said = [run.stdout, run.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     assert!(run.status.success() && said.contains("1 passed"), "{said}");
-    false
 }
 
+/// Runs as a process of the test above.
 #[test]
-fn killed_workers_neither_stop_the_others_nor_leave_a_wrong_record() {
-    let name =
-        "shm::tests::murder::killed_workers_neither_stop_the_others_nor_leave_a_wrong_record";
-    if !is_alone(name) {
-        return;
-    }
+#[ignore = "a program, not a test"]
+fn workers_that_are_killed() {
     // One shard, so that all meet; room for half of the records, so that they also evict.
     let region = region(96 << 10);
     let partition = partition(&region, 150);
