@@ -3,16 +3,7 @@
  * anti-replay is on. LIBSSL.md section 1, "refuses the PSK if that returns 0".
  */
 #include "early_data.h"
-
-static SSL_SESSION *last;
-
-static int keep_last(SSL *ssl, SSL_SESSION *session)
-{
-    (void)ssl;
-    SSL_SESSION_free(last);
-    last = session;
-    return 1;
-}
+#include "keep_last.h"
 
 static void run(const char *what, int how)
 {

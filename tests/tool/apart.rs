@@ -39,7 +39,8 @@ impl Place {
     }
 }
 
-const NAMESPACES: [&str; 6] = [
+/// What `unshare` is given for a program in pid and mount namespaces of its own.
+pub const NAMESPACES: [&str; 6] = [
     "--mount",
     "--pid",
     "--fork",

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::Case;
+use crate::apart;
 use crate::daemons::{Daemon, Started, children, pages, preloaded, wait_until};
 use crate::tool::{Folder, Outcome, Tool, has_in_order, is_root, said};
 
@@ -210,14 +211,7 @@ fn why_no_figures(tool: &Tool) -> Outcome {
 /// Starts a daemon in a pid namespace of its own, where its id is 1. Returns its id here, and the program that waits for it.
 fn start_in_namespace(tool: &Tool, runtime: &Folder) -> Result<(Started, Daemon), Box<dyn Error>> {
     let mut unshare = preloaded(tool, "unshare", runtime);
-    unshare.stderr(Stdio::null()).args([
-        "--mount",
-        "--pid",
-        "--fork",
-        "--mount-proc",
-        "--kill-child",
-        "--",
-    ]);
+    unshare.stderr(Stdio::null()).args(apart::NAMESPACES);
     unshare.args(["/usr/bin/python3", "-c"]).arg(
         "import ssl, time\n\
          context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\

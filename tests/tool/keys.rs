@@ -95,55 +95,66 @@ fn shared(tool: &Tool) -> Outcome {
     Ok(())
 }
 
-fn region(tool: &Tool) -> Outcome {
-    let folder = Folder::new()?;
-    let file = folder.file("region");
-    let options = [
-        &*format!("--region={}", file.display()),
-        "--ticket-keys=shared",
-    ];
-    let server = Server::start(tool, &options, TICKETS)?;
-    let path = file.to_string_lossy();
-    let number = || -> Result<Value, Box<dyn std::error::Error>> {
-        let said = tool.say(&server.runtime.0, &["keys", "--json", "--region", &path])?;
+/// A server whose processes have their keys in a file.
+struct WithRegion<'a> {
+    tool: &'a Tool,
+    server: Server,
+    path: String,
+    _folder: Folder,
+}
+
+impl<'a> WithRegion<'a> {
+    fn start(tool: &'a Tool) -> Result<Self, Box<dyn std::error::Error>> {
+        let folder = Folder::new()?;
+        let path = folder.file("region").to_string_lossy().into_owned();
+        let options = [&*format!("--region={path}"), "--ticket-keys=shared"];
+        Ok(Self {
+            tool,
+            server: Server::start(tool, &options, TICKETS)?,
+            path,
+            _folder: folder,
+        })
+    }
+
+    fn say(&self, arguments: &[&str]) -> Result<Said, Box<dyn std::error::Error>> {
+        self.tool.say(&self.server.runtime.0, arguments)
+    }
+
+    /// How many keys open tickets, as the file itself says.
+    fn number(&self) -> Result<Value, Box<dyn std::error::Error>> {
+        let said = self.say(&["keys", "--json", "--region", &self.path])?;
         let mut value: Value = serde_json::from_str(&said.out)?;
         Ok(value["shared"]["keys"].take())
-    };
-    assert_eq!(number()?, Value::Null);
-    let rotate = ["keys", "--rotate", "--region", &*path];
-    assert_eq!(server.visit_with_flush(tool, "1.2", &rotate)?, RETURNED);
-    assert_eq!(number()?, 2);
-    let forget = ["flush", "--ticket-keys", "--region", &*path];
-    let flush = tool.say(&server.runtime.0, &forget)?;
+    }
+}
+
+fn region(tool: &Tool) -> Outcome {
+    let region = WithRegion::start(tool)?;
+    assert_eq!(region.number()?, Value::Null);
+    let rotate = ["keys", "--rotate", "--region", &*region.path];
+    assert_eq!(
+        region.server.visit_with_flush(tool, "1.2", &rotate)?,
+        RETURNED
+    );
+    assert_eq!(region.number()?, 2);
+    let flush = region.say(&["flush", "--ticket-keys", "--region", &region.path])?;
     assert_eq!(flush.code, 0, "{flush:?}");
-    assert_eq!(number()?, Value::Null);
+    assert_eq!(region.number()?, Value::Null);
     Ok(())
 }
 
 /// The order is given to one server, which is asked for no ticket before the region is looked at.
 fn region_of_two(tool: &Tool) -> Outcome {
-    let folder = Folder::new()?;
-    let file = folder.file("region");
-    let options = [
-        &*format!("--region={}", file.display()),
-        "--ticket-keys=shared",
-    ];
-    let server = Server::start(tool, &options, TICKETS)?;
-    assert_eq!(server.visit("1.2")?, RETURNED);
-    let pid = server.pid()?.to_string();
-    let number = || -> Result<Value, Box<dyn std::error::Error>> {
-        let path = file.to_string_lossy();
-        let said = tool.say(&server.runtime.0, &["keys", "--json", "--region", &path])?;
-        let mut value: Value = serde_json::from_str(&said.out)?;
-        Ok(value["shared"]["keys"].take())
-    };
+    let region = WithRegion::start(tool)?;
+    assert_eq!(region.server.visit("1.2")?, RETURNED);
+    let pid = region.server.pid()?.to_string();
     for (arguments, left) in [
         (&["keys", "--rotate", "--pid", &*pid][..], Value::from(2)),
         (&["flush", "--ticket-keys", "--pid", &*pid], Value::Null),
     ] {
-        let said = tool.say(&server.runtime.0, arguments)?;
+        let said = region.say(arguments)?;
         assert_eq!(said.code, 0, "{said:?}");
-        assert_eq!(number()?, left);
+        assert_eq!(region.number()?, left);
     }
     Ok(())
 }
