@@ -38,8 +38,8 @@
 //! * `clearing`: flushes.
 //! * `everywhere`: changes to a session in all caches that hold it.
 //! * `listing`: SSL_CTX_sessions.
-//! * `ticket_keys`: one set of keys for the stateless tickets of all processes; `key_source` says whose keys a ticket has, `ticket_secrets`
-//!   keeps what they are derived from.
+//! * `ticket_keys`: one set of keys for the stateless tickets of all processes; `key_source` says whose keys a ticket has,
+//!   `ticket_secrets` keeps what they are derived from.
 //!
 //! Between contexts and processes:
 //! * `alike`: which connections may share sessions; two contexts are compared there and nowhere else.
@@ -330,11 +330,6 @@ impl Context {
         self.tickets.source.note(KeySource::Program);
         // Relaxed: libssl orders nothing either between threads that set callbacks at the same time.
         self.tickets.is_ours.swap(false, Ordering::Relaxed)
-    }
-
-    /// Whose keys the context's tickets are made with.
-    pub fn key_source(&self) -> KeySource {
-        self.tickets.source.get()
     }
 
     // Counting.

@@ -28,8 +28,8 @@ pub fn tick() -> u64 {
 }
 
 /// True if the process that took a slot of a page with this id at a tick (0: unknown) exists and still has the page, a file
-/// of this name, or if that cannot be told. The id is of this process's pid namespace. It allocates nothing, as it runs in the child of a
-/// process with threads.
+/// of this name, or if that cannot be told. The id is of this process's pid namespace. It allocates nothing, as it runs in
+/// the child of a process with threads.
 pub fn is_of_page(pid: u32, taken: u64, page: &[u8]) -> bool {
     exists(pid)
         // A /proc of another pid namespace would tell of another process with this id.

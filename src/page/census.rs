@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::alive::{namespace_in, sees_all};
 use super::folder::SUFFIX;
-use super::maps::{about, each_file};
+use super::maps::{about, each_file, status_of};
 
 /// A page in the memory map of a process.
 pub struct Holder {
@@ -147,11 +147,6 @@ impl Census {
 
 /// The ids of a process, from the pid namespace of /proc inwards to its own; empty if they cannot be read.
 fn ids(pid: u32) -> Vec<u32> {
-    let status = fs::read(format!("/proc/{pid}/status")).unwrap_or_default();
-    let status = String::from_utf8_lossy(&status);
-    let ids = status
-        .lines()
-        .find_map(|line| line.strip_prefix("NSpid:"))
-        .unwrap_or_default();
-    ids.split_whitespace().flat_map(str::parse).collect()
+    let words = status_of(pid, "NSpid");
+    words.iter().flat_map(|word| word.parse()).collect()
 }

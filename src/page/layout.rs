@@ -1,7 +1,7 @@
 //! The layout of the stats page, in words of 64 bits, in the byte order of the machine.
 //!
 //! A header is followed by the slots. Words are written one by one as they change: a reader sees each word whole, but not
-//! all as of one moment. The only words that readers may write are the [requests](header::REQUESTS).
+//! all as of one moment. The only words that readers may write are the requests, from [`header::FLUSH`] on.
 
 #![allow(missing_docs)] // most names say what the words are
 
@@ -31,7 +31,8 @@ pub mod header {
     pub const TURN: usize = 7;
     /// Counts orders to forget the ticket keys.
     pub const FORGET: usize = 8;
-    pub const REQUESTS: core::ops::Range<usize> = FLUSH..FORGET + 1;
+    /// How many words readers write, from `FLUSH` on.
+    pub const REQUESTS_NUMBER: usize = 3;
     /// The last request for a flush that a process has carried out for all.
     pub const FLUSHED: usize = 9;
     /// The sums of processes that have ended.

@@ -1,8 +1,8 @@
-//! What /proc tells of a process: when it began, and which files it has mapped. It is read without allocating, because the
-//! child of a process with threads asks.
+//! What /proc tells of a process: when it began, and which files it has mapped. All but [`status_of`] read it without allocating,
+//! because the child of a process with threads asks.
 
 use core::ffi::CStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 
 use crate::sys::files::read_beginning;
@@ -14,10 +14,13 @@ const LINE_MOST: usize = 8192;
 pub struct Mapped<'a> {
     /// The range of addresses, as the kernel writes it.
     pub range: &'a [u8],
+    /// The device of the file, as the kernel writes it.
     pub device: &'a [u8],
+    /// Its inode.
     pub inode: u64,
     /// Its path, in the process's root unless it was mapped before a chroot.
     pub path: &'a [u8],
+    /// True if its name was removed.
     pub is_deleted: bool,
 }
 
@@ -68,6 +71,17 @@ pub fn about(pid: u32) -> Option<About> {
         threads: fields.nth(17)?.parse().ok()?,
         began: fields.nth(1)?.parse().ok()?,
     })
+}
+
+/// The words of a field of /proc/PID/status; none if it cannot be read.
+pub fn status_of(pid: u32, field: &str) -> Vec<String> {
+    let status = fs::read(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
+    let words = status
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let words = words.unwrap_or_default().split_whitespace();
+    words.map(str::to_owned).collect()
 }
 
 /// This process's own id as /proc has it.

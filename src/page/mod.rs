@@ -21,7 +21,7 @@ pub mod census;
 pub mod figures;
 mod folder;
 mod layout;
-mod maps;
+pub mod maps;
 mod own;
 pub mod reading;
 mod sweep;
@@ -31,6 +31,6 @@ mod tests;
 pub use figures::{Context, FIGURES, Figure, REGION_FIGURES, Sums, TicketKeys};
 pub use folder::folders;
 pub use own::{
-    ASKED_EVERY_MS, About, Order, Slot, contexts_shown, flushes, is_first_to_flush, make, orders,
+    ASKED_EVERY_MS, About, Slot, contexts_shown, flushes, is_first_to_flush, make, orders,
     publish_region, slot,
 };

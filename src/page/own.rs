@@ -32,8 +32,7 @@ use crate::sys::files::check_file_limit;
 use crate::sys::lock::this_process;
 use crate::sys::mapping::{Mapping, carry};
 pub use publishing::{
-    ASKED_EVERY_MS, Order, Slot, contexts_shown, flushes, is_first_to_flush, orders,
-    publish_region, slot,
+    ASKED_EVERY_MS, Slot, contexts_shown, flushes, is_first_to_flush, orders, publish_region, slot,
 };
 
 /// The description of the whole tree.
@@ -160,16 +159,16 @@ impl Page {
 
     /// Copies the header's counts of all processes, but not the words that other processes write.
     fn show_counts(&self) {
-        self.show(header::UNSEEN..header::REQUESTS.start);
+        self.show(header::UNSEEN..header::FLUSH);
         self.show(header::FLUSHED..header::TEXT);
     }
 
     /// What was asked for, if the file can be read.
-    fn asked(&self) -> Option<[u64; header::REQUESTS.end - header::REQUESTS.start]> {
-        let mut asked = [0; header::REQUESTS.end - header::REQUESTS.start];
+    fn asked(&self) -> Option<[u64; header::REQUESTS_NUMBER]> {
+        let mut asked = [0; header::REQUESTS_NUMBER];
         // SAFETY: the words lie within the file's mapping, and `asked` is a place for them to which nothing else refers.
         let told = unsafe {
-            let file = self.file.base().add(header::REQUESTS.start * 8);
+            let file = self.file.base().add(header::FLUSH * 8);
             carry(
                 ptr::NonNull::from(&mut asked).cast(),
                 file,

@@ -1,7 +1,7 @@
 //! Reading a page of any process. Its contents are not trusted.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -14,6 +14,7 @@ use super::figures::{Context, NUMBER, REGION_FIGURES, Sums, TicketKeys};
 use super::layout::{
     BYTES, CONTEXTS_SHOWN, MAGIC, SLOTS, VERSION, context, header, slot as place, slot_at,
 };
+use super::maps::status_of;
 
 /// The contents of a page when it was read.
 pub struct Reading {
@@ -173,6 +174,15 @@ impl Reading {
         (2..self.text().lines().count())
             .map(|number| self.line(number))
             .collect()
+    }
+
+    /// The setting of this name in force, unless it is the default `none`.
+    pub fn setting(&self, name: &str) -> Option<String> {
+        self.settings()
+            .iter()
+            .filter_map(|line| line.split_once('='))
+            .find_map(|(other, value)| (other == name).then(|| value.to_owned()))
+            .filter(|value| value != "none")
     }
 
     /// True if it is of an earlier boot: its processes are gone, and its ticks mean nothing.
@@ -378,12 +388,11 @@ impl Reading {
 }
 
 /// True if a process may have taken a slot of a page that belongs to `user`: the process runs as that user, or root has made
-/// the page, as for workers that have given root's rights up. Anybody could write the ids of another user's processes into a page.
+/// the page, as for workers that have given root's rights up. Anybody could write the ids of another user's processes into
+/// a page.
 pub(super) fn may_be_of(pid: u32, user: u32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-    let is_it = |users: &str| users.split_whitespace().any(|one| one.parse() == Ok(user));
-    user == 0 || users.is_none_or(is_it)
+    let users = status_of(pid, "Uid");
+    user == 0 || users.is_empty() || users.iter().any(|one| one.parse() == Ok(user))
 }
 
 fn no_page() -> io::Error {

@@ -181,7 +181,7 @@ fn summary(context: &Context, ctx: *mut SSL_CTX, before: &Sums, after: &Sums) ->
         accepted: own(Figure::Handshakes).saturating_sub(own(Figure::Connects)),
         connected: own(Figure::Connects),
         resumed: own(Figure::Resumed),
-        keys: context.key_source() as u8,
+        keys: context.tickets.source.get() as u8,
         origin: context.sharing.origin(),
         attributes: attributes(context),
     }

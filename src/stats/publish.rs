@@ -83,10 +83,7 @@ pub fn enter_ticket() -> Option<Orders<'static>> {
     if COUNTED_IN.load(Relaxed) == 0 {
         return None;
     }
-    let [turn, forget] = page::orders()?.map(|order| Order {
-        asked: order.asked,
-        done: order.done,
-    });
+    let [turn, forget] = page::orders()?.map(|(asked, done)| Order { asked, done });
     Some(Orders { turn, forget })
 }
 

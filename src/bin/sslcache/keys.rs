@@ -148,11 +148,7 @@ pub fn unreached(path: &Path) -> Failure {
 /// The file in which the processes of a tree keep their keys, if they do. It must be of the user who has the page, which says
 /// which file that is.
 pub fn region_of(tree: &Tree) -> Option<PathBuf> {
-    let settings = tree.page.settings();
-    let path = settings
-        .iter()
-        .find_map(|line| line.strip_prefix("region=/"))?;
-    let path = Path::new("/").join(path);
+    let path = PathBuf::from(tree.page.setting("region")?);
     let owner = |path: &Path| Some(path.symlink_metadata().ok()?.uid());
     let same = owner(&path)? == fs::metadata(&tree.page.path).ok()?.uid();
     same.then_some(path)
@@ -211,16 +207,12 @@ fn rotate(trees: &[Tree]) -> Result<ExitCode, Failure> {
 
 /// True if the processes of a tree are to share their ticket keys.
 pub fn shares(tree: &Tree) -> bool {
-    tree.page
-        .settings()
-        .iter()
-        .any(|line| line == "ticket_keys=shared")
+    tree.page.setting("ticket_keys").as_deref() == Some("shared")
 }
 
 /// True if sslcache makes and opens the tickets of a tree, so that their keys can be ended.
 pub fn answers_for_tickets(tree: &Tree) -> bool {
-    let settings = tree.page.settings();
-    shares(tree) || settings.iter().any(|line| line == "strict_names=1")
+    shares(tree) || tree.page.setting("strict_names").as_deref() == Some("1")
 }
 
 /// The processes of a tree, in words.
@@ -251,12 +243,8 @@ struct Keys {
 
 impl Keys {
     fn of(tree: &Tree) -> Self {
-        let mut sums = tree.page.departed();
         let mut apart = Vec::new();
         for process in &tree.processes {
-            for (sum, of_process) in sums.figures.iter_mut().zip(process.sums.figures) {
-                *sum = sum.saturating_add(of_process);
-            }
             for (number, context) in process.contexts.iter().enumerate() {
                 let source = KeySource::of(context.keys).and_then(KeySource::reason);
                 if let Some(reason) = source.filter(|_| context.accepted > 0) {
@@ -269,7 +257,7 @@ impl Keys {
             shares: shares(tree),
             shared: tree.page.ticket_keys(),
             awaited: Awaited::of(tree),
-            sums,
+            sums: tree.total(),
             apart,
         }
     }

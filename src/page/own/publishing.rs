@@ -109,38 +109,27 @@ pub fn publish_region(figures: &[u64], keys: Option<&TicketKeys>) {
     }
 }
 
-/// An order about ticket keys, by its number; other than the last one that this process knows of, it is a new one.
-#[derive(Clone, Copy)]
-pub struct Order {
-    /// The number.
-    pub asked: u64,
-    /// The last order that a process has carried out for all.
-    pub done: &'static AtomicU64,
-}
-
 /// How often a flush was asked for, as of at most [`ASKED_EVERY_MS`] ago.
 pub fn flushes() -> u64 {
     let page = PAGE.get().and_then(Option::as_ref);
     page.map_or(0, |page| requests_of(page)[0])
 }
 
-/// The last orders to end the turn of the ticket keys and to forget them, as of at most [`ASKED_EVERY_MS`] ago.
-pub fn orders() -> Option<[Order; 2]> {
+/// The last orders to end the turn of the ticket keys and to forget them, as of at most [`ASKED_EVERY_MS`] ago: the number of
+/// each, and the word with that of the last one which a process has carried out for all.
+pub fn orders() -> Option<[(u64, &'static AtomicU64); 2]> {
     let page = PAGE.get()?.as_ref()?;
     let [_, turn, forget] = requests_of(page);
-    let order = |asked, done| Order {
-        asked,
-        done: page.word(done),
-    };
     Some([
-        order(turn, header::TURNED),
-        order(forget, header::FORGOTTEN),
+        (turn, page.word(header::TURNED)),
+        (forget, page.word(header::FORGOTTEN)),
     ])
 }
 
 /// The words that other processes write, as of at most [`ASKED_EVERY_MS`] ago.
-fn requests_of(page: &Page) -> [u64; 3] {
-    static ASKED: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+fn requests_of(page: &Page) -> [u64; header::REQUESTS_NUMBER] {
+    static ASKED: [AtomicU64; header::REQUESTS_NUMBER] =
+        [const { AtomicU64::new(0) }; header::REQUESTS_NUMBER];
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let (now, next) = (milliseconds(), NEXT.load(Relaxed));
     let mine = now + ASKED_EVERY_MS;

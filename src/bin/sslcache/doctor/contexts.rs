@@ -8,6 +8,8 @@ use sslcache::host::abi::{
 use sslcache::page::Context;
 
 use super::Report;
+use crate::keys;
+use crate::processes::Tree;
 
 /// The circumstances of a context that matter to it.
 pub struct Surroundings {
@@ -24,22 +26,16 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// The circumstances under these settings, in one process or in several.
-    pub fn new(settings: &[String], has_relatives: bool) -> Self {
-        let value = |name: &str| {
-            settings
-                .iter()
-                .filter_map(|line| line.split_once('='))
-                .find_map(|(other, value)| (other == name).then_some(value))
-        };
-        let value = |name| value(name).filter(|&value| value != "none");
-        let group = value("group");
+    /// The circumstances of a tree, in which one process has done handshakes or several have.
+    pub fn new(tree: &Tree, has_relatives: bool) -> Self {
+        let (group, region) = (tree.page.setting("group"), tree.page.setting("region"));
+        let shares_keys = keys::shares(tree);
         Self {
-            is_grouped: group.is_some() || value("region").is_some(),
+            is_grouped: group.is_some() || region.is_some(),
             is_group_named: group.is_some_and(|group| group != "certificate"),
-            has_own_keys: value("ticket_keys") == Some("own") && has_relatives,
-            shares_keys: value("ticket_keys") == Some("shared"),
-            has_file: value("region").is_some(),
+            has_own_keys: !shares_keys && has_relatives,
+            shares_keys,
+            has_file: region.is_some(),
         }
     }
 }

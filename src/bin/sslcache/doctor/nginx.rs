@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sslcache::page::maps::{about, status_of};
+
 use super::Report;
 
 /// The directives that decide where sessions and tickets are kept.
@@ -72,10 +74,9 @@ pub fn describe(pid: u32, report: &mut Report) -> bool {
 
 /// The master process of an nginx.
 struct Master {
-    /// Its folder in /proc.
-    folder: PathBuf,
+    pid: u32,
     /// When it began, in ticks: its id may be another's by the time that it is asked for again.
-    began: Option<u64>,
+    began: u64,
     program: PathBuf,
     /// The options that decide which configuration is read.
     options: Vec<String>,
@@ -88,8 +89,8 @@ impl Master {
         // A worker's parent is the master, which has the options in its title.
         let pids = [Some(pid), parent_of(pid)];
         pids.into_iter().flatten().find_map(|pid| {
-            let folder = PathBuf::from(format!("/proc/{pid}"));
-            let began = start_of(&folder)?;
+            let folder = folder_of(pid);
+            let began = start_of(pid)?;
             let title = fs::read(folder.join("cmdline")).ok()?;
             let title = String::from_utf8_lossy(&title).replace('\0', " ");
             let options = options_of(title.strip_prefix("nginx: master process ")?)?;
@@ -106,10 +107,10 @@ impl Master {
             let same_root = same(&folder.join("root/"), Path::new("/"))?
                 && same(&folder.join("ns/mnt"), Path::new("/proc/self/ns/mnt"))?;
             let is_nginx = program.file_name()? == "nginx";
-            let is_the_same = start_of(&folder)? == began;
+            let is_the_same = start_of(pid)? == began;
             (is_ours && is_safe && same_root && is_nginx && is_the_same).then_some(Self {
-                folder,
-                began: Some(began),
+                pid,
+                began,
                 program,
                 options,
             })
@@ -124,11 +125,11 @@ impl Master {
             .args(&self.options)
             .env_clear()
             // Relative paths are those of the server, not of whoever calls this tool.
-            .current_dir(self.folder.join("cwd"))
+            .current_dir(folder_of(self.pid).join("cwd"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        if start_of(&self.folder) != self.began {
+        if start_of(self.pid) != Some(self.began) {
             return None;
         }
         let mut child = command.spawn().ok()?;
@@ -167,14 +168,6 @@ impl Master {
     }
 }
 
-/// When a process began, from its folder in /proc.
-fn start_of(folder: &Path) -> Option<u64> {
-    let stat = fs::read_to_string(folder.join("stat")).ok()?;
-    // The name, in parentheses, may contain blanks and parentheses.
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(19)?.parse().ok()
-}
-
 /// Reads a pipe to its end, or to a bound, in a thread.
 fn drain(pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
@@ -187,9 +180,17 @@ fn drain(pipe: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 fn parent_of(pid: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
-    parent.trim().parse().ok()
+    status_of(pid, "PPid").first()?.parse().ok()
+}
+
+/// The folder of a process in /proc.
+fn folder_of(pid: u32) -> PathBuf {
+    format!("/proc/{pid}").into()
+}
+
+/// When a process began, in ticks.
+fn start_of(pid: u32) -> Option<u64> {
+    about(pid).map(|about| about.began)
 }
 
 /// The options of a title that decide which configuration is read: -c, -p and -e, each with its path, in the same word or the

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use sslcache::page::census::Census;
+use sslcache::page::maps::status_of;
 use sslcache::page::reading::Reading;
 
 use super::Report;
@@ -106,7 +107,5 @@ fn may_make_page(pid: u32, runtime: &Path) -> Result<(), String> {
 
 /// The effective user of a process.
 fn user_of(pid: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    users.split_whitespace().nth(1)?.parse().ok()
+    status_of(pid, "Uid").get(1)?.parse().ok()
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use sslcache::page::maps::status_of;
+
 use super::Report;
 use super::no_figures;
 use super::of_program::version_of;
@@ -59,16 +61,12 @@ pub fn examine(pid: u32, report: &mut Report) -> Result<(), Failure> {
 }
 
 fn describe_state(pid: u32, report: &mut Report) {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let field = |name: &str| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .map(str::trim)
-            .unwrap_or_default()
-    };
     report.fine(format!("process {pid} is {}", name_of(pid)));
-    if field("State:").starts_with(['T', 't']) {
+    let state = status_of(pid, "State");
+    if state
+        .first()
+        .is_some_and(|state| state.starts_with(['T', 't']))
+    {
         report.finding(
             "it is stopped: it serves nobody, and its figures are of before",
             format_args!("kill -CONT {pid}, or leave it to whoever debugs it"),

@@ -23,8 +23,7 @@ pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
         page.version(),
         page.form()
     ));
-    let settings = page.settings();
-    report.fine(format!("settings in force: {}", settings.join(", ")));
+    report.fine(format!("settings in force: {}", page.settings().join(", ")));
     let others = tree.processes.len().saturating_sub(1);
     if others > 0 {
         let processes = if others == 1 { "process" } else { "processes" };
@@ -38,7 +37,7 @@ pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
     }
     let is_busy = |process: &&Process| process.contexts.iter().any(|known| known.handshakes() > 0);
     let busy: Vec<_> = tree.processes.iter().filter(is_busy).collect();
-    let around = Surroundings::new(&settings, busy.len() > 1);
+    let around = Surroundings::new(tree, busy.len() > 1);
     // A program configures a context after it has made it: the settings are known after the first handshake.
     let known = busy
         .iter()
@@ -54,17 +53,11 @@ pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
         describe_contexts(process, &around, report);
         apart::describe(tree, process.pid, around.is_grouped, report);
     }
-    let mut all = page.departed();
-    for process in &tree.processes {
-        for (figure, of_process) in all.figures.iter_mut().zip(process.sums.figures) {
-            *figure = figure.saturating_add(of_process);
-        }
-        all.contexts = all.contexts.saturating_add(process.sums.contexts);
-    }
+    let all = tree.total();
     let makes_passing_contexts = describe_gone(&all, &around, report);
     let has_keys_of_program = nginx::describe(pid, report);
     if known.is_none() && all.get(Figure::ContextsGone) == 0 {
-        describe_nothing(&page.departed(), report);
+        describe_nothing(&tree.gone(), report);
     }
     report.conclude(verdict::on(&Facts {
         all: &all,

@@ -5,6 +5,8 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use sslcache::page::maps::status_of;
+
 use super::Report;
 
 /// Reports on each file of LD_PRELOAD that the loader could not have brought in. Returns true if one has our library's name.
@@ -48,17 +50,14 @@ struct Reader {
 
 impl Reader {
     fn of(pid: u32) -> Self {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let numbers = |field: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(field));
-            let words = line.unwrap_or_default().split_whitespace();
-            words
-                .filter_map(|word| word.parse().ok())
-                .collect::<Vec<u32>>()
+        let numbers = |field| {
+            let words = status_of(pid, field);
+            let numbers = words.iter().filter_map(|word| word.parse().ok());
+            numbers.collect::<Vec<u32>>()
         };
         // Real, effective, saved, and that of the file system, which decides.
-        let (user, group) = (numbers("Uid:"), numbers("Gid:"));
-        let mut groups = numbers("Groups:");
+        let (user, group) = (numbers("Uid"), numbers("Gid"));
+        let mut groups = numbers("Groups");
         groups.extend(group.get(3));
         Self {
             user: user.get(3).copied().unwrap_or(0),

@@ -1,13 +1,12 @@
 //! The stats as JSON.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::{Map, Value, json};
 
 use sslcache::page::reading::Process;
 use sslcache::page::{Context, FIGURES, REGION_FIGURES, Sums};
 
 use super::{Subject, region_figures, shown};
+use crate::keys::now;
 use crate::processes::{Tree, program_of};
 
 /// The form of the text, which docs/stat.schema.json describes; it changes when a field is removed or gets another meaning.
@@ -25,9 +24,8 @@ pub fn write(subject: &Subject) -> String {
             json!({ "region": shown(path), "figures": figures })
         }
     };
-    let time = SystemTime::now().duration_since(UNIX_EPOCH);
     value["schema"] = SCHEMA.into();
-    value["time"] = time.map_or(0, |time| time.as_secs()).into();
+    value["time"] = now().into();
     format!("{value:#}\n")
 }
 

@@ -159,13 +159,9 @@ pub fn is_gauge(name: &str) -> bool {
 
 /// The path of the region in a file that a page's processes use; empty if they use none.
 fn region_of(page: &Reading) -> String {
-    let settings = page.settings();
-    let path = settings
-        .iter()
-        .find_map(|line| line.strip_prefix("region="));
+    let path = page.setting("region");
     path.filter(|path| path.starts_with('/'))
         .unwrap_or_default()
-        .to_owned()
 }
 
 fn add(sums: &mut [u64], figures: &[u64]) {
