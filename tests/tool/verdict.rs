@@ -97,6 +97,7 @@ fn shared_keys(tool: &Tool) -> Outcome {
         &[
             "its ticket keys are shared: the newest is ",
             "its turn ends in ",
+            "other hosts have other keys",
         ],
     )?;
     has_in_order(

@@ -34,6 +34,9 @@ pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
     if keys::shares(tree) {
         let shown = keys::age_and_turn(&page.ticket_keys(), keys::now());
         report.fine(format!("its ticket keys are shared: {shown}"));
+        report.fine(
+            "other hosts have other keys: behind a balancer, a client that meets another host makes a full handshake",
+        );
     }
     let is_busy = |process: &&Process| process.contexts.iter().any(|known| known.handshakes() > 0);
     let busy: Vec<_> = tree.processes.iter().filter(is_busy).collect();
