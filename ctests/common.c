@@ -14,6 +14,24 @@ __attribute__((constructor)) static void line_buffered(void)
     setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
+#ifdef __SANITIZE_THREAD__
+/*
+ * The host's counts of references are not compiled for ThreadSanitizer: without this, what one thread does with a session
+ * and the free() by which another releases the last reference look unordered. The linker sends the programs' calls here.
+ */
+void __tsan_acquire(void *);
+void __tsan_release(void *);
+void __real_SSL_SESSION_free(SSL_SESSION *);
+void __wrap_SSL_SESSION_free(SSL_SESSION *);
+
+void __wrap_SSL_SESSION_free(SSL_SESSION *session)
+{
+    __tsan_release(session);
+    __tsan_acquire(session);
+    __real_SSL_SESSION_free(session);
+}
+#endif
+
 void trace_value(const char *expression, long value)
 {
     printf("%s = %ld\n", expression, value);

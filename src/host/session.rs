@@ -10,6 +10,7 @@ use super::inside::Inside;
 use super::numbers::{self, MAX_HOSTS};
 use super::table::Libssl;
 use super::types::{SSL_CTX, SSL_SESSION};
+use crate::sys::sanitizer;
 
 impl Libssl {
     /// The id and the protocol version of a session.
@@ -175,6 +176,7 @@ impl Clone for SessionRef {
 
 impl Drop for SessionRef {
     fn drop(&mut self) {
+        sanitizer::releases(self.as_ptr().cast());
         // SAFETY: `self` owns one reference, which is released only here.
         unsafe { (self.libssl().SSL_SESSION_free)(self.as_ptr()) };
     }

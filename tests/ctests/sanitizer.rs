@@ -21,6 +21,8 @@ pub struct Sanitizer {
     /// The option of both compilers.
     flag: &'static str,
     runtime: &'static str,
+    /// An option of the linker.
+    link: &'static str,
     /// The options of cargo, beside the flag.
     build: &'static [&'static str],
     /// The archive, the runtime and `common.o`.
@@ -33,6 +35,7 @@ impl Sanitizer {
             name: "asan",
             flag: "address",
             runtime: "_rt.asan.a",
+            link: "-Wl,--as-needed",
             build: &[],
             made: OnceLock::new(),
         }
@@ -45,6 +48,7 @@ impl Sanitizer {
             name: "tsan",
             flag: "thread",
             runtime: "_rt.tsan.a",
+            link: "-Wl,--wrap=SSL_SESSION_free",
             build: &["-Zbuild-std=std,panic_unwind"],
             made: OnceLock::new(),
         }
@@ -82,6 +86,7 @@ impl Sanitizer {
             &[
                 &object,
                 common,
+                &self.link,
                 &"-Wl,--export-dynamic,--whole-archive",
                 archive,
                 runtime,
@@ -114,7 +119,10 @@ impl Sanitizer {
             .args(self.build)
             .arg("--target-dir")
             .arg(&target)
-            .env("RUSTFLAGS", format!("-Zsanitizer={}", self.flag));
+            .env(
+                "RUSTFLAGS",
+                format!("-Zsanitizer={} --cfg {}", self.flag, self.name),
+            );
         let done = cargo.output().map_err(|error| format!("cargo: {error}"))?;
         if !done.status.success() {
             return Err(String::from_utf8_lossy(&done.stderr).into_owned());
