@@ -91,7 +91,7 @@ $(STAGE)/lib/libsslcache.so $(STAGE)/lib/libsslcache.so.0: $(PRELOAD)
 
 $(TOOL): $(SOURCES) $(wildcard packaging/systemd/*.conf src/bin/sslcache/*/*.conf) Makefile
 	@mkdir -p $(@D)
-	RUSTFLAGS="$$RUSTFLAGS $(REMAP)" $(CARGO) build --locked --profile tool --features cli --bin sslcache
+	RUSTFLAGS="$$RUSTFLAGS $(REMAP)" $(CARGO) build --locked --profile tool --features cli,agent --bin sslcache
 	@tools/check-paths $(CARGO_TARGET_DIR)/tool/sslcache
 	cp $(CARGO_TARGET_DIR)/tool/sslcache $@
 
@@ -166,7 +166,7 @@ component = $(CARGO) $1 --version >/dev/null 2>&1 || \
               rustup component add $2 >/dev/null 2>&1; }
 lint:
 	@if $(call component,fmt,rustfmt); then $(CARGO) fmt --check; else echo "lint: no rustfmt here"; fi
-	@if $(call component,clippy,clippy); then $(CARGO) clippy --locked --all-targets --features cli -- -D warnings; \
+	@if $(call component,clippy,clippy); then $(CARGO) clippy --locked --all-targets --features cli,agent -- -D warnings; \
 	    else echo "lint: no clippy here"; fi
 	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); fi
 

@@ -13,6 +13,10 @@
 //! Exit codes: 0 all is well, 1 something needs attention, 2 the question cannot be answered or the action failed. `run`
 //! leaves them to the program.
 
+// Until its subcommand is there.
+#[cfg(feature = "agent")]
+#[allow(dead_code, unused_imports)]
+mod agent;
 mod bench;
 mod doctor;
 mod enable;

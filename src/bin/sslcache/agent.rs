@@ -1,0 +1,3 @@
+//! `sslcache agent`: the ticket keys of a fleet, through a store that all of its hosts reach.
+
+mod store;
