@@ -6,6 +6,7 @@
 //! * `stats` adds up what the contexts have counted and writes it to the stats page that the tool reads.
 //! * [`context`] holds what belongs to one `SSL_CTX`: libssl's rules, and which connections may share sessions.
 //! * [`host`] is the libssl behind sslcache: its functions, and owning references to its objects.
+//! * [`mailbox`] is the memory that the processes of a tree share with the agent of their host.
 //! * [`shm`] is the memory that processes share: it stores and returns bytes.
 //! * [`cache`] is the cache of one process, without unsafe code: it gets the time as an argument and knows nothing of libssl.
 //! * [`page`] is the format of the stats page, for its writer and its reader.
@@ -17,6 +18,7 @@ pub mod capi;
 pub mod config;
 pub mod context;
 pub mod host;
+pub mod mailbox;
 pub mod page;
 pub mod shm;
 mod stats;

@@ -51,4 +51,5 @@ pub use operations::whole::Region;
 pub use process::election::{Election, Elections, Turn};
 pub use region::file::Refusal;
 pub use region::id::PartitionId;
+pub use region::memory::Memory;
 pub use stats::Stats;

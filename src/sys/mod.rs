@@ -4,6 +4,7 @@
 //! * [`lock`]: a mutex that survives a fork, and the number of this process along its line of forks.
 //! * `mapping`: memory from the kernel.
 //! * `files`: the limit of file sizes, interrupted calls, reading without allocating.
+//! * `checksum`: whether bytes were written to their end.
 //! * `entropy`: random numbers of the operating system.
 //! * `no_dump`: a value that core dumps leave out.
 //! * `side_table`: values that are kept beside objects of the host, by their addresses.
@@ -17,6 +18,7 @@
 //!
 //! This room knows no other.
 
+pub(crate) mod checksum;
 pub(crate) mod entropy;
 pub(crate) mod files;
 pub(crate) mod guard;

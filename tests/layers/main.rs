@@ -108,11 +108,17 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("page", &["sys"]),
     ("host", &["sys"]),
     ("shm", &["sys", "cache"]),
-    ("context", &["sys", "config", "cache", "host", "shm"]),
+    ("mailbox", &["sys", "shm"]),
+    (
+        "context",
+        &["sys", "config", "cache", "host", "shm", "mailbox"],
+    ),
     ("stats", &["sys", "config", "host", "page", "context"]),
     (
         "capi",
-        &["sys", "config", "cache", "host", "shm", "context", "stats"],
+        &[
+            "sys", "config", "cache", "host", "shm", "mailbox", "context", "stats",
+        ],
     ),
 ];
 

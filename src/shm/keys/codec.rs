@@ -8,6 +8,7 @@ use zeroize::Zeroize;
 use crate::shm::keys::schedule::{
     FreshKey, MOST_KEYS, NAME_BYTES, SECRET_BYTES, TicketKey, TicketKeys,
 };
+use crate::sys::checksum::sum_of;
 
 // The page: what it is, how many keys, the keys, a sum over all of that.
 const MAGIC: [u8; 8] = *b"tickets2";
@@ -106,11 +107,4 @@ fn write_key(key: &TicketKey, bytes: &mut [u8]) {
     secret.copy_from_slice(&key.secret);
     made.copy_from_slice(&key.made.to_ne_bytes());
     lifetime.copy_from_slice(&u64::from(key.lifetime).to_ne_bytes());
-}
-
-/// A checksum that tells a page that was written to its end from one that was not (FNV-1a, 64 bits).
-pub(super) fn sum_of(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
-        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

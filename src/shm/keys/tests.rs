@@ -2,6 +2,7 @@
 
 use super::codec::*;
 use super::schedule::*;
+use crate::sys::checksum::sum_of;
 
 const NOW: i64 = 1_800_000_000;
 const TWO_HOURS: u32 = 7200;

@@ -14,6 +14,7 @@ use crate::sys::mapping::Mapping;
 /// A word of the header that nothing else uses.
 pub const NOWHERE: usize = 8;
 
+/// Shared memory, mapped.
 pub struct Memory {
     mapping: Mapping,
     len: usize,
@@ -44,18 +45,21 @@ impl Memory {
         unsafe { self.mapping.base().add(at) }
     }
 
+    /// The word of 16 bits at `at`.
     pub fn u16(&self, at: usize) -> &AtomicU16 {
         // SAFETY: `place` returns an aligned address inside the mapping, which lives as long as `self`; every process
         // accesses these bytes through atomics only.
         unsafe { self.place(at, 2).cast().as_ref() }
     }
 
+    /// The word of 32 bits at `at`.
     pub fn u32(&self, at: usize) -> &AtomicU32 {
         // SAFETY: `place` returns an aligned address inside the mapping, which lives as long as `self`; every process
         // accesses these bytes through atomics only.
         unsafe { self.place(at, 4).cast().as_ref() }
     }
 
+    /// The word of 64 bits at `at`.
     pub fn u64(&self, at: usize) -> &AtomicU64 {
         // SAFETY: `place` returns an aligned address inside the mapping, which lives as long as `self`; every process
         // accesses these bytes through atomics only.

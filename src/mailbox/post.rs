@@ -1,0 +1,344 @@
+//! How a mailbox gets from the process that made it to the agent: one message over a Unix socket.
+
+use core::mem;
+use core::ptr;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::sys::files::uninterrupted;
+
+/// The contents of the message. What matters is the descriptor with it.
+const GREETING: &[u8] = b"sslcache mailbox 1";
+
+/// Sequenced packets: a message arrives whole or not at all, and the agent is told of the peer.
+const KIND: i32 = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+
+/// Processes that the kernel lets wait until the agent has taken their mailboxes; a further one goes without.
+const BACKLOG: i32 = 4096;
+
+/// The identity of the process that has sent a mailbox, from the kernel, as it was when the process connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// The process's id.
+    pub pid: i32,
+    /// Its effective user.
+    pub uid: u32,
+    /// Its effective group.
+    pub gid: u32,
+}
+
+/// Sends a mailbox to the agent whose socket is at `path`. Never waits. Opens nothing if there is no socket.
+pub fn send(path: &Path, file: BorrowedFd<'_>) -> io::Result<()> {
+    let address = Address::of(path)?;
+    if !is_socket(path) {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let socket = socket()?;
+    let (place, len) = address.raw();
+    // SAFETY: `address` lives during the call and has `len` bytes.
+    let connect = || unsafe { libc::connect(socket.as_raw_fd(), place, len) } as isize;
+    if uninterrupted(connect) != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut control = Control::default();
+    let mut part = part_of(GREETING.as_ptr().cast_mut(), GREETING.len());
+    let mut message = message_of(&mut part, &mut control);
+    // SAFETY: the message's control buffer has room for one header with a descriptor, and is aligned as a header.
+    unsafe {
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        (*header).cmsg_level = libc::SOL_SOCKET;
+        (*header).cmsg_type = libc::SCM_RIGHTS;
+        (*header).cmsg_len = libc::CMSG_LEN(size_of::<i32>() as u32) as _;
+        libc::CMSG_DATA(header)
+            .cast::<i32>()
+            .write_unaligned(file.as_raw_fd());
+        message.msg_controllen = libc::CMSG_SPACE(size_of::<i32>() as u32) as _;
+    }
+    // SAFETY: the message and everything that it points to live during the call.
+    let send = || unsafe { libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_NOSIGNAL) };
+    match uninterrupted(send) {
+        sent if sent == GREETING.len() as isize => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Makes the agent's socket at `path`, where there must be nothing. Every user may connect: whose mailbox is taken is decided
+/// by the peer's identity.
+pub fn listen(path: &Path) -> io::Result<OwnedFd> {
+    let address = Address::of(path)?;
+    let socket = socket()?;
+    let (place, len) = address.raw();
+    // SAFETY: `address` lives during the call and has `len` bytes.
+    if unsafe { libc::bind(socket.as_raw_fd(), place, len) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
+    // SAFETY: `socket` is a descriptor; the call takes no pointer.
+    match unsafe { libc::listen(socket.as_raw_fd(), BACKLOG) } {
+        0 => Ok(socket),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Receives what a process has sent over an accepted connection, without waiting. `Ok(None)`: nothing has come yet. Anything
+/// but one greeting with one descriptor is an error.
+pub fn receive(connection: BorrowedFd<'_>) -> io::Result<Option<(OwnedFd, Peer)>> {
+    let peer = peer_of(connection)?;
+    let mut greeting = [0_u8; GREETING.len() + 1];
+    let mut control = Control::default();
+    let mut part = part_of(greeting.as_mut_ptr(), greeting.len());
+    let mut message = message_of(&mut part, &mut control);
+    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    let raw = connection.as_raw_fd();
+    // SAFETY: the message and everything that it points to live during the call.
+    let got = uninterrupted(|| unsafe { libc::recvmsg(raw, &raw mut message, flags) });
+    if got < 0 {
+        let error = io::Error::last_os_error();
+        return match error.kind() {
+            io::ErrorKind::WouldBlock => Ok(None),
+            _ => Err(error),
+        };
+    }
+    let files = files_of(&message);
+    let is_whole = message.msg_flags & (libc::MSG_CTRUNC | libc::MSG_TRUNC) == 0
+        && greeting.get(..got as usize) == Some(GREETING);
+    let mut files = files.into_iter();
+    match (files.next(), files.next()) {
+        (Some(file), None) if is_whole => Ok(Some((file, peer))),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Room for a control message with a few descriptors: more than one are taken, to be closed.
+#[derive(Default)]
+struct Control([u64; 8]);
+
+fn part_of(start: *mut u8, len: usize) -> libc::iovec {
+    libc::iovec {
+        iov_base: start.cast(),
+        iov_len: len,
+    }
+}
+
+fn message_of(part: &mut libc::iovec, control: &mut Control) -> libc::msghdr {
+    // SAFETY: `msghdr` has only integers and pointers, for which all zeros is a valid value.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.0.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control.0) as _;
+    message
+}
+
+/// The descriptors that have come with a message, each owned.
+fn files_of(message: &libc::msghdr) -> Vec<OwnedFd> {
+    let mut files = Vec::new();
+    // SAFETY: the kernel has written the control messages of `message`, and their lengths.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(message);
+        while let Some(about) = header.as_ref() {
+            if (about.cmsg_level, about.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+                let bytes = about.cmsg_len as usize - libc::CMSG_LEN(0) as usize;
+                let data = libc::CMSG_DATA(header).cast::<i32>();
+                for number in 0..bytes / size_of::<i32>() {
+                    files.push(OwnedFd::from_raw_fd(data.add(number).read_unaligned()));
+                }
+            }
+            header = libc::CMSG_NXTHDR(message, header);
+        }
+    }
+    files
+}
+
+fn peer_of(connection: BorrowedFd<'_>) -> io::Result<Peer> {
+    let mut about = libc::ucred {
+        pid: 0,
+        uid: u32::MAX,
+        gid: u32::MAX,
+    };
+    let mut len = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: `about` is a place of `len` bytes for the answer.
+    let asked = unsafe {
+        libc::getsockopt(
+            connection.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut about).cast(),
+            &mut len,
+        )
+    };
+    match asked {
+        0 => Ok(Peer {
+            pid: about.pid,
+            uid: about.uid,
+            gid: about.gid,
+        }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn socket() -> io::Result<OwnedFd> {
+    // SAFETY: the call takes no pointer.
+    match unsafe { libc::socket(libc::AF_UNIX, KIND, 0) } {
+        -1 => Err(io::Error::last_os_error()),
+        // SAFETY: `socket` was made above and has no other owner.
+        socket => Ok(unsafe { OwnedFd::from_raw_fd(socket) }),
+    }
+}
+
+fn is_socket(path: &Path) -> bool {
+    let metadata = std::fs::symlink_metadata(path);
+    metadata.is_ok_and(|about| std::os::unix::fs::FileTypeExt::is_socket(&about.file_type()))
+}
+
+/// The address of a socket in the file system.
+struct Address {
+    raw: libc::sockaddr_un,
+    len: usize,
+}
+
+impl Address {
+    fn of(path: &Path) -> io::Result<Self> {
+        // SAFETY: `sockaddr_un` has only integers, for which all zeros is a valid value.
+        let mut raw: libc::sockaddr_un = unsafe { mem::zeroed() };
+        let bytes = path.as_os_str().as_bytes();
+        if bytes.is_empty() || bytes.len() >= raw.sun_path.len() || bytes.contains(&0) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        raw.sun_family = libc::AF_UNIX as libc::sa_family_t;
+        for (to, from) in raw.sun_path.iter_mut().zip(bytes) {
+            *to = *from as libc::c_char;
+        }
+        let len = mem::offset_of!(libc::sockaddr_un, sun_path) + bytes.len() + 1;
+        Ok(Self { raw, len })
+    }
+
+    fn raw(&self) -> (*const libc::sockaddr, libc::socklen_t) {
+        let place = ptr::from_ref(&self.raw).cast();
+        (place, self.len as libc::socklen_t)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::AsFd;
+    use std::path::PathBuf;
+    use std::{env, fs, process};
+
+    use super::*;
+    use crate::mailbox::{AgentEnd, Mailbox};
+
+    struct Socket(PathBuf, OwnedFd);
+
+    impl Socket {
+        fn new(name: &str) -> Self {
+            let path = env::temp_dir().join(format!("sslcache-post-{}-{name}", process::id()));
+            let listening = listen(&path).unwrap();
+            Self(path, listening)
+        }
+
+        fn accept(&self) -> OwnedFd {
+            // SAFETY: no address is asked for.
+            let got = unsafe {
+                let none = ptr::null_mut();
+                libc::accept4(
+                    self.1.as_raw_fd(),
+                    none,
+                    ptr::null_mut(),
+                    libc::SOCK_CLOEXEC,
+                )
+            };
+            assert!(got >= 0);
+            // SAFETY: the connection has no other owner.
+            unsafe { OwnedFd::from_raw_fd(got) }
+        }
+    }
+
+    impl Drop for Socket {
+        fn drop(&mut self) {
+            fs::remove_file(&self.0).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_mailbox_arrives_with_the_sender_s_identity() {
+        let socket = Socket::new("arrives");
+        let (mailbox, file) = Mailbox::make().unwrap();
+        send(&socket.0, file.as_fd()).unwrap();
+        let connection = socket.accept();
+        let (file, peer) = receive(connection.as_fd()).unwrap().unwrap();
+        // SAFETY: these have no preconditions.
+        let own = unsafe { (libc::geteuid(), libc::getegid()) };
+        assert_eq!(
+            (peer.pid, peer.uid, peer.gid),
+            (process::id() as i32, own.0, own.1)
+        );
+        let end = AgentEnd::of_peer(file).unwrap();
+        end.mailbox().unwrap().beat(9);
+        assert_eq!(mailbox.last_beat(), 9);
+    }
+
+    #[test]
+    fn without_a_socket_nothing_is_sent() {
+        let (_mailbox, file) = Mailbox::make().unwrap();
+        let long = "x".repeat(200);
+        for path in ["/nowhere/socket", "/dev/null", "", &long] {
+            assert!(send(Path::new(path), file.as_fd()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_peer_that_sends_nothing_or_something_else_is_refused() {
+        let socket = Socket::new("refused");
+        let (place, len) = {
+            let address = Box::leak(Box::new(Address::of(&socket.0).unwrap()));
+            address.raw()
+        };
+        let connect = || {
+            let to = super::socket().unwrap();
+            // SAFETY: the address is never freed.
+            assert_eq!(unsafe { libc::connect(to.as_raw_fd(), place, len) }, 0);
+            (to, socket.accept())
+        };
+        let (silent, connection) = connect();
+        assert!(receive(connection.as_fd()).unwrap().is_none());
+        drop(silent);
+        assert!(receive(connection.as_fd()).is_err());
+        for text in [GREETING, b"GET / HTTP/1.0", b""] {
+            let (to, connection) = connect();
+            // SAFETY: `text` is a live slice of that length.
+            unsafe { libc::send(to.as_raw_fd(), text.as_ptr().cast(), text.len(), 0) };
+            assert!(receive(connection.as_fd()).is_err());
+        }
+    }
+
+    #[test]
+    fn descriptors_that_are_too_many_are_closed() {
+        let open = || fs::read_dir("/proc/self/fd").unwrap().count();
+        let (one, other) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        let before = open();
+        let null = File::open("/dev/null").unwrap();
+        let mut control = Control::default();
+        let mut part = part_of(GREETING.as_ptr().cast_mut(), GREETING.len());
+        let mut message = message_of(&mut part, &mut control);
+        // SAFETY: the control buffer has room for a header with these descriptors, which lives during the call.
+        unsafe {
+            let header = libc::CMSG_FIRSTHDR(&raw const message);
+            (*header).cmsg_level = libc::SOL_SOCKET;
+            (*header).cmsg_type = libc::SCM_RIGHTS;
+            (*header).cmsg_len = libc::CMSG_LEN(8) as _;
+            for number in 0..2 {
+                let place = libc::CMSG_DATA(header).cast::<i32>().add(number);
+                place.write_unaligned(null.as_raw_fd());
+            }
+            message.msg_controllen = libc::CMSG_SPACE(8) as _;
+            assert!(libc::sendmsg(one.as_raw_fd(), &raw const message, 0) > 0);
+        }
+        assert!(receive(other.as_fd()).is_err());
+        drop(null);
+        assert_eq!(open(), before);
+    }
+}
