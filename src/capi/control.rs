@@ -50,7 +50,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_ctrl(
             // SAFETY: the context outlives the call.
             && let Some(context) = unsafe { attached(ctx) }
         {
-            context.alike.learned.lists.set(command, list);
+            context.alike.learned.lists.set(command, &list);
         }
         Some(answer)
     })

@@ -7,6 +7,8 @@ use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 use core::sync::atomic::Ordering::Relaxed;
 use core::{mem, ptr, slice};
 
+use smallvec::SmallVec;
+
 use super::attach::{attached, is_making};
 use super::entry::hosts;
 use super::host_callbacks;
@@ -377,7 +379,7 @@ pub unsafe extern "C-unwind" fn SSL_ctrl(
             && answer == 1
         {
             attempt(|| {
-                connections::note_list(ssl, command, list);
+                connections::note_list(ssl, command, &list);
                 Some(())
             });
         }
@@ -385,27 +387,33 @@ pub unsafe extern "C-unwind" fn SSL_ctrl(
     })
 }
 
-/// The list of groups or signature algorithms that a control command sets. It has no getter.
+/// The list of groups or signature algorithms that a control command sets: its text, or its numbers as four bytes each, the
+/// highest first. It has no getter.
 ///
 /// # Safety
-/// * The arguments are as the manual requires for the command, and the list lives for as long as the result is used.
-pub unsafe fn list_of<'a>(
+/// * The arguments are as the manual requires for the command.
+pub unsafe fn list_of(
     command: c_int,
     argument: c_long,
     pointer: *mut c_void,
-) -> Option<&'a [u8]> {
+) -> Option<SmallVec<[u8; 64]>> {
     if pointer.is_null() {
         return None;
     }
     match command {
         SSL_CTRL_SET_GROUPS_LIST | SSL_CTRL_SET_SIGALGS_LIST | SSL_CTRL_SET_CLIENT_SIGALGS_LIST => {
             // SAFETY: these commands take a C string.
-            Some(unsafe { CStr::from_ptr(pointer.cast()) }.to_bytes())
+            Some(unsafe { CStr::from_ptr(pointer.cast()) }.to_bytes().into())
         }
         SSL_CTRL_SET_GROUPS | SSL_CTRL_SET_SIGALGS | SSL_CTRL_SET_CLIENT_SIGALGS => {
             let number = usize::try_from(argument).ok()?;
             // SAFETY: these commands take an array of `argument` ints.
-            Some(unsafe { slice::from_raw_parts(pointer.cast(), number * size_of::<c_int>()) })
+            let list = unsafe { slice::from_raw_parts(pointer.cast::<c_int>(), number) };
+            Some(
+                list.iter()
+                    .flat_map(|number| number.to_be_bytes())
+                    .collect(),
+            )
         }
         _ => None,
     }

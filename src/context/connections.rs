@@ -6,12 +6,10 @@
 //! `capi::hooks` tells that the connection is freed.
 
 use core::ffi::c_int;
-use core::hash::{Hash, Hasher};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
-use std::hash::DefaultHasher;
-
+use super::alike::digest::Fields;
 use crate::cache::ClientHistory;
 use crate::host::owners;
 use crate::host::types::{SSL, SSL_CTX};
@@ -118,16 +116,19 @@ pub fn is_resumed(ssl: *const SSL) -> bool {
 
 /// Notes a list of groups or signature algorithms that a control command has set for a living connection.
 pub fn note_list(ssl: *const SSL, command: c_int, list: &[u8]) {
-    let mut hasher = DefaultHasher::new();
-    (lists(ssl), command, list).hash(&mut hasher);
+    let digest = Fields::new("sslcache lists 1")
+        .and(&lists(ssl).to_be_bytes())
+        .and(&command.to_be_bytes())
+        .and(list)
+        .finish();
+    let short = u64::from_be_bytes(core::array::from_fn(|byte| digest[byte]));
     CONNECTIONS.enter(ssl.addr(), |connection| {
-        connection
-            .lists
-            .store(hasher.finish() | 1, Ordering::Relaxed);
+        connection.lists.store(short | 1, Ordering::Relaxed);
     });
 }
 
-/// A digest of the lists that [`note_list`] noted; 0 for none.
+/// The first 64 bits of a digest of the lists that [`note_list`] noted, the same on every host; 0 for none. The program
+/// chooses the lists, and not its clients, so nobody can look for two with one digest.
 pub fn lists(ssl: *const SSL) -> u64 {
     if CONNECTIONS.is_empty() {
         return 0;

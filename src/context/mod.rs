@@ -97,7 +97,8 @@ use crate::host::abi::*;
 use crate::host::scratch::Origin;
 use crate::host::types::*;
 use crate::host::{Host, Libssl, SessionRef};
-use crate::shm::{Partition, PartitionId};
+use crate::shm::Partition;
+use crate::sys::entropy;
 use crate::sys::guard::{attempt, caught, quietly};
 use crate::sys::lock::{FIRST, Lock, this_process};
 use crate::sys::processors::processors;
@@ -158,8 +159,8 @@ pub struct Context {
     pub id_context: IdContext,
     /// What decides with whom the context shares.
     pub alike: Alike,
-    /// A number that no other context of this process has.
-    pub serial: u64,
+    /// A random number that only this context and its copies in other processes have; `None` if none could be drawn.
+    lineage: Option<[u8; 16]>,
     /// The ticket-key callbacks.
     pub tickets: TicketSharing,
     /// The tables that SSL_CTX_sessions has handed out.
@@ -202,7 +203,7 @@ impl Context {
             sharing: Sharing::new(size, settings),
             id_context: IdContext::new(),
             alike: Alike::default(),
-            serial: next_serial(),
+            lineage: draw_lineage(),
             tickets: TicketSharing::default(),
             snapshots: Snapshots::default(),
         }
@@ -484,17 +485,11 @@ impl Context {
         !self.is_plain && (self.settings.group != Group::None || common::is_named())
     }
 
-    /// A value that this context has in all processes that inherited it, and in no other. It stands beside the address of
-    /// an object that cannot be compared by value: two processes with one lineage have the same object there.
-    pub fn lineage(&self) -> [u8; 16] {
-        let (low, high) = self
-            .sharing
-            .id
-            .map_or((self.serial, 0_u64), PartitionId::words);
-        let mut lineage = [0; 16];
-        lineage[..8].copy_from_slice(&low.to_be_bytes());
-        lineage[8..].copy_from_slice(&high.to_be_bytes());
-        lineage
+    /// A value that this context has in all processes that inherited it, and in no other, on no other host either. It stands
+    /// beside the address of an object that cannot be compared by value: two processes with one lineage have the same object
+    /// there. `None` if it could not be drawn: such an object is then like no other.
+    pub fn lineage(&self) -> Option<[u8; 16]> {
+        self.lineage
     }
 
     /// The partitions of this context that have been looked up so far.
@@ -586,7 +581,8 @@ impl Context {
     }
 }
 
-fn next_serial() -> u64 {
-    static SERIALS: AtomicU64 = AtomicU64::new(1);
-    SERIALS.fetch_add(1, Ordering::Relaxed)
+/// A lineage that no other context has, on any host.
+fn draw_lineage() -> Option<[u8; 16]> {
+    let mut drawn = [0; 16];
+    entropy::fill(&mut drawn).then_some(drawn)
 }

@@ -61,10 +61,10 @@ const OWN_LABEL: &[u8] = b"sslcache own ticket keys";
 type Digest = [u8; 32];
 
 /// The tag that the MAC covers if a connection without a tag makes a ticket.
-const MADE_IN_DOUBT: Tag = Tag([0; 16]);
+const MADE_IN_DOUBT: Tag = Tag([0; 32]);
 /// The tag that the MAC covers if a connection without a tag opens a ticket. It differs from [`MADE_IN_DOUBT`], so that the
 /// ticket does not open.
-const OPENED_IN_DOUBT: Tag = Tag([0xff; 16]);
+const OPENED_IN_DOUBT: Tag = Tag([0xff; 32]);
 
 /// The tag that the MAC of a ticket covers.
 fn covered(terms: &Terms, makes: bool) -> Tag {

@@ -131,11 +131,15 @@ fn verify_callbacks(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     sink.function(function)?;
     if !argument.is_null() {
         // The object behind the argument cannot be compared by value.
-        sink.address(argument);
+        sink.address(argument)?;
         sink.number(learned.address_stamp.load(Relaxed));
     }
+    let data_stamp = learned.data_stamp.load(Relaxed);
     if !callback.is_null() || !function.is_null() {
-        sink.number(learned.data_stamp.load(Relaxed));
+        sink.number(data_stamp);
+        if data_stamp != 0 {
+            sink.address(ptr::null())?; // other hosts may have the stamp
+        }
     }
     Some(())
 }
@@ -247,7 +251,7 @@ fn trusted_store(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
         has_any_place |= has_places;
         if has_places && is_asked {
             // Directories are not read. Only processes that inherited the context are taken to see the same contents.
-            sink.address(ptr::without_provenance(1));
+            sink.address(ptr::without_provenance(1))?;
             sink.number(learned.address_stamp.load(Relaxed));
         }
     }
@@ -358,7 +362,7 @@ fn security(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     sink.number(subject.security_level()? as u64);
     let data = subject.security_data()?;
     if !data.is_null() {
-        sink.address(data);
+        sink.address(data)?;
         for learned in subject.all_learned() {
             sink.number(learned.address_stamp.load(Relaxed));
         }
@@ -380,7 +384,7 @@ fn provider_query(subject: &Subject<'_>, sink: &mut dyn Sink) -> Option<()> {
     let origin = subject.origin;
     if !origin.libctx.is_null() {
         // No function tells which providers a library context has loaded, so it is compared by its address.
-        sink.address(origin.libctx.cast());
+        sink.address(origin.libctx.cast())?;
     }
     if let Some(query) = &origin.propq {
         sink.bytes(query.as_bytes());

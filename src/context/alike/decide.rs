@@ -4,12 +4,16 @@
 //! runs ([`begins`]), when it was resumed ([`may_go_on`]), and when it has made a session or makes a ticket ([`made`]).
 
 use core::ffi::CStr;
+use core::hash::BuildHasher as _;
+use std::hash::RandomState;
+
+use once_cell::race::OnceBox;
 
 use super::learned::{Learned, was_set_early};
 use super::login;
 use super::look::Hashes;
 use super::names::{self, Name};
-use super::rule::{Client, Rule, Tag, Terms, hash};
+use super::rule::{Client, Rule, Tag, Terms};
 use super::subject::{Kind, Subject};
 use crate::config::TicketKeys;
 use crate::context::{Context, connections, known, unannounced};
@@ -299,9 +303,12 @@ fn learn(context: &Context, ssl: *mut SSL, rule: Rule) {
     }
 }
 
-/// The key of the rule and name with which a connection begins.
+/// The key of the rule and name with which a connection begins. It stays in this process and its children, whose secret it
+/// depends on: a client cannot find two names with one key.
 fn key_of(rule: &Rule, name: &Name) -> u64 {
-    hash(&[&rule.digest, name])
+    static SECRET: OnceBox<RandomState> = OnceBox::new();
+    let secret = SECRET.get_or_init(|| Box::new(RandomState::new()));
+    secret.hash_one((rule.digest, &name[..]))
 }
 
 /// Notes the tag of a session if tags are compared inside this process, too.

@@ -200,7 +200,8 @@ pub fn notice_what_is_unseen() {
     }
 }
 
-/// A number that no other process draws, and this one only once.
+/// A number that no other process of this host draws, and this one only once. In digests it stands beside the
+/// [`lineage`](crate::context::Context::lineage), which no other host has.
 fn stamp() -> u64 {
     let mut hasher = DefaultHasher::new();
     (process::id(), Instant::now()).hash(&mut hasher);

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;
 
 use super::attributes::ATTRIBUTES;
+use super::digest::{Digest, Fields};
 use super::rule::{Client, Rule};
 use super::sink::Sink;
 use super::subject::Subject;
@@ -45,25 +46,24 @@ impl Sink for Cheap {
     }
 
     fn certificate(&mut self, certificate: *mut X509) -> Option<()> {
-        self.address(certificate.cast());
-        Some(())
+        self.address(certificate.cast())
     }
 
     fn revoked(&mut self, list: *mut X509_CRL) -> Option<()> {
-        self.address(list.cast());
-        Some(())
+        self.address(list.cast())
     }
 
     fn function(&mut self, function: *const c_void) -> Option<()> {
-        self.address(function);
+        self.address(function)?;
         if !function.is_null() && !images::is_in_program(function) {
             self.number(images::unloaded()); // by then another plugin may have come to the address
         }
         Some(())
     }
 
-    fn address(&mut self, address: *const c_void) {
+    fn address(&mut self, address: *const c_void) -> Option<()> {
         self.noted.push(address.addr() as u64);
+        Some(())
     }
 
     /// The store's lock is not taken, because a thread of the parent may have held it at the fork. Address and length do: a
@@ -72,7 +72,7 @@ impl Sink for Cheap {
         let traits = subject.traits();
         // SAFETY: the subject keeps the store alive, which owns its list.
         let number = unsafe { traits.OPENSSL_sk_num?(traits.X509_STORE_get0_objects?(store)) };
-        self.address(store.cast());
+        self.address(store.cast())?;
         self.number(number as u64);
         Some(())
     }
@@ -120,11 +120,11 @@ impl Drop for Held {
 struct Thorough {
     host: &'static Host,
     /// The lineage of the subject's context.
-    lineage: [u8; 16],
+    lineage: Option<[u8; 16]>,
     /// The values of the attribute that is being read.
     seen: Vec<u8>,
     /// The members so far of the set that is being read.
-    set: Option<Vec<[u8; 32]>>,
+    set: Option<Vec<Digest>>,
     /// References to the objects that were seen.
     held: Vec<Held>,
 }
@@ -148,7 +148,7 @@ impl Thorough {
     }
 
     /// The digest of an object, by the host's function that encodes it.
-    fn digest(&self, encode: impl Fn(*mut *mut u8) -> core::ffi::c_int) -> Option<[u8; 32]> {
+    fn digest(&self, encode: impl Fn(*mut *mut u8) -> core::ffi::c_int) -> Option<Digest> {
         let len = usize::try_from(encode(ptr::null_mut())).ok()?;
         let mut der = Vec::new();
         der.try_reserve_exact(len).ok()?;
@@ -223,15 +223,16 @@ impl Sink for Thorough {
                 self.add(b'o', &(place.offset as u64).to_be_bytes());
             }
             // Generated at run time, or in a file without a build id: only a fork gives it to another process.
-            None => self.address(function),
+            None => self.address(function)?,
         }
         Some(())
     }
 
-    fn address(&mut self, address: *const c_void) {
-        let lineage = self.lineage;
+    fn address(&mut self, address: *const c_void) -> Option<()> {
+        let lineage = self.lineage?;
         self.add(b'k', &lineage);
         self.add(b'a', &(address.addr() as u64).to_be_bytes());
+        Some(())
     }
 
     fn trusted(&mut self, subject: &Subject<'_>, store: *mut X509_STORE) -> Option<()> {
@@ -262,7 +263,7 @@ impl Sink for Thorough {
         if is_empty {
             // Its authorities, if any, are in a directory. Only processes that inherited the context are taken to see the
             // same.
-            self.address(ptr::without_provenance(1));
+            self.address(ptr::without_provenance(1))?;
         }
         seen
     }
@@ -369,21 +370,19 @@ fn look(subject: &Subject<'_>, noted: Noted) -> Option<Seen> {
         set: None,
         held: Vec::new(),
     };
-    let mut all = Sha256::new();
-    all.update(b"sslcache rule 1");
+    let mut all = Fields::new("sslcache rule 2");
     let mut hashes = Hashes::default();
     for (attribute, hash) in ATTRIBUTES.iter().zip(&mut hashes) {
         thorough.seen.clear();
         (attribute.read)(subject, &mut thorough)?;
-        let digest: [u8; 32] = Sha256::digest(&thorough.seen).into();
-        all.update(digest);
+        let digest: Digest = Sha256::digest(&thorough.seen).into();
+        all = all.and(attribute.name.as_bytes()).and(&digest);
         *hash = u32::from_be_bytes(*digest.first_chunk()?);
     }
-    let digest: [u8; 32] = all.finalize().into();
     Some(Seen {
         noted: noted.into_vec().into(),
         rule: Rule {
-            digest: *digest.first_chunk()?,
+            digest: all.finish(),
             client: Client::of(subject.verify_mode()?),
         },
         hashes,

@@ -13,6 +13,7 @@
 //!
 //! Each file knows only those above it in this list.
 //!
+//! * `digest`: digests that are the same on every host.
 //! * `names`: the server name in a ClientHello.
 //! * `rule`: the rule, the tag, and the terms of a connection.
 //! * `verdicts`: what a context's servername and certificate callbacks make of a name.
@@ -26,6 +27,7 @@
 
 pub mod attributes;
 pub mod decide;
+pub mod digest;
 pub mod learned;
 pub mod login;
 pub mod look;

@@ -1,9 +1,8 @@
 //! The rule of a connection, the tag that a session carries, and the terms on which a connection uses the cache.
 
 use core::ffi::c_int;
-use core::hash::Hasher;
-use std::hash::DefaultHasher;
 
+use super::digest::{Digest, Fields};
 use super::names::Name;
 use crate::host::Host;
 use crate::host::abi::SSL_VERIFY_PEER;
@@ -13,7 +12,7 @@ use crate::host::types::SSL;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
     /// The digest of all attributes.
-    pub digest: [u8; 16],
+    pub digest: Digest,
     /// Whether a client is asked for a certificate.
     pub client: Client,
 }
@@ -48,24 +47,21 @@ impl Client {
     }
 }
 
-/// The tag of a shared session: a digest of the rule under which it was made and the server name that it was made for.
+/// The tag of a shared session: a digest of the rule under which it was made and the server name that it was made for. It is
+/// the same on every host, and nobody can choose a name that leads to the tag of another one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Tag(pub [u8; 16]);
+pub struct Tag(pub Digest);
 
 impl Tag {
     /// The tag of a connection under `rule` whose client has sent `name`.
     pub fn of(rule: &Rule, name: &Name) -> Self {
-        let half = |number: u8| hash(&[&rule.digest, &[number], name]).to_be_bytes();
-        let mut tag = [0; 16];
-        tag[..8].copy_from_slice(&half(0));
-        tag[8..].copy_from_slice(&half(1));
-        Self(tag)
+        let fields = Fields::new("sslcache tag 1");
+        Self(fields.and(&rule.digest).and(name).finish())
     }
 
-    /// Half of the tag as a number other than 0.
+    /// The first 64 bits of the tag as a number other than 0, which stays in this process.
     pub fn as_mark(self) -> u64 {
-        let [half, _] = [0, 8].map(|at| core::array::from_fn(|byte| self.0[at + byte]));
-        u64::from_be_bytes(half) | 1
+        u64::from_be_bytes(core::array::from_fn(|byte| self.0[byte])) | 1
     }
 }
 
@@ -112,11 +108,28 @@ impl Terms {
     }
 }
 
-/// A short digest, the same in every process.
-pub fn hash(parts: &[&[u8]]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for part in parts {
-        hasher.write(part);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tag_is_the_same_in_every_build_and_on_every_host() {
+        let rule = Rule {
+            digest: core::array::from_fn(|byte| byte as u8),
+            client: Client::Anybody,
+        };
+        let tag = |name: &[u8]| Tag::of(&rule, &name.into());
+        // As sha256sum answers for label, digest and name, each after its length.
+        let shown: String = tag(b"a.example")
+            .0
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(
+            shown,
+            "7a1d1eaa500de80afe58a55c253a2b5646ab956d1408267b6a5e4ae2bf574e49"
+        );
+        assert_eq!(tag(b"a.example").as_mark(), 0x7a1d_1eaa_500d_e80a | 1);
+        assert_ne!(tag(b""), tag(b"\0"));
     }
-    hasher.finish()
 }

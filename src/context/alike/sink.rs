@@ -18,8 +18,8 @@ pub trait Sink {
     /// A function; null for none.
     fn function(&mut self, function: *const c_void) -> Option<()>;
     /// An object that can only be compared by its address: it is the same in processes that inherited it by a fork, and
-    /// nowhere else.
-    fn address(&mut self, address: *const c_void);
+    /// nowhere else, on no other host either. `None` if that cannot be told.
+    fn address(&mut self, address: *const c_void) -> Option<()>;
     /// The objects of a store of trusted certificates.
     fn trusted(&mut self, subject: &Subject<'_>, store: *mut X509_STORE) -> Option<()>;
     /// Begins a set: the order of the values up to `end_set` does not matter.

@@ -35,7 +35,7 @@ pub struct Subject<'a> {
     /// The library context and property query with which the subject's context was made.
     pub origin: &'a Origin,
     /// The [`lineage`](crate::context::Context::lineage) of the context that the subject was made from, or is.
-    pub lineage: [u8; 16],
+    pub lineage: Option<[u8; 16]>,
     /// The attributes that the setters of that context have told.
     pub learned: &'a Learned,
     /// The context that the subject has now. A servername callback may have switched a connection to it.

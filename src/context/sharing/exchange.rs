@@ -49,7 +49,7 @@ pub fn remove_shared(partition: Partition<'static>, key: &Key) -> Option<bool> {
 }
 
 /// The tag of a session that is only for processes that have a copy already: it fits no connection.
-pub const FOR_NOBODY: Tag = Tag([0; 16]);
+pub const FOR_NOBODY: Tag = Tag([0; 32]);
 
 /// The record of a session: its tag and its DER. `None` without memory.
 pub fn tagged(tag: Option<Tag>, der: Option<Record>) -> Option<Record> {

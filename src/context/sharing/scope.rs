@@ -147,7 +147,7 @@ fn id_in_group(
     };
     let id_context = context.id_context.get()?;
     let mut sum = Sha256::new();
-    sum.update(b"sslcache group 4");
+    sum.update(b"sslcache group 5");
     sum.update(rule.digest);
     sum.update([client as u8, id_context.len() as u8]);
     sum.update(id_context);

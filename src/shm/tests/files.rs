@@ -165,9 +165,12 @@ fn files_that_are_no_region_or_a_broken_one_are_refused_and_left_alone() {
         fs::remove_file(&path).ok();
         drop(Region::named(&path, SIZE).unwrap());
     };
-    make();
-    scribble(&path, 16, &9_u32.to_ne_bytes());
-    assert!(refusal(&path).contains("layout 9"));
+    // 2: records with shorter tags.
+    for other in [2_u32, 9] {
+        make();
+        scribble(&path, 16, &other.to_ne_bytes());
+        assert!(refusal(&path).contains(&format!("layout {other}")));
+    }
     for size in [0_u64, 12_345, u64::MAX, 65_537] {
         make();
         scribble(&path, 24, &size.to_ne_bytes());
