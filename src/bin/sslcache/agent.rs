@@ -1,6 +1,7 @@
 //! `sslcache agent`: the ticket keys of a fleet, through a store that all of its hosts reach.
 
 mod keyring;
+mod schedule;
 mod seal;
 mod secret;
 mod store;
