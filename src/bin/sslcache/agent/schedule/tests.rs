@@ -245,6 +245,7 @@ fn keys_of_an_epoch_are_bounded() {
 fn short_contact_does_not_end_what_others_may_go_on_from() {
     let mut schedule = with_three();
     let now = START + 3 * EPOCH_SECONDS;
+    schedule.failed();
     schedule.turn(now);
     // One round succeeds, in which this host puts what it has derived, and the store is gone again.
     for epoch in PRESENT + 3..=PRESENT + 5 {
