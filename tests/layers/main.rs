@@ -101,7 +101,7 @@ fn unexplained(files: &[(PathBuf, String)]) -> Vec<Breach> {
 }
 
 /// The rooms, and those below that each may refer to.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 10] = [
     ("sys", &[]),
     ("config", &["sys"]),
     ("cache", &["sys"]),
