@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::{hooks, host_callbacks, init, ticket_callbacks};
 use crate::config;
 use crate::context::alike::learned;
-use crate::context::{Context, connections, ending, known, registry};
+use crate::context::{Context, connections, ending, fleet, known, registry};
 use crate::host::abi::*;
 use crate::host::inside::Inside;
 use crate::host::locate::is_called_by;
@@ -140,6 +140,7 @@ unsafe fn take_over(
         ask(SSL_CTRL_GET_SESS_CACHE_SIZE),
     );
     let settings = quietly(config::settings);
+    fleet::join(settings);
     let context = attempt(|| {
         let size = usize::try_from(size).ok()?;
         Some(Arc::new(Context::new(

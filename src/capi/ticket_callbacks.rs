@@ -4,7 +4,6 @@ use core::ffi::{c_int, c_void};
 use core::sync::atomic::Ordering;
 
 use super::serving::serving;
-use crate::config;
 use crate::context::Context;
 use crate::context::ticket_keys::{NO_KEY, READY, answer, tag_to_cover};
 use crate::host::tickets::Pair;
@@ -17,7 +16,7 @@ use crate::sys::guard::guard;
 /// # Safety
 /// * `ctx` is the SSL_CTX of `context`, just made.
 pub unsafe fn share_ticket_keys(context: &Context, ctx: *mut SSL_CTX) {
-    let is_asked_for = context.settings.ticket_keys == config::TicketKeys::Shared;
+    let is_asked_for = context.settings.ticket_keys.are_common();
     if (is_asked_for || context.settings.strict_names)
         && let Ok(tickets) = &context.host.tickets
     {

@@ -17,8 +17,9 @@ mod tests;
 mod toml;
 mod values;
 
+use core::ffi::CStr;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use once_cell::race::OnceBox;
 
@@ -119,7 +120,7 @@ macro_rules! switch {
 }
 
 /// Every setting.
-pub static SETTINGS: [Setting; 9] = [
+pub static SETTINGS: [Setting; 10] = [
     Setting {
         name: "region",
         default: "none",
@@ -170,13 +171,27 @@ pub static SETTINGS: [Setting; 9] = [
     Setting {
         name: "ticket_keys",
         default: "own",
-        unit: "own or shared",
-        words: &["own", "shared"],
-        meaning: "With shared, all processes use one set of keys for stateless tickets, which is rotated.",
+        unit: "own, shared or fleet",
+        words: &["own", "shared", "fleet"],
+        meaning: "With shared, all processes use one set of keys for stateless tickets, which is rotated; with fleet, those \
+                  of all hosts whose agent is at the same store, and without an agent as with shared.",
         takes: Some(Takes {
             bare: Bare::Nothing,
             set: |to, text| values::ticket_keys(text).map(|keys| to.ticket_keys = keys),
             get: |of| values::write_ticket_keys(of.ticket_keys),
+        }),
+    },
+    Setting {
+        name: "agent",
+        default: "auto",
+        unit: "auto, none, or an absolute path",
+        words: &["auto", "none"],
+        meaning: "The socket of the agent that has the fleet's keys. With auto it is /run/sslcache/agent.sock, and nothing \
+                  is said if it is not there.",
+        takes: Some(Takes {
+            bare: Bare::Nothing,
+            set: |to, text| values::agent(text).map(|agent| to.agent = agent),
+            get: |of| values::write_agent(&of.agent),
         }),
     },
     Setting {
@@ -228,6 +243,8 @@ pub struct Settings {
     pub force: bool,
     /// The keys that stateless tickets are made with.
     pub ticket_keys: TicketKeys,
+    /// The socket of this host's agent.
+    pub agent: Agent,
     /// True if sessions and tickets are valid for one server name only.
     pub strict_names: bool,
     /// True if a line on stderr says that sslcache is active.
@@ -254,12 +271,46 @@ pub enum TicketKeys {
     Own,
     /// Keys that all processes share.
     Shared,
+    /// Keys that all hosts of the fleet share; keys that all processes of this host share while there are none.
+    Fleet,
 }
+
+impl TicketKeys {
+    /// Whether contexts use keys that others have, too.
+    pub fn are_common(self) -> bool {
+        self != Self::Own
+    }
+}
+
+/// The socket of the agent, which has the fleet's keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Agent {
+    /// At the usual place, if it is there.
+    Auto,
+    /// No agent is asked.
+    None,
+    /// At this path.
+    At(PathBuf),
+}
+
+impl Agent {
+    /// The path of the socket; `None` if no agent is to be asked.
+    pub fn socket(&self) -> Option<&Path> {
+        match self {
+            Self::Auto => Some(Path::new(AGENT_SOCKET)),
+            Self::None => None,
+            Self::At(path) => Some(path),
+        }
+    }
+}
+
+/// The usual place of the agent's socket.
+pub const AGENT_SOCKET: &str = "/run/sslcache/agent.sock";
 
 impl Settings {
     /// Whether contexts share by what they have in common, for which session id contexts must be known.
     pub fn compare_contexts(&self) -> bool {
-        self.region.is_some() || self.group != Group::None || self.ticket_keys == TicketKeys::Shared
+        self.region.is_some() || self.group != Group::None || self.ticket_keys.are_common()
     }
 
     /// Whether none of them gives contexts more than libssl does: what is shared then is what a fork has copied.
@@ -268,7 +319,7 @@ impl Settings {
             && self.group == Group::None
             && !self.force
             && !self.strict_names
-            && self.ticket_keys == TicketKeys::Own
+            && !self.ticket_keys.are_common()
     }
 }
 
@@ -280,6 +331,7 @@ impl Default for Settings {
             group: Group::None,
             force: false,
             ticket_keys: TicketKeys::Own,
+            agent: Agent::Auto,
             strict_names: false,
             verbose: false,
             stats: true,
@@ -306,7 +358,8 @@ pub fn settings() -> &'static Settings {
     })
 }
 
-/// True if the environment asks for memory that contexts made after a fork share: it sets a group or shared ticket keys.
+/// True if the environment asks for memory that contexts made after a fork share: it sets a group, or ticket keys that
+/// processes share.
 /// Cheap enough for the moment when the library is loaded: it allocates, opens and keeps nothing.
 pub fn sharing_in_environment() -> bool {
     // SAFETY: the names are C strings. The values are null or C strings, which stay unchanged: at this moment the process has
@@ -314,8 +367,9 @@ pub fn sharing_in_environment() -> bool {
     !is_privileged()
         && unsafe {
             let keys = libc::getenv(c"SSLCACHE_TICKET_KEYS".as_ptr());
+            let says = |word: &CStr| libc::strcasecmp(keys, word.as_ptr()) == 0;
             !libc::getenv(c"SSLCACHE_GROUP".as_ptr()).is_null()
-                || (!keys.is_null() && libc::strcasecmp(keys, c"shared".as_ptr()) == 0)
+                || (!keys.is_null() && (says(c"shared") || says(c"fleet")))
         }
 }
 

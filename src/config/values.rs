@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::nearest::{mistakes, nearest};
-use super::{Group, TicketKeys};
+use super::{Agent, Group, TicketKeys};
 
 /// The reason why a value is refused, worded to follow "the value is", and what to write instead.
 #[derive(Debug)]
@@ -108,16 +108,17 @@ pub fn ticket_keys(text: &OsStr) -> Result<TicketKeys, Refusal> {
     match word.as_str() {
         "own" => Ok(TicketKeys::Own),
         "shared" => Ok(TicketKeys::Shared),
+        "fleet" => Ok(TicketKeys::Fleet),
         // Never guessed: `on` is nearer to `own`, and means the other.
         switch if ON.contains(&switch) || OFF.contains(&switch) => refuse(
-            "a switch and neither own nor shared",
-            "write shared to have all processes use one set of keys, or own",
+            "a switch and neither own, shared nor fleet",
+            "write shared to have all processes use one set of keys, fleet for all hosts, or own",
         ),
         _ => refuse(
-            "neither own nor shared",
-            match nearest(&word, ["own", "shared"]) {
+            "neither own, shared nor fleet",
+            match nearest(&word, ["own", "shared", "fleet"]) {
                 Some(meant) => format!("did you mean {meant}?"),
-                None => "write own or shared".into(),
+                None => "write own, shared or fleet".into(),
             },
         ),
     }
@@ -125,18 +126,38 @@ pub fn ticket_keys(text: &OsStr) -> Result<TicketKeys, Refusal> {
 
 /// Reads the file of a region, or none.
 pub fn region(text: &OsStr) -> Result<Option<PathBuf>, Refusal> {
-    const REMEDY: &str = "write the path of a file from / on, such as /run/myserver/region";
-    if word(text) == "none" {
-        return Ok(None);
+    match word(text).as_str() {
+        "none" => Ok(None),
+        _ => path(
+            text,
+            "write the path of a file from / on, such as /run/myserver/region",
+        )
+        .map(Some),
     }
+}
+
+/// Reads where the agent is.
+pub fn agent(text: &OsStr) -> Result<Agent, Refusal> {
+    const REMEDY: &str = "write auto, none, or the path of the agent's socket from / on";
+    let word = word(text);
+    match word.as_str() {
+        "auto" => Ok(Agent::Auto),
+        "none" => Ok(Agent::None),
+        switch if ON.contains(&switch) || OFF.contains(&switch) => refuse("a switch", REMEDY),
+        _ => path(text, REMEDY).map(Agent::At),
+    }
+}
+
+/// Reads the absolute path of a file.
+fn path(text: &OsStr, remedy: &str) -> Result<PathBuf, Refusal> {
     let bytes = text.as_bytes();
     if !bytes.starts_with(b"/") {
-        return refuse("not an absolute path", REMEDY);
+        return refuse("not an absolute path", remedy);
     }
     if bytes.contains(&0) || bytes.ends_with(b"/") {
-        return refuse("not the path of a file", REMEDY);
+        return refuse("not the path of a file", remedy);
     }
-    Ok(Some(Path::new(text).to_path_buf()))
+    Ok(Path::new(text).to_path_buf())
 }
 
 /// Writes a switch, as [`switch`] reads it.
@@ -170,6 +191,16 @@ pub fn write_ticket_keys(keys: TicketKeys) -> String {
     match keys {
         TicketKeys::Own => "own".into(),
         TicketKeys::Shared => "shared".into(),
+        TicketKeys::Fleet => "fleet".into(),
+    }
+}
+
+/// Writes where the agent is, as [`agent`] reads it.
+pub fn write_agent(agent: &Agent) -> String {
+    match agent {
+        Agent::Auto => "auto".into(),
+        Agent::None => "none".into(),
+        Agent::At(path) => path.to_string_lossy().into_owned(),
     }
 }
 

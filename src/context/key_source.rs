@@ -22,11 +22,13 @@ pub enum KeySource {
     NoMemory,
     /// The context's own, because the shared ones could not be reached or derived.
     Failed,
+    /// The keys of all hosts of the fleet.
+    Fleet,
 }
 
 impl KeySource {
     /// Each source by its number.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Untold,
         Self::Shared,
         Self::Setting,
@@ -35,6 +37,7 @@ impl KeySource {
         Self::Untellable,
         Self::NoMemory,
         Self::Failed,
+        Self::Fleet,
     ];
 
     /// The source with this number, which another process may have written; `None` if there is no such source.
@@ -42,10 +45,10 @@ impl KeySource {
         Self::ALL.get(usize::from(number)).copied()
     }
 
-    /// Why the keys are not the shared ones; `None` if they are, or if that is not known.
+    /// Why the keys are those of one context; `None` if they are not, or if that is not known.
     pub fn reason(self) -> Option<&'static str> {
         Some(match self {
-            Self::Untold | Self::Shared => return None,
+            Self::Untold | Self::Shared | Self::Fleet => return None,
             Self::Setting => "ticket_keys is own",
             Self::Program => "the program has set ticket keys or a callback of its own",
             Self::Certificates => "clients are asked for certificates, and the group has no name",

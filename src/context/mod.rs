@@ -44,6 +44,7 @@
 //! Between contexts and processes:
 //! * `alike`: which connections may share sessions; two contexts are compared there and nowhere else.
 //! * `sharing`: the path to other processes, and what happens when one of them dies.
+//! * `fleet`: the path to other hosts.
 
 pub(crate) mod add;
 pub mod alike;
@@ -55,6 +56,7 @@ mod departing;
 pub(crate) mod ending;
 pub(crate) mod everywhere;
 pub(crate) mod find;
+pub(crate) mod fleet;
 pub(crate) mod freeing;
 mod id_context;
 mod insert;

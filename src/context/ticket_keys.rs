@@ -1,4 +1,4 @@
-//! One set of keys for the stateless tickets of all processes: SSLCACHE_TICKET_KEYS=shared.
+//! One set of keys for the stateless tickets of all processes: SSLCACHE_TICKET_KEYS=shared, or =fleet for all hosts.
 //!
 //! In libssl each context has keys of its own, made with the context: workers that make their contexts after the fork
 //! cannot open each other's tickets. With the setting, a context gets a ticket-key callback of ours. It does what libssl
@@ -6,6 +6,9 @@
 //! a secret in the region, which is replaced on a schedule ([`TicketKeys`]), and from the tag of the connection
 //! ([`alike`](super::alike)). So connections that differ in an attribute or in the server name never open each other's
 //! tickets.
+//!
+//! With SSLCACHE_TICKET_KEYS=fleet the secret is the fleet's, which the agent of this host publishes ([`fleet`](super::fleet)).
+//! While there is none, tickets are made with the secret in the region; either opens the tickets that it has made.
 //!
 //! The context's own keys are used if clients are asked for certificates (unless the group has a name), if the connection
 //! has no tag, and if there is no region. An application that sets keys or a callback, or reads the keys to give them to
@@ -41,6 +44,7 @@ use crate::host::connection::version_of;
 use crate::host::table::Tickets;
 use crate::host::tickets::{Iv, Key, KeyName, Keys, Pair};
 use crate::host::types::*;
+use crate::mailbox::FleetKeys;
 use crate::shm::{FreshKey, KEY_PAGE_BYTES, LONGEST_LIFETIME, PAGE_BYTES, TicketKeys};
 use crate::sys::guard::quietly;
 
@@ -50,9 +54,6 @@ pub const NO_KEY: c_int = 0;
 pub const READY: c_int = 1;
 /// The callback's answer for a ticket that can be opened and is to be replaced by a new one.
 pub const READY_AND_RENEW: c_int = 2;
-
-/// The label of the key derivation, which separates these keys from anything else derived from the same secret.
-const LABEL: &[u8] = b"sslcache ticket keys 2";
 
 /// The label under which a context's own keys are followed by others.
 const OWN_LABEL: &[u8] = b"sslcache own ticket keys";
@@ -181,9 +182,9 @@ impl Ticket<'_> {
         self.tickets.fill(&self.context.origin, iv)?;
         let counters = &self.context.counters;
         let keys = match shared {
-            Ok(keys) => {
+            Ok((keys, source)) => {
                 login::note_ticket(iv);
-                self.context.tickets.source.note(KeySource::Shared);
+                self.context.tickets.source.note(source);
                 counters.tickets_made_shared.fetch_add(1, Relaxed);
                 keys
             }
@@ -205,7 +206,9 @@ impl Ticket<'_> {
             counters.tickets_opened_own.fetch_add(1, Relaxed);
             // The ticket was made while there was no shared key. If there is one now, the client gets a ticket that all
             // processes can open.
-            let any = LocalCopy::read(|copy| Some(!copy.keys.is_empty())) == Some(true);
+            let any = LocalCopy::change(|copy| {
+                !copy.keys.is_empty() || copy.fleet.up_to_date().making(now()).is_some()
+            }) == Some(true);
             (own, !any || self.group().is_err())
         } else {
             match self.shared_keys_for_opening(name, iv) {
@@ -262,9 +265,14 @@ impl Ticket<'_> {
         })
     }
 
-    /// The shared keys for a ticket that is being made; where there are none, the source of the keys in their place.
-    fn shared_keys_for_making(&self) -> Result<Keys, KeySource> {
+    /// The shared keys for a ticket that is being made, and their source; where there are none, the source of the keys in
+    /// their place.
+    fn shared_keys_for_making(&self) -> Result<(Keys, KeySource), KeySource> {
         let (common, group) = self.group()?;
+        let fleet = self.of_fleet(|keys| keys.making(now()).map(Secret::of_fleet));
+        if let Some(keys) = fleet.and_then(|secret| self.derive(&secret, &group)) {
+            return Ok((keys, KeySource::Fleet));
+        }
         // SAFETY: the connection holds a reference to `ctx`.
         let timeout = unsafe { (self.tickets.SSL_CTX_get_timeout)(self.ctx) };
         let lifetime = timeout.clamp(0, c_long::from(LONGEST_LIFETIME)) as u32;
@@ -282,7 +290,20 @@ impl Ticket<'_> {
             })
         });
         let keys = secret.and_then(|secret| self.derive(&secret, &group));
-        keys.ok_or(KeySource::Failed)
+        keys.map(|keys| (keys, KeySource::Shared))
+            .ok_or(KeySource::Failed)
+    }
+
+    /// The answer to a question about the fleet's keys, if the setting asks for these.
+    fn of_fleet<T>(&self, question: impl FnOnce(&FleetKeys) -> Option<T>) -> Option<T> {
+        if self.context.settings.ticket_keys != config::TicketKeys::Fleet {
+            return None;
+        }
+        LocalCopy::change(|copy| {
+            copy.was_asked_for = true;
+            question(copy.fleet.up_to_date())
+        })
+        .flatten()
     }
 
     fn shared_keys_for_opening(&self, name: &KeyName, iv: &Iv) -> Option<(Keys, bool)> {
@@ -291,6 +312,15 @@ impl Ticket<'_> {
             return None;
         }
         let now = now();
+        let of_fleet = self.of_fleet(|keys| {
+            let key = keys.opening(name, now)?;
+            let making = keys.making(now);
+            let is_current = making.is_some_and(|making| making.name == key.name);
+            Some((Secret::of_fleet(key), is_current))
+        });
+        if let Some((secret, is_current)) = of_fleet {
+            return Some((self.derive(&secret, &group)?, is_current));
+        }
         let find = |copy: &LocalCopy| {
             let (key, is_current) = copy.keys.opening(name, now)?;
             Some((Secret::of(key), is_current))
@@ -307,7 +337,7 @@ impl Ticket<'_> {
     /// context, the reason.
     fn group(&self) -> Result<(&'static Common, Digest), KeySource> {
         let settings = self.context.settings;
-        if settings.ticket_keys != config::TicketKeys::Shared {
+        if !settings.ticket_keys.are_common() {
             return Err(KeySource::Setting);
         }
         if !self.context.tickets.is_ours.load(Relaxed) {
@@ -385,7 +415,7 @@ impl Ticket<'_> {
     }
 
     fn derive(&self, secret: &Secret, group: &Digest) -> Option<Keys> {
-        let info: [&[u8]; 2] = [LABEL, group];
+        let info: [&[u8]; 2] = [secret.label, group];
         self.tickets.derive(secret.name, &secret.secret, &info)
     }
 

@@ -11,9 +11,11 @@ use core::sync::atomic::{
 use once_cell::race::OnceBox;
 use zeroize::Zeroizing;
 
+use super::fleet;
 use super::session::now;
 use super::sharing::common::common;
 use crate::host::tickets::{Key, KeyName};
+use crate::mailbox::{EPOCH_SECONDS, FleetKey};
 use crate::shm::{FreshKey, Summary, TicketKey, TicketKeys};
 use crate::sys::lock::Lock;
 use crate::sys::no_dump::NoDump;
@@ -63,6 +65,7 @@ static FAILED: AtomicI64 = AtomicI64::new(i64::MIN);
 pub fn obey(orders: &Orders<'_>, fresh: impl Fn() -> Option<FreshKey>) -> bool {
     let (turn, forget) = (orders.turn, orders.forget);
     if forget.asked != FORGOTTEN.load(Relaxed) {
+        fleet::forget(now());
         let is_done = carry_out(&forget, |is_wanted| {
             common().is_none_or(|common| common.region.forget_ticket_keys(is_wanted))
         });
@@ -108,9 +111,11 @@ fn carry_out(order: &Order<'_>, act: impl FnOnce(&dyn Fn() -> bool) -> bool) -> 
     is_done
 }
 
-/// What may be told of the shared keys; `None` if this process has needed none so far.
+/// What may be told of the keys that others have, too: the fleet's if they make tickets now, or else the host's. `None` if
+/// this process has needed none so far.
 pub fn summary() -> Option<Summary> {
-    LocalCopy::change_if_any(|copy| copy.was_asked_for.then(|| copy.keys.summary())).flatten()
+    let tell = |copy: &mut LocalCopy| copy.was_asked_for.then(|| copy.summary(now()));
+    LocalCopy::change_if_any(tell).flatten()
 }
 
 /// A secret from which the keys of all groups are derived.
@@ -119,22 +124,39 @@ pub struct Secret {
     pub name: KeyName,
     /// What they are derived from.
     pub secret: Zeroizing<Key>,
+    /// The label of the derivation, which separates these keys from anything else derived from the same secret.
+    pub label: &'static [u8],
 }
 
+const LABEL: &[u8] = b"sslcache ticket keys 2";
+const FLEET_LABEL: &[u8] = b"sslcache fleet ticket keys 1";
+
 impl Secret {
-    /// The secret of this key.
+    /// The secret of a key that the processes of this host share.
     pub fn of(key: &TicketKey) -> Self {
         Self {
             name: key.name,
             secret: Zeroizing::new(key.secret),
+            label: LABEL,
+        }
+    }
+
+    /// The secret of a key of the fleet.
+    pub fn of_fleet(key: &FleetKey) -> Self {
+        Self {
+            name: key.name,
+            secret: Zeroizing::new(key.secret),
+            label: FLEET_LABEL,
         }
     }
 }
 
-/// This process's copy of the secrets in the region.
+/// This process's copy of the secrets in the region, and of the fleet's.
 pub struct LocalCopy {
-    /// The keys.
+    /// The keys in the region.
     pub keys: TicketKeys,
+    /// The fleet's keys.
+    pub fleet: fleet::Known,
     /// When the region's page was last asked for.
     pub second: i64,
     /// Whether it was reached then.
@@ -165,6 +187,7 @@ impl LocalCopy {
         let make = || {
             let empty = Self {
                 keys: TicketKeys::default(),
+                fleet: fleet::Known::default(),
                 second: i64::MIN,
                 was_reached: false,
                 was_asked_for: false,
@@ -173,6 +196,20 @@ impl LocalCopy {
             Box::new(NoDump::new(empty).ok().map(Lock::new))
         };
         LOCAL_COPY.get_or_init(make).as_ref()
+    }
+
+    fn summary(&mut self, now: i64) -> Summary {
+        let fleet = self.fleet.up_to_date();
+        let Some(making) = fleet.making(now) else {
+            return self.keys.summary();
+        };
+        let made = making.epoch as i64 * EPOCH_SECONDS;
+        Summary {
+            made,
+            turn_ends: made + EPOCH_SECONDS,
+            number: fleet.iter().count() as u64,
+            until: fleet.iter().map(|key| key.until).max().unwrap_or(0),
+        }
     }
 
     /// Changes the copy, which is made if there is none; `None` without memory.

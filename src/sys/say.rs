@@ -21,6 +21,8 @@ pub enum Topic {
     Region,
     /// That the region has no entry for another context.
     Places,
+    /// The agent of this host.
+    Agent,
 }
 
 /// Writes `what` after the name of the library, unless a line was written on the topic.
@@ -32,7 +34,7 @@ pub fn once(topic: Topic, what: fmt::Arguments<'_>) {
 /// was closed and its number now belongs to a connection, if its reader is gone, or if it is a file that has reached the
 /// process's limit: to write to these would harm the program or end it.
 pub fn line_once(topic: Topic, line: fmt::Arguments<'_>) {
-    static SAID: [AtomicBool; 5] = [const { AtomicBool::new(false) }; 5];
+    static SAID: [AtomicBool; 6] = [const { AtomicBool::new(false) }; 6];
     // Relaxed: the flag orders nothing else.
     if SAID[topic as usize].swap(true, Ordering::Relaxed) {
         return;

@@ -15,7 +15,7 @@ use std::process::id;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::read::Sources;
-use super::{Group, Settings, TicketKeys};
+use super::{Agent, Group, Settings, TicketKeys};
 
 /// A folder of one test, removed on drop.
 struct Folder(PathBuf);
@@ -80,19 +80,21 @@ fn all_set() -> Settings {
         region_size: 1 << 30,
         group: Group::Named("web".into()),
         force: true,
-        ticket_keys: TicketKeys::Shared,
+        ticket_keys: TicketKeys::Fleet,
+        agent: Agent::At("/run/my/agent".into()),
         strict_names: true,
         verbose: true,
         stats: false,
     }
 }
 
-const ALL_IN_ENVIRONMENT: [(&str, &str); 8] = [
+const ALL_IN_ENVIRONMENT: [(&str, &str); 9] = [
     ("SSLCACHE_REGION", "/run/sslcache/web"),
     ("SSLCACHE_REGION_SIZE", "1G"),
     ("SSLCACHE_GROUP", "web"),
     ("SSLCACHE_FORCE", "yes"),
-    ("SSLCACHE_TICKET_KEYS", "shared"),
+    ("SSLCACHE_TICKET_KEYS", "fleet"),
+    ("SSLCACHE_AGENT", "/run/my/agent"),
     ("SSLCACHE_STRICT_NAMES", "true"),
     ("SSLCACHE_VERBOSE", "1"),
     ("SSLCACHE_STATS", "off"),
@@ -104,7 +106,8 @@ const ALL_IN_FILE: &str = "\
     region_size = \"1G\"\n\
     group = \"web\"\n\
     force = true\n\
-    ticket_keys = \"shared\"\n\
+    ticket_keys = \"fleet\"\n\
+    agent = \"/run/my/agent\"\n\
     strict_names = true\n\
     verbose = 1\n\
     stats = false\n";

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use super::{by_environment, by_file, sources};
-use crate::config::{Group, TicketKeys};
+use crate::config::{Agent, Group, TicketKeys};
 
 #[test]
 fn region_sizes() {
@@ -127,19 +127,41 @@ fn ticket_keys() {
     let keys = |text| by_environment(&[("SSLCACHE_TICKET_KEYS", text)]);
     assert_eq!(keys("own").0.ticket_keys, TicketKeys::Own);
     assert_eq!(keys("SHARED").0.ticket_keys, TicketKeys::Shared);
-    let switch = "write shared to have all processes use one set of keys, or own";
+    assert_eq!(keys("Fleet").0.ticket_keys, TicketKeys::Fleet);
+    let neither = "neither own, shared nor fleet";
+    let switch =
+        "write shared to have all processes use one set of keys, fleet for all hosts, or own";
     for (text, reason, remedy) in [
-        ("share", "neither own nor shared", "did you mean shared?"),
-        ("mine", "neither own nor shared", "write own or shared"),
+        ("share", neither, "did you mean shared?"),
+        ("flet", neither, "did you mean fleet?"),
+        ("mine", neither, "write own, shared or fleet"),
         // `on` is `own` but for one letter.
-        ("on", "a switch and neither own nor shared", switch),
-        ("0", "a switch and neither own nor shared", switch),
+        ("on", "a switch and neither own, shared nor fleet", switch),
+        ("0", "a switch and neither own, shared nor fleet", switch),
     ] {
         let (settings, line) = keys(text);
         let expected = format!(
             "SSLCACHE_TICKET_KEYS={text} is {reason}, so the default own is used: {remedy}"
         );
         assert_eq!((settings.ticket_keys, line), (TicketKeys::Own, expected));
+    }
+}
+
+#[test]
+fn agents() {
+    let agent = |text| by_environment(&[("SSLCACHE_AGENT", text)]);
+    assert_eq!(agent("AUTO").0.agent, Agent::Auto);
+    assert_eq!(agent("none").0.agent.socket(), None);
+    let path = Path::new("/run/a/b");
+    assert_eq!(agent("/run/a/b").0.agent.socket(), Some(path));
+    for (text, reason) in [
+        ("on", "a switch"),
+        ("run/agent.sock", "not an absolute path"),
+        ("/run/", "not the path of a file"),
+    ] {
+        let (settings, line) = agent(text);
+        assert_eq!(settings.agent, Agent::Auto, "{text}");
+        assert!(line.contains(&format!("is {reason}, so")), "{line}");
     }
 }
 

@@ -15,7 +15,6 @@ use super::look::Hashes;
 use super::names::{self, Name};
 use super::rule::{Client, Rule, Tag, Terms};
 use super::subject::{Kind, Subject};
-use crate::config::TicketKeys;
 use crate::context::{Context, connections, known, unannounced};
 use crate::host::abi::*;
 use crate::host::connection::QUIC_VERSION;
@@ -30,7 +29,7 @@ pub fn matters(context: &Context) -> bool {
 
 /// Whether a setting makes tags matter to this context.
 fn matters_by_settings(context: &Context) -> bool {
-    context.may_group() || context.is_strict() || context.settings.ticket_keys == TicketKeys::Shared
+    context.may_group() || context.is_strict() || context.settings.ticket_keys.are_common()
 }
 
 /// The terms on which a connection asks for a session, inside the handling of its ClientHello.
