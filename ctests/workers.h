@@ -68,10 +68,15 @@ static SSL_SESSION *from_ticket(const Ticket *ticket)
     return ticket->length == 0 ? NULL : d2i_SSL_SESSION(NULL, &next, ticket->length);
 }
 
+/* What else is set on the server's context, or NULL; set before the workers start. */
+static void (*furnish)(SSL_CTX *server);
+
 /* Contexts for stateless tickets. */
 static inline void open_ticket_shop(int version)
 {
     server = with_tickets(server_context("server", version));
+    if (furnish != NULL)
+        furnish(server);
     client = with_tickets(client_context("client", version));
 }
 
