@@ -4,7 +4,16 @@
 
 #![allow(dead_code)] // what only the loop uses
 
+#[path = "../src/bin/sslcache/failure.rs"]
+mod failure;
+
 #[path = "../src/bin/sslcache/agent"]
 mod agent {
+    mod config;
     mod schedule;
+    mod secret;
+    mod store {
+        mod config;
+        pub use config::StoreConfig;
+    }
 }

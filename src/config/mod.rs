@@ -26,6 +26,7 @@ use once_cell::race::OnceBox;
 use crate::sys::privilege::is_privileged;
 use crate::sys::say::{self, Topic};
 use crate::sys::uncancelled::Uncancelled;
+pub use nearest::nearest;
 use values::Refusal;
 pub use values::write_size;
 
