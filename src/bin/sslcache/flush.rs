@@ -138,6 +138,12 @@ fn ask_to_forget_keys(tree: &Tree) -> Result<bool, Failure> {
             return Err(keys::unreached(&path));
         }
     }
+    if keys::of_fleet(tree) == Some(true) {
+        println!(
+            "{name}: uses keys of this host alone until the fleet's next ones have come, in three hours at most; other hosts \
+             still open the tickets that were made before"
+        );
+    }
     let of_program = |context: &Context| KeySource::of(context.keys) == Some(KeySource::Program);
     let mut contexts = tree.processes.iter().flat_map(|process| &process.contexts);
     if !keys::answers_for_tickets(tree) {

@@ -19,13 +19,14 @@ use crate::processes::{self, Tree};
 use crate::{regions, stat};
 
 const LONG: &str = "\
-Shows with whose keys servers make their stateless tickets: with keys that all processes share (SSLCACHE_TICKET_KEYS=shared) \
-or with keys that each context has for itself, and why; how old the shared keys are, when their next turn begins, how many \
+Shows with whose keys servers make their stateless tickets: with keys that all processes share (SSLCACHE_TICKET_KEYS=shared), \
+with those of all hosts of a fleet (=fleet), or with keys that each context has for itself, and why; how old the shared keys are, when their next turn begins, how many \
 older ones still open tickets, and how many tickets were made and opened with which.
 
 With --rotate, a new key makes the tickets from now on. The older ones, up to fifty, still open those that they made, until \
 these expire. \
-`sslcache flush --ticket-keys` forgets the keys: no ticket that was made before is good any more.
+The keys of a fleet turn at each full hour, on all hosts at once. \
+`sslcache flush --ticket-keys` forgets the keys: no ticket that was made before is good any more on this host.
 
 Exit codes: 0 fine, 1 there is something to see to, 2 it cannot be told or done.";
 
@@ -131,7 +132,7 @@ fn of_region(path: &Path, rotates: bool, as_json: bool) -> Result<ExitCode, Fail
         let value = json!({ "schema": "sslcache-keys-1", "time": now(), "region": shown, "shared": json_of(&keys) });
         println!("{value:#}");
     } else {
-        print!("region {shown}\n{}", text_of(&keys, None, now()));
+        print!("region {shown}\n{}", text_of(&keys, SHARED, None, now()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -190,6 +191,14 @@ fn rotate(trees: &[Tree]) -> Result<ExitCode, Failure> {
             code = ExitCode::from(1);
             continue;
         }
+        if of_fleet(tree) == Some(true) {
+            println!(
+                "{name}: not asked: the fleet's keys turn at each full hour, on all hosts at once"
+            );
+            println!("    -> to end keys on this host: sslcache flush --ticket-keys");
+            code = ExitCode::from(1);
+            continue;
+        }
         tree.page
             .ask_to_turn_keys()
             .map_err(|error| Failure::new(&name, error, "run this as root, or as its user"))?;
@@ -205,10 +214,34 @@ fn rotate(trees: &[Tree]) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
-/// True if the processes of a tree are to share their ticket keys.
+/// True if the processes of a tree are to share their ticket keys, with each other or with other hosts.
 pub fn shares(tree: &Tree) -> bool {
-    tree.page.setting("ticket_keys").as_deref() == Some("shared")
+    let setting = tree.page.setting("ticket_keys");
+    setting.is_some_and(|keys| keys == "shared" || keys == FLEET)
 }
+
+/// The value of the setting that asks for the fleet's keys.
+const FLEET: &str = "fleet";
+
+/// Whether the last tickets of a tree were made with the fleet's keys; `None` if it is not to have any.
+pub fn of_fleet(tree: &Tree) -> Option<bool> {
+    let is_asked_for = tree.page.setting("ticket_keys").as_deref() == Some(FLEET);
+    is_asked_for.then(|| {
+        let mut contexts = tree.processes.iter().flat_map(|process| &process.contexts);
+        contexts.any(|context| KeySource::of(context.keys) == Some(KeySource::Fleet))
+    })
+}
+
+/// Whose keys are shown, in words.
+fn whose(of_fleet: Option<bool>) -> &'static str {
+    match of_fleet {
+        None => SHARED,
+        Some(true) => "of the fleet",
+        Some(false) => "shared on this host, as no key of the fleet has made a ticket yet",
+    }
+}
+
+const SHARED: &str = "shared";
 
 /// True if sslcache makes and opens the tickets of a tree, so that their keys can be ended.
 pub fn answers_for_tickets(tree: &Tree) -> bool {
@@ -234,6 +267,7 @@ pub fn name_of(tree: &Tree) -> String {
 struct Keys {
     name: String,
     shares: bool,
+    of_fleet: Option<bool>,
     shared: TicketKeys,
     awaited: Option<Awaited>,
     sums: Sums,
@@ -255,6 +289,7 @@ impl Keys {
         Self {
             name: name_of(tree),
             shares: shares(tree),
+            of_fleet: of_fleet(tree),
             shared: tree.page.ticket_keys(),
             awaited: Awaited::of(tree),
             sums: tree.total(),
@@ -269,7 +304,7 @@ impl Keys {
                      -> SSLCACHE_TICKET_KEYS=shared: one set for all, kept over a reload, with another key every hour\n";
             return text;
         }
-        text += &text_of(&self.shared, self.awaited, now());
+        text += &text_of(&self.shared, whose(self.of_fleet), self.awaited, now());
         let figure = |figure| self.sums.get(figure);
         let _ = writeln!(
             text,
@@ -293,7 +328,12 @@ impl Keys {
         let figure = |figure| self.sums.get(figure);
         json!({
             "processes": self.name,
-            "ticket_keys": if self.shares { "shared" } else { "own" },
+            "ticket_keys": match (self.shares, self.of_fleet) {
+                (false, _) => "own",
+                (true, None) => "shared",
+                (true, Some(_)) => FLEET,
+            },
+            "of_fleet": self.of_fleet.unwrap_or(false),
             "shared": json_of(&self.shared),
             "tickets_made_shared": figure(Figure::TicketsMadeShared),
             "tickets_made_own": figure(Figure::TicketsMadeOwn),
@@ -336,8 +376,8 @@ impl Awaited {
 }
 
 /// The shared keys, in lines for people.
-fn text_of(keys: &TicketKeys, awaited: Option<Awaited>, now: u64) -> String {
-    let mut text = format!("  keys      shared; {}\n", age_and_turn(keys, now));
+fn text_of(keys: &TicketKeys, whose: &str, awaited: Option<Awaited>, now: u64) -> String {
+    let mut text = format!("  keys      {whose}; {}\n", age_and_turn(keys, now));
     if keys.number > 0 && !matches!(awaited, Some(Awaited::Forgetting)) {
         let open = match keys.number {
             1 => "this key alone opens tickets".to_owned(),

@@ -15,6 +15,11 @@ use crate::processes::Tree;
 /// connection, or nearly so.
 const HANDSHAKES_OF_PASSING: u64 = 3;
 
+fn has_made_tickets(tree: &Tree) -> bool {
+    let all = tree.total();
+    all.get(Figure::TicketsMadeShared) + all.get(Figure::TicketsMadeOwn) > 0
+}
+
 /// Reports on a process and its relatives.
 pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
     let page = &tree.page;
@@ -33,10 +38,24 @@ pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
     }
     if keys::shares(tree) {
         let shown = keys::age_and_turn(&page.ticket_keys(), keys::now());
-        report.fine(format!("its ticket keys are shared: {shown}"));
-        report.fine(
-            "other hosts have other keys: behind a balancer, a client that meets another host makes a full handshake",
-        );
+        match keys::of_fleet(tree) {
+            Some(true) => report.fine(format!("its ticket keys are the fleet's: {shown}")),
+            Some(false) if !has_made_tickets(tree) => {
+                report.fine("it is to have the fleet's ticket keys, and has made no ticket yet");
+            }
+            Some(false) => report.finding(
+                format_args!("it is to have the fleet's ticket keys, and has made no ticket with them: {shown}"),
+                "see whether the agent runs and reaches its store (sslcache agent --check), and was there when the server \
+                 started; then restart the server",
+            ),
+            None => {
+                report.fine(format!("its ticket keys are shared: {shown}"));
+                report.fine(
+                    "other hosts have other keys: behind a balancer, a client that meets another host makes a full \
+                     handshake; SSLCACHE_TICKET_KEYS=fleet gives all hosts the same",
+                );
+            }
+        }
     }
     let is_busy = |process: &&Process| process.contexts.iter().any(|known| known.handshakes() > 0);
     let busy: Vec<_> = tree.processes.iter().filter(is_busy).collect();
