@@ -67,7 +67,7 @@ LIBDIR_TOLD := $(abspath $(BINDIR)/../share)/sslcache/libdir
 STAGED := $(TOOL) $(GENERATED) $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
           $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
 
-.PHONY: all replacement bsymbolic openssl4 header check lint check-rust check-man test demo compatibility-table install uninstall clean help FORCE
+.PHONY: all replacement bsymbolic openssl4 header check lint check-rust check-man test-fleet test demo compatibility-table install uninstall clean help FORCE
 
 ## all          the libraries, checked, and the tool, in target/stage (the default)
 all: $(STAGED) replacement
@@ -178,6 +178,12 @@ TESTS += check-rust
 ## check-man    the manual pages, without a warning
 check-man:
 	mandoc -T lint -W warning $(MANUALS)
+
+## test-fleet   the agent's store, on redis-server, valkey-server and memcached, where they are installed
+# By itself, as the other tests are built without the agent's dependencies.
+test-fleet:
+	$(CARGO) test --locked --features agent --test fleet
+TESTS += test-fleet
 
 ## test         every test, about 20 minutes on two cores; says what it installs, where it may, before it does
 # TESTS are the targets that are tests, here and in the included files; the rest are cargo's.

@@ -76,8 +76,8 @@ impl Server {
             Engine::Cluster => {
                 let nodes = address.nodes.iter().map(|each| node(each, address.tls));
                 let mut builder = ClusterClientBuilder::new(nodes)
-                    // Half of the whole: a node that does not answer leaves time for asking the others.
-                    .connection_timeout(config.connect_timeout / 2)
+                    // A node that does not answer is waited for twice, and then there is to be time for the others.
+                    .connection_timeout(config.connect_timeout / 4)
                     .response_timeout(config.timeout)
                     .retries(3);
                 if let Some(user) = &config.user {
@@ -206,18 +206,33 @@ impl Connection {
             Link::One(link) => over(command, link).await,
             Link::Cluster(link) => over(command, link).await,
         };
-        answer.map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedReturnType | ErrorKind::Parse => {
-                Trouble::odd(&self.thing, &error.to_string())
-            }
-            kind => {
-                let cause = match kind {
-                    ErrorKind::Server(_) | ErrorKind::Extension => Cause::Unable,
-                    _ => Cause::Unreachable,
-                };
-                Trouble::told(cause, &self.thing, &error.to_string(), &self.rule)
-            }
+        answer.map_err(|error| {
+            let cause = match error.kind() {
+                ErrorKind::Server(_) | ErrorKind::Extension => Cause::Unable,
+                ErrorKind::UnexpectedReturnType => Cause::Odd,
+                ErrorKind::Parse if error.to_string().contains(CUT) => Cause::Unreachable,
+                ErrorKind::Parse => Cause::Odd,
+                _ => Cause::Unreachable,
+            };
+            Trouble::told(cause, &self.thing, &text(&error), &self.rule)
         })
+    }
+}
+
+/// What the client says of an answer that ends too early.
+const CUT: &str = "Unexpected end of input";
+
+/// What the server said, in its own words, or what the client says.
+fn text(error: &RedisError) -> String {
+    match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        (Some(code), None) => code.into(),
+        (None, Some(detail)) => detail.into(),
+        (None, None) => {
+            let text = error.to_string();
+            let kind = format!(" - {:?}", error.kind());
+            text.strip_suffix(&kind).unwrap_or(&text).into()
+        }
     }
 }
 
@@ -260,7 +275,7 @@ fn password(path: &Path) -> Result<Zeroizing<String>, Failure> {
             "put the password into its first line",
         )
     };
-    match std::str::from_utf8(line.trim_ascii_end()) {
+    match std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line)) {
         Ok("") => Err(wrong("has no password")),
         Ok(line) => Ok(Zeroizing::new(line.into())),
         Err(_) => Err(wrong("is not UTF-8")),

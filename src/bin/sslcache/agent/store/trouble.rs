@@ -124,7 +124,7 @@ const KNOWN: [(&str, Cause, &str); 27] = [
         "name the group as the sentinels do (sentinel monitor NAME), and see that it has a master",
     ),
     (
-        "not a sentinel",
+        "not point to a sentinel",
         Cause::Odd,
         "name the sentinels, not the servers: their port is 26379",
     ),
@@ -187,8 +187,12 @@ impl Trouble {
     /// No answer in time.
     pub fn late(thing: &str, what: &str, after: std::time::Duration) -> Self {
         let reason = format!("no {what} within {after:?}");
-        let remedy = "see to the store's load and to the network";
-        Self::new(Cause::Late, thing, &reason, remedy.into())
+        let tls = match thing.starts_with("rediss") {
+            true => ", and that it speaks TLS on this port",
+            false => "",
+        };
+        let remedy = format!("see to the store's load and to the network{tls}");
+        Self::new(Cause::Late, thing, &reason, remedy)
     }
 
     fn new(cause: Cause, thing: &str, reason: &str, remedy: String) -> Self {

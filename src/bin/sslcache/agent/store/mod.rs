@@ -4,10 +4,10 @@
 //! was closed is replaced at once, and a store that does not answer is left alone for a while, during which the last trouble
 //! is told again. Nothing of it ends the program or blocks its other tasks.
 
-mod address;
-mod backoff;
+pub mod address;
+pub mod backoff;
 mod config;
-mod memcached;
+pub mod memcached;
 mod redis;
 mod trouble;
 
