@@ -193,10 +193,10 @@ fn dead_node() -> Outcome {
             owned = owned.or((slot * 3 / SLOTS == 1).then_some(name));
         }
         let name = owned.ok_or("no name is in its slots")?;
-        nodes[0].signal(libc::SIGSTOP);
+        nodes[0].stop()?;
         let store = crate::engines::store(&config)?;
         let said = store.put_if_absent(&name, b"a", HOUR).await;
-        nodes[0].signal(libc::SIGCONT);
+        nodes[0].go_on();
         ensure!(fine(said)? == b"a", "another stands there");
         nodes[0].end()?;
         // The connections of the store may be to the dead one, and it may take a moment until they are not.

@@ -1,6 +1,7 @@
 //! Starts servers of Redis, Valkey and memcached, and sentinels, on free ports of 127.0.0.1; each ends with its value.
 
 use std::error::Error;
+use std::fs;
 use std::future::Future;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -148,8 +149,23 @@ impl Engine {
         }
     }
 
-    /// Stops the server, or lets it go on: SIGSTOP or SIGCONT.
-    pub fn signal(&self, signal: libc::c_int) {
+    /// Stops the server, all of its threads.
+    pub fn stop(&self) -> Result<(), Box<dyn Error>> {
+        self.signal(libc::SIGSTOP);
+        let tasks = format!("/proc/{}/task", self.child.id());
+        wait_until("the server stops", || {
+            let threads = fs::read_dir(&tasks).into_iter().flatten().flatten();
+            let mut states = threads.map(|thread| fs::read_to_string(thread.path().join("stat")));
+            states.all(|state| state.is_ok_and(|state| state.contains(") T ")))
+        })
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    fn signal(&self, signal: libc::c_int) {
         // SAFETY: the child is not yet waited for, so the number is its own.
         unsafe { libc::kill(self.child.id().cast_signed(), signal) };
     }

@@ -145,6 +145,11 @@ fn nonsense() -> Outcome {
     let value = format!("$100000\r\n{long}\r\n");
     let answers = [
         ("redis", "HTTP/1.1 400 Bad Request\r\n\r\n", Cause::Odd),
+        (
+            "rediss",
+            "HTTP/1.1 400 Bad Request\r\n\r\n",
+            Cause::Unreachable,
+        ),
         ("redis", "+what\u{1b}[31m\r\n", Cause::Odd),
         ("redis", ":1\r\n", Cause::Odd),
         ("redis", &value, Cause::Odd),

@@ -139,12 +139,7 @@ impl Server {
                 .map(Link::One),
         };
         let link = made.map_err(|error| {
-            Trouble::told(
-                Cause::Unreachable,
-                &self.thing,
-                &error.to_string(),
-                &self.rule,
-            )
+            Trouble::told(Cause::Unreachable, &self.thing, &text(&error), &self.rule)
         })?;
         Ok(Connection {
             thing: self.thing.clone(),

@@ -31,22 +31,7 @@ pub struct Trouble {
 
 /// What a store says, or what is said of it, and what is to be done then. The first that is found counts. `{rule}` stands for
 /// the access list that is needed.
-const KNOWN: [(&str, Cause, &str); 27] = [
-    (
-        "WRONGPASS",
-        Cause::Denied,
-        "set `user` and `password_file` to what the store's access list has",
-    ),
-    (
-        "invalid password",
-        Cause::Denied,
-        "set `password_file` to the store's requirepass",
-    ),
-    (
-        "without any password configured",
-        Cause::Denied,
-        "the store has no password: remove `password_file`, or give it one",
-    ),
+const KNOWN: [(&str, Cause, &str); 24] = [
     (
         "NOAUTH",
         Cause::Denied,
@@ -55,7 +40,7 @@ const KNOWN: [(&str, Cause, &str); 27] = [
     (
         "authentication failed",
         Cause::Denied,
-        "set `user` and `password_file` to what the store has",
+        "set `user` and `password_file` to what the store has, or remove them if it has no password",
     ),
     ("NOPERM", Cause::Denied, "allow it in the store: {rule}"),
     (
