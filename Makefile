@@ -67,7 +67,7 @@ LIBDIR_TOLD := $(abspath $(BINDIR)/../share)/sslcache/libdir
 STAGED := $(TOOL) $(GENERATED) $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
           $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
 
-.PHONY: all replacement bsymbolic openssl4 header check lint check-rust check-man test-fleet test demo compatibility-table install uninstall clean help FORCE
+.PHONY: all replacement bsymbolic openssl4 header check lint check-rust check-man test-fleet test demo demo-fleet compatibility-table install uninstall clean help FORCE
 
 ## all          the libraries, checked, and the tool, in target/stage (the default)
 all: $(STAGED) replacement
@@ -198,6 +198,12 @@ demo:
 	@tools/install-deps build demo
 	@$(MAKE) all
 	tools/demo $(STAGE)
+
+## demo-fleet   two hosts with nginx, an agent each and one Redis: which clients the other host resumes
+demo-fleet:
+	@tools/install-deps build demo fleet
+	@$(MAKE) all
+	tools/demo-fleet $(STAGE)
 
 ## compatibility-table  writes the table of servers in COMPATIBILITY.md anew, from the last whole run of the tests
 compatibility-table:
