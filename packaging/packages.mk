@@ -4,13 +4,13 @@ DOCDIR   ?= $(PREFIX)/share/doc/sslcache
 # Where the packages and the tarball go.
 DIST     := $(CARGO_TARGET_DIR)/dist
 DEB_TREE := $(CARGO_TARGET_DIR)/deb-tree
-# For systemd: drop-ins of services, and the exporter's unit. Examples, until a package or an administrator puts them into place.
-UNITS    := $(notdir $(wildcard packaging/systemd/*.conf packaging/systemd/*.service))
+# For systemd: drop-ins of services, and the units of the exporter and of the agent. Examples, until a package or an administrator puts them into place.
+UNITS    := $(notdir $(wildcard $(addprefix packaging/systemd/*.,conf service socket)))
 
 # What test-packages makes, from a tarball.
 TRIED    := $(CARGO_TARGET_DIR)/packages
 
-SCRIPTS += $(addprefix packaging/,make-deb make-dist $(addprefix debian/sslcache.,postinst prerm postrm)) \
+SCRIPTS += $(addprefix packaging/,make-deb make-dist $(addprefix debian/sslcache,$(addprefix .,postinst prerm postrm) $(addprefix -agent.,postinst prerm postrm))) \
            $(wildcard tests/packages/*.sh)
 .PHONY: deb dist test-packages test-install install-units uninstall-units
 
@@ -25,7 +25,7 @@ uninstall-units:
 	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/systemd/,$(UNITS))
 	rmdir $(DESTDIR)$(DOCDIR)/systemd $(DESTDIR)$(DOCDIR) 2>/dev/null || true
 
-## deb          Debian packages in target/dist: sslcache, for apt install, and libsslcache-dev
+## deb          Debian packages in target/dist: sslcache, for apt install, sslcache-agent and libsslcache-dev
 # On Debian, the host is the one of its package, wherever another may be. The shell asks for the folder, and not make, which
 # would before the first line has installed what answers.
 deb:
@@ -33,7 +33,7 @@ deb:
 	rm -rf $(DEB_TREE)
 	libdir=/usr/lib/$$(dpkg-architecture -qDEB_HOST_MULTIARCH) && \
 	    $(MAKE) install DESTDIR=$(DEB_TREE) PREFIX=/usr LIBDIR=$$libdir HOST_LIBSSL=$$libdir/libssl.so.3
-	packaging/make-deb $(DEB_TREE) $(DIST) cli
+	packaging/make-deb $(DEB_TREE) $(DIST) cli,agent
 
 ## dist         a source tarball in target/dist that builds without a network; the same commit gives the same bytes
 dist:
@@ -53,7 +53,8 @@ test-install:
 	@if [ "$$(id -u)" != 0 ] || ! unshare --mount --pid --net --fork true; then \
 	    echo "test-install: left out: it wants root, and namespaces"; \
 	elif system=$$(tests/packages/root.sh); then \
-	    tests/packages/install.sh "$$system" $(TRIED)/sslcache_*.deb $(TRIED)/libsslcache-dev_*.deb && \
+	    tests/packages/install.sh "$$system" $(TRIED)/sslcache_*.deb $(TRIED)/libsslcache-dev_*.deb \
+	        $(TRIED)/sslcache-agent_*.deb && \
 	    tests/packages/services.sh "$$system" $(TRIED)/sslcache_*.deb; \
 	else \
 	    echo "test-install: left out: no clean system can be made here"; \

@@ -187,7 +187,7 @@ pub static SETTINGS: [Setting; 10] = [
         default: "auto",
         unit: "auto, none, or an absolute path",
         words: &["auto", "none"],
-        meaning: "The socket of the agent that has the fleet's keys. With auto it is /run/sslcache/agent.sock, and nothing \
+        meaning: "The socket of the agent that has the fleet's keys. With auto it is /run/sslcache-agent/agent.sock, and nothing \
                   is said if it is not there.",
         takes: Some(Takes {
             bare: Bare::Nothing,
@@ -306,7 +306,7 @@ impl Agent {
 }
 
 /// The usual place of the agent's socket.
-pub const AGENT_SOCKET: &str = "/run/sslcache/agent.sock";
+pub const AGENT_SOCKET: &str = "/run/sslcache-agent/agent.sock";
 
 impl Settings {
     /// Whether contexts share by what they have in common, for which session id contexts must be known.

@@ -24,7 +24,7 @@ pub(crate) mod files;
 pub(crate) mod guard;
 pub mod lock;
 pub(crate) mod mapping;
-pub(crate) mod no_dump;
+pub mod no_dump;
 pub(crate) mod prefetch;
 pub(crate) mod privilege;
 pub(crate) mod processors;

@@ -1,9 +1,9 @@
 #!/bin/sh
-# install.sh ROOT.tar SSLCACHE.deb DEV.deb: the packages in a clean system without a network: installed, upgraded, used
-# by nginx, faced with other libssls, removed and purged.
+# install.sh ROOT.tar SSLCACHE.deb DEV.deb AGENT.deb: the packages in a clean system without a network: installed, upgraded,
+# used by nginx, faced with other libssls, removed and purged.
 # shellcheck source=tests/packages/inside.sh
 . "$(dirname "$0")/inside.sh"
-deb=$2 dev=$3
+deb=$2 dev=$3 agent=$4
 triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
 libdir=/usr/lib/$triplet
 link=$libdir/sslcache/libssl.so.3
@@ -156,6 +156,19 @@ step "the files of libsslcache-dev, whose dependencies are not here, are nobody 
 in_root chroot "$root" dpkg -i --force-depends "/tmp/$(basename "$dev")" >"$work/apt.log" 2>&1 || fail "libsslcache-dev"
 present "$libdir/libsslcache.so" /usr/include/sslcache.h /usr/share/man/man3/sslcache_stats.3.gz
 in_root chroot "$root" dpkg --purge libsslcache-dev >"$work/apt.log" 2>&1 || fail "the purge of libsslcache-dev"
+
+step "the agent's package says what is to do, starts nothing, and its keyring ends with it"
+cp "$agent" "$root/tmp/"
+apt install "/tmp/$(basename "$agent")" || fail "apt install of the agent"
+grep -q 'not started yet, as there is no keyring' "$work/apt.log" || fail "nothing says what is to do"
+present /etc/sslcache-agent.toml /lib/systemd/system/sslcache-agent.socket
+[ "$(stat -c %a "$root/etc/sslcache-agent")" = 700 ] || fail "others may look into the agent's folder"
+in_root chroot "$root" sh -c 'umask 077 && sslcache agent key new >/etc/sslcache-agent/keyring' || fail "no key is made"
+in_root chroot "$root" env CREDENTIALS_DIRECTORY=/etc/sslcache-agent sslcache agent --check >"$work/check.log" 2>&1 &&
+    fail "there is a store where there is none"
+grep -q 'redis://127.0.0.1:6379: .*start the store' "$work/check.log" || fail "--check does not say that there is no store"
+apt purge sslcache-agent || fail "apt purge of the agent"
+absent /etc/sslcache-agent /etc/sslcache-agent.toml /lib/systemd/system/sslcache-agent.service
 
 step "removal: configuration stays, and nginx starts with the drop-in all the same"
 apt remove sslcache || fail "apt remove"

@@ -12,9 +12,9 @@ pub const CASES: &[Case] = &[
     ("help names every subcommand", help),
 ];
 
-const SUBCOMMANDS: [&str; 11] = [
-    "run", "doctor", "test", "stat", "top", "exporter", "flush", "keys", "bench", "enable",
-    "disable",
+const SUBCOMMANDS: [&str; 12] = [
+    "run", "doctor", "test", "stat", "top", "exporter", "agent", "flush", "keys", "bench",
+    "enable", "disable",
 ];
 
 fn completions(tool: &Tool) -> Outcome {

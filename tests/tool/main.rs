@@ -3,6 +3,7 @@
 //! The tool and its libraries are those that `make` has staged (`stage`); without them no test runs.
 //! `cargo test --test tool -- doctor` selects tests by name.
 
+mod agent;
 mod apart;
 mod bench;
 mod daemons;
@@ -66,6 +67,7 @@ fn main() {
         eprintln!("tool: left out: `make` has staged no sslcache; run it first");
     }
     let cases = [
+        agent::CASES,
         bench::CASES,
         daemons::CASES,
         doctor::CASES,

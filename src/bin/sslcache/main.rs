@@ -1,9 +1,9 @@
 //! sslcache, the command-line tool: it runs programs with the cache, tells whether the cache reaches them, and shows what the
 //! cache does.
 //!
-//! Each subcommand has a file: `run`, `doctor`, `test`, `stat`, `top`, `exporter`, `flush`, `keys`, `bench`, `enable`,
+//! Each subcommand has a file: `run`, `doctor`, `test`, `stat`, `top`, `exporter`, `agent`, `flush`, `keys`, `bench`, `enable`,
 //! `generate`. `version` is the text of `--version`. They share these:
-//! * `failure` is a failure: the thing that failed, the reason, the remedy.
+//! * `http` serves pages of text. `failure` is a failure: the thing that failed, the reason, the remedy.
 //! * `processes` finds the processes that write a stats page, `unit` the services that they belong to, `regions` opens a shared
 //!   region.
 //! * `offered` takes any text, and offers words for it to shells.
@@ -13,9 +13,7 @@
 //! Exit codes: 0 all is well, 1 something needs attention, 2 the question cannot be answered or the action failed. `run`
 //! leaves them to the program.
 
-// Until its subcommand is there.
 #[cfg(feature = "agent")]
-#[allow(dead_code, unused_imports)]
 mod agent;
 mod bench;
 mod doctor;
@@ -24,6 +22,7 @@ mod exporter;
 mod failure;
 mod flush;
 mod generate;
+mod http;
 mod installed;
 mod keys;
 mod libssl;
@@ -50,7 +49,7 @@ struct Subcommand {
     run: fn(&ArgMatches) -> Result<ExitCode, Failure>,
 }
 
-static SUBCOMMANDS: [Subcommand; 12] = [
+static SUBCOMMANDS: &[Subcommand] = &[
     Subcommand {
         command: run::command,
         run: run::run,
@@ -74,6 +73,11 @@ static SUBCOMMANDS: [Subcommand; 12] = [
     Subcommand {
         command: exporter::command,
         run: exporter::run,
+    },
+    #[cfg(feature = "agent")]
+    Subcommand {
+        command: agent::command,
+        run: agent::run,
     },
     Subcommand {
         command: flush::command,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use std::{fs, mem, ptr};
 
 use serde::Deserialize;
-use sslcache::config::nearest;
+use sslcache::config::{AGENT_SOCKET, nearest};
 use toml::Spanned;
 
 use super::secret::shown;
@@ -22,8 +22,6 @@ mod tests;
 
 /// Where the settings are, unless another place is named.
 pub const PLACE: &str = "/etc/sslcache-agent.toml";
-/// Where processes look for the agent, unless they are told another place.
-pub const SOCKET: &str = "/run/sslcache/agent.sock";
 /// The longest file, and far more than it needs.
 const LONGEST: u64 = 64 * 1024;
 /// The most bytes of a namespace's name.
@@ -152,7 +150,7 @@ impl Config {
             },
             ring: file.keys.ring,
             lifetime: within(file.keys.lifetime_hours, 1..25, 24)? * 3600,
-            socket: file.socket.unwrap_or_else(|| SOCKET.into()),
+            socket: file.socket.unwrap_or_else(|| AGENT_SOCKET.into()),
             metrics: file.metrics,
             users: users_of(file.namespace, &place)?,
         })

@@ -309,6 +309,14 @@ impl Schedule {
         }
     }
 
+    /// Whether a key from the store may be that of an epoch, now.
+    fn is_due(&self, epoch: u64, secret: &Secret, now: u64) -> Result<(), Refused> {
+        if self.end_of(epoch) <= now || epoch > epoch_of(now) + AHEAD + 1 {
+            return Err(Refused::OutOfTime);
+        }
+        self.is_fit(epoch, secret)
+    }
+
     /// The epochs to look up in this round, the most urgent first.
     pub fn wanted(&self, now: u64) -> Vec<u64> {
         let present = epoch_of(now);
@@ -350,10 +358,7 @@ impl Schedule {
     /// Takes the key that stands in the store for an epoch.
     pub fn found(&mut self, epoch: u64, secret: Secret, now: u64) -> Result<(), Refused> {
         let present = epoch_of(now);
-        if self.end_of(epoch) <= now || epoch > present + AHEAD + 1 {
-            return Err(Refused::OutOfTime);
-        }
-        self.is_fit(epoch, &secret)?;
+        self.is_due(epoch, &secret, now)?;
         let held = self.epochs.entry(epoch).or_default();
         held.others.retain(|other| other.secret != secret);
         // A key of this epoch is put two epochs before, so it has been there for long.
@@ -369,6 +374,17 @@ impl Schedule {
             self.keep(epoch, before.secret, None);
         }
         self.settle();
+        Ok(())
+    }
+
+    /// Takes a key that stands in the store as well, and that gives way to the one that is `found`: it opens only.
+    pub fn also_found(&mut self, epoch: u64, secret: Secret, now: u64) -> Result<(), Refused> {
+        self.is_due(epoch, &secret, now)?;
+        let held = self.epochs.get(&epoch);
+        let stored = held.and_then(|held| held.stored.as_ref());
+        if stored.is_none_or(|stored| stored.secret != secret) {
+            self.keep(epoch, secret, None);
+        }
         Ok(())
     }
 

@@ -14,7 +14,7 @@ fn the_least_that_is_needed() {
     let config = parsed(LEAST).unwrap();
     assert_eq!(config.store.urls, ["redis://store"]);
     assert_eq!((config.lifetime, config.metrics), (24 * 3600, None));
-    assert_eq!(config.socket, Path::new(SOCKET));
+    assert_eq!(config.socket, Path::new(AGENT_SOCKET));
     assert_eq!(config.namespace_of(33).as_deref(), Some("uid 33"));
     assert_ne!(config.namespace_of(33), config.namespace_of(34));
 }

@@ -1,0 +1,208 @@
+//! Peers that send what is no mailbox, or nothing, or too much.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use sslcache::mailbox::{MAILBOX_BYTES, Mailbox};
+
+use super::server::{Host, Redis, Server, as_user, make_keyring, wait_for};
+use crate::tool::{Folder, Outcome, Tool, is_root};
+
+const GREETING: &[u8] = b"sslcache mailbox 1";
+
+/// A connection to the agent.
+fn connect(path: &Path) -> io::Result<OwnedFd> {
+    // SAFETY: `sockaddr_un` has only integers, for which all zeros is a valid value; the address lives during the calls.
+    unsafe {
+        let socket = libc::socket(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0);
+        if socket < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let socket = OwnedFd::from_raw_fd(socket);
+        let mut address: libc::sockaddr_un = mem::zeroed();
+        address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+        for (to, from) in address.sun_path.iter_mut().zip(path.as_os_str().as_bytes()) {
+            *to = *from as libc::c_char;
+        }
+        let len = size_of::<libc::sockaddr_un>() as libc::socklen_t;
+        match libc::connect(socket.as_raw_fd(), (&raw const address).cast(), len) {
+            0 => Ok(socket),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// Sends a text with descriptors.
+fn send(socket: &OwnedFd, text: &[u8], files: &[i32]) -> io::Result<()> {
+    let mut part = libc::iovec {
+        iov_base: text.as_ptr().cast_mut().cast(),
+        iov_len: text.len(),
+    };
+    let mut control = [0_u64; 64];
+    let bytes = mem::size_of_val(files) as u32;
+    // SAFETY: the control buffer has room for a header with these descriptors, and all lives during the call.
+    let sent = unsafe {
+        let mut message: libc::msghdr = mem::zeroed();
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        if !files.is_empty() {
+            message.msg_control = control.as_mut_ptr().cast();
+            message.msg_controllen = libc::CMSG_SPACE(bytes) as _;
+            let header = libc::CMSG_FIRSTHDR(&raw const message);
+            (*header).cmsg_level = libc::SOL_SOCKET;
+            (*header).cmsg_type = libc::SCM_RIGHTS;
+            (*header).cmsg_len = libc::CMSG_LEN(bytes) as _;
+            let to = libc::CMSG_DATA(header).cast::<i32>();
+            for (number, file) in files.iter().enumerate() {
+                to.add(number).write_unaligned(*file);
+            }
+        }
+        libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL)
+    };
+    match sent {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// A memfd of this size, with these seals.
+fn memfd(bytes: i64, seals: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the name is a C string, and the descriptor has no other owner.
+    unsafe {
+        let file = libc::memfd_create(
+            c"hostile".as_ptr(),
+            libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING,
+        );
+        if file < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let file = OwnedFd::from_raw_fd(file);
+        let done = libc::ftruncate(file.as_raw_fd(), bytes) == 0
+            && libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) == 0;
+        done.then_some(file).ok_or_else(io::Error::last_os_error)
+    }
+}
+
+pub fn peers(tool: &Tool) -> Outcome {
+    if !Redis::is_here() {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    let _redis = Redis::start(&folder)?;
+    make_keyring(tool, &folder)?;
+    let host = Host::new(&folder, "a", "", "")?;
+    let agent = host.start(tool)?;
+    let first = Server::join(&host.socket)?;
+    let keys = first.wait()?;
+    let before = agent.descriptors();
+    let whole = MAILBOX_BYTES as i64;
+    let sealed = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
+    let null: OwnedFd = File::open("/dev/null")?.into();
+    let (pipe, _writer) = io::pipe()?;
+    let (_mailbox, good) = Mailbox::make()?;
+    let unsealed = memfd(whole, 0)?;
+    let only_shrink = memfd(whole, libc::F_SEAL_SHRINK)?;
+    let huge = memfd(1 << 42, sealed)?;
+    let short = memfd(4096, sealed)?;
+    let zeros = memfd(whole, sealed)?;
+    let read_only = memfd(whole, sealed | libc::F_SEAL_WRITE)?;
+    let raw = |file: &OwnedFd| file.as_raw_fd();
+    let many = [raw(&null); 64];
+    for (text, files, reason) in [
+        (GREETING, &[][..], "invalid data"),
+        (GREETING, &[raw(&good), raw(&good)], "invalid data"),
+        (GREETING, &many, "invalid data"),
+        (b"GET / HTTP/1.0\r\n\r\n", &[raw(&good)], "invalid data"),
+        (&[b'x'; 4096], &[raw(&good)], "invalid data"),
+        (GREETING, &[raw(&null)], "no memfd"),
+        (GREETING, &[pipe.as_fd().as_raw_fd()], "no memfd"),
+        (GREETING, &[raw(&unsealed)], "not sealed"),
+        (GREETING, &[raw(&only_shrink)], "not sealed"),
+        (GREETING, &[raw(&huge)], "the size"),
+        (GREETING, &[raw(&short)], "the size"),
+        (GREETING, &[raw(&zeros)], "not a mailbox"),
+        (GREETING, &[raw(&read_only)], "cannot be mapped"),
+    ] {
+        let refusals = |log: String| log.lines().filter(|line| line.contains(reason)).count();
+        let so_far = refusals(agent.log());
+        send(&connect(&host.socket)?, text, files)?;
+        wait_for(reason, || refusals(agent.log()) > so_far)?;
+    }
+    // Many that say nothing keep nobody waiting.
+    let silent: Result<Vec<_>, _> = (0..1000).map(|_| connect(&host.socket)).collect();
+    let silent = silent?;
+    let second = Server::join(&host.socket)?;
+    assert_eq!(second.wait()?, keys);
+    assert!(
+        agent.descriptors() < before + 300,
+        "{}",
+        agent.descriptors()
+    );
+    // A server that scribbles over its mailbox harms itself.
+    drop(silent);
+    drop(second);
+    // The log does not grow with what others do.
+    for _ in 0..100 {
+        send(&connect(&host.socket)?, b"x", &[])?;
+    }
+    let third = Server::join(&host.socket)?;
+    assert_eq!(third.wait()?, keys);
+    assert!(agent.log().lines().count() < 60, "{}", agent.log());
+    drop(third);
+    wait_for("the descriptors of before", || {
+        agent.signal(libc::SIGHUP);
+        agent.descriptors() <= before
+    })
+}
+
+pub fn come_and_go(tool: &Tool) -> Outcome {
+    if !Redis::is_here() || !is_root() {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    fs::set_permissions(
+        &folder.0,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )?;
+    let _redis = Redis::start(&folder)?;
+    make_keyring(tool, &folder)?;
+    let host = Host::new(&folder, "a", "", "")?;
+    let agent = host.start(tool)?;
+    let stays = Server::join_as(&host.socket, 7)?;
+    let keys = stays.wait()?;
+    let before = agent.descriptors();
+    // A user may have so many at one time, and others have theirs all the same.
+    let many = as_user(7, || -> Result<Vec<Server>, String> {
+        let join =
+            |_| Server::join(&host.socket).map_err(|error: Box<dyn Error>| error.to_string());
+        (0..600).map(join).collect()
+    })??;
+    wait_for("a refusal", || {
+        agent.has_said("as many mailboxes as may be")
+    })?;
+    let other = Server::join_as(&host.socket, 8)?;
+    other.wait()?;
+    assert!(
+        agent.descriptors() <= before + 501,
+        "{}",
+        agent.descriptors()
+    );
+    drop((many, other));
+    for _ in 0..1000 {
+        drop(Server::join_as(&host.socket, 7)?);
+    }
+    wait_for("the descriptors of before", || {
+        agent.signal(libc::SIGHUP);
+        thread::sleep(Duration::from_millis(50));
+        agent.descriptors() <= before
+    })?;
+    assert_eq!(stays.keys(), keys);
+    Ok(())
+}

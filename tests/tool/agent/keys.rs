@@ -1,0 +1,211 @@
+//! Which keys servers get.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::server::{Host, Redis, Server, make_keyring, wait_for};
+use crate::tool::{Folder, Outcome, Tool, has_in_order, is_root};
+
+const TWO: &str =
+    "[[namespace]]\nname = \"web\"\nusers = [0]\n[[namespace]]\nname = \"mail\"\nusers = [8]\n";
+
+pub fn two_hosts(tool: &Tool) -> Outcome {
+    if !Redis::is_here() || !is_root() {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    fs::set_permissions(
+        &folder.0,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )?;
+    let _redis = Redis::start(&folder)?;
+    make_keyring(tool, &folder)?;
+    let hosts = [
+        Host::new(&folder, "a", "", TWO)?,
+        Host::new(&folder, "b", "", TWO)?,
+    ];
+    // Both at once: whoever puts a key first, both have it.
+    let agents = [hosts[0].start(tool)?, hosts[1].start(tool)?];
+    let web = [
+        Server::join(&hosts[0].socket)?,
+        Server::join(&hosts[1].socket)?,
+    ];
+    let mail = Server::join_as(&hosts[1].socket, 8)?;
+    let keys = web[0].wait()?;
+    wait_for("the same keys", || web[1].keys() == web[0].keys())?;
+    assert_eq!(keys.len(), 3, "of this hour and of the next two");
+    let others = mail.wait()?;
+    for (epoch, name, secret, makes) in &keys {
+        assert!(*makes && *secret != [0; 32], "{epoch}");
+        let is_same = |other: &&super::server::Seen| other.1 == *name || other.2 == *secret;
+        assert_eq!(others.iter().filter(is_same).count(), 0);
+        assert_eq!(keys.iter().filter(|other| other.2 == *secret).count(), 1);
+    }
+    // A user without a namespace has no keys, and is named in the log.
+    let other = Server::join_as(&hosts[0].socket, 9)?;
+    wait_for("a refusal", || {
+        agents[0].has_said("of user 9: its user is in no namespace")
+    })?;
+    assert!(other.keys().is_empty());
+    // The agent shows that it is at work.
+    wait_for("a beat", || web[0].0.last_beat() > 0)?;
+    Ok(())
+}
+
+pub fn each_user(tool: &Tool) -> Outcome {
+    if !Redis::is_here() || !is_root() {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    fs::set_permissions(
+        &folder.0,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )?;
+    let _redis = Redis::start(&folder)?;
+    make_keyring(tool, &folder)?;
+    let host = Host::new(&folder, "a", "", "")?;
+    let _agent = host.start(tool)?;
+    let servers = [7, 7, 8].map(|uid| Server::join_as(&host.socket, uid));
+    let [one, same, other] = servers;
+    let (one, same, other) = (one?, same?, other?);
+    assert_eq!(one.wait()?, same.wait()?);
+    assert_ne!(one.keys()[0].2, other.wait()?[0].2);
+    Ok(())
+}
+
+pub fn store_that_comes_later(tool: &Tool) -> Outcome {
+    if !Redis::is_here() {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    make_keyring(tool, &folder)?;
+    let host = Host::new(&folder, "a", "", "")?;
+    let agent = host.start(tool)?;
+    let server = Server::join(&host.socket)?;
+    wait_for("trouble", || agent.has_said("no keys from the store: "))?;
+    assert!(server.keys().is_empty());
+    let redis = Redis::start(&folder)?;
+    let keys = server.wait()?;
+    // Without the store, all stays.
+    drop(redis);
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(server.keys(), keys);
+    Ok(())
+}
+
+pub fn status(tool: &Tool) -> Outcome {
+    if !Redis::is_here() {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    let redis = Redis::start(&folder)?;
+    make_keyring(tool, &folder)?;
+    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let host = Host::new(&folder, "a", &format!("metrics = \"{address}\""), "")?;
+    let mut command = tool.command(&folder.0);
+    command
+        .args(["agent", "status", "--config"])
+        .arg(&host.settings);
+    let early = crate::tool::said(&mut command)?;
+    assert_eq!(early.code, 2);
+    has_in_order(&early.err, &[&address.to_string(), "start the agent"])?;
+    let agent = host.start(tool)?;
+    let server = Server::join(&host.socket)?;
+    let keys = server.wait()?;
+    let mut said = None;
+    wait_for("a status", || {
+        said = crate::tool::said(&mut command)
+            .ok()
+            .filter(|said| said.out.contains("for 0 s") || said.code == 0);
+        said.is_some()
+    })?;
+    let said = said.ok_or("no status")?;
+    has_in_order(
+        &said.out,
+        &[
+            "store unix://",
+            "reachable for",
+            "answers, ",
+            "namespace uid ",
+            ": 1 mailboxes",
+            "key of epoch ",
+            "from the store",
+            "the next one is there",
+        ],
+    )?;
+    let json = crate::tool::said(command.arg("--json"))?;
+    let json: Value = serde_json::from_str(&json.out)?;
+    assert_eq!(json["namespaces"][0]["origin"], "store");
+    assert_eq!(json["namespaces"][0]["keys"], 3);
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n")?;
+    let mut metrics = String::new();
+    stream.read_to_string(&mut metrics)?;
+    let (_, body) = metrics.split_once("\r\n\r\n").ok_or("no body")?;
+    let samples = crate::prometheus::parsed(body)?;
+    assert_eq!(samples["sslcache_agent_store_reachable "], 1.0);
+    assert!(samples["sslcache_agent_store_answer_seconds_count "] >= 3.0);
+    // Neither a key nor its text is anywhere.
+    let all = [metrics, agent.log(), json.to_string(), said.out].concat();
+    for (_, _, secret, _) in &keys {
+        let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(!all.contains(&hex));
+    }
+    let ring = fs::read_to_string(&host.ring)?;
+    assert!(!all.contains(ring.trim_end().trim_start_matches("sslc-key-1:")));
+    // The store goes, and status says so.
+    drop(redis);
+    agent.signal(libc::SIGHUP);
+    wait_for("trouble", || {
+        crate::tool::said(&mut command)
+            .is_ok_and(|said| said.code == 1 && said.out.contains("\"reachable_since\": null"))
+    })
+}
+
+pub fn rotation(tool: &Tool) -> Outcome {
+    if !Redis::is_here() {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    let _redis = Redis::start(&folder)?;
+    make_keyring(tool, &folder)?;
+    let host = Host::new(&folder, "a", "", "")?;
+    let agent = host.start(tool)?;
+    let server = Server::join(&host.socket)?;
+    let keys = server.wait()?;
+    let ring = host.ring.to_str().ok_or("no text")?;
+    let turned = tool.say(&folder.0, &["agent", "key", "rotate", ring])?;
+    assert_eq!(turned.code, 0, "{}", turned.err);
+    agent.signal(libc::SIGHUP);
+    wait_for("a reload", || {
+        agent.has_said("settings and keyring were read again")
+    })?;
+    // What was sealed with the old key is put under the new one: an agent that has only that gets the same keys.
+    let text = fs::read_to_string(ring)?;
+    let new = text.lines().next().ok_or("no key")?.to_owned();
+    assert_eq!(text.lines().count(), 2);
+    let count = |folder: &Folder| -> Result<usize, Box<dyn std::error::Error>> {
+        let mut redis = std::process::Command::new("redis-cli");
+        let said = crate::tool::said(redis.arg("-s").arg(folder.file("redis.sock")).arg("dbsize"))?;
+        Ok(said.out.trim().parse()?)
+    };
+    wait_for("three keys more", || {
+        count(&folder).is_ok_and(|count| count == 6)
+    })?;
+    fs::write(ring, new + "\n")?;
+    let other = Host::new(&folder, "b", "", "")?;
+    let _other = other.start(tool)?;
+    assert_eq!(Server::join(&other.socket)?.wait()?, keys);
+    assert_eq!(server.keys(), keys);
+    // A keyring that is not one changes nothing.
+    fs::write(ring, "nonsense\n")?;
+    agent.signal(libc::SIGHUP);
+    wait_for("a refusal", || agent.has_said("all stays as it was: "))?;
+    assert_eq!(server.keys(), keys);
+    Ok(())
+}
