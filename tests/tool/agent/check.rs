@@ -72,7 +72,7 @@ pub fn messages(tool: &Tool) -> Outcome {
     let socket = folder.file("redis.sock");
     fs::remove_file(&socket).ok();
     let _odd = UnixListener::bind(&socket)?;
-    says(2, &["redis.sock", "no connection within"])?;
+    says(2, &["redis.sock", "no answer within"])?;
     let missing = tool.say(&folder.0, &["agent", "--check", "--config", "/nowhere"])?;
     assert_eq!(missing.code, 2);
     has_in_order(&missing.err, &["/nowhere: No such file", "--config"])

@@ -148,8 +148,8 @@ pub fn status(tool: &Tool) -> Outcome {
     stream.read_to_string(&mut metrics)?;
     let (_, body) = metrics.split_once("\r\n\r\n").ok_or("no body")?;
     let samples = crate::prometheus::parsed(body)?;
-    assert_eq!(samples["sslcache_agent_store_reachable "], 1.0);
-    assert!(samples["sslcache_agent_store_answer_seconds_count "] >= 3.0);
+    assert_eq!(samples["sslcache_agent_store_reachable"], 1.0);
+    assert!(samples["sslcache_agent_store_answer_seconds_count"] >= 3.0);
     // Neither a key nor its text is anywhere.
     let all = [metrics, agent.log(), json.to_string(), said.out].concat();
     for (_, _, secret, _) in &keys {
