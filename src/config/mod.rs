@@ -121,7 +121,7 @@ macro_rules! switch {
 }
 
 /// Every setting.
-pub static SETTINGS: [Setting; 10] = [
+pub static SETTINGS: [Setting; 11] = [
     Setting {
         name: "region",
         default: "none",
@@ -158,6 +158,21 @@ pub static SETTINGS: [Setting; 10] = [
             bare: Bare::Nothing,
             set: |to, text| values::group(text).map(|group| to.group = group),
             get: |of| values::write_group(&of.group),
+        }),
+    },
+    Setting {
+        name: "certificates",
+        default: "compare",
+        unit: "compare or any",
+        words: &["compare", "any"],
+        meaning: "With any, and only if group has a name, certificates are not compared: for hosts with certificates of their own for \
+                  the same names. A client that returns is not shown the certificate that it meets.",
+        takes: Some(Takes {
+            bare: Bare::Nothing,
+            set: |to, text| {
+                values::certificates(text).map(|certificates| to.certificates = certificates)
+            },
+            get: |of| values::write_certificates(of.certificates),
         }),
     },
     Setting {
@@ -240,6 +255,8 @@ pub struct Settings {
     pub region_size: usize,
     /// Which contexts share.
     pub group: Group,
+    /// Whether contexts with different certificates share in a group with a name.
+    pub certificates: Certificates,
     /// True if contexts whose program switched the cache off get one.
     pub force: bool,
     /// The keys that stateless tickets are made with.
@@ -263,6 +280,15 @@ pub enum Group {
     Certificate,
     /// Such contexts in processes whose settings have the same name.
     Named(String),
+}
+
+/// Whether contexts with different certificates share in a group with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certificates {
+    /// They do not.
+    Compare,
+    /// They do, for clients that send a server name.
+    Any,
 }
 
 /// The keys that stateless tickets are made with.
@@ -314,6 +340,11 @@ impl Settings {
         self.region.is_some() || self.group != Group::None || self.ticket_keys.are_common()
     }
 
+    /// Whether contexts with different certificates share.
+    pub fn leave_out_certificates(&self) -> bool {
+        self.certificates == Certificates::Any && matches!(self.group, Group::Named(_))
+    }
+
     /// Whether none of them gives contexts more than libssl does: what is shared then is what a fork has copied.
     pub fn are_plain(&self) -> bool {
         self.region.is_none()
@@ -330,6 +361,7 @@ impl Default for Settings {
             region: None,
             region_size: 64 << 20,
             group: Group::None,
+            certificates: Certificates::Compare,
             force: false,
             ticket_keys: TicketKeys::Own,
             agent: Agent::Auto,

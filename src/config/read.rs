@@ -11,7 +11,7 @@ use super::file::{self, Unusable};
 use super::nearest::nearest;
 use super::toml::Entry;
 use super::values::Refusal;
-use super::{PREFIX, SETTINGS, Setting, Settings};
+use super::{Certificates, PREFIX, SETTINGS, Setting, Settings};
 use crate::sys::privilege::is_privileged;
 
 /// Where settings come from.
@@ -60,6 +60,11 @@ impl Sources {
                     let written = format!("{}={}", setting.variable(), Shown(text));
                     complaints.add(refused(&written, setting, &refusal));
                 }
+            }
+            if settings.certificates == Certificates::Any && !settings.leave_out_certificates() {
+                complaints.add(
+                    "certificates = any does nothing, as no group has a name: set group to a name of your own".into(),
+                );
             }
         }
         (settings, complaints)

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::nearest::{mistakes, nearest};
-use super::{Agent, Group, TicketKeys};
+use super::{Agent, Certificates, Group, TicketKeys};
 
 /// The reason why a value is refused, worded to follow "the value is", and what to write instead.
 #[derive(Debug)]
@@ -102,6 +102,22 @@ pub fn group(text: &OsStr) -> Result<Group, Refusal> {
     }
 }
 
+/// Reads whether certificates are compared. A switch is not guessed at: `on` could mean either.
+pub fn certificates(text: &OsStr) -> Result<Certificates, Refusal> {
+    let word = word(text);
+    match word.as_str() {
+        "compare" => Ok(Certificates::Compare),
+        "any" => Ok(Certificates::Any),
+        _ => refuse(
+            "neither compare nor any",
+            match nearest(&word, ["compare", "any"]) {
+                Some(meant) => format!("did you mean {meant}?"),
+                None => "write compare or any".into(),
+            },
+        ),
+    }
+}
+
 /// Reads the source of ticket keys.
 pub fn ticket_keys(text: &OsStr) -> Result<TicketKeys, Refusal> {
     let word = word(text);
@@ -183,6 +199,14 @@ pub fn write_group(group: &Group) -> String {
         Group::None => "none".into(),
         Group::Certificate => "certificate".into(),
         Group::Named(name) => name.clone(),
+    }
+}
+
+/// Writes whether certificates are compared, as [`certificates`] reads it.
+pub fn write_certificates(certificates: Certificates) -> String {
+    match certificates {
+        Certificates::Compare => "compare".into(),
+        Certificates::Any => "any".into(),
     }
 }
 

@@ -15,7 +15,7 @@ use std::process::id;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::read::Sources;
-use super::{Agent, Group, Settings, TicketKeys};
+use super::{Agent, Certificates, Group, Settings, TicketKeys};
 
 /// A folder of one test, removed on drop.
 struct Folder(PathBuf);
@@ -79,6 +79,7 @@ fn all_set() -> Settings {
         region: Some("/run/sslcache/web".into()),
         region_size: 1 << 30,
         group: Group::Named("web".into()),
+        certificates: Certificates::Any,
         force: true,
         ticket_keys: TicketKeys::Fleet,
         agent: Agent::At("/run/my/agent".into()),
@@ -88,10 +89,11 @@ fn all_set() -> Settings {
     }
 }
 
-const ALL_IN_ENVIRONMENT: [(&str, &str); 9] = [
+const ALL_IN_ENVIRONMENT: [(&str, &str); 10] = [
     ("SSLCACHE_REGION", "/run/sslcache/web"),
     ("SSLCACHE_REGION_SIZE", "1G"),
     ("SSLCACHE_GROUP", "web"),
+    ("SSLCACHE_CERTIFICATES", "any"),
     ("SSLCACHE_FORCE", "yes"),
     ("SSLCACHE_TICKET_KEYS", "fleet"),
     ("SSLCACHE_AGENT", "/run/my/agent"),
@@ -105,6 +107,7 @@ const ALL_IN_FILE: &str = "\
     region = \"/run/sslcache/web\"\n\
     region_size = \"1G\"\n\
     group = \"web\"\n\
+    certificates = \"any\"\n\
     force = true\n\
     ticket_keys = \"fleet\"\n\
     agent = \"/run/my/agent\"\n\

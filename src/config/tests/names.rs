@@ -24,8 +24,8 @@ fn unknown_names_are_complained_of_with_the_nearest() {
     assert_eq!(
         line,
         "SSLCACHE_QUUX is no setting and does nothing: there are SSLCACHE_REGION, SSLCACHE_REGION_SIZE, \
-         SSLCACHE_GROUP, SSLCACHE_FORCE, SSLCACHE_TICKET_KEYS, SSLCACHE_AGENT, SSLCACHE_STRICT_NAMES, SSLCACHE_VERBOSE, SSLCACHE_STATS, \
-         SSLCACHE_CONFIG"
+         SSLCACHE_GROUP, SSLCACHE_CERTIFICATES, SSLCACHE_FORCE, SSLCACHE_TICKET_KEYS, SSLCACHE_AGENT, SSLCACHE_STRICT_NAMES, \
+         SSLCACHE_VERBOSE, SSLCACHE_STATS, SSLCACHE_CONFIG"
     );
 }
 
@@ -41,9 +41,9 @@ fn complaint_about_unknown_key_names_the_nearest() {
     let (_, line) = by_file("config = '/other'\n[sslcache]\ngroup = 'a'\n");
     assert_eq!(
         line,
-        "config in FILE is no setting and does nothing: there are region, region_size, group, force, ticket_keys, \
-         agent, strict_names, verbose, stats; sslcache in FILE is no setting and does nothing: there are region, region_size, group, force, \
-         ticket_keys, agent, strict_names, verbose, stats"
+        "config in FILE is no setting and does nothing: there are region, region_size, group, certificates, force, ticket_keys, \
+         agent, strict_names, verbose, stats; sslcache in FILE is no setting and does nothing: there are region, region_size, group, \
+         certificates, force, ticket_keys, agent, strict_names, verbose, stats"
     );
 }
 

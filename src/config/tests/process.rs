@@ -38,7 +38,7 @@ fn process_says_each_line_once() {
         ("SSLCACHE_REGION", "here"),
     ]);
     assert!(out.contains("sharing in environment: false"), "{out}");
-    let read = "group: None, force: true, ticket_keys: Own, agent: Auto, strict_names: false, verbose: true";
+    let read = "group: None, certificates: Compare, force: true, ticket_keys: Own, agent: Auto, strict_names: false, verbose: true";
     assert_eq!(out.matches(read).count(), 2, "{out}");
     assert_eq!(
         err,
@@ -58,7 +58,8 @@ fn process_says_each_line_once() {
     let (out, _) = run(&[("SSLCACHE_GROUP", "web")]);
     assert!(out.contains("sharing in environment: true"), "{out}");
     assert_eq!(
-        out.matches("group: Named(\"web\"), force: false").count(),
+        out.matches("group: Named(\"web\"), certificates: Compare, force: false")
+            .count(),
         2,
         "{out}"
     );

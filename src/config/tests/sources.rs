@@ -50,9 +50,9 @@ fn environment_wins_over_file() {
     );
     // One variable, with all other settings from the file.
     let path = folder.write(ALL_IN_FILE);
-    let (settings, line) = read(&[("SSLCACHE_GROUP", "certificate")], &path);
+    let (settings, line) = read(&[("SSLCACHE_GROUP", "shop")], &path);
     let expected = Settings {
-        group: Group::Certificate,
+        group: Group::Named("shop".into()),
         ..all_set()
     };
     assert_eq!((settings, line), (expected, String::new()));

@@ -88,6 +88,45 @@ fn switches() {
 }
 
 #[test]
+fn certificates_left_out_of_a_group_with_a_name_only() {
+    for (text, group, are_left_out) in [
+        ("any", "web", true),
+        ("ANY ", "web", true),
+        ("compare", "web", false),
+        ("compare", "none", false),
+    ] {
+        let both = [("SSLCACHE_CERTIFICATES", text), ("SSLCACHE_GROUP", group)];
+        let (settings, line) = by_environment(&both);
+        assert_eq!(
+            (settings.leave_out_certificates(), &*line),
+            (are_left_out, ""),
+            "{text}"
+        );
+    }
+    for group in ["none", "certificate", ""] {
+        let both = [("SSLCACHE_CERTIFICATES", "any"), ("SSLCACHE_GROUP", group)];
+        let (settings, line) = by_environment(&both);
+        assert!(!settings.leave_out_certificates());
+        assert_eq!(
+            line,
+            "certificates = any does nothing, as no group has a name: set group to a name of your own"
+        );
+    }
+    for (text, remedy) in [
+        ("on", "write compare or any"),
+        ("comapre", "did you mean compare?"),
+    ] {
+        let both = [("SSLCACHE_CERTIFICATES", text), ("SSLCACHE_GROUP", "web")];
+        let (settings, line) = by_environment(&both);
+        assert!(!settings.leave_out_certificates());
+        assert!(
+            line.ends_with(&format!("the default compare is used: {remedy}")),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn groups() {
     let longest = "g".repeat(64);
     for (text, group) in [

@@ -22,6 +22,13 @@ pub struct Attribute {
     pub read: fn(&Subject<'_>, &mut dyn Sink) -> Option<()>,
 }
 
+impl Attribute {
+    /// Whether a setting may leave it out.
+    pub fn is_certificates(&self) -> bool {
+        self.name == "certificates"
+    }
+}
+
 /// Every attribute. Besides these, the server name that the client sent is a part of the tag, and libssl itself compares
 /// the session id context at each resumption.
 ///

@@ -234,6 +234,7 @@ fn subject_of_context(context: &Context, ctx: *mut SSL_CTX) -> Subject<'_> {
         libssl: context.libssl,
         origin: &context.origin,
         lineage: context.lineage(),
+        leaves_out_certificates: context.settings.leave_out_certificates(),
         learned: &context.alike.learned,
         ctx,
         switched: None,
@@ -276,6 +277,7 @@ unsafe fn rule_of(
         libssl: context.libssl,
         origin: &context.origin,
         lineage: context.lineage(),
+        leaves_out_certificates: context.settings.leave_out_certificates(),
         learned: &context.alike.learned,
         ctx: current,
         switched: switched.map(|context| &context.alike.learned),
@@ -307,7 +309,7 @@ fn learn(context: &Context, ssl: *mut SSL, rule: Rule) {
 fn key_of(rule: &Rule, name: &Name) -> u64 {
     static SECRET: OnceBox<RandomState> = OnceBox::new();
     let secret = SECRET.get_or_init(|| Box::new(RandomState::new()));
-    secret.hash_one((rule.digest, &name[..]))
+    secret.hash_one((rule.digest, rule.certificates, &name[..]))
 }
 
 /// Notes the tag of a session if tags are compared inside this process, too.

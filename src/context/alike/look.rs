@@ -290,7 +290,7 @@ fn trusted(traits: &Traits, object: *mut X509_OBJECT, sink: &mut dyn Sink) -> Op
     sink.revoked(unsafe { traits.X509_OBJECT_get0_X509_CRL?(object) })
 }
 
-/// A short digest of each attribute, in the order of the table.
+/// A short digest of each attribute, in the order of the table; 0 for one that is left out.
 pub type Hashes = [u32; ATTRIBUTES.len()];
 
 /// The result of a thorough look.
@@ -371,18 +371,25 @@ fn look(subject: &Subject<'_>, noted: Noted) -> Option<Seen> {
         held: Vec::new(),
     };
     let mut all = Fields::new("sslcache rule 2");
-    let mut hashes = Hashes::default();
+    let (mut hashes, mut certificates) = (Hashes::default(), None);
     for (attribute, hash) in ATTRIBUTES.iter().zip(&mut hashes) {
         thorough.seen.clear();
         (attribute.read)(subject, &mut thorough)?;
         let digest: Digest = Sha256::digest(&thorough.seen).into();
-        all = all.and(attribute.name.as_bytes()).and(&digest);
+        all = all.and(attribute.name.as_bytes());
+        if attribute.is_certificates() && subject.leaves_out_certificates {
+            all = all.and(b""); // unlike any digest, so nobody shares with contexts that compare them
+            certificates = Some(digest);
+            continue;
+        }
+        all = all.and(&digest);
         *hash = u32::from_be_bytes(*digest.first_chunk()?);
     }
     Some(Seen {
         noted: noted.into_vec().into(),
         rule: Rule {
             digest: all.finish(),
+            certificates,
             client: Client::of(subject.verify_mode()?),
         },
         hashes,

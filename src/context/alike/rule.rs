@@ -11,8 +11,11 @@ use crate::host::types::SSL;
 /// The rule of a connection or context: what all its attributes together demand. Equal rules may share.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// The digest of all attributes.
+    /// The digest of all attributes that are compared.
     pub digest: Digest,
+    /// The digest of the certificates if they are not among these. They are compared nevertheless for connections whose
+    /// client sends no server name: nothing else tells then which server the client has verified.
+    pub certificates: Option<Digest>,
     /// Whether a client is asked for a certificate.
     pub client: Client,
 }
@@ -55,8 +58,12 @@ pub struct Tag(pub Digest);
 impl Tag {
     /// The tag of a connection under `rule` whose client has sent `name`.
     pub fn of(rule: &Rule, name: &Name) -> Self {
-        let fields = Fields::new("sslcache tag 1");
-        Self(fields.and(&rule.digest).and(name).finish())
+        let fields = Fields::new("sslcache tag 1").and(&rule.digest).and(name);
+        let fields = match &rule.certificates {
+            Some(certificates) if name.is_empty() => fields.and(certificates),
+            _ => fields,
+        };
+        Self(fields.finish())
     }
 
     /// The first 64 bits of the tag as a number other than 0, which stays in this process.
@@ -116,6 +123,7 @@ mod tests {
     fn tag_is_the_same_in_every_build_and_on_every_host() {
         let rule = Rule {
             digest: core::array::from_fn(|byte| byte as u8),
+            certificates: None,
             client: Client::Anybody,
         };
         let tag = |name: &[u8]| Tag::of(&rule, &name.into());
@@ -131,5 +139,23 @@ mod tests {
         );
         assert_eq!(tag(b"a.example").as_mark(), 0x7a1d_1eaa_500d_e80a | 1);
         assert_ne!(tag(b""), tag(b"\0"));
+    }
+
+    #[test]
+    fn certificates_that_are_left_out_count_where_there_is_no_name() {
+        let tag = |certificates, name: &[u8]| {
+            let (digest, client) = ([7; 32], Client::Anybody);
+            let rule = Rule {
+                digest,
+                certificates,
+                client,
+            };
+            Tag::of(&rule, &name.into())
+        };
+        let [one, other] = [[1; 32], [2; 32]].map(Some);
+        assert_eq!(tag(one, b"a.example"), tag(other, b"a.example"));
+        assert_eq!(tag(one, b""), tag(one, b""));
+        assert_ne!(tag(one, b""), tag(other, b""));
+        assert_ne!(tag(one, b""), tag(None, b""));
     }
 }

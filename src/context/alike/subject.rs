@@ -36,6 +36,8 @@ pub struct Subject<'a> {
     pub origin: &'a Origin,
     /// The [`lineage`](crate::context::Context::lineage) of the context that the subject was made from, or is.
     pub lineage: Option<[u8; 16]>,
+    /// Whether certificates are not compared if a client sends a server name.
+    pub leaves_out_certificates: bool,
     /// The attributes that the setters of that context have told.
     pub learned: &'a Learned,
     /// The context that the subject has now. A servername callback may have switched a connection to it.

@@ -67,6 +67,7 @@ mod tests {
         let verdicts = Verdicts::default();
         let verdict = |number: u64| Rule {
             digest: core::array::from_fn(|byte| number.to_be_bytes()[byte % 8]),
+            certificates: None,
             client: Client::Anybody,
         };
         assert!(verdicts.get(1 << 32).is_none());

@@ -104,7 +104,8 @@ fn partition_in_group(
     let rule = rule_of_context(context, ctx)?;
     let id_context = context.id_context.changes();
     let mut known = context.sharing.in_group.lock()?;
-    let is_in_force = |known: &Grouped| known.rule == rule && known.id_context == id_context;
+    let is_in_force =
+        |known: &Grouped| known.rule.digest == rule.digest && known.id_context == id_context;
     if let Some(earlier) = known.filter(|known| !is_in_force(known)) {
         context.sharing.former.add(&earlier);
     }
