@@ -248,6 +248,12 @@ static EVP_PKEY *key;
 static X509 *certificate;
 static pthread_once_t identity_once = PTHREAD_ONCE_INIT;
 
+static void name_contexts(void)
+{
+    name_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    NEED(name_index >= 0);
+}
+
 static void make_identity(void)
 {
     X509_NAME *name;
@@ -262,8 +268,7 @@ static void make_identity(void)
     NEED(X509_gmtime_adj(X509_getm_notBefore(certificate), -86400));
     NEED(X509_gmtime_adj(X509_getm_notAfter(certificate), 86400));
     NEED(X509_set_pubkey(certificate, key) && X509_sign(certificate, key, EVP_sha256()));
-    name_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    NEED(name_index >= 0);
+    name_contexts();
 }
 
 __attribute__((destructor)) static void free_identity(void)
@@ -275,6 +280,13 @@ __attribute__((destructor)) static void free_identity(void)
 void make_certificate(void)
 {
     pthread_once(&identity_once, make_identity);
+}
+
+void take_certificate(X509 *made, EVP_PKEY *its_key)
+{
+    pthread_once(&identity_once, name_contexts);
+    certificate = made;
+    key = its_key;
 }
 
 static SSL_CTX *make_context(const char *name, int version)

@@ -56,6 +56,8 @@ SSL_SESSION *decoded_copy(const SSL_SESSION *session);
 SSL_CTX *server_context(const char *name, int version);
 /* Makes the certificate, as the first context does: for programs that fork before there is one. */
 void make_certificate(void);
+/* Takes one that another process has made, in place of making one. */
+void take_certificate(X509 *made, EVP_PKEY *its_key);
 SSL_CTX *client_context(const char *name, int version);
 /* The context, which now has stateless tickets. */
 SSL_CTX *with_tickets(SSL_CTX *ctx);

@@ -42,7 +42,8 @@ enum {
     LEARNED_BY_USE = 256, /* what a name leads to is known in a process after one full handshake */
     KNOWN_BY_PROCESS = 512, /* the second variant keeps all others of its process to themselves, too */
     NOT_HERE = 1024,     /* this version of libssl knows nothing of it */
-    OVER_FORKS = 2048    /* compared only between a process and those that have a copy of its context */
+    OVER_FORKS = 2048,   /* compared only between a process and those that have a copy of its context */
+    OF_CERTIFICATES = 4096 /* no difference where certificates are not compared: its client sends a name */
 };
 
 typedef struct {
@@ -78,6 +79,9 @@ void visit_once(SSL_CTX *server);
 
 /* identities.c: two authorities, and what they have issued. */
 void make_identities(void);
+/* Hands all of them, and the server's certificate, from one host to another: what an administrator gives to both. */
+void write_identities(FILE *to);
+void read_identities(FILE *from);
 X509 *authority(int which);
 /* A client's certificate by an authority, good for client.example, other.example, client@example.org and 127.0.0.1. */
 X509 *person(int which);

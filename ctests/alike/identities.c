@@ -2,6 +2,7 @@
 #include "alike.h"
 
 #include <openssl/conf.h>
+#include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 static EVP_PKEY *authority_keys[2], *client_key, *server_rsa_key;
@@ -80,6 +81,50 @@ void make_identities(void)
         rsa_certificates[which] = signed_by(draft("ctests", server_rsa_key, NULL), server_rsa_key);
     }
     empty_list = make_empty_list();
+}
+
+static void write_certificate(FILE *to, X509 *certificate, EVP_PKEY *key)
+{
+    NEED(PEM_write_X509(to, certificate) && PEM_write_PrivateKey(to, key, NULL, NULL, 0, NULL, NULL));
+}
+
+static void read_certificate(FILE *from, X509 **certificate, EVP_PKEY **key)
+{
+    EVP_PKEY *before = *key;
+    *certificate = PEM_read_X509(from, NULL, NULL, NULL);
+    *key = PEM_read_PrivateKey(from, NULL, NULL, NULL);
+    NEED(*certificate != NULL && *key != NULL);
+    EVP_PKEY_free(before);
+}
+
+void write_identities(FILE *to)
+{
+    SSL_CTX *server = server_context("server", version);
+    int which;
+    write_certificate(to, SSL_CTX_get0_certificate(server), SSL_CTX_get0_privatekey(server));
+    for (which = 0; which < 2; which++) {
+        write_certificate(to, authorities[which], authority_keys[which]);
+        write_certificate(to, people[which], client_key);
+        write_certificate(to, rsa_certificates[which], server_rsa_key);
+    }
+    NEED(PEM_write_X509_CRL(to, empty_list) && fflush(to) == 0);
+    SSL_CTX_free(server);
+}
+
+void read_identities(FILE *from)
+{
+    X509 *certificate;
+    EVP_PKEY *key = NULL;
+    int which;
+    read_certificate(from, &certificate, &key);
+    take_certificate(certificate, key);
+    for (which = 0; which < 2; which++) {
+        read_certificate(from, &authorities[which], &authority_keys[which]);
+        read_certificate(from, &people[which], &client_key);
+        read_certificate(from, &rsa_certificates[which], &server_rsa_key);
+    }
+    empty_list = PEM_read_X509_CRL(from, NULL, NULL, NULL);
+    NEED(empty_list != NULL);
 }
 
 X509 *authority(int which)

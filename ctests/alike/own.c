@@ -47,6 +47,12 @@ static void certificate(SSL_CTX *ctx, int variant)
     use(ctx, certificate_like(ctx, 100 + variant));
 }
 
+static void calls_one_name(SSL *client, int made, int asked)
+{
+    (void)made, (void)asked;
+    NEED(SSL_set_tlsext_host_name(client, "open.example"));
+}
+
 /* Certificate 100, then 200, then 300 where the first lay. */
 static void certificate_twice(SSL_CTX *ctx, int variant)
 {
@@ -200,6 +206,7 @@ const Attribute own_attributes[] = {
     { "security level/callback, another", .context = other_security_callback },
     { "security level/data", .context = security_data, .apart = { 0, ONLY_INHERITED }, .why = "what lies there is not seen" },
     { "certificates/another", .context = certificate },
+    { "certificates/another, of a name", OF_CERTIFICATES, .context = certificate, .client = calls_one_name },
     { "certificates/replaced twice", .context = certificate_twice },
     { "certificates/one more", .context = one_more_certificate },
     { "certificates/another RSA", .context = other_rsa_certificate },

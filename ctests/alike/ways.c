@@ -1,12 +1,13 @@
 /* The ways of sharing, and what is tried in each: see alike.h. */
 #include "ways.h"
 
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 int version;
 time_t began;
+
+static const char any_certificates[] = "SSLCACHE_CERTIFICATES=any";
 
 const Way ways[] = {
     { "external", WAY_EXTERNAL, ONE_PROCESS, 0, 0, { NULL } },
@@ -24,6 +25,11 @@ const Way ways[] = {
     { "tickets_processes", WAY_TICKETS, PROCESSES, 1, 0, { "SSLCACHE_TICKET_KEYS=shared" } },
     { "tickets_certificate", WAY_TICKETS, PROCESSES, 1, 0, { "SSLCACHE_TICKET_KEYS=shared", "SSLCACHE_GROUP=certificate" } },
     { "tickets_name", WAY_NAMED_TICKETS, PROCESSES, 1, 0, { "SSLCACHE_TICKET_KEYS=shared", "SSLCACHE_GROUP=shop" } },
+    { "hosts", WAY_NAMED, HOSTS, 0, 0, { "SSLCACHE_REGION=", "SSLCACHE_GROUP=shop" } },
+    { "hosts_tickets", WAY_NAMED_TICKETS, HOSTS, 1, 0, { "SSLCACHE_REGION=", "SSLCACHE_GROUP=shop", "SSLCACHE_TICKET_KEYS=shared" } },
+    { "hosts_any", WAY_NAMED, HOSTS, 0, 0, { "SSLCACHE_REGION=", "SSLCACHE_GROUP=shop", any_certificates } },
+    { "hosts_any_tickets", WAY_NAMED_TICKETS, HOSTS, 1, 0,
+      { "SSLCACHE_REGION=", "SSLCACHE_GROUP=shop", any_certificates, "SSLCACHE_TICKET_KEYS=shared" } },
     { .name = NULL },
 };
 
@@ -201,6 +207,7 @@ static SSL_CTX *server_of(SSL_CTX *const *in_one_process, int variant)
     case AGAIN_AFTER_FORK:
         return variant ? set_up(inherited, variant) : inherited;
     case PROCESSES:
+    case HOSTS:
         return set_up(server_before(variant), variant);
     case ONE_PROCESS:
         return in_one_process[variant];
@@ -228,7 +235,17 @@ static void ask(int variant)
 
 static int is_forked(void)
 {
-    return way->layout == OVER_A_FORK || way->layout == AGAIN_AFTER_FORK || way->layout == PROCESSES;
+    return way->layout == OVER_A_FORK || way->layout == AGAIN_AFTER_FORK || way->layout == PROCESSES || way->layout == HOSTS;
+}
+
+static void make_elsewhere(int variant)
+{
+    become_host(row, way, 'm', variant);
+}
+
+static void ask_elsewhere(int variant)
+{
+    become_host(row, way, 'a', variant);
 }
 
 /* Whether it came to its end. */
@@ -248,6 +265,8 @@ static int in_child(void (*step)(int variant), int variant)
 
 static int take(void (*step)(int variant), int variant)
 {
+    if (way->layout == HOSTS)
+        return in_child(step == make ? make_elsewhere : ask_elsewhere, variant);
     if (is_forked())
         return in_child(step, variant);
     step(variant);
@@ -257,7 +276,7 @@ static int take(void (*step)(int variant), int variant)
 static void make_contexts(void)
 {
     int variant;
-    if (way->layout != PROCESSES && way->layout != ONE_PROCESS)
+    if (way->layout != PROCESSES && way->layout != HOSTS && way->layout != ONE_PROCESS)
         inherited = server_before(0);
     if (way->layout == AGAIN_AFTER_FORK || way->layout == ONE_CONTEXT)
         set_up(inherited, 0);
@@ -292,10 +311,32 @@ static void take_all(int unused)
 
 /* Verdicts */
 
+static int takes_any_certificate(const Way *in)
+{
+    int which;
+    for (which = 0; which < 4; which++)
+        if (in->settings[which] == any_certificates)
+            return 1;
+    return 0;
+}
+
+/* Whether it is about names, or about certificates and names: all others are tried where certificates are compared. */
+static int is_of_names(const Attribute *attribute)
+{
+    static const char *const about[] = { "nothing", "certificates/", "server name", "servername callback/" };
+    size_t which;
+    for (which = 0; which < sizeof about / sizeof about[0]; which++)
+        if (strncmp(attribute->name, about[which], strlen(about[which])) == 0)
+            return 1;
+    return 0;
+}
+
 int is_tried(const Attribute *attribute, const Way *in)
 {
     unsigned other = version == TLS1_2_VERSION ? ONLY_TLS13 : ONLY_TLS12;
     if (attribute->flags & (other | NOT_HERE))
+        return 0;
+    if (takes_any_certificate(in) && !is_of_names(attribute))
         return 0;
     if (attribute->flags & OVER_FORKS && in->layout != OVER_A_FORK && in->layout != AGAIN_AFTER_FORK)
         return 0;
@@ -309,6 +350,7 @@ int is_tried(const Attribute *attribute, const Way *in)
     case ONE_CONTEXT:
         return (attribute->flags & OF_CONNECTIONS) != 0;
     case PROCESSES:
+    case HOSTS:
         break;
     }
     return 1;
@@ -340,7 +382,8 @@ static int judge_equal(int variant)
 
 static int judge_crossing(int variant)
 {
-    int is_right = row->flags & SAME ? 1 : 0;
+    int is_same = (row->flags & SAME) || (row->flags & OF_CERTIFICATES && takes_any_certificate(way));
+    int is_right = is_same ? 1 : 0;
     if (result->crossed[variant] == NOT_TRIED || result->crossed[variant] == is_right)
         return 0;
     return is_right ? complain("APART", variant, "equals do not share")
@@ -356,16 +399,26 @@ static int judge_external(void)
     return complain("VAIN", 0, crosses ? "libssl does not refuse it" : "it cannot cross at all");
 }
 
-int wrong(const Attribute *attribute, const Way *in)
+static void begin(const Attribute *attribute, const Way *in)
 {
-    int variant, count = 0, is_external = in->bit == WAY_EXTERNAL;
     row = attribute;
     way = in;
     if (result == NULL) {
-        result = mmap(NULL, sizeof *result, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        NEED(result != MAP_FAILED);
+        result = seen_by_all_hosts(sizeof *result);
         client = new_client();
     }
+}
+
+void take_step(const Attribute *attribute, const Way *in, char which, int variant)
+{
+    begin(attribute, in);
+    (which == 'm' ? make : ask)(variant);
+}
+
+int wrong(const Attribute *attribute, const Way *in)
+{
+    int variant, count = 0, is_external = in->bit == WAY_EXTERNAL;
+    begin(attribute, in);
     memset(result, 0, sizeof *result);
     result->equal[0] = result->equal[1] = result->crossed[0] = result->crossed[1] = NOT_TRIED;
     inherited = NULL;

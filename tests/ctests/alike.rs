@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 /// The way that only the plain host is tried in.
 const EXTERNAL: &str = "external";
 /// Those of `ctests/alike/ways.c`, which the trial `alike::table` compares.
-const WAYS: [&str; 14] = [
+const WAYS: [&str; 18] = [
     "fork",
     "fork_again",
     "certificate",
@@ -33,6 +33,10 @@ const WAYS: [&str; 14] = [
     "tickets_processes",
     "tickets_certificate",
     "tickets_name",
+    "hosts",
+    "hosts_tickets",
+    "hosts_any",
+    "hosts_any_tickets",
 ];
 const PROTOCOLS: [&str; 2] = ["1.2", "1.3"];
 /// Of the attributes in the program's table, those that are in no table of the library: the name is compared beside it,
