@@ -128,10 +128,9 @@ impl AgentEnd {
         self.mailbox = None;
         let file = self.file.as_raw_fd();
         // SAFETY: `file` is a descriptor; the call takes no pointer.
-        let is_sealed = unsafe { libc::fcntl(file, libc::F_ADD_SEALS, libc::F_SEAL_WRITE) } == 0;
-        if !is_sealed {
-            self.mailbox = map(&self.file);
-        }
+        unsafe { libc::fcntl(file, libc::F_ADD_SEALS, libc::F_SEAL_WRITE) };
+        // Fails if it is sealed.
+        self.mailbox = map(&self.file);
         self.mailbox.is_none()
     }
 }

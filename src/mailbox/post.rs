@@ -317,24 +317,36 @@ mod tests {
 
     #[test]
     fn descriptors_that_are_too_many_are_closed() {
+        send_to_be_refused(GREETING, 2);
+    }
+
+    #[test]
+    fn a_descriptor_without_the_greeting_is_closed() {
+        send_to_be_refused(b"sslcache mailbox 2", 1);
+        send_to_be_refused(b"sslcache mailbox 1 ", 1);
+        send_to_be_refused(b"sslcache mailbox", 1);
+    }
+
+    fn send_to_be_refused(greeting: &[u8], files: usize) {
         let open = || fs::read_dir("/proc/self/fd").unwrap().count();
         let (one, other) = std::os::unix::net::UnixDatagram::pair().unwrap();
         let before = open();
         let null = File::open("/dev/null").unwrap();
         let mut control = Control::default();
-        let mut part = part_of(GREETING.as_ptr().cast_mut(), GREETING.len());
+        let mut part = part_of(greeting.as_ptr().cast_mut(), greeting.len());
+        let bytes = (4 * files) as u32;
         let mut message = message_of(&mut part, &mut control);
         // SAFETY: the control buffer has room for a header with these descriptors, which lives during the call.
         unsafe {
             let header = libc::CMSG_FIRSTHDR(&raw const message);
             (*header).cmsg_level = libc::SOL_SOCKET;
             (*header).cmsg_type = libc::SCM_RIGHTS;
-            (*header).cmsg_len = libc::CMSG_LEN(8) as _;
-            for number in 0..2 {
+            (*header).cmsg_len = libc::CMSG_LEN(bytes) as _;
+            for number in 0..files {
                 let place = libc::CMSG_DATA(header).cast::<i32>().add(number);
                 place.write_unaligned(null.as_raw_fd());
             }
-            message.msg_controllen = libc::CMSG_SPACE(8) as _;
+            message.msg_controllen = libc::CMSG_SPACE(bytes) as _;
             assert!(libc::sendmsg(one.as_raw_fd(), &raw const message, 0) > 0);
         }
         assert!(receive(other.as_fd()).is_err());
