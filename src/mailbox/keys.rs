@@ -190,13 +190,7 @@ impl FleetKeys {
 }
 
 /// The bytes of a copy in this process, wiped on drop.
-struct Copy(Box<[u8; COPY_BYTES]>);
-
-impl Copy {
-    fn new() -> Self {
-        Self(Box::new([0; COPY_BYTES]))
-    }
-}
+struct Copy([u8; COPY_BYTES]);
 
 impl Drop for Copy {
     fn drop(&mut self) {
@@ -218,7 +212,7 @@ impl Mailbox {
     /// no keys, if there are none or if they contradict themselves.
     pub fn read_keys(&self, keys: &mut FleetKeys) -> Option<u64> {
         keys.clear();
-        let mut copy = Copy::new();
+        let mut copy = Copy([0; COPY_BYTES]);
         for _ in 0..TRIES {
             let published = self.published();
             if published == 0 {
@@ -240,7 +234,7 @@ impl Mailbox {
 
     /// Publishes keys in place of the earlier ones, which are wiped. Only the agent calls this, one call at a time.
     pub fn publish(&self, keys: &FleetKeys) {
-        let mut copy = Copy::new();
+        let mut copy = Copy([0; COPY_BYTES]);
         keys.write(&mut copy.0);
         let word = self.memory.u64(header::PUBLISHED);
         let before = word.load(Relaxed);
@@ -249,7 +243,7 @@ impl Mailbox {
             0 => 2,
             next => next,
         };
-        self.memory.write(copy_at(published), &*copy.0);
+        self.memory.write(copy_at(published), &copy.0);
         // Release: publishes the copy.
         word.store(published, Release);
         // Release: a reader that sees the wiping sees the number above, too.

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::layout::{BYTES, MAGIC, VERSION, header};
 use crate::shm::Memory;
+use crate::sys::files::check_file_limit;
 
 /// The size of a mailbox.
 pub const MAILBOX_BYTES: usize = BYTES;
@@ -23,6 +24,7 @@ impl Mailbox {
     /// Makes a mailbox, and the descriptor that is sent to the agent. Fails where the kernel has no memfd with seals, or where
     /// a policy forbids it.
     pub fn make() -> io::Result<(Self, OwnedFd)> {
+        check_file_limit(BYTES)?;
         let file = make_file()?;
         // SAFETY: `file` is a descriptor; these calls take no pointer.
         let sealed = unsafe {
@@ -157,6 +159,7 @@ mod tests {
     use std::fs::File;
 
     use super::*;
+    use crate::sys::program;
 
     fn memfd(bytes: i64, seals: i32) -> OwnedFd {
         let file = make_file().unwrap();
@@ -186,6 +189,26 @@ mod tests {
             let said = refused(file).unwrap();
             assert!(said.contains(why), "{said}: {why}");
         }
+    }
+
+    #[test]
+    fn a_low_limit_of_file_sizes_is_an_error_and_no_signal() {
+        let output = program::of_test("mailbox::memory::tests::process_with_a_low_limit")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    #[test]
+    #[ignore = "a process of its own, for the test above"]
+    fn process_with_a_low_limit() {
+        let limit = libc::rlimit {
+            rlim_cur: BYTES as u64 - 1,
+            rlim_max: BYTES as u64 - 1,
+        };
+        // SAFETY: `limit` lives during the call.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
+        assert!(Mailbox::make().is_err());
     }
 
     #[test]
