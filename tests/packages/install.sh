@@ -164,7 +164,7 @@ grep -q 'not started yet, as there is no keyring' "$work/apt.log" || fail "nothi
 present /etc/sslcache-agent.toml /lib/systemd/system/sslcache-agent.socket
 [ "$(stat -c %a "$root/etc/sslcache-agent")" = 700 ] || fail "others may look into the agent's folder"
 in_root chroot "$root" sh -c 'umask 077 && sslcache agent key new >/etc/sslcache-agent/keyring' || fail "no key is made"
-in_root chroot "$root" env CREDENTIALS_DIRECTORY=/etc/sslcache-agent sslcache agent --check >"$work/check.log" 2>&1 &&
+in_root chroot "$root" sslcache agent --check >"$work/check.log" 2>&1 &&
     fail "there is a store where there is none"
 grep -q 'redis://127.0.0.1:6379: .*start the store' "$work/check.log" || fail "--check does not say that there is no store"
 apt purge sslcache-agent || fail "apt purge of the agent"

@@ -3,13 +3,15 @@
 //! * `config` reads the settings, `keyring` the master keys, `secret` the files that hold secrets.
 //! * `schedule` says which keys there are to be, without knowing a clock or a store; `seal` is their form in the store, `store`
 //!   the way to it, `space` a round there.
-//! * `door` is the socket, `peers` has the mailboxes of this host's processes, `notify` speaks to the service manager.
+//! * `door` is the socket, `peers` has the mailboxes of this host's processes, `notify` speaks to the service manager,
+//!   `kept` is what that keeps for the next agent.
 //! * `serve` is the agent at work, on the `state`, `check` what `--check` says, `status` what an agent at work says, `figures` its numbers.
 
 mod check;
 mod config;
 mod door;
 mod figures;
+mod kept;
 mod keyring;
 mod notify;
 mod peers;

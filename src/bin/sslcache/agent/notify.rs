@@ -51,6 +51,11 @@ impl Manager {
         }
     }
 
+    /// True if there is one.
+    pub fn is_there(&self) -> bool {
+        self.socket.is_some()
+    }
+
     /// Tells it something. There may be none, or one that does not listen.
     pub fn tell(&self, text: &str) {
         if let Some(socket) = &self.socket {

@@ -30,6 +30,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 #[cfg(test)]
 mod fleet;
+mod saved;
 #[cfg(test)]
 mod tests;
 

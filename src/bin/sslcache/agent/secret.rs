@@ -13,10 +13,16 @@ use crate::failure::Failure;
 /// The most bytes of such a file: far more than any keyring has.
 const MOST_BYTES: u64 = 64 * 1024;
 
+/// The folder of the agent's secrets. Its unit hands them over, as only root may read them there.
+const FOLDER: &str = "/etc/sslcache-agent";
+/// What the names of these credentials begin with.
+const HANDED_OVER: &str = "secrets_";
+
 /// The variable that names the folder of a service's credentials, set by systemd.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
-/// The contents of the file at `path`. A name without a `/` is one of systemd's credentials.
+/// The contents of the file at `path`. A name without a `/` is one of systemd's credentials, and so is a file of the agent's
+/// folder where it is handed over.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     read_with(path, env::var_os(CREDENTIALS).map(PathBuf::from).as_deref())
 }
@@ -38,6 +44,14 @@ pub fn read_with(path: &Path, credentials: Option<&Path>) -> Result<Zeroizing<Ve
         })?;
         place = folder.join(path);
         is_credential = true;
+    }
+    let name = path.strip_prefix(FOLDER).ok().and_then(Path::to_str);
+    if let (Some(folder), Some(name)) = (credentials, name) {
+        let handed_over = folder.join(format!("{HANDED_OVER}{name}"));
+        if handed_over.exists() {
+            place = handed_over;
+            is_credential = true;
+        }
     }
     // A FIFO would be waited for otherwise.
     let opened = OpenOptions::new()

@@ -13,6 +13,7 @@ use sslcache::sys::no_dump::NoDump;
 
 use super::config::Config;
 use super::figures::{Figures, OfNamespace};
+use super::kept::{self, Kept};
 use super::keyring::Keyring;
 use super::notify::{self, Manager};
 use super::peers::Peers;
@@ -47,6 +48,9 @@ pub struct State {
     pub figures: Figures,
     /// The keys that are being published.
     keys: NoDump<FleetKeys>,
+    /// What a later agent goes on from, and whether it is to be written.
+    kept: Option<Kept>,
+    is_changed: bool,
     /// What is answered to those who ask for figures.
     pages: Arc<Mutex<Pages>>,
     status: String,
@@ -84,6 +88,8 @@ impl State {
             spaces: BTreeMap::new(),
             peers: Peers::default(),
             keys: NoDump::new(FleetKeys::default()).map_err(no_memory)?,
+            kept: None,
+            is_changed: false,
             pages: Arc::default(),
             status: String::new(),
             lines: (0, 0),
@@ -98,7 +104,12 @@ impl State {
     /// Takes back the mailboxes that the service manager has handed over; the socket, if that is there, too.
     pub fn take_over(&mut self, handed_over: Vec<(String, OwnedFd)>) -> Option<OwnedFd> {
         let mut socket = None;
+        let mut keys = None;
         for (name, file) in handed_over {
+            if name == kept::NAME {
+                keys = Some(file);
+                continue;
+            }
             if notify::is_listening(&file) {
                 socket = Some(file);
                 continue;
@@ -108,6 +119,8 @@ impl State {
             let _ = self.peers.take_back(&name, file, judge, &self.manager);
         }
         self.open_spaces();
+        let back = keys.and_then(|file| Kept::take_back(file, &mut self.spaces, now()));
+        self.kept = back.or_else(|| Kept::make(&self.manager));
         socket
     }
 
@@ -124,6 +137,7 @@ impl State {
         if let Some(space) = self.spaces.get_mut(namespace) {
             space.fill(&mut self.keys, now);
             if space.is_news(&self.keys) {
+                self.is_changed = true;
                 self.peers.publish(namespace, &self.keys);
             }
             self.keys.clear();
@@ -186,6 +200,12 @@ impl State {
                 space.schedule.turn(now);
             }
             self.publish(&name, now);
+        }
+        if std::mem::take(&mut self.is_changed)
+            && let Some(kept) = &mut self.kept
+        {
+            // Without it, a later agent begins without keys, as on another host.
+            let _ = kept.save(&self.spaces);
         }
         self.peers.beat(i64::try_from(now).unwrap_or(i64::MAX));
         self.show(now);
@@ -257,6 +277,7 @@ impl State {
 
     /// Notes how a round has ended, and says so if that is news.
     pub fn note(&mut self, trouble: Option<&Trouble>) {
+        self.is_changed |= trouble.is_none();
         match trouble {
             // Without a namespace, the store was not asked.
             None if self.spaces.is_empty() => {}

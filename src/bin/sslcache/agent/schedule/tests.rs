@@ -263,3 +263,49 @@ fn short_contact_does_not_end_what_others_may_go_on_from() {
     }
     assert!(opens(&schedule, later, other.bytes()));
 }
+
+#[test]
+fn saved_schedule_goes_on_as_the_first_would() {
+    let mut first = with_three();
+    first.found(PRESENT, secret(8), START + 60).unwrap();
+    let now = START + 4 * EPOCH_SECONDS;
+    first.turn(now);
+    let mut saved = Vec::with_capacity(1 << 16);
+    assert!(first.save(&mut saved));
+    saved.push(99);
+    let mut second = schedule();
+    assert_eq!(second.restore(&saved, now), Some(&[99][..]));
+    for hour in 4..=30 {
+        let now = START + hour * EPOCH_SECONDS;
+        first.turn(now);
+        second.turn(now);
+        let all = |schedule: &Schedule| -> Vec<_> {
+            let keys = schedule.publish(now);
+            keys.iter()
+                .map(|key| (key.epoch, *key.secret.bytes(), key.makes))
+                .collect()
+        };
+        assert_eq!(all(&first), all(&second), "{hour}");
+    }
+}
+
+#[test]
+fn what_is_no_saved_schedule_is_refused() {
+    let mut saved = Vec::with_capacity(1 << 16);
+    assert!(with_three().save(&mut saved));
+    for length in 0..saved.len() {
+        assert_eq!(
+            schedule().restore(&saved[..length], START),
+            None,
+            "{length}"
+        );
+    }
+    saved[12] = 77;
+    assert_eq!(schedule().restore(&saved, START), None);
+    // A key that is out of its time is left out.
+    let mut late = schedule();
+    saved[12] = 1;
+    late.restore(&saved, START + 1000 * EPOCH_SECONDS).unwrap();
+    assert!(late.epochs.is_empty());
+    assert!(!with_three().save(&mut Vec::with_capacity(10)));
+}
