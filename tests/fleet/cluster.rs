@@ -4,7 +4,8 @@ use std::error::Error;
 
 use crate::agent::store::Cause;
 use crate::engines::{Engine, HOUR, config, fine, keeps_the_first, run, store, wait_until};
-use crate::redis::trouble;
+use crate::keyring::Folder;
+use crate::redis::{issue, trouble, with_tls};
 use crate::{Case, Outcome, ensure};
 
 const NEEDS: &[&str] = &["redis-server"];
@@ -31,6 +32,7 @@ pub const CASES: &[Case] = &[
         NEEDS,
         not_told,
     ),
+    ("cluster / over TLS", &["redis-server", "openssl"], over_tls),
 ];
 
 const SLOTS: usize = 16384;
@@ -132,6 +134,33 @@ fn limited_user() -> Outcome {
             Cause::Denied,
             &["no permission", rule],
         )
+    })?
+}
+
+fn over_tls() -> Outcome {
+    let folder = Folder::new()?;
+    issue(&folder, "DNS:localhost")?;
+    let alone = ["--cluster-enabled", "yes", "--tls-cluster", "yes"];
+    let (node, port) = with_tls("redis-server", &folder, &alone)?;
+    node.say(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"])?;
+    wait_until("all slots are served", || {
+        let said = node.say(&["CLUSTER", "INFO"]).unwrap_or_default();
+        said.contains("cluster_state:ok")
+    })?;
+    run(async {
+        let mut config = config(&format!("rediss+cluster://localhost:{port}"));
+        trouble(
+            store(&config)?.get("sslc:1:k:a").await,
+            Cause::Unreachable,
+            &["UnknownIssuer", "ca_file"],
+        )?;
+        config.ca_file = Some(folder.path().join("ca.pem"));
+        let store = store(&config)?;
+        for own in [&b"a"[..], b"other"] {
+            let stands = fine(store.put_if_absent("sslc:1:k:a", own, HOUR).await)?;
+            ensure!(stands == b"a", "{stands:?} stands there");
+        }
+        Ok(())
     })?
 }
 

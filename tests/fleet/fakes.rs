@@ -191,7 +191,11 @@ fn nonsense() -> Outcome {
                     "{shown:?}"
                 );
             }
-            trouble(said, cause, &[]).map_err(|error| format!("{answer:.40}: {error}"))?;
+            let word = match scheme {
+                "rediss" => "speaks no TLS on this port",
+                _ => "",
+            };
+            trouble(said, cause, &[word]).map_err(|error| format!("{answer:.40}: {error}"))?;
         }
         Ok(())
     })?

@@ -271,31 +271,38 @@ pub fn issue(folder: &Folder, name: &str) -> Outcome {
     )
 }
 
+/// The arguments for a second port of this number, with the certificate in the folder.
+pub fn tls_arguments(folder: &Folder, port: u16) -> Vec<String> {
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let settings = [
+        ("--tls-port", port.to_string()),
+        ("--tls-cert-file", file("server.pem")),
+        ("--tls-key-file", file("server.key")),
+        ("--tls-ca-cert-file", file("ca.pem")),
+        ("--tls-auth-clients", "no".into()),
+    ];
+    let words = settings.map(|(setting, value)| [setting.to_string(), value]);
+    words.into_iter().flatten().collect()
+}
+
+/// A server that speaks TLS at a second port, and that port.
+pub fn with_tls(
+    program: &str,
+    folder: &Folder,
+    more: &[&str],
+) -> Result<(Engine, u16), Box<dyn Error>> {
+    let port = crate::engines::free_port()?;
+    let arguments = tls_arguments(folder, port);
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    Ok((Engine::redis(program, &[&arguments, more].concat())?, port))
+}
+
 fn tls(program: &str) -> Outcome {
     let folder = Folder::new()?;
     issue(&folder, "DNS:localhost")?;
     let strangers = Folder::new()?;
     issue(&strangers, "DNS:localhost")?;
-    let file = |name: &str| folder.path().join(name).display().to_string();
-    let port = crate::engines::free_port()?.to_string();
-    let (certificate, key, authority) = (file("server.pem"), file("server.key"), file("ca.pem"));
-    let arguments = [
-        "--tls-port",
-        &port,
-        "--tls-cert-file",
-        &certificate,
-        "--tls-key-file",
-        &key,
-    ];
-    let more = ["--tls-ca-cert-file", &authority, "--tls-auth-clients", "no"];
-    let engine = Engine::redis(
-        program,
-        &[
-            arguments,
-            [more[0], more[1], more[2], more[3], "--loglevel", "notice"],
-        ]
-        .concat(),
-    )?;
+    let (engine, port) = with_tls(program, &folder, &[])?;
     let at = |url: String, authority: Option<PathBuf>| -> StoreConfig {
         let mut config = config(&url);
         config.ca_file = authority;

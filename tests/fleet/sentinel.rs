@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::agent::store::Cause;
 use crate::engines::{Engine, HOUR, config, fine, keeps_the_first, run, store, wait_until};
-use crate::redis::trouble;
+use crate::keyring::Folder;
+use crate::redis::{issue, tls_arguments, trouble, with_tls};
 use crate::{Case, Outcome, ensure};
 
 const NEEDS: &[&str] = &["redis-server", "redis-sentinel"];
@@ -25,6 +26,11 @@ pub const CASES: &[Case] = &[
         "sentinel / what is wrong with the address is told",
         NEEDS,
         wrong_addresses,
+    ),
+    (
+        "sentinel / over TLS, to it and to the master",
+        &["redis-server", "redis-sentinel", "openssl"],
+        over_tls,
     ),
 ];
 
@@ -125,6 +131,34 @@ fn failover() -> Outcome {
         ensure!(stands == b"a", "{stands:?} stands there");
         let count = replica.say(&["DBSIZE"])?;
         ensure!(count == "2", "the new master has {count} of two values");
+        Ok(())
+    })?
+}
+
+fn over_tls() -> Outcome {
+    let folder = Folder::new()?;
+    issue(&folder, "IP:127.0.0.1")?;
+    let (_master, master_port) = with_tls("redis-server", &folder, &[])?;
+    let port = crate::engines::free_port()?;
+    let mut lines =
+        format!("sentinel monitor shop 127.0.0.1 {master_port} 1\ntls-replication yes\n");
+    for setting in tls_arguments(&folder, port).chunks(2) {
+        lines += &format!("{} {}\n", setting[0].trim_start_matches('-'), setting[1]);
+    }
+    let _sentinel = Engine::sentinel(&lines)?;
+    run(async {
+        let mut config = config(&format!("rediss+sentinel://127.0.0.1:{port}/shop"));
+        trouble(
+            store(&config)?.get("sslc:1:k:a").await,
+            Cause::Unreachable,
+            &["UnknownIssuer", "ca_file"],
+        )?;
+        config.ca_file = Some(folder.path().join("ca.pem"));
+        let store = store(&config)?;
+        for own in [&b"a"[..], b"other"] {
+            let stands = fine(store.put_if_absent("sslc:1:k:a", own, HOUR).await)?;
+            ensure!(stands == b"a", "{stands:?} stands there");
+        }
         Ok(())
     })?
 }

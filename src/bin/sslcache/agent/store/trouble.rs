@@ -31,7 +31,7 @@ pub struct Trouble {
 
 /// What a store says, or what is said of it, and what is to be done then. The first that is found counts. `{rule}` stands for
 /// the access list that is needed.
-const KNOWN: [(&str, Cause, &str); 24] = [
+const KNOWN: [(&str, Cause, &str); 23] = [
     (
         "NOAUTH",
         Cause::Denied,
@@ -50,11 +50,6 @@ const KNOWN: [(&str, Cause, &str); 24] = [
     ),
     (
         "READONLY",
-        Cause::Unable,
-        "name the master, or all sentinels as redis+sentinel://",
-    ),
-    (
-        "read only",
         Cause::Unable,
         "name the master, or all sentinels as redis+sentinel://",
     ),
