@@ -62,13 +62,15 @@ fn values(tool: &Tool) -> Outcome {
         (&["disable", "hap"], "|haproxy\n"),
         (
             &["enable", "nginx", "ticket_k"],
-            "|ticket_keys=own ticket_keys=shared\n",
+            "|ticket_keys=own ticket_keys=shared ticket_keys=fleet\n",
         ),
         (&["enable", "nginx", "ticket_keys", "=", "s"], "|shared\n"),
         (&["enable", "nginx", "region", "="], "|auto\n"),
-        (&["run", "--ticket-keys", ""], "own shared\n"),
+        (&["run", "--ticket-keys", ""], "own shared fleet\n"),
         (&["run", "--ticket-keys", "=", "sh"], "shared\n"),
         (&["run", "--region", "/etc/pass"], "/etc/passwd"),
+        (&["agent", "key", "ro"], "|rotate\n"),
+        (&["agent", "key", "rotate", "/etc/pass"], "\n"),
         (&["run", "--region-size", "6"], "64M\n"),
         (&["doctor", "--pid", "et"], "et\n"),
         (&["stat", "--pid", "et"], "|et\n"),
@@ -87,13 +89,16 @@ fn values(tool: &Tool) -> Outcome {
     )?;
     has_in_order(&text, &["subcommand enable\" -f -a \"nginx "])?;
     let text = std::fs::read_to_string(tool.stage.join("share/zsh/site-functions/_sslcache"))?;
-    has_in_order(&text, &["'--ticket-keys=", "(own shared)"])?;
+    has_in_order(&text, &["'--ticket-keys=", "(own shared fleet)"])?;
     has_in_order(&text, &[":unit -- The service", "(nginx "])
 }
 
 fn manuals(tool: &Tool) -> Outcome {
     let pages = SUBCOMMANDS.map(|subcommand| format!("sslcache-{subcommand}.1"));
-    for page in pages.iter().map(String::as_str).chain(["sslcache.1"]) {
+    let of_agent = ["key", "key-new", "key-rotate", "status"];
+    let of_agent = of_agent.map(|subcommand| format!("sslcache-agent-{subcommand}.1"));
+    let pages = pages.iter().chain(&of_agent).map(String::as_str);
+    for page in pages.chain(["sslcache.1"]) {
         let path = tool.stage.join("share/man/man1").join(page);
         let mandoc = said(
             Command::new("mandoc")

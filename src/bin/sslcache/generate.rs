@@ -90,17 +90,28 @@ fn takes_files(command: &Command) -> bool {
         .any(|arg| arg.get_value_hint() != ValueHint::Other)
 }
 
+/// The subcommands below `command`, by bash's names for them, whose arguments may be files.
+fn takers_of_files(command: &Command, name: &str) -> Vec<String> {
+    let mut takers = Vec::new();
+    for below in command.get_subcommands() {
+        let name = format!("{name}__subcmd__{}", below.get_name());
+        takers.extend(takers_of_files(below, &name));
+        if takes_files(below) {
+            takers.push(name);
+        }
+    }
+    takers
+}
+
 /// What bash has to be told besides. It offers the names of files where a function offers nothing, unless told not to; and to
 /// it NAME=VALUE is three words.
 fn besides_for_bash(whole: &Command) -> String {
     let name_of = |command: &Command| format!("sslcache__subcmd__{}", command.get_name());
-    let takers = whole
-        .get_subcommands()
-        .filter(|command| takes_files(command));
+    let takers = takers_of_files(whole, "sslcache");
     let mut text = format!(
         "    if [[ \"${{prev}}\" == \"=\" && ${{COMP_CWORD}} -ge 2 ]]; then\n        prev=\"${{COMP_WORDS[COMP_CWORD-2]}}\"\n    fi\n    \
          case \"${{cmd}}\" in\n        {}) ;;\n        *) compopt +o bashdefault +o default 2>/dev/null ;;\n    esac\n",
-        takers.map(name_of).collect::<Vec<_>>().join(" | ")
+        takers.join(" | ")
     );
     for command in whole.get_subcommands() {
         let mut values = BTreeMap::<String, Vec<String>>::new();
@@ -149,27 +160,29 @@ fn write_manuals(folder: &Path) -> io::Result<()> {
     // `sslcache help` has no page to refer to.
     let mut whole = visible().disable_help_subcommand(true);
     whole.build();
-    for command in [&whole].into_iter().chain(whole.get_subcommands()) {
-        let (name, also) = match command.get_name() {
-            "sslcache" => ("sslcache".to_owned(), "sslcache(7)"),
-            name => (format!("sslcache-{name}"), "sslcache(1), sslcache(7)"),
-        };
-        let mut text = Vec::new();
-        // The page has the name by which man(1) finds it.
-        let command = command
-            .clone()
-            .name(name.clone())
-            .display_name(name.clone());
-        let examples = command.get_after_help().map(ToString::to_string);
-        let command = command.after_help(Resettable::Reset);
-        Man::new(command).manual("sslcache").render(&mut text)?;
-        if let Some(examples) = examples {
-            write_examples(&examples, &mut text)?;
-        }
-        writeln!(text, ".SH \"SEE ALSO\"\n{also}")?;
-        write(&folder.join(format!("man/man1/{name}.1")), &text)?;
+    write_manual(folder, &whole, "sslcache", "sslcache(7)")
+}
+
+/// The page of a command, and those of its subcommands.
+fn write_manual(folder: &Path, command: &Command, name: &str, also: &str) -> io::Result<()> {
+    for below in command.get_subcommands() {
+        let name = format!("{name}-{}", below.get_name());
+        write_manual(folder, below, &name, "sslcache(1), sslcache(7)")?;
     }
-    Ok(())
+    let mut text = Vec::new();
+    // The page has the name by which man(1) finds it.
+    let command = command
+        .clone()
+        .name(name.to_owned())
+        .display_name(name.to_owned());
+    let examples = command.get_after_help().map(ToString::to_string);
+    let command = command.after_help(Resettable::Reset);
+    Man::new(command).manual("sslcache").render(&mut text)?;
+    if let Some(examples) = examples {
+        write_examples(&examples, &mut text)?;
+    }
+    writeln!(text, ".SH \"SEE ALSO\"\n{also}")?;
+    write(&folder.join(format!("man/man1/{name}.1")), &text)
 }
 
 /// The end of a command's help, whose lines stay lines. clap_mangen would make one paragraph of them, and call it EXTRA.
