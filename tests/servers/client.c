@@ -1,10 +1,10 @@
 /*
  * Clients that all come once, then all come back, in another order: how many were resumed?
  *
- *     client ADDRESS CERTIFICATE 1.2|1.3 CLIENTS [pause]
+ *     client ADDRESS CERTIFICATE 1.2|1.3 CLIENTS [pause [NAME]]
  *
  * With `pause` they come back when a line arrives on stdin; that they have all come is said by a line
- * `gone`. Prints one line,
+ * `gone`. NAME is the server name that they send. Prints one line,
  *
  *     full=100 resumed=100 held=server
  *
@@ -71,10 +71,12 @@ int main(int argc, char **argv)
     const char *held;
     SSL_CTX *ctx;
 
-    if (count <= 0 || argc > 6 || (argc == 6 && strcmp(argv[5], "pause") != 0)) {
-        fprintf(stderr, "usage: client ADDRESS CERTIFICATE 1.2|1.3 CLIENTS [pause]\n");
+    if (count <= 0 || argc > 7 || (argc >= 6 && strcmp(argv[5], "pause") != 0)) {
+        fprintf(stderr, "usage: client ADDRESS CERTIFICATE 1.2|1.3 CLIENTS [pause [NAME]]\n");
         return 2;
     }
+    if (argc == 7)
+        server_name = argv[6];
     ctx = client_context(argv[2], argv[3]);
     visitors = calloc((size_t)count, sizeof *visitors);
     if (visitors == NULL)
@@ -82,7 +84,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < count; i++)
         resumed[0] += visit(ctx, argv[1], "http", &visitors[i]);
     held = holder(visitors, count);
-    if (argc == 6)
+    if (argc >= 6)
         wait_for_a_line();
     shuffle(visitors, count);
     for (int i = 0; i < count; i++)

@@ -129,6 +129,8 @@ static void skip_through(char last, int fd, const char *address)
             die(address, "no greeting");
 }
 
+const char *server_name;
+
 SSL *begin(SSL_CTX *ctx, int fd, const char *address, SSL_SESSION *offered, struct visitor *visitor)
 {
     SSL *ssl = SSL_new(ctx);
@@ -137,6 +139,8 @@ SSL *begin(SSL_CTX *ctx, int fd, const char *address, SSL_SESSION *offered, stru
         die(address, "SSL_new");
     if (offered != NULL && !SSL_set_session(ssl, offered))
         die(address, "SSL_set_session");
+    if (server_name != NULL && !SSL_set_tlsext_host_name(ssl, server_name))
+        die(address, "SSL_set_tlsext_host_name");
     return ssl;
 }
 

@@ -15,6 +15,9 @@ void die(const char *address, const char *what) __attribute__((noreturn));
 /* Insists on `certificate`, so that no stranger on a port of the same number is taken for the server. */
 SSL_CTX *client_context(const char *certificate, const char *version);
 
+/* The server name that clients send; NULL: none. */
+extern const char *server_name;
+
 /* A connected socket. `address` is a port on 127.0.0.1 or the path of a Unix socket; the server may still start. */
 int reach(const char *address);
 
