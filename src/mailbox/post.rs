@@ -140,6 +140,7 @@ fn files_of(message: &libc::msghdr) -> Vec<OwnedFd> {
         let mut header = libc::CMSG_FIRSTHDR(message);
         while let Some(about) = header.as_ref() {
             if (about.cmsg_level, about.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+                #[allow(clippy::unnecessary_cast)] // with musl it is an u32
                 let bytes = about.cmsg_len as usize - libc::CMSG_LEN(0) as usize;
                 let data = libc::CMSG_DATA(header).cast::<i32>();
                 for number in 0..bytes / size_of::<i32>() {
