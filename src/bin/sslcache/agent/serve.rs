@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use super::door;
 use super::notify::{self, Manager};
 use super::schedule::{ROUND, Schedule};
-use super::space::{self, Asked};
+use super::space::{self, Asked, Place};
 use super::state::{Pages, Shared, State, log, now};
 use super::store::Trouble;
 use crate::failure::Failure;
@@ -200,11 +200,20 @@ async fn round(state: &Shared, name: &str) -> Result<Vec<String>, Trouble> {
         namespace: name,
         answered: &|after| state.borrow_mut().figures.answered(after),
     };
-    let schedule = |with: &mut dyn FnMut(&mut Schedule)| {
-        // It may have been forgotten meanwhile.
-        if let Some(space) = state.borrow_mut().spaces.get_mut(name) {
-            with(&mut space.schedule);
-        }
-    };
-    space::round(&asked, &schedule, now()).await
+    let place = InState { state, name };
+    space::round(&asked, &place, now()).await
+}
+
+/// The schedule of a namespace.
+struct InState<'a> {
+    state: &'a Shared,
+    name: &'a str,
+}
+
+impl Place for InState<'_> {
+    fn with<T>(&self, action: impl FnOnce(&mut Schedule) -> T) -> Option<T> {
+        let mut state = self.state.borrow_mut();
+        let space = state.spaces.get_mut(self.name)?;
+        Some(action(&mut space.schedule))
+    }
 }

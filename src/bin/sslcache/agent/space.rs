@@ -109,95 +109,83 @@ impl Asked<'_> {
     }
 }
 
-/// The present epochs of a schedule, at the store: what is there is taken, what is not is put. The keys that were not taken, and
-/// why. `schedule` gives access to the schedule, which is not held while the store is waited for.
-pub async fn round(
-    asked: &Asked<'_>,
-    schedule: &dyn Fn(&mut dyn FnMut(&mut Schedule)),
-    now: u64,
-) -> Result<Vec<String>, Trouble> {
-    let outcome = look_at_all(asked, schedule, now).await;
-    schedule(&mut |schedule| match outcome {
-        Ok(_) => schedule.succeeded(now),
-        Err(_) => schedule.failed(),
-    });
-    outcome
+/// Where a schedule is. It is not held while the store is waited for, and may be gone then.
+pub trait Place {
+    /// Does something with it; `None` if it is gone.
+    fn with<T>(&self, action: impl FnOnce(&mut Schedule) -> T) -> Option<T>;
 }
 
-async fn look_at_all(
+/// A round of a schedule at the store: what is there is taken, what is not is put. The keys that were not taken, and why.
+pub async fn round(
     asked: &Asked<'_>,
-    schedule: &dyn Fn(&mut dyn FnMut(&mut Schedule)),
+    schedule: &impl Place,
     now: u64,
 ) -> Result<Vec<String>, Trouble> {
     let mut refused = Vec::new();
-    let mut wanted = Vec::new();
-    schedule(&mut |schedule| {
+    let wanted = schedule.with(|schedule| {
         schedule.turn(now);
-        wanted = schedule.wanted(now);
+        schedule.wanted(now)
     });
-    for epoch in wanted {
-        let There {
-            keys,
-            unopened,
-            is_under_first,
-        } = asked.look(epoch, now).await?;
-        let mut complain = |reason: String| {
-            refused.push(format!(
-                "the key of epoch {epoch} of {}: {reason}",
-                asked.namespace
-            ));
-        };
-        unopened.into_iter().for_each(&mut complain);
-        let is_there = !keys.is_empty();
-        for (number, secret) in keys.into_iter().enumerate() {
-            let mut secret = Some(secret);
-            schedule(&mut |schedule| {
-                let Some(secret) = secret.take() else {
-                    return;
-                };
-                let taken = match number {
-                    0 => schedule.found(epoch, secret, now),
-                    _ => schedule.also_found(epoch, secret, now),
-                };
-                if let Err(why) = taken {
-                    complain(why.reason().into());
-                }
-            });
+    let mut outcome = Ok(());
+    for epoch in wanted.unwrap_or_default() {
+        outcome = round_of(asked, schedule, epoch, now, &mut refused).await;
+        if outcome.is_err() {
+            break;
         }
-        if is_under_first {
-            continue;
-        }
-        // Where it stands under an older master key only, it is put under the first one, too: that one is to go.
-        let mut offered = None;
-        let mut end = 0;
-        schedule(&mut |schedule| {
-            let fresh = || fresh().filter(|_| !is_there);
-            offered = schedule.offer(epoch, now, fresh);
-            end = schedule.end_of(epoch);
+    }
+    schedule.with(|schedule| match outcome {
+        Ok(()) => schedule.succeeded(now),
+        Err(_) => schedule.failed(),
+    });
+    outcome.map(|()| refused)
+}
+
+/// The part of a round that is about one epoch.
+async fn round_of(
+    asked: &Asked<'_>,
+    schedule: &impl Place,
+    epoch: u64,
+    now: u64,
+    refused: &mut Vec<String>,
+) -> Result<(), Trouble> {
+    let there = asked.look(epoch, now).await?;
+    let mut complain = |reason: String| {
+        refused.push(format!(
+            "the key of epoch {epoch} of {}: {reason}",
+            asked.namespace
+        ));
+    };
+    there.unopened.into_iter().for_each(&mut complain);
+    let mut is_there = false;
+    let mut take = |secret: Secret, complain: &mut dyn FnMut(String)| {
+        let taken = schedule.with(|schedule| match is_there {
+            false => schedule.found(epoch, secret, now),
+            true => schedule.also_found(epoch, secret, now),
         });
-        let Some(offered) = offered else {
-            continue;
-        };
+        if let Some(Err(why)) = taken {
+            complain(why.reason().into());
+        }
+        is_there = true;
+    };
+    let is_anywhere = !there.keys.is_empty();
+    for secret in there.keys {
+        take(secret, &mut complain);
+    }
+    if there.is_under_first {
+        return Ok(());
+    }
+    // Where it stands under an older master key only, it is put under the first one, too: that one is to go.
+    let offered = schedule.with(|schedule| {
+        let offered = schedule.offer(epoch, now, || fresh().filter(|_| !is_anywhere));
+        offered.map(|offered| (offered, schedule.end_of(epoch)))
+    });
+    if let Some((offered, end)) = offered.flatten() {
         match asked.put(epoch, &offered, end, now).await? {
-            Ok(secret) => {
-                let mut secret = Some(secret);
-                schedule(&mut |schedule| {
-                    let Some(secret) = secret.take() else {
-                        return;
-                    };
-                    let taken = match is_there {
-                        false => schedule.found(epoch, secret, now),
-                        true => schedule.also_found(epoch, secret, now),
-                    };
-                    if let Err(why) = taken {
-                        complain(why.reason().into());
-                    }
-                });
-            }
+            Ok(secret) => take(secret, &mut complain),
             Err(reason) => complain(reason),
         }
     }
-    Ok(refused)
+    Ok(())
 }
 
 /// A new key; `None` if the kernel gives no random bytes.
