@@ -5,7 +5,8 @@ use std::error::Error;
 use crate::agent::store::Cause;
 use crate::engines::{Engine, HOUR, config, fine, keeps_the_first, run, store, wait_until};
 use crate::keyring::Folder;
-use crate::redis::{issue, trouble, with_tls};
+use crate::redis::trouble;
+use crate::tls::{issue, with_tls};
 use crate::{Case, Outcome, ensure};
 
 const NEEDS: &[&str] = &["redis-server"];

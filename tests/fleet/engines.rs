@@ -172,7 +172,28 @@ impl Engine {
 
     /// Says a command to a Redis, and returns the answer, lists with spaces between.
     pub fn say(&self, words: &[&str]) -> Result<String, Box<dyn Error>> {
-        say(self.port, words)
+        self.say_all(&[words])
+    }
+
+    /// The same after the password.
+    pub fn say_as(&self, password: &str, words: &[&str]) -> Result<String, Box<dyn Error>> {
+        self.say_all(&[&["AUTH", password], words])
+    }
+
+    /// Says one command after another over one connection, and returns the last answer.
+    fn say_all(&self, commands: &[&[&str]]) -> Result<String, Box<dyn Error>> {
+        let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", self.port))?);
+        stream.get_ref().set_read_timeout(Some(PATIENCE))?;
+        let mut said = String::new();
+        for words in commands {
+            let mut command = format!("*{}\r\n", words.len());
+            for word in *words {
+                command += &format!("${}\r\n{word}\r\n", word.len());
+            }
+            stream.get_mut().write_all(command.as_bytes())?;
+            said = answer(&mut stream)?;
+        }
+        Ok(said)
     }
 }
 
@@ -213,17 +234,6 @@ pub fn free_port() -> io::Result<u16> {
             return Ok(port);
         }
     }
-}
-
-fn say(port: u16, words: &[&str]) -> Result<String, Box<dyn Error>> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let mut command = format!("*{}\r\n", words.len());
-    for word in words {
-        command += &format!("${}\r\n{word}\r\n", word.len());
-    }
-    stream.write_all(command.as_bytes())?;
-    answer(&mut BufReader::new(stream))
 }
 
 fn answer(stream: &mut impl BufRead) -> Result<String, Box<dyn Error>> {

@@ -193,10 +193,8 @@ fn refuses_other_files() -> Outcome {
     let fifo = folder.path().join("fifo");
     let name = std::ffi::CString::new(fifo.to_str().ok_or("no UTF-8")?)?;
     // SAFETY: the name is a C string.
-    ensure!(
-        unsafe { libc::mkfifo(name.as_ptr(), 0o600) } == 0,
-        "no FIFO"
-    );
+    let made = unsafe { libc::mkfifo(name.as_ptr(), 0o600) };
+    ensure!(made == 0, "no FIFO");
     says(Keyring::read(&fifo), &["is not a regular file"], "")?;
     says(
         Keyring::read(&folder.path().join("none")),

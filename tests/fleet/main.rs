@@ -18,6 +18,7 @@ mod redis;
 mod seal;
 mod sentinel;
 mod settings;
+mod tls;
 
 use std::error::Error;
 use std::path::Path;
@@ -50,6 +51,7 @@ fn main() {
         seal::CASES,
         sentinel::CASES,
         settings::CASES,
+        tls::CASES,
     ]
     .concat();
     let mut missing: Vec<_> = cases.iter().flat_map(|(_, needs, _)| *needs).collect();

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::agent::store::Cause;
 use crate::engines::{Engine, HOUR, config, fine, keeps_the_first, run, store, wait_until};
 use crate::keyring::Folder;
-use crate::redis::{issue, tls_arguments, trouble, with_tls};
+use crate::redis::trouble;
+use crate::tls::{issue, tls_arguments, with_tls};
 use crate::{Case, Outcome, ensure};
 
 const NEEDS: &[&str] = &["redis-server", "redis-sentinel"];

@@ -52,7 +52,7 @@ struct State {
 }
 
 enum Server {
-    Redis(redis::Server),
+    Redis(Box<redis::Server>),
     Memcached(String, u16),
 }
 
@@ -75,7 +75,7 @@ impl Store {
                 let (host, port) = address.nodes[0].clone();
                 Server::Memcached(host, port)
             }
-            _ => Server::Redis(redis::Server::of(&address, config)?),
+            _ => Server::Redis(Box::new(redis::Server::of(&address, config)?)),
         };
         if config.ca_file.is_some() && !address.tls {
             return Err(Failure::new(

@@ -33,7 +33,7 @@ pub struct Server {
 enum Way {
     One(Client, AsyncConnectionConfig),
     Cluster(redis::cluster::ClusterClient),
-    Sentinel(Box<SentinelClient>, AsyncConnectionConfig),
+    Sentinel(SentinelClient, AsyncConnectionConfig),
 }
 
 impl Server {
@@ -114,7 +114,7 @@ impl Server {
                         .set_client_to_sentinel_tls_mode(TlsMode::Secure)
                         .set_client_to_sentinel_certificates(certificates);
                 }
-                Way::Sentinel(Box::new(builder.build().map_err(refused)?), unbounded)
+                Way::Sentinel(builder.build().map_err(refused)?, unbounded)
             }
             Engine::Memcached => unreachable!("a memcached is no Redis"),
         };
