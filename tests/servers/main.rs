@@ -13,6 +13,7 @@
 mod curl;
 mod eap;
 mod fixture;
+mod fleet;
 mod form;
 mod haproxy;
 mod httpd;
@@ -171,6 +172,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     let results = Arc::new(Results::default());
     trials.extend(workers::trials(&fixture, &results));
+    trials.extend(fleet::trials(&fixture));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if arguments.nocapture {
         print!("{}", results.table());
