@@ -23,6 +23,11 @@ pub const CASES: &[Case] = &[
         values_end("redis-server")
     }),
     (
+        "redis / the user that docs/FLEET.md makes is enough",
+        NEEDS,
+        || documented_user("redis-server"),
+    ),
+    (
         "redis / a password, and a user that may little",
         NEEDS,
         || passwords("redis-server"),
@@ -166,6 +171,23 @@ fn passwords(program: &str) -> Outcome {
         };
         ensure!(log.is_empty(), "the access list refused {log}");
         Ok(())
+    })?
+}
+
+fn documented_user(program: &str) -> Outcome {
+    let engine = Engine::redis(program, &[])?;
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/FLEET.md");
+    let text = std::fs::read_to_string(document)?.replace("PASSWORD", "hunter2");
+    let mut lines = text.lines();
+    let rule = lines.find(|line| line.starts_with("ACL SETUSER"));
+    let words: Vec<_> = rule.ok_or("no ACL SETUSER in it")?.split(' ').collect();
+    let said = engine.say(&words)?;
+    ensure!(said == "OK", "{words:?}: {said}");
+    run(async {
+        let mut config = config(&url(&engine));
+        config.user = Some(words[2].into());
+        config.password_file = Some(engine.folder.file("password", b"hunter2")?);
+        keeps_the_first(&config).await
     })?
 }
 
