@@ -185,7 +185,7 @@ test-fleet:
 	$(CARGO) test --locked --features agent --test fleet
 TESTS += test-fleet
 
-## test         every test, about 20 minutes on two cores; says what it installs, where it may, before it does
+## test         every test, about 50 minutes on two cores; says what it installs, where it may, before it does
 # TESTS are the targets that are tests, here and in the included files; the rest are cargo's.
 test:
 	@tools/install-deps build test
