@@ -209,3 +209,52 @@ pub fn rotation(tool: &Tool) -> Outcome {
     assert_eq!(server.keys(), keys);
     Ok(())
 }
+
+pub fn rotation_in_between(tool: &Tool) -> Outcome {
+    if !Redis::is_here() {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    let _redis = Redis::start(&folder)?;
+    let mut hosts = [
+        Host::new(&folder, "a", "", "")?,
+        Host::new(&folder, "b", "", "")?,
+    ];
+    // Each has put its own keys before it had the other's master key.
+    for (host, name) in hosts.iter_mut().zip(["one", "other"]) {
+        make_keyring(tool, &folder)?;
+        let ring = folder.file(name);
+        fs::rename(&host.ring, &ring)?;
+        host.ring = ring;
+        host.write(&folder, "", "")?;
+    }
+    let agents = [hosts[0].start(tool)?, hosts[1].start(tool)?];
+    let servers = [
+        Server::join(&hosts[0].socket)?,
+        Server::join(&hosts[1].socket)?,
+    ];
+    let before = [servers[0].wait()?, servers[1].wait()?].concat();
+    let making = |server: &Server| -> Vec<_> {
+        let keys = server.keys().into_iter();
+        keys.filter(|key| key.3).map(|key| key.2).collect()
+    };
+    assert_ne!(making(&servers[0]), making(&servers[1]));
+    // Now both have both, each its own first, as in the middle of a rotation.
+    let [one, other] = [0, 1].map(|host: usize| fs::read_to_string(&hosts[host].ring));
+    let (one, other) = (one?, other?);
+    fs::write(&hosts[0].ring, format!("{one}{other}"))?;
+    fs::write(&hosts[1].ring, format!("{other}{one}"))?;
+    agents.iter().for_each(|agent| agent.signal(libc::SIGHUP));
+    wait_for("the same keys", || {
+        making(&servers[0]) == making(&servers[1])
+    })?;
+    // What either has made tickets with is opened by both.
+    for server in &servers {
+        wait_for("all keys", || {
+            let keys = server.keys();
+            let has = |key: &super::server::Seen| keys.iter().any(|other| other.2 == key.2);
+            before.iter().all(has)
+        })?;
+    }
+    Ok(())
+}

@@ -30,6 +30,10 @@ pub const CASES: &[Case] = &[
         keys::rotation,
     ),
     (
+        "agent: hosts in the middle of a rotation have the same keys",
+        keys::rotation_in_between,
+    ),
+    (
         "agent: hostile peers are refused, and others served",
         hostile::peers,
     ),
