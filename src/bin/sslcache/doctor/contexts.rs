@@ -21,8 +21,8 @@ pub struct Surroundings {
     has_own_keys: bool,
     /// True if all processes are to have the same ticket keys.
     pub shares_keys: bool,
-    /// True if sessions are kept in a file, which outlives the processes.
-    pub has_file: bool,
+    /// True if sessions are kept in a file, or ticket keys by the agent, which outlive the processes.
+    pub outlives_processes: bool,
 }
 
 impl Surroundings {
@@ -35,7 +35,7 @@ impl Surroundings {
             is_group_named: group.is_some_and(|group| group != "certificate"),
             has_own_keys: !shares_keys && has_relatives,
             shares_keys,
-            has_file: region.is_some(),
+            outlives_processes: region.is_some() || keys::of_fleet(tree) == Some(true),
         }
     }
 }

@@ -75,7 +75,7 @@ impl Facts<'_> {
             "set SSLCACHE_GROUP=certificate: each process has made contexts of its own"
         } else if self.has_no_cache() && !self.gives_tickets() {
             "set SSLCACHE_FORCE=1: the program has switched its session cache off"
-        } else if !around.has_file {
+        } else if !around.outlives_processes {
             "set SSLCACHE_REGION=FILE to keep them over a restart, too (of a service: sslcache enable --force UNIT region=auto)"
         } else {
             return None;
