@@ -158,6 +158,13 @@ pub fn status(tool: &Tool) -> Outcome {
     }
     let ring = fs::read_to_string(&host.ring)?;
     assert!(!all.contains(ring.trim_end().trim_start_matches("sslc-key-1:")));
+    // Nor would it be in a dump.
+    let limits = fs::read_to_string(format!("/proc/{}/limits", agent.child.id()))?;
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let words: Vec<_> = core.unwrap_or("").split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"], "{limits}");
     // The store goes, and status says so.
     drop(redis);
     agent.signal(libc::SIGHUP);

@@ -23,16 +23,17 @@
 //! * A store that is reached for less than a minute at a time, again and again, cuts off one host after the other.
 
 use std::collections::BTreeMap;
-use std::{mem, ptr};
+use std::ptr;
 
-use ring::hkdf::{HKDF_SHA256, Salt};
-use zeroize::{Zeroize, Zeroizing};
-
+mod chains;
 #[cfg(test)]
 mod fleet;
 mod saved;
+mod secret;
 #[cfg(test)]
 mod tests;
+
+pub use secret::Secret;
 
 /// The seconds of an epoch.
 pub const EPOCH_SECONDS: u64 = 3600;
@@ -50,44 +51,8 @@ const LOST: u64 = 2 * ROUND;
 const WHOLE: u64 = 600;
 /// Keys are put for so many epochs ahead, and looked up for one more: another host's clock may be ahead.
 const AHEAD: u64 = 2;
-/// Chains are started from so many keys.
-const CHAIN_STARTS: usize = 2;
-/// The most chains, if the store comes and goes.
-const CHAINS_MOST: usize = 4;
 /// The most keys of an epoch that open only.
 const OTHERS_MOST: usize = 6;
-
-/// The secret of a key. Moving it leaves no copy behind.
-pub struct Secret(Box<Zeroizing<[u8; 32]>>);
-
-impl Secret {
-    /// Takes the secret from `bytes`, which are wiped.
-    pub fn taken_from(bytes: &mut [u8; 32]) -> Self {
-        let mut secret = Box::new(Zeroizing::new([0; 32]));
-        secret.copy_from_slice(bytes);
-        bytes.zeroize();
-        Self(secret)
-    }
-
-    /// The bytes.
-    pub fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    fn copy(&self) -> Self {
-        Self(self.0.clone())
-    }
-
-    fn is_zero(&self) -> bool {
-        self.0.iter().all(|&byte| byte == 0)
-    }
-}
-
-impl PartialEq for Secret {
-    fn eq(&self, other: &Self) -> bool {
-        self.bytes() == other.bytes()
-    }
-}
 
 /// Where a key that makes tickets came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,44 +208,6 @@ impl Schedule {
         }
     }
 
-    fn start_chains(&mut self) {
-        let stored = self.epochs.iter().rev();
-        let newest: Vec<_> = stored
-            .filter_map(|(&epoch, held)| Some((epoch, held.stored.as_ref()?)))
-            .take(CHAIN_STARTS)
-            .collect();
-        for (epoch, stored) in newest {
-            match self.chains.iter_mut().find(|chain| chain.anchor == epoch) {
-                Some(chain) => chain.is_settled = stored.is_settled,
-                None => self.chains.push(Chain {
-                    anchor: epoch,
-                    is_settled: stored.is_settled,
-                    at: epoch,
-                    secret: stored.secret.copy(),
-                }),
-            }
-        }
-        self.chains.sort_by_key(|chain| chain.anchor);
-        let surplus = self.chains.len().saturating_sub(CHAINS_MOST);
-        self.chains.drain(..surplus);
-    }
-
-    /// Goes on with each chain up to the epoch `until`.
-    fn derive(&mut self, until: u64) {
-        // The newest last, so that it is the one that is kept where two are the same.
-        let mut chains = mem::take(&mut self.chains);
-        for chain in &mut chains {
-            while chain.at < until.min(chain.anchor + RATCHET_EPOCHS) {
-                chain.at += 1;
-                chain.secret = ratchet(&chain.secret, &self.namespace, chain.at);
-                if self.is_fit(chain.at, &chain.secret).is_ok() {
-                    self.keep(chain.at, chain.secret.copy(), Some(chain.anchor));
-                }
-            }
-        }
-        self.chains = chains;
-    }
-
     /// Keeps a key that does not stand in the store.
     fn keep(&mut self, epoch: u64, secret: Secret, anchor: Option<u64>) {
         let others = &mut self.epochs.entry(epoch).or_default().others;
@@ -418,24 +345,6 @@ impl Schedule {
         self.last_whole = None;
     }
 
-    /// The derived key of an epoch by which this host goes on, and whether its chain began at a settled key.
-    fn derived<'a>(&self, held: &'a Epoch) -> Option<(&'a Secret, bool)> {
-        let of_chain = |other: &'a Other| {
-            let anchor = other.anchor?;
-            let is_settled = self
-                .chains
-                .iter()
-                .any(|chain| chain.anchor == anchor && chain.is_settled);
-            Some((is_settled, anchor, &other.secret))
-        };
-        let best = held
-            .others
-            .iter()
-            .filter_map(of_chain)
-            .max_by_key(|&(is_settled, anchor, _)| (is_settled, anchor));
-        best.map(|(is_settled, _, secret)| (secret, is_settled))
-    }
-
     /// The key that makes the tickets of an epoch, as things stand.
     fn making(&self, epoch: u64) -> Option<(&Secret, Origin)> {
         let held = self.epochs.get(&epoch)?;
@@ -492,17 +401,4 @@ impl Epoch {
         let stored = self.stored.iter().map(|stored| &stored.secret);
         stored.chain(self.others.iter().rev().map(|other| &other.secret))
     }
-}
-
-/// The key of an epoch, from that of the epoch before.
-fn ratchet(secret: &Secret, namespace: &str, epoch: u64) -> Secret {
-    let epoch = epoch.to_be_bytes();
-    let info: [&[u8]; 3] = [b"sslcache fleet ratchet 1", namespace.as_bytes(), &epoch];
-    let extracted = Salt::new(HKDF_SHA256, &[]).extract(secret.bytes());
-    let mut bytes = [0; 32];
-    // HKDF yields up to 255 hashes, and this is one. Were it refused, the key would be all zero, and refused as such.
-    let _ = extracted
-        .expand(&info, HKDF_SHA256)
-        .and_then(|key| key.fill(&mut bytes));
-    Secret::taken_from(&mut bytes)
 }

@@ -1,5 +1,6 @@
 //! One host: which keys it has, and which it refuses.
 
+use super::secret::ratchet;
 use super::*;
 
 const DAY: u64 = 24 * 3600;
