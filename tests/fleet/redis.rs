@@ -259,6 +259,16 @@ fn unable(program: &str) -> Outcome {
         fine(store.get("sslc:1:k:a").await)?;
         let said = store.put_if_absent("sslc:1:k:a", b"a", HOUR).await;
         trouble(said, Cause::Unable, &["READONLY", "redis+sentinel://"])?;
+        let store = crate::engines::store(&config(&url(&replica)))?;
+        trouble(store.try_to_write().await, Cause::Unable, &["READONLY"])?;
+        let store = crate::engines::store(&config(&url(&master)))?;
+        fine(store.try_to_write().await)?;
+        fine(store.try_to_write().await)?;
+        let left: i64 = master.say(&["PTTL", "sslc:1:try"])?.parse()?;
+        ensure!(
+            left != -1 && left <= 1000,
+            "what is tried stays for {left} ms"
+        );
         master.say(&["CONFIG", "SET", "maxmemory", "1"])?;
         let store = crate::engines::store(&config(&url(&master)))?;
         let said = store.put_if_absent("sslc:1:k:a", b"a", HOUR).await;

@@ -1,8 +1,9 @@
 //! `sslcache agent --check`, and the commands for master keys.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use super::server::{Host, Redis, Server, make_keyring};
 use crate::tool::{Folder, Outcome, Tool, has_in_order, is_root, said};
@@ -67,6 +68,14 @@ pub fn messages(tool: &Tool) -> Outcome {
     )?;
     host.write(&folder, "", "[[namespace]]\nname = \"web\"\nusers = [33]\n")?;
     says(0, &["namespace web: no key of the present hour yet"])?;
+    // What may be read may not be written.
+    let mut listening = UnixStream::connect(folder.file("redis.sock"))?;
+    listening.write_all(b"ACL SETUSER default -set\r\n")?;
+    listening.read_exact(&mut [0; "+OK\r\n".len()])?;
+    says(
+        2,
+        &["answers", "NOPERM", "ACL SETUSER default ~sslc:* +get +set"],
+    )?;
     // What answers is no store.
     drop(redis);
     let socket = folder.file("redis.sock");

@@ -65,6 +65,7 @@ pub fn check(path: &Path) -> Result<ExitCode, Failure> {
         store.shown(),
         began.elapsed().as_millis()
     );
+    runtime.block_on(store.try_to_write())?;
     lines.iter().for_each(|line| println!("{line}"));
     if named.is_empty() {
         println!(

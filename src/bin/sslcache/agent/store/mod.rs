@@ -132,6 +132,14 @@ impl Store {
         Err(Trouble::odd(&self.shown(), reason))
     }
 
+    /// Puts a value that ends after a second: a store that may be read may refuse that, as a replica does.
+    pub async fn try_to_write(&self) -> Said<()> {
+        let second = Duration::from_secs(1);
+        self.put_if_absent("sslc:1:try", b"1", second)
+            .await
+            .map(drop)
+    }
+
     /// How long the store is still left alone after trouble.
     pub async fn rest(&self) -> Option<Duration> {
         self.state.lock().await.backoff.rest(Instant::now())
