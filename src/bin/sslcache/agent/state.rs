@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -32,9 +33,9 @@ pub fn now() -> u64 {
     since.map_or(0, |since| since.as_secs())
 }
 
-/// A line in the log.
+/// A line in the log. Where nobody reads it any more it is lost: `eprintln` would end the agent.
 pub fn log(what: impl std::fmt::Display) {
-    eprintln!("sslcache agent: {what}");
+    let _ = writeln!(io::stderr(), "sslcache agent: {what}");
 }
 
 pub struct State {
