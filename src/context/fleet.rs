@@ -83,7 +83,19 @@ impl Known {
     }
 }
 
-/// Lets no key of the fleet be used that can have been published by now.
-pub fn forget(now: i64) {
-    FIRST_EPOCH.fetch_max(epoch_of(now) + EPOCHS_AHEAD + 1, Relaxed);
+/// The first epoch whose keys cannot have been published by now.
+pub fn first_after(now: i64) -> u64 {
+    epoch_of(now) + EPOCHS_AHEAD + 1
+}
+
+/// Lets no key of an epoch before `first` be used. What stands there is another process's word, and goes no further than what
+/// an order that is carried out now would.
+pub fn begin_at(first: u64, now: i64) {
+    FIRST_EPOCH.fetch_max(first.min(first_after(now)), Relaxed);
+}
+
+/// The first epoch whose keys are used.
+#[cfg(test)]
+pub fn first_epoch() -> u64 {
+    FIRST_EPOCH.load(Relaxed)
 }

@@ -36,6 +36,8 @@ pub struct Orders<'a> {
     pub turn: Order<'a>,
     /// To forget the keys: they open no more tickets, either.
     pub forget: Order<'a>,
+    /// The first epoch whose keys of the fleet may be used after that, as the process has noted that carried the order out.
+    pub first_epoch: &'a AtomicU64,
 }
 
 impl Order<'_> {
@@ -65,10 +67,12 @@ static FAILED: AtomicI64 = AtomicI64::new(i64::MIN);
 pub fn obey(orders: &Orders<'_>, fresh: impl Fn() -> Option<FreshKey>) -> bool {
     let (turn, forget) = (orders.turn, orders.forget);
     if forget.asked != FORGOTTEN.load(Relaxed) {
-        fleet::forget(now());
         let is_done = carry_out(&forget, |is_wanted| {
+            // Before the order is noted as carried out: processes that begin later go by this.
+            orders.first_epoch.store(fleet::first_after(now()), Relaxed);
             common().is_none_or(|common| common.region.forget_ticket_keys(is_wanted))
         });
+        fleet::begin_at(orders.first_epoch.load(Relaxed), now());
         // After the region's are gone: a thread that has read these before finds another copy, and does not change it.
         LocalCopy::change_if_any(LocalCopy::begin_anew);
         if !is_done {
@@ -226,5 +230,62 @@ impl LocalCopy {
     /// The answer to a question about the copy.
     pub fn read<T>(question: impl FnOnce(&Self) -> Option<T>) -> Option<T> {
         Self::change(|copy| question(copy)).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::program;
+
+    /// Obeys order 1 to forget keys, of which `done` says whether another process has carried it out, and returns the first
+    /// epoch in the page.
+    fn obey_forgetting(done: u64, first_epoch: u64) -> u64 {
+        let (done, none, first_epoch) = (
+            AtomicU64::new(done),
+            AtomicU64::new(0),
+            AtomicU64::new(first_epoch),
+        );
+        let order = |asked, done| Order { asked, done };
+        let orders = Orders {
+            turn: order(0, &none),
+            forget: order(1, &done),
+            first_epoch: &first_epoch,
+        };
+        assert!(obey(&orders, || None));
+        assert_eq!(done.load(Relaxed), 1);
+        first_epoch.load(Relaxed)
+    }
+
+    #[test]
+    fn keys_of_the_fleet_are_forgotten_as_of_the_order() {
+        for name in ["carries_the_order_out", "begins_later", "finds_a_far_epoch"] {
+            let name = format!("context::ticket_secrets::tests::process_that_{name}");
+            let output = program::of_test(&name).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+        }
+    }
+
+    #[test]
+    #[ignore = "a process of its own, for the test above"]
+    fn process_that_carries_the_order_out() {
+        let next = fleet::first_after(now());
+        assert_eq!(obey_forgetting(0, 0), next);
+        assert_eq!(fleet::first_epoch(), next);
+    }
+
+    #[test]
+    #[ignore = "a process of its own, for the test above"]
+    fn process_that_begins_later() {
+        let long_ago = fleet::first_after(now()) - 9;
+        assert_eq!(obey_forgetting(1, long_ago), long_ago);
+        assert_eq!(fleet::first_epoch(), long_ago);
+    }
+
+    #[test]
+    #[ignore = "a process of its own, for the test above"]
+    fn process_that_finds_a_far_epoch() {
+        obey_forgetting(1, u64::MAX);
+        assert_eq!(fleet::first_epoch(), fleet::first_after(now()));
     }
 }

@@ -40,6 +40,9 @@ pub mod header {
     pub const REGION: usize = DEPARTED + NUMBER;
     /// The shared ticket keys: `TicketKeys`, word by word.
     pub const KEYS: usize = REGION + REGION_FIGURES.len();
+    /// The first epoch whose keys of the fleet may be used after the order to forget keys. Only the processes of the tree go by
+    /// it.
+    pub const FIRST_EPOCH: usize = 90;
     /// The last orders about ticket keys that a process has carried out for all. Only the processes of the tree go by them.
     pub const TURNED: usize = 91;
     pub const FORGOTTEN: usize = 92;
@@ -54,7 +57,7 @@ pub mod header {
     pub const TEXT: usize = 96;
     pub const WORDS: usize = 512;
 
-    const _: () = assert!(KEYS + 4 <= TURNED);
+    const _: () = assert!(KEYS + 4 <= FIRST_EPOCH);
 }
 
 pub mod slot {

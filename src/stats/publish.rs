@@ -83,8 +83,13 @@ pub fn enter_ticket() -> Option<Orders<'static>> {
     if COUNTED_IN.load(Relaxed) == 0 {
         return None;
     }
-    let [turn, forget] = page::orders()?.map(|(asked, done)| Order { asked, done });
-    Some(Orders { turn, forget })
+    let (orders, first_epoch) = page::orders()?;
+    let [turn, forget] = orders.map(|(asked, done)| Order { asked, done });
+    Some(Orders {
+        turn,
+        forget,
+        first_epoch,
+    })
 }
 
 /// Ends the work of a handshake on a cache: writes the sums if it is time. Freeing a connection does the same, because not

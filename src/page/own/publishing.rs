@@ -116,14 +116,16 @@ pub fn flushes() -> u64 {
 }
 
 /// The last orders to end the turn of the ticket keys and to forget them, as of at most [`ASKED_EVERY_MS`] ago: the number of
-/// each, and the word with that of the last one which a process has carried out for all.
-pub fn orders() -> Option<[(u64, &'static AtomicU64); 2]> {
+/// each, and the word with that of the last one which a process has carried out for all. The last word is for the first epoch
+/// whose keys of the fleet may be used after the order to forget keys.
+pub fn orders() -> Option<([(u64, &'static AtomicU64); 2], &'static AtomicU64)> {
     let page = PAGE.get()?.as_ref()?;
     let [_, turn, forget] = requests_of(page);
-    Some([
+    let orders = [
         (turn, page.word(header::TURNED)),
         (forget, page.word(header::FORGOTTEN)),
-    ])
+    ];
+    Some((orders, page.word(header::FIRST_EPOCH)))
 }
 
 /// The words that other processes write, as of at most [`ASKED_EVERY_MS`] ago.
