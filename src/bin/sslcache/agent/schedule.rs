@@ -182,6 +182,7 @@ impl Schedule {
 
     /// Wipes what is over and derives what is due. To be called before anything else is asked, with the present second.
     pub fn turn(&mut self, now: u64) {
+        self.forget_the_future(now);
         let ended = |epoch: u64| self.end_of(epoch) <= now;
         let over: Vec<_> = self
             .epochs
@@ -206,6 +207,19 @@ impl Schedule {
                 }
             }
         }
+    }
+
+    /// Drops what a clock that was ahead has left: keys of epochs that are far off yet, from which nothing can be derived for
+    /// the present, and contact that is to come.
+    fn forget_the_future(&mut self, now: u64) {
+        let last = epoch_of(now) + AHEAD + 1;
+        self.epochs.retain(|&epoch, _| epoch <= last);
+        self.chains
+            .retain(|chain| chain.anchor <= last && chain.at <= last);
+        let has_been = |second: &u64| *second <= now;
+        self.last_whole = self.last_whole.filter(has_been);
+        self.contact_since = self.contact_since.filter(has_been);
+        self.last_round = self.last_round.map(|last| last.min(now));
     }
 
     /// Keeps a key that does not stand in the store.

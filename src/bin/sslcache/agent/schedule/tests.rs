@@ -310,3 +310,35 @@ fn what_is_no_saved_schedule_is_refused() {
     assert!(late.epochs.is_empty());
     assert!(!with_three().save(&mut Vec::with_capacity(10)));
 }
+
+#[test]
+fn clock_that_was_ahead_for_a_moment_costs_nothing() {
+    let mut schedule = with_three();
+    let far = PRESENT + 40;
+    schedule.turn(far * EPOCH_SECONDS);
+    for ahead in 0..=2 {
+        let key = secret(40 + ahead as u8);
+        schedule
+            .found(far + ahead, key, far * EPOCH_SECONDS)
+            .unwrap();
+    }
+    schedule.succeeded(far * EPOCH_SECONDS);
+    let now = START + 60;
+    schedule.turn(now);
+    // The keys that are over by the wrong clock are looked up at once.
+    assert_eq!(schedule.wanted(now).len(), schedule_of_start().len());
+    for ahead in 0..=2 {
+        let key = secret(1 + ahead as u8);
+        schedule.found(PRESENT + ahead, key, now).unwrap();
+    }
+    schedule.succeeded(now);
+    assert_eq!(making(&schedule, now), Some([1; 32]));
+    // And the keys of an outage are derived from those of the right time.
+    let outage = START + 10 * EPOCH_SECONDS;
+    schedule.turn(outage);
+    assert!(making(&schedule, outage).is_some());
+}
+
+fn schedule_of_start() -> Vec<u64> {
+    schedule().wanted(START + 60)
+}
