@@ -252,13 +252,6 @@ impl Mailbox {
         self.memory.wipe(old, old + COPY_BYTES);
     }
 
-    /// Notes that the agent is at work in the second `now`.
-    pub fn beat(&self, now: i64) {
-        self.memory
-            .u64(header::BEAT)
-            .store(now.max(0) as u64, Relaxed);
-    }
-
     /// The second in which the agent was last at work; 0 if it has not been yet.
     pub fn last_beat(&self) -> i64 {
         i64::try_from(self.memory.u64(header::BEAT).load(Relaxed)).unwrap_or(0)

@@ -4,6 +4,7 @@ use core::fmt;
 use core::sync::atomic::Ordering::Relaxed;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use super::layout::{BYTES, MAGIC, VERSION, header};
 use crate::shm::Memory;
@@ -70,15 +71,14 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// The agent's end of a mailbox that a process has sent.
+/// The agent's end of a mailbox that a process has sent. It is mapped only while keys are published: as long as it is mapped
+/// nobody can tell whether a process still has it.
 pub struct AgentEnd {
     file: OwnedFd,
-    /// `None` while it is not mapped.
-    mailbox: Option<Mailbox>,
 }
 
 impl AgentEnd {
-    /// Checks and maps what a process has sent, which may be anything.
+    /// Checks what a process has sent, which may be anything.
     pub fn of_peer(file: OwnedFd) -> Result<Self, Refusal> {
         // SAFETY: `file` is a descriptor; the call takes no pointer. Anything but a memfd has no seals, which is an error.
         let seals = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) };
@@ -88,27 +88,39 @@ impl AgentEnd {
         if seals & SEALS != SEALS {
             return Err(Refusal("its size is not sealed"));
         }
+        if seals & libc::F_SEAL_SEAL != 0 {
+            return Err(Refusal("it cannot be sealed, by which its end is told"));
+        }
         if size_of_file(&file) != Some(BYTES as u64) {
             return Err(Refusal(
                 "it has not the size of a mailbox of this version of sslcache",
             ));
         }
-        let mailbox = map(&file).ok_or(Refusal("it cannot be mapped for writing"))?;
+        let end = Self { file };
+        let mailbox = end
+            .open()
+            .ok_or(Refusal("it cannot be mapped for writing"))?;
         if mailbox.memory.u64(header::MAGIC).load(Relaxed) != MAGIC {
             return Err(Refusal("it is not a mailbox of sslcache"));
         }
         if mailbox.memory.u32(header::VERSION).load(Relaxed) != VERSION {
             return Err(Refusal("it is of another version of sslcache"));
         }
-        Ok(Self {
-            file,
-            mailbox: Some(mailbox),
-        })
+        Ok(end)
     }
 
-    /// The mailbox; `None` once it [is abandoned](Self::is_abandoned).
-    pub fn mailbox(&self) -> Option<&Mailbox> {
-        self.mailbox.as_ref()
+    /// Maps the mailbox; `None` if it is sealed by now.
+    pub fn open(&self) -> Option<Mailbox> {
+        let memory = Memory::of_file(self.file.as_raw_fd(), BYTES).ok()?;
+        Some(Mailbox { memory })
+    }
+
+    /// Notes that the agent is at work in the second `now`.
+    pub fn beat(&self, now: i64) {
+        let second = (now.max(0) as u64).to_ne_bytes();
+        let (file, at) = (self.file.as_raw_fd(), header::BEAT as libc::off_t);
+        // SAFETY: `second` is a live array of 8 bytes. The mailbox is not mapped for this; a sealed one is not written to.
+        unsafe { libc::pwrite(file, second.as_ptr().cast(), second.len(), at) };
     }
 
     /// The descriptor.
@@ -122,24 +134,43 @@ impl AgentEnd {
         Some((status.st_dev, status.st_ino))
     }
 
-    /// True if no process has the mailbox mapped any more. It is of no further use then.
-    ///
-    /// The kernel seals a memfd against writing only if nobody has it mapped for writing. So the agent's own mapping is
-    /// given up for the moment of the question.
-    pub fn is_abandoned(&mut self) -> bool {
-        self.mailbox = None;
-        let file = self.file.as_raw_fd();
-        // SAFETY: `file` is a descriptor; the call takes no pointer.
-        unsafe { libc::fcntl(file, libc::F_ADD_SEALS, libc::F_SEAL_WRITE) };
-        // Fails if it is sealed.
-        self.mailbox = map(&self.file);
-        self.mailbox.is_none()
+    /// The question whether any process still has the mailbox, to be asked in a thread that may wait.
+    pub fn question(&self) -> io::Result<Question> {
+        Ok(Question(self.file.try_clone()?))
     }
 }
 
-fn map(file: &OwnedFd) -> Option<Mailbox> {
-    let memory = Memory::of_file(file.as_raw_fd(), BYTES).ok()?;
-    Some(Mailbox { memory })
+/// The question whether any process still has a mailbox.
+pub struct Question(OwnedFd);
+
+/// The answer to a [`Question`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// A process has it mapped.
+    InUse,
+    /// None has, or none can be told to have: the mailbox is of no further use.
+    Abandoned,
+    /// The kernel had to wait. That is so if a process lets pages of the mailbox be in use by something else than a mapping.
+    Late,
+}
+
+impl Question {
+    /// Asks. The kernel seals a memfd against writing only if nobody has it mapped for writing; where something else uses its
+    /// pages it waits a while for them.
+    pub fn ask(&self) -> Answer {
+        /// Far longer than the answer takes, and shorter than the kernel waits.
+        const SOON: Duration = Duration::from_millis(100);
+        let start = Instant::now();
+        // SAFETY: `self` holds a descriptor; the call takes no pointer.
+        let sealed =
+            unsafe { libc::fcntl(self.0.as_raw_fd(), libc::F_ADD_SEALS, libc::F_SEAL_WRITE) };
+        let is_busy = sealed != 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EBUSY);
+        match (is_busy, start.elapsed() > SOON) {
+            (false, _) => Answer::Abandoned,
+            (true, false) => Answer::InUse,
+            (true, true) => Answer::Late,
+        }
+    }
 }
 
 fn size_of_file(file: &OwnedFd) -> Option<u64> {
@@ -185,6 +216,7 @@ mod tests {
             (memfd(1 << 40, SEALS), "the size"),
             (memfd(whole, SEALS), "not a mailbox"),
             (memfd(whole, SEALS | libc::F_SEAL_WRITE), "cannot be mapped"),
+            (memfd(whole, SEALS | libc::F_SEAL_SEAL), "cannot be sealed"),
         ] {
             let said = refused(file).unwrap();
             assert!(said.contains(why), "{said}: {why}");
@@ -221,14 +253,48 @@ mod tests {
     }
 
     #[test]
+    fn a_mailbox_that_cannot_be_sealed_any_more_is_given_up() {
+        let (_mailbox, file) = Mailbox::make().unwrap();
+        let end = AgentEnd::of_peer(file.try_clone().unwrap()).unwrap();
+        // SAFETY: `file` is a descriptor; the call takes no pointer.
+        let sealed = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, libc::F_SEAL_SEAL) };
+        assert_eq!(sealed, 0);
+        assert_eq!(end.question().unwrap().ask(), Answer::Abandoned);
+    }
+
+    #[test]
+    fn a_mailbox_whose_pages_are_in_use_elsewhere_is_late() {
+        let (mailbox, file) = Mailbox::make().unwrap();
+        let end = AgentEnd::of_peer(file.try_clone().unwrap()).unwrap();
+        let mut pipe = [0; 2];
+        let none = core::ptr::null_mut();
+        // SAFETY: the pipe's descriptors are written to `pipe`; splice gets descriptors and no offsets.
+        unsafe {
+            assert_eq!(libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC), 0);
+            assert_eq!(
+                libc::splice(file.as_raw_fd(), none, pipe[1], none, 4096, 0),
+                4096
+            );
+        }
+        drop(mailbox);
+        assert_eq!(end.question().unwrap().ask(), Answer::Late);
+        // SAFETY: nothing else uses the pipe.
+        unsafe { (libc::close(pipe[0]), libc::close(pipe[1])) };
+        assert_eq!(end.question().unwrap().ask(), Answer::Abandoned);
+    }
+
+    #[test]
     fn a_mailbox_is_abandoned_when_the_last_mapping_is_gone() {
         let (mailbox, file) = Mailbox::make().unwrap();
-        let mut end = AgentEnd::of_peer(file).unwrap();
-        assert!(!end.is_abandoned() && end.mailbox().is_some());
-        end.mailbox().unwrap().beat(7);
+        let end = AgentEnd::of_peer(file).unwrap();
+        let question = end.question().unwrap();
+        assert_eq!(question.ask(), Answer::InUse);
+        end.beat(7);
         assert_eq!(mailbox.last_beat(), 7);
+        assert!(end.open().is_some());
         drop(mailbox);
-        assert!(end.is_abandoned() && end.mailbox().is_none());
-        assert!(end.is_abandoned());
+        assert_eq!(question.ask(), Answer::Abandoned);
+        assert!(end.open().is_none());
+        assert_eq!(question.ask(), Answer::Abandoned);
     }
 }

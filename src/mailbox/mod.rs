@@ -25,5 +25,5 @@ mod memory;
 mod post;
 
 pub use keys::{EPOCH_SECONDS, FleetKey, FleetKeys, MOST_FLEET_KEYS, epoch_of};
-pub use memory::{AgentEnd, MAILBOX_BYTES, Mailbox, Refusal};
+pub use memory::{AgentEnd, Answer, MAILBOX_BYTES, Mailbox, Question, Refusal};
 pub use post::{Peer, listen, receive, send};

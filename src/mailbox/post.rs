@@ -278,7 +278,7 @@ mod tests {
             (process::id() as i32, own.0, own.1)
         );
         let end = AgentEnd::of_peer(file).unwrap();
-        end.mailbox().unwrap().beat(9);
+        end.beat(9);
         assert_eq!(mailbox.last_beat(), 9);
     }
 

@@ -162,6 +162,65 @@ pub fn peers(tool: &Tool) -> Outcome {
     })
 }
 
+/// The kernel waits for such pages when it is asked whether a mailbox is in use: for longer in all than anybody has patience.
+pub fn pages_in_use(tool: &Tool) -> Outcome {
+    if !Redis::is_here() || !is_root() {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    let _redis = Redis::start(&folder)?;
+    make_keyring(tool, &folder)?;
+    let host = Host::new(&folder, "a", "", "")?;
+    let agent = host.start(tool)?;
+    let first = Server::join(&host.socket)?;
+    let keys = first.wait()?;
+    let before = agent.descriptors();
+    let mut pipes = Vec::new();
+    for _ in 0..300 {
+        let (mailbox, file) = Mailbox::make()?;
+        let pipe = io::pipe()?;
+        let none = std::ptr::null_mut();
+        // SAFETY: splice gets two descriptors, and no offsets.
+        let spliced =
+            unsafe { libc::splice(file.as_raw_fd(), none, pipe.1.as_raw_fd(), none, 4096, 0) };
+        assert_eq!(spliced, 4096);
+        sslcache::mailbox::send(&host.socket, file.as_fd())?;
+        drop(mailbox);
+        pipes.push(pipe);
+    }
+    wait_for("all of them", || agent.descriptors() >= before + 300)?;
+    agent.signal(libc::SIGHUP);
+    let second = Server::join(&host.socket)?;
+    assert_eq!(second.wait()?, keys);
+    Ok(())
+}
+
+pub fn many_users(tool: &Tool) -> Outcome {
+    if !Redis::is_here() || !is_root() {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    fs::set_permissions(
+        &folder.0,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )?;
+    let _redis = Redis::start(&folder)?;
+    make_keyring(tool, &folder)?;
+    let host = Host::new(&folder, "a", "", "")?;
+    let agent = host.start(tool)?;
+    let many: Result<Vec<_>, _> = (20_000..20_070)
+        .map(|uid| Server::join_as(&host.socket, uid))
+        .collect();
+    let many = many?;
+    wait_for("a refusal", || {
+        agent.has_said("as many mailboxes as may be")
+    })?;
+    Server::join(&host.socket)?.wait()?;
+    let served = many.iter().filter(|server| !server.keys().is_empty());
+    assert!(served.count() <= 64);
+    Ok(())
+}
+
 pub fn come_and_go(tool: &Tool) -> Outcome {
     if !Redis::is_here() || !is_root() {
         return Ok(());

@@ -38,6 +38,14 @@ pub const CASES: &[Case] = &[
         hostile::peers,
     ),
     (
+        "agent: a mailbox whose pages are in use elsewhere keeps nobody waiting",
+        hostile::pages_in_use,
+    ),
+    (
+        "agent: many users keep root's servers not out",
+        hostile::many_users,
+    ),
+    (
         "agent: mailboxes that come and go leave no descriptor",
         hostile::come_and_go,
     ),

@@ -2,11 +2,13 @@
 //! user that the kernel names; so there are bounds for what any of them can cost.
 
 use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
-use std::{fs, io, ptr};
+use std::{io, ptr};
 
 use sslcache::mailbox;
 use tokio::io::Interest;
@@ -23,8 +25,22 @@ use crate::failure::Failure;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The most connections whose mailbox is not there yet. The oldest gives way.
 const WAITING_MOST: usize = 256;
-/// The agent's own socket at `path`. One that an agent before this one has left is replaced.
-pub fn listen(path: &Path) -> Result<OwnedFd, Failure> {
+
+/// The agent's own socket. Dropping it removes it.
+pub struct Own {
+    path: PathBuf,
+    /// Locked for as long as the socket is this agent's: two agents that start at once do not remove each other's.
+    _lock: File,
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Listens at `path`. A socket that an agent before this one has left there is replaced.
+pub fn listen(path: &Path) -> Result<(OwnedFd, Own), Failure> {
     let failed = |error: io::Error| {
         Failure::new(
             shown(path),
@@ -35,25 +51,26 @@ pub fn listen(path: &Path) -> Result<OwnedFd, Failure> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }
-    match mailbox::listen(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-        made => return made.map_err(failed),
-    }
-    if is_answered(path) {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let mut options = OpenOptions::new();
+    let lock = options.write(true).create(true).truncate(false).mode(0o600);
+    let lock = lock.open(name).map_err(failed)?;
+    // SAFETY: `lock` is a descriptor; the call takes no pointer.
+    if unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
         return Err(Failure::new(
             shown(path),
             "another agent listens there",
             "end that one, or set `socket` to another place",
         ));
     }
-    fs::remove_file(path).map_err(failed)?;
-    mailbox::listen(path).map_err(failed)
-}
-
-/// Whether somebody takes connections there. What is sent is no mailbox, and the other agent refuses it.
-fn is_answered(path: &Path) -> bool {
-    let sent = fs::File::open("/dev/null").and_then(|null| mailbox::send(path, null.as_fd()));
-    !sent.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    let is_socket = |about: fs::Metadata| about.file_type().is_socket();
+    if path.symlink_metadata().is_ok_and(is_socket) {
+        fs::remove_file(path).map_err(failed)?;
+    }
+    let socket = mailbox::listen(path).map_err(failed)?;
+    let path = path.to_owned();
+    Ok((socket, Own { path, _lock: lock }))
 }
 
 /// The socket, made ready to be waited for.
@@ -135,7 +152,7 @@ fn take(connection: &OwnedFd, state: &Shared, wake: &Notify) -> bool {
     match mailbox::receive(connection.as_fd()) {
         Ok(None) => return false,
         Ok(Some((file, peer))) => {
-            if state.attach(file, peer) {
+            if state.attach(file, peer, true) {
                 wake.notify_one();
             }
         }

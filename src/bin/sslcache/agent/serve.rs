@@ -6,21 +6,25 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use std::{cell, fs, io, thread};
+use std::{cell, io, thread};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::door;
 use super::notify::{self, Manager};
+use super::peers::Answered;
 use super::schedule::{ROUND, Schedule};
 use super::space::{self, Asked, Place};
 use super::state::{Pages, Shared, State, log, now};
 use super::store::Trouble;
 use crate::failure::Failure;
 use crate::http;
+
+/// How often mailboxes are asked for that no process has any more.
+const SWEEP: Duration = Duration::from_secs(60);
 
 /// Serves until a signal ends it.
 pub fn serve(path: &Path) -> Result<ExitCode, Failure> {
@@ -37,19 +41,21 @@ pub fn serve(path: &Path) -> Result<ExitCode, Failure> {
     }
     let own_path = state.config.socket.clone();
     let handed_over = state.take_over(handed_over);
-    let is_own = handed_over.is_none();
-    let socket = match handed_over {
-        Some(socket) => socket,
-        None => door::listen(&own_path)?,
+    let (socket, own) = match handed_over {
+        Some(socket) => (socket, None),
+        None => {
+            let (socket, own) = door::listen(&own_path)?;
+            (socket, Some(own))
+        }
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new("this process", error, "raise its limits"))?;
     let ended = LocalSet::new().block_on(&runtime, run(state, socket));
-    if is_own {
-        let _ = fs::remove_file(own_path);
-    }
+    // Without waiting for a question that the kernel has not answered yet.
+    runtime.shutdown_background();
+    drop(own);
     ended
 }
 
@@ -109,6 +115,7 @@ async fn run(state: State, socket: std::os::fd::OwnedFd) -> Result<ExitCode, Fai
     ));
     spawn_local(rounds(state.clone(), wake.clone()));
     spawn_local(clock(state.clone()));
+    spawn_local(sweeps(state.clone(), wake.clone()));
     if let Some(period) = watchdog {
         let state = state.clone();
         spawn_local(async move {
@@ -145,14 +152,33 @@ async fn run(state: State, socket: std::os::fd::OwnedFd) -> Result<ExitCode, Fai
 async fn clock(state: Shared) {
     let mut seconds = interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for second in 0_u64.. {
+    loop {
         seconds.tick().await;
-        let mut state = state.borrow_mut();
-        let now = now();
-        if second % 60 == 59 {
-            state.sweep(now);
+        state.borrow_mut().tick(now());
+    }
+}
+
+/// Gives up what no process has any more, each minute and when there is no room. Whether a process has a mailbox is asked in
+/// another thread: the kernel may wait before it answers.
+async fn sweeps(state: Shared, wake: Rc<Notify>) {
+    let sweep_now = state.borrow().sweep_now.clone();
+    loop {
+        let _ = timeout(SWEEP, sweep_now.notified()).await;
+        let questions = state.borrow().questions();
+        let ask = move || -> Vec<Answered> {
+            let questions = questions.iter();
+            questions
+                .map(|(whose, question)| (*whose, question.ask()))
+                .collect()
+        };
+        let Ok(answers) = spawn_blocking(ask).await else {
+            continue;
+        };
+        if state.borrow_mut().sweep(&answers, now()) {
+            wake.notify_one();
         }
-        state.tick(now);
+        // Those who fill the room do not have the question asked all the time.
+        sleep(Duration::from_secs(1)).await;
     }
 }
 

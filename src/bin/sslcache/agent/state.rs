@@ -11,19 +11,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sslcache::mailbox::{FleetKeys, Peer};
 use sslcache::sys::no_dump::NoDump;
+use tokio::sync::Notify;
 
 use super::config::Config;
 use super::figures::{Figures, OfNamespace};
 use super::kept::{self, Kept};
 use super::keyring::Keyring;
 use super::notify::{self, Manager};
-use super::peers::Peers;
+use super::peers::{Answered, Asked, Owner, Peers, Refused};
 use super::space::Space;
 use super::store::{Store, Trouble};
 use crate::failure::Failure;
 
 /// A namespace that is not in the settings is forgotten when it has had no mailbox for so long, in seconds.
 const UNUSED: u64 = 3600;
+/// The most mailboxes that wait for others to be given up.
+const PENDING_MOST: usize = 256;
 /// The most lines of the log in a minute that others can cause.
 const LINES_MOST: u32 = 20;
 
@@ -46,6 +49,10 @@ pub struct State {
     pub manager: Manager,
     pub spaces: BTreeMap<String, Space>,
     peers: Peers,
+    /// Mailboxes for which there is no room until others are given up.
+    pending: Vec<(OwnedFd, Peer)>,
+    /// Has the mailboxes asked for that no process has any more.
+    pub sweep_now: Rc<Notify>,
     pub figures: Figures,
     /// The keys that are being published.
     keys: NoDump<FleetKeys>,
@@ -68,6 +75,17 @@ pub struct Pages {
     pub json: String,
 }
 
+/// Whose the mailbox of a process of this user is; `None` if the user is in no namespace.
+fn owner(config: &Config, uid: u32) -> Option<Owner> {
+    let namespace = config.namespace_of(uid)?;
+    let is_named = uid == 0 || config.namespaces().contains(&&*namespace);
+    Some(Owner {
+        uid,
+        namespace,
+        is_named,
+    })
+}
+
 /// The state, which is borrowed only between two waits.
 pub type Shared = Rc<RefCell<State>>;
 
@@ -88,6 +106,8 @@ impl State {
             manager,
             spaces: BTreeMap::new(),
             peers: Peers::default(),
+            pending: Vec::new(),
+            sweep_now: Rc::default(),
             keys: NoDump::new(FleetKeys::default()).map_err(no_memory)?,
             kept: None,
             is_changed: false,
@@ -115,10 +135,12 @@ impl State {
                 socket = Some(file);
                 continue;
             }
-            let judge = |uid| self.config.namespace_of(uid);
-            // One that is abandoned is no news.
+            let judge = |uid| owner(&self.config, uid);
+            // What is no mailbox of a namespace any more is no news.
             let _ = self.peers.take_back(&name, file, judge, &self.manager);
         }
+        // Some may be abandoned.
+        self.sweep_now.notify_one();
         self.open_spaces();
         let back = keys.and_then(|file| Kept::take_back(file, &mut self.spaces, now()));
         self.kept = back.or_else(|| Kept::make(&self.manager));
@@ -145,23 +167,31 @@ impl State {
         }
     }
 
-    /// Takes the mailbox of a process. True if its namespace is new.
-    pub fn attach(&mut self, file: OwnedFd, peer: Peer) -> bool {
-        let taken = match self.config.namespace_of(peer.uid) {
-            None => Err("its user is in no namespace of the settings".to_owned()),
-            Some(namespace) => self
-                .peers
-                .attach(file, peer.uid, &namespace, &self.manager)
-                .map(|()| namespace),
+    /// Takes the mailbox of a process. True if its namespace is new. Where there is no room it waits once for others to be
+    /// given up.
+    pub fn attach(&mut self, file: OwnedFd, peer: Peer, may_wait: bool) -> bool {
+        let who = || format!("process {} of user {}", peer.pid, peer.uid);
+        let Some(owner) = owner(&self.config, peer.uid) else {
+            self.refused(&who(), "its user is in no namespace of the settings");
+            return false;
         };
-        let namespace = match taken {
-            Ok(namespace) => namespace,
-            Err(reason) => {
-                let who = format!("process {} of user {}", peer.pid, peer.uid);
-                self.refused(&who, &reason);
+        if self.peers.is_full_for(&owner) && may_wait && self.pending.len() < PENDING_MOST {
+            self.pending.push((file, peer));
+            self.sweep_now.notify_one();
+            return false;
+        }
+        match self.peers.attach(file, &owner, &self.manager) {
+            Ok(()) => {}
+            Err(Refused::Full) => {
+                self.refused(&who(), "there are as many mailboxes as may be");
                 return false;
             }
-        };
+            Err(Refused::For(reason)) => {
+                self.refused(&who(), &reason);
+                return false;
+            }
+        }
+        let namespace = owner.namespace;
         self.figures.attached += 1;
         let is_new = !self.spaces.contains_key(&namespace);
         let space = || Space::new(&namespace, self.config.lifetime);
@@ -234,9 +264,18 @@ impl State {
         }
     }
 
-    /// What is due each minute.
-    pub fn sweep(&mut self, now: u64) {
-        self.peers.sweep(&self.manager);
+    /// The question of each mailbox, whether any process still has it.
+    pub fn questions(&self) -> Vec<Asked> {
+        self.peers.questions()
+    }
+
+    /// Gives up what nobody has any more, and takes what has waited for that. True if there is a new namespace.
+    pub fn sweep(&mut self, answers: &[Answered], now: u64) -> bool {
+        self.peers.sweep(answers, &self.manager);
+        let mut is_new = false;
+        for (file, peer) in std::mem::take(&mut self.pending) {
+            is_new |= self.attach(file, peer, false);
+        }
         let named = self.config.namespaces();
         self.spaces.retain(|name, space| {
             let is_used = named.contains(&&**name) || self.peers.count(name) > 0;
@@ -245,6 +284,7 @@ impl State {
                 .unused_since
                 .is_none_or(|since| now.saturating_sub(since) < UNUSED)
         });
+        is_new
     }
 
     /// Reads the settings and the keyring anew. With a failure, all stays as it was.
@@ -257,9 +297,8 @@ impl State {
         }
         self.figures.now_of(store.shown());
         (self.keyring, self.store) = (Rc::new(keyring), Rc::new(store));
-        self.peers.sweep(&self.manager);
-        self.peers
-            .judge(|uid| config.namespace_of(uid), &self.manager);
+        self.sweep_now.notify_one();
+        self.peers.judge(|uid| owner(&config, uid), &self.manager);
         self.spaces.retain(|name, space| {
             space.schedule.set_lifetime(config.lifetime);
             config.namespaces().contains(&&**name) || self.peers.count(name) > 0
