@@ -237,7 +237,7 @@ fn whose(of_fleet: Option<bool>) -> &'static str {
     match of_fleet {
         None => SHARED,
         Some(true) => "of the fleet",
-        Some(false) => "shared on this host, as no key of the fleet has made a ticket yet",
+        Some(false) => "shared on this host, as no key of the fleet makes its tickets now",
     }
 }
 
