@@ -8,7 +8,7 @@ use crate::Bench;
 use crate::form::{Form, Host};
 use crate::program;
 use crate::run;
-use crate::workshop::{LIMIT, Workshop};
+use crate::workshop::{LONG_LIMIT, Workshop};
 use libtest_mimic::Trial;
 use std::fs;
 use std::path::PathBuf;
@@ -85,7 +85,7 @@ impl Alike {
     ) -> Result<String, String> {
         let mut command = Command::new(self.executable(workshop, host)?);
         workshop.prepare(&mut command, form, host)?;
-        run::silent(command.args(arguments), LIMIT)
+        run::silent(command.args(arguments), LONG_LIMIT)
     }
 }
 
@@ -94,7 +94,10 @@ pub fn trials(bench: &Arc<Bench>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for host in Host::ALL {
         let is_missing = host == Host::Openssl4 && bench.workshop.openssl4.is_none();
-        let tried = WAYS.map(|way| (Form::Preloaded, way));
+        // Another host of a fleet is a process that is executed anew, whichever libssl it has, and each attribute takes one.
+        let is_tried = |way: &&str| host == Host::System || !way.starts_with("hosts");
+        let tried = WAYS.into_iter().filter(is_tried);
+        let tried = tried.map(|way| (Form::Preloaded, way));
         // Functions of libcrypto are met by another way where we stand in front.
         let in_front = ["fork", "name_processes", "tickets_name"].map(|way| (Form::Replaced, way));
         let all = [(Form::Plain, EXTERNAL)]
