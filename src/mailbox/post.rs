@@ -3,11 +3,12 @@
 use core::mem;
 use core::ptr;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::sys::files::uninterrupted;
+use crate::sys::rights;
 
 /// The contents of the message. What matters is the descriptor with it.
 const GREETING: &[u8] = b"sslcache mailbox 1";
@@ -42,26 +43,7 @@ pub fn send(path: &Path, file: BorrowedFd<'_>) -> io::Result<()> {
     if uninterrupted(connect) != 0 {
         return Err(io::Error::last_os_error());
     }
-    let mut control = Control::default();
-    let mut part = part_of(GREETING.as_ptr().cast_mut(), GREETING.len());
-    let mut message = message_of(&mut part, &mut control);
-    // SAFETY: the message's control buffer has room for one header with a descriptor, and is aligned as a header.
-    unsafe {
-        let header = libc::CMSG_FIRSTHDR(&raw const message);
-        (*header).cmsg_level = libc::SOL_SOCKET;
-        (*header).cmsg_type = libc::SCM_RIGHTS;
-        (*header).cmsg_len = libc::CMSG_LEN(size_of::<i32>() as u32) as _;
-        libc::CMSG_DATA(header)
-            .cast::<i32>()
-            .write_unaligned(file.as_raw_fd());
-        message.msg_controllen = libc::CMSG_SPACE(size_of::<i32>() as u32) as _;
-    }
-    // SAFETY: the message and everything that it points to live during the call.
-    let send = || unsafe { libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_NOSIGNAL) };
-    match uninterrupted(send) {
-        sent if sent == GREETING.len() as isize => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    rights::send(socket.as_fd(), GREETING, &[file])
 }
 
 /// Makes the agent's socket at `path`, where there must be nothing. Every user may connect: whose mailbox is taken is decided
@@ -87,70 +69,16 @@ pub fn listen(path: &Path) -> io::Result<OwnedFd> {
 pub fn receive(connection: BorrowedFd<'_>) -> io::Result<Option<(OwnedFd, Peer)>> {
     let peer = peer_of(connection)?;
     let mut greeting = [0_u8; GREETING.len() + 1];
-    let mut control = Control::default();
-    let mut part = part_of(greeting.as_mut_ptr(), greeting.len());
-    let mut message = message_of(&mut part, &mut control);
-    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
-    let raw = connection.as_raw_fd();
-    // SAFETY: the message and everything that it points to live during the call.
-    let got = uninterrupted(|| unsafe { libc::recvmsg(raw, &raw mut message, flags) });
-    if got < 0 {
-        let error = io::Error::last_os_error();
-        return match error.kind() {
-            io::ErrorKind::WouldBlock => Ok(None),
-            _ => Err(error),
-        };
-    }
-    let files = files_of(&message);
-    let is_whole = message.msg_flags & (libc::MSG_CTRUNC | libc::MSG_TRUNC) == 0
-        && greeting.get(..got as usize) == Some(GREETING);
-    let mut files = files.into_iter();
+    let received = match rights::receive(connection, &mut greeting, libc::MSG_DONTWAIT) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+        received => received?,
+    };
+    let is_greeting = received.is_whole && greeting[..received.bytes] == *GREETING;
+    let mut files = received.files.into_iter();
     match (files.next(), files.next()) {
-        (Some(file), None) if is_whole => Ok(Some((file, peer))),
+        (Some(file), None) if is_greeting => Ok(Some((file, peer))),
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
-}
-
-/// Room for a control message with a few descriptors: more than one are taken, to be closed.
-#[derive(Default)]
-struct Control([u64; 8]);
-
-fn part_of(start: *mut u8, len: usize) -> libc::iovec {
-    libc::iovec {
-        iov_base: start.cast(),
-        iov_len: len,
-    }
-}
-
-fn message_of(part: &mut libc::iovec, control: &mut Control) -> libc::msghdr {
-    // SAFETY: `msghdr` has only integers and pointers, for which all zeros is a valid value.
-    let mut message: libc::msghdr = unsafe { mem::zeroed() };
-    message.msg_iov = part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.0.as_mut_ptr().cast();
-    message.msg_controllen = size_of_val(&control.0) as _;
-    message
-}
-
-/// The descriptors that have come with a message, each owned.
-fn files_of(message: &libc::msghdr) -> Vec<OwnedFd> {
-    let mut files = Vec::new();
-    // SAFETY: the kernel has written the control messages of `message`, and their lengths.
-    unsafe {
-        let mut header = libc::CMSG_FIRSTHDR(message);
-        while let Some(about) = header.as_ref() {
-            if (about.cmsg_level, about.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
-                #[allow(clippy::unnecessary_cast)] // with musl it is an u32
-                let bytes = about.cmsg_len as usize - libc::CMSG_LEN(0) as usize;
-                let data = libc::CMSG_DATA(header).cast::<i32>();
-                for number in 0..bytes / size_of::<i32>() {
-                    files.push(OwnedFd::from_raw_fd(data.add(number).read_unaligned()));
-                }
-            }
-            header = libc::CMSG_NXTHDR(message, header);
-        }
-    }
-    files
 }
 
 fn peer_of(connection: BorrowedFd<'_>) -> io::Result<Peer> {
@@ -225,7 +153,6 @@ impl Address {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::os::fd::AsFd;
     use std::path::PathBuf;
     use std::{env, fs, process};
 
@@ -333,23 +260,7 @@ mod tests {
         let (one, other) = std::os::unix::net::UnixDatagram::pair().unwrap();
         let before = open();
         let null = File::open("/dev/null").unwrap();
-        let mut control = Control::default();
-        let mut part = part_of(greeting.as_ptr().cast_mut(), greeting.len());
-        let bytes = (4 * files) as u32;
-        let mut message = message_of(&mut part, &mut control);
-        // SAFETY: the control buffer has room for a header with these descriptors, which lives during the call.
-        unsafe {
-            let header = libc::CMSG_FIRSTHDR(&raw const message);
-            (*header).cmsg_level = libc::SOL_SOCKET;
-            (*header).cmsg_type = libc::SCM_RIGHTS;
-            (*header).cmsg_len = libc::CMSG_LEN(bytes) as _;
-            for number in 0..files {
-                let place = libc::CMSG_DATA(header).cast::<i32>().add(number);
-                place.write_unaligned(null.as_raw_fd());
-            }
-            message.msg_controllen = libc::CMSG_SPACE(bytes) as _;
-            assert!(libc::sendmsg(one.as_raw_fd(), &raw const message, 0) > 0);
-        }
+        rights::send(one.as_fd(), greeting, &vec![null.as_fd(); files]).unwrap();
         assert!(receive(other.as_fd()).is_err());
         drop(null);
         assert_eq!(open(), before);

@@ -12,6 +12,7 @@
 //! * `uncancelled`: keeps pthread_cancel waiting.
 //! * `processors`: the number of processors that this process may use.
 //! * `privilege`: whether the environment can be trusted.
+//! * [`rights`]: descriptors that are sent over a socket.
 //! * `sanitizer`: what ThreadSanitizer cannot see by itself.
 //! * `say`: the few lines that the library may write on stderr.
 //! * `program` and `random`, for unit tests: a process of a test's own, and random numbers that repeat.
@@ -32,6 +33,7 @@ pub(crate) mod processors;
 pub(crate) mod program;
 #[cfg(test)]
 pub(crate) mod random;
+pub mod rights;
 pub(crate) mod sanitizer;
 pub(crate) mod say;
 pub(crate) mod side_table;

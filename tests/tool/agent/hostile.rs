@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use sslcache::mailbox::{MAILBOX_BYTES, Mailbox};
+use sslcache::sys::rights;
 
 use super::server::{Host, Redis, Server, as_user, make_keyring, wait_for};
 use crate::tool::{Folder, Outcome, Tool, is_root};
@@ -36,39 +37,6 @@ fn connect(path: &Path) -> io::Result<OwnedFd> {
             0 => Ok(socket),
             _ => Err(io::Error::last_os_error()),
         }
-    }
-}
-
-/// Sends a text with descriptors.
-fn send(socket: &OwnedFd, text: &[u8], files: &[i32]) -> io::Result<()> {
-    let mut part = libc::iovec {
-        iov_base: text.as_ptr().cast_mut().cast(),
-        iov_len: text.len(),
-    };
-    let mut control = [0_u64; 64];
-    let bytes = mem::size_of_val(files) as u32;
-    // SAFETY: the control buffer has room for a header with these descriptors, and all lives during the call.
-    let sent = unsafe {
-        let mut message: libc::msghdr = mem::zeroed();
-        message.msg_iov = &raw mut part;
-        message.msg_iovlen = 1;
-        if !files.is_empty() {
-            message.msg_control = control.as_mut_ptr().cast();
-            message.msg_controllen = libc::CMSG_SPACE(bytes) as _;
-            let header = libc::CMSG_FIRSTHDR(&raw const message);
-            (*header).cmsg_level = libc::SOL_SOCKET;
-            (*header).cmsg_type = libc::SCM_RIGHTS;
-            (*header).cmsg_len = libc::CMSG_LEN(bytes) as _;
-            let to = libc::CMSG_DATA(header).cast::<i32>();
-            for (number, file) in files.iter().enumerate() {
-                to.add(number).write_unaligned(*file);
-            }
-        }
-        libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL)
-    };
-    match sent {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
     }
 }
 
@@ -113,26 +81,25 @@ pub fn peers(tool: &Tool) -> Outcome {
     let short = memfd(4096, sealed)?;
     let zeros = memfd(whole, sealed)?;
     let read_only = memfd(whole, sealed | libc::F_SEAL_WRITE)?;
-    let raw = |file: &OwnedFd| file.as_raw_fd();
-    let many = [raw(&null); 64];
+    let many = [null.as_fd(); 64];
     for (text, files, reason) in [
         (GREETING, &[][..], "invalid data"),
-        (GREETING, &[raw(&good), raw(&good)], "invalid data"),
+        (GREETING, &[good.as_fd(), good.as_fd()], "invalid data"),
         (GREETING, &many, "invalid data"),
-        (b"GET / HTTP/1.0\r\n\r\n", &[raw(&good)], "invalid data"),
-        (&[b'x'; 4096], &[raw(&good)], "invalid data"),
-        (GREETING, &[raw(&null)], "no memfd"),
-        (GREETING, &[pipe.as_fd().as_raw_fd()], "no memfd"),
-        (GREETING, &[raw(&unsealed)], "not sealed"),
-        (GREETING, &[raw(&only_shrink)], "not sealed"),
-        (GREETING, &[raw(&huge)], "the size"),
-        (GREETING, &[raw(&short)], "the size"),
-        (GREETING, &[raw(&zeros)], "not a mailbox"),
-        (GREETING, &[raw(&read_only)], "cannot be mapped"),
+        (b"GET / HTTP/1.0\r\n\r\n", &[good.as_fd()], "invalid data"),
+        (&[b'x'; 4096], &[good.as_fd()], "invalid data"),
+        (GREETING, &[null.as_fd()], "no memfd"),
+        (GREETING, &[pipe.as_fd()], "no memfd"),
+        (GREETING, &[unsealed.as_fd()], "not sealed"),
+        (GREETING, &[only_shrink.as_fd()], "not sealed"),
+        (GREETING, &[huge.as_fd()], "the size"),
+        (GREETING, &[short.as_fd()], "the size"),
+        (GREETING, &[zeros.as_fd()], "not a mailbox"),
+        (GREETING, &[read_only.as_fd()], "cannot be mapped"),
     ] {
         let refusals = |log: String| log.lines().filter(|line| line.contains(reason)).count();
         let so_far = refusals(agent.log());
-        send(&connect(&host.socket)?, text, files)?;
+        rights::send(connect(&host.socket)?.as_fd(), text, files)?;
         wait_for(reason, || refusals(agent.log()) > so_far)?;
     }
     // Many that say nothing keep nobody waiting.
@@ -150,7 +117,7 @@ pub fn peers(tool: &Tool) -> Outcome {
     drop(second);
     // The log does not grow with what others do.
     for _ in 0..100 {
-        send(&connect(&host.socket)?, b"x", &[])?;
+        rights::send(connect(&host.socket)?.as_fd(), b"x", &[])?;
     }
     let third = Server::join(&host.socket)?;
     assert_eq!(third.wait()?, keys);

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::io;
-use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
 use sslcache::mailbox;
+use sslcache::sys::rights;
 
 use super::server::{Agent, Host, Redis, Server, make_keyring, wait_for};
 use crate::tool::{Folder, Outcome, Tool};
@@ -53,30 +53,9 @@ impl Manager {
 
     fn take(&self) -> Option<(String, Option<OwnedFd>)> {
         let mut text = [0_u8; 4096];
-        let mut control = [0_u64; 8];
-        let mut part = libc::iovec {
-            iov_base: text.as_mut_ptr().cast(),
-            iov_len: text.len(),
-        };
-        // SAFETY: the message and all that it points to live during the calls; the kernel has written the header.
-        unsafe {
-            let mut message: libc::msghdr = mem::zeroed();
-            message.msg_iov = &raw mut part;
-            message.msg_iovlen = 1;
-            message.msg_control = control.as_mut_ptr().cast();
-            message.msg_controllen = mem::size_of_val(&control) as _;
-            let got = libc::recvmsg(
-                self.socket.as_raw_fd(),
-                &raw mut message,
-                libc::MSG_CMSG_CLOEXEC,
-            );
-            let got = usize::try_from(got).ok()?;
-            let header = libc::CMSG_FIRSTHDR(&raw const message);
-            let file = header.as_ref().map(|_| {
-                OwnedFd::from_raw_fd(libc::CMSG_DATA(header).cast::<i32>().read_unaligned())
-            });
-            Some((String::from_utf8_lossy(&text[..got]).into_owned(), file))
-        }
+        let received = rights::receive(self.socket.as_fd(), &mut text, 0).ok()?;
+        let said = String::from_utf8_lossy(&text[..received.bytes]).into_owned();
+        Some((said, received.files.into_iter().next()))
     }
 
     fn waits_for(&mut self, what: &str) -> Outcome {

@@ -1,13 +1,13 @@
 //! What the service manager is told, and what it keeps for the agent: systemd's notifications, its socket, and its store of
 //! descriptors, from which mailboxes come back after a restart.
 
-use std::io;
-use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 use std::{env, process};
+
+use sslcache::sys::rights;
 
 /// The first descriptor that is handed over.
 const FIRST: i32 = 3;
@@ -67,45 +67,13 @@ impl Manager {
     pub fn keep(&self, name: &str, file: BorrowedFd<'_>) {
         if let Some(socket) = &self.socket {
             let text = format!("FDSTORE=1\nFDPOLL=0\nFDNAME={name}");
-            let _ = send_with(socket, text.as_bytes(), file);
+            let _ = rights::send(socket.as_fd(), text.as_bytes(), &[file]);
         }
     }
 
     /// Lets it close what it keeps under this name.
     pub fn forget(&self, name: &str) {
         self.tell(&format!("FDSTOREREMOVE=1\nFDNAME={name}"));
-    }
-}
-
-fn send_with(socket: &UnixDatagram, text: &[u8], file: BorrowedFd<'_>) -> io::Result<()> {
-    let mut part = libc::iovec {
-        iov_base: text.as_ptr().cast_mut().cast(),
-        iov_len: text.len(),
-    };
-    // Aligned as a header, and with room for one with a descriptor.
-    let mut control = [0_u64; 4];
-    // SAFETY: `msghdr` has only integers and pointers, for which all zeros is a valid value.
-    let mut message: libc::msghdr = unsafe { mem::zeroed() };
-    message.msg_iov = &raw mut part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.as_mut_ptr().cast();
-    let bytes = size_of::<i32>() as u32;
-    // SAFETY: the control buffer is larger than the space of a header with a descriptor, and all that the message points to
-    // lives during the call.
-    let sent = unsafe {
-        message.msg_controllen = libc::CMSG_SPACE(bytes) as _;
-        let header = libc::CMSG_FIRSTHDR(&raw const message);
-        (*header).cmsg_level = libc::SOL_SOCKET;
-        (*header).cmsg_type = libc::SCM_RIGHTS;
-        (*header).cmsg_len = libc::CMSG_LEN(bytes) as _;
-        libc::CMSG_DATA(header)
-            .cast::<i32>()
-            .write_unaligned(file.as_raw_fd());
-        libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL)
-    };
-    match sent {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
     }
 }
 
