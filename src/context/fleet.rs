@@ -6,11 +6,12 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use once_cell::race::OnceBox;
 
 use crate::config::{Agent, Settings, TicketKeys};
-use crate::mailbox::{self, FleetKeys, Mailbox, epoch_of};
+use crate::mailbox::{self, EPOCHS_AHEAD, FleetKeys, Mailbox, epoch_of};
 use crate::sys::guard::attempt;
 use crate::sys::say::{self, Topic};
 
@@ -19,41 +20,32 @@ static MAILBOX: OnceBox<Option<Mailbox>> = OnceBox::new();
 /// The first epoch whose keys may be used: an administrator has ended the earlier ones on this host.
 static FIRST_EPOCH: AtomicU64 = AtomicU64::new(0);
 
-/// The epochs after the present one whose keys the agent may have published.
-const EPOCHS_AHEAD: u64 = 2;
-
 /// Makes a mailbox and sends it to the agent, in the first call, if the settings ask for the fleet's keys and the agent is
 /// there.
 pub fn join(settings: &Settings) {
     MAILBOX.get_or_init(|| {
-        let wanted = settings.ticket_keys == TicketKeys::Fleet;
-        let socket = settings.agent.socket().filter(|_| wanted);
-        let made = socket.and_then(|path| {
-            attempt(|| {
-                let sent = Mailbox::make().and_then(|(mailbox, file)| {
-                    mailbox::send(path, file.as_fd())?;
-                    Ok(mailbox)
-                });
-                match sent {
-                    Ok(mailbox) => Some(mailbox),
-                    Err(error) => {
-                        if let Agent::At(path) = &settings.agent {
-                            say::once(
-                                Topic::Agent,
-                                format_args!(
-                                    "no keys of the fleet: the agent at {} is not to be reached: {error}; ticket keys are \
-                                     shared on this host",
-                                    path.display()
-                                ),
-                            );
-                        }
-                        None
-                    }
-                }
-            })
-        });
-        Box::new(made)
+        let is_wanted = settings.ticket_keys == TicketKeys::Fleet;
+        let socket = settings.agent.socket().filter(|_| is_wanted);
+        Box::new(socket.and_then(|path| attempt(|| send_to(path, &settings.agent))))
     });
+}
+
+/// Makes a mailbox and sends it. That there is no agent is said only where the settings say that there is one.
+fn send_to(path: &Path, agent: &Agent) -> Option<Mailbox> {
+    let sent = Mailbox::make().and_then(|(mailbox, file)| {
+        mailbox::send(path, file.as_fd())?;
+        Ok(mailbox)
+    });
+    if let (Err(error), Agent::At(_)) = (&sent, agent) {
+        say::once(
+            Topic::Agent,
+            format_args!(
+                "no keys of the fleet: the agent at {} is not to be reached: {error}; ticket keys are shared on this host",
+                path.display()
+            ),
+        );
+    }
+    sent.ok()
 }
 
 /// The mailbox of this process tree, if the agent has it.

@@ -15,6 +15,9 @@ use crate::sys::checksum::sum_of;
 /// How long a key makes tickets, in seconds.
 pub const EPOCH_SECONDS: i64 = 3600;
 
+/// For so many epochs after the present one the agent publishes keys.
+pub const EPOCHS_AHEAD: u64 = 2;
+
 /// The most keys in a mailbox: of 24 hours of tickets' lifetime, an hour of skew, the present epoch and two to come, twice,
 /// because an outage of the store may leave two keys for an epoch.
 pub const MOST_FLEET_KEYS: usize = 64;

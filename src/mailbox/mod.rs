@@ -24,6 +24,6 @@ mod layout;
 mod memory;
 mod post;
 
-pub use keys::{EPOCH_SECONDS, FleetKey, FleetKeys, MOST_FLEET_KEYS, epoch_of};
+pub use keys::{EPOCH_SECONDS, EPOCHS_AHEAD, FleetKey, FleetKeys, MOST_FLEET_KEYS, epoch_of};
 pub use memory::{AgentEnd, Answer, MAILBOX_BYTES, Mailbox, Question, Refusal};
 pub use post::{Peer, listen, receive, send};

@@ -49,7 +49,7 @@ Exit codes: 0 fine, 1 there is something to see to, 2 it cannot be told or done.
 const KEY_LONG: &str = "\
 Makes master keys, which seal what goes into the store. The file is the same on all hosts: its first key seals, all of them open.
 
-To change them without a gap: `key rotate --append FILE` on one host, the file to all hosts, and a reload of each agent; then \
+To change them without a gap: `key rotate --append FILE` on one host, the file to all hosts, and a restart of each agent; then \
 `key rotate --promote FILE`, and the same again; a day later, the old line can go. Without these options, `key rotate` puts a new \
 key first at once: hosts that do not have it yet do not share with the others until they do.";
 
@@ -169,15 +169,15 @@ fn key(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     let next = match (arguments.get_flag("append"), arguments.get_flag("promote")) {
         (true, _) => {
             keyring::change(file, Change::NewLast)?;
-            "copy it to all hosts and reload each agent, then: sslcache agent key rotate --promote"
+            "copy it to all hosts and restart each agent, then: sslcache agent key rotate --promote"
         }
         (_, true) => {
             keyring::change(file, Change::LastToFirst)?;
-            "copy it to all hosts and reload each agent; after a day the old key can go"
+            "copy it to all hosts and restart each agent; after a day the old key can go"
         }
         _ => {
             keyring::rotate(file)?;
-            "copy it to all hosts at once and reload each agent: without the new key they do not share with this one"
+            "copy it to all hosts at once and restart each agent: without the new key they do not share with this one"
         }
     };
     println!("{} is changed: {next}", secret::shown(file));

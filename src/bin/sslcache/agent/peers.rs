@@ -39,8 +39,8 @@ struct Peer {
 
 /// Why a mailbox is not taken.
 pub enum Refused {
-    /// There are as many as may be. Some may be abandoned.
-    Full,
+    /// There are as many as may be. Some may be abandoned, so the descriptor may be tried again.
+    Full(OwnedFd),
     /// For another reason.
     For(String),
 }
@@ -96,7 +96,7 @@ impl Peers {
     ) -> Result<(), Refused> {
         let refused = |reason: &str| Refused::For(reason.to_owned());
         if self.is_full_for(owner) {
-            return Err(Refused::Full);
+            return Err(Refused::Full(file));
         }
         let end = AgentEnd::of_peer(file).map_err(|refusal| refused(&refusal.to_string()))?;
         let identity = end
@@ -118,8 +118,7 @@ impl Peers {
         Ok(())
     }
 
-    /// True if a mailbox of this owner has no room.
-    pub fn is_full_for(&self, owner: &Owner) -> bool {
+    fn is_full_for(&self, owner: &Owner) -> bool {
         let of = |is_one: &dyn Fn(&Peer) -> bool| self.0.iter().filter(|peer| is_one(peer)).count();
         if self.0.len() >= MOST
             || owner.uid != 0 && of(&|peer| peer.uid == owner.uid) >= MOST_OF_USER

@@ -25,6 +25,8 @@
 use std::collections::BTreeMap;
 use std::ptr;
 
+use sslcache::mailbox;
+
 mod chains;
 #[cfg(test)]
 mod fleet;
@@ -36,7 +38,7 @@ mod tests;
 pub use secret::Secret;
 
 /// The seconds of an epoch.
-pub const EPOCH_SECONDS: u64 = 3600;
+pub const EPOCH_SECONDS: u64 = mailbox::EPOCH_SECONDS as u64;
 /// The most that two hosts' clocks may differ, in seconds.
 pub const SKEW: u64 = 3600;
 /// The keys of so many epochs are derived after the last one whose key came from the store.
@@ -50,7 +52,7 @@ const LOST: u64 = 2 * ROUND;
 /// All epochs are looked up again after so many seconds, in case the store has lost its data.
 const WHOLE: u64 = 600;
 /// Keys are put for so many epochs ahead, and looked up for one more: another host's clock may be ahead.
-const AHEAD: u64 = 2;
+const AHEAD: u64 = mailbox::EPOCHS_AHEAD;
 /// The most keys of an epoch that open only.
 const OTHERS_MOST: usize = 6;
 

@@ -175,14 +175,14 @@ impl State {
             self.refused(&who(), "its user is in no namespace of the settings");
             return false;
         };
-        if self.peers.is_full_for(&owner) && may_wait && self.pending.len() < PENDING_MOST {
-            self.pending.push((file, peer));
-            self.sweep_now.notify_one();
-            return false;
-        }
         match self.peers.attach(file, &owner, &self.manager) {
             Ok(()) => {}
-            Err(Refused::Full) => {
+            Err(Refused::Full(file)) if may_wait && self.pending.len() < PENDING_MOST => {
+                self.pending.push((file, peer));
+                self.sweep_now.notify_one();
+                return false;
+            }
+            Err(Refused::Full(_)) => {
                 self.refused(&who(), "there are as many mailboxes as may be");
                 return false;
             }
