@@ -12,6 +12,8 @@ mod engines;
 mod failure;
 mod fakes;
 mod golden;
+#[path = "../../src/bin/sslcache/hexadecimal.rs"]
+mod hexadecimal;
 mod keyring;
 mod memcached;
 mod redis;

@@ -22,6 +22,7 @@ mod exporter;
 mod failure;
 mod flush;
 mod generate;
+mod hexadecimal;
 mod http;
 mod installed;
 mod keys;

@@ -12,6 +12,7 @@ use super::space::{Asked, There};
 use super::state::now;
 use super::store::Store;
 use crate::failure::Failure;
+use crate::hexadecimal::hexadecimal;
 
 /// Reads what the agent would read, asks the store for the keys of the present epoch, and says what it has found. 1 if there is
 /// something to see to.
@@ -19,12 +20,7 @@ pub fn check(path: &Path) -> Result<ExitCode, Failure> {
     let config = Config::read(path)?;
     println!("settings  {}", shown(path));
     let keyring = Keyring::read(&config.ring)?;
-    let id = |key: &MasterKey| {
-        key.id()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
+    let id = |key: &MasterKey| hexadecimal(&key.id());
     let ids: Vec<_> = keyring.all().iter().map(id).collect();
     println!(
         "keyring   {}: {} seals, {} in all",

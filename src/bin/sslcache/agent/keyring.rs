@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::secret;
 use crate::failure::Failure;
+use crate::hexadecimal::hexadecimal;
 
 /// What a key begins with: what it is, and the version of what it is for.
 const PREFIX: &str = "sslc-key-1:";
@@ -66,8 +67,7 @@ impl MasterKey {
 
 impl fmt::Debug for MasterKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d] = self.id;
-        write!(out, "MasterKey({a:02x}{b:02x}{c:02x}{d:02x})")
+        write!(out, "MasterKey({})", hexadecimal(&self.id))
     }
 }
 

@@ -10,6 +10,7 @@ use ring::digest::{SHA256, digest};
 use sslcache::mailbox::{AgentEnd, Answer, FleetKeys, Question};
 
 use super::notify::Manager;
+use crate::hexadecimal::hexadecimal;
 
 /// The most mailboxes, each of which costs a descriptor here and one at the service manager.
 const MOST: usize = 4000;
@@ -70,11 +71,7 @@ impl Peer {
 
 /// A few letters for a namespace.
 fn tag(namespace: &str) -> String {
-    let digest = digest(&SHA256, namespace.as_bytes());
-    digest.as_ref()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hexadecimal(&digest(&SHA256, namespace.as_bytes()).as_ref()[..8])
 }
 
 /// A mailbox, and the question whether any process still has it.

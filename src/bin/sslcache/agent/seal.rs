@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 
 use super::keyring::{ID_BYTES, Keyring, MasterKey};
 use crate::failure::Failure;
+use crate::hexadecimal::hexadecimal;
 
 const VERSION: u8 = 1;
 const SALT_BYTES: usize = 16;
@@ -70,9 +71,10 @@ impl fmt::Display for Unopened {
                     "is of version {version} of the format, this tool knows {VERSION}"
                 )
             }
-            Self::UnknownKey([a, b, c, d]) => write!(
+            Self::UnknownKey(id) => write!(
                 out,
-                "is sealed with the master key {a:02x}{b:02x}{c:02x}{d:02x}, which is not in the keyring"
+                "is sealed with the master key {}, which is not in the keyring",
+                hexadecimal(id)
             ),
             Self::Forged => write!(out, "is not what was sealed under this name"),
             Self::Expired => write!(out, "is past its end"),

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::findings::{Finding, caches, resumed};
 use super::peer::Peer;
 use super::row::{By, Return, Row};
-use super::session::{KeyName, Kind};
+use super::session::Kind;
 use super::visit::Protocol;
+use crate::hexadecimal::hexadecimal;
 
 /// The name of the JSON's form. Another form gets another name.
 const SCHEMA: &str = "sslcache-test-1";
@@ -42,10 +43,6 @@ fn pattern(returns: &[Return]) -> String {
         .iter()
         .map(|it| if it.resumed { 'R' } else { '.' })
         .collect()
-}
-
-fn hexadecimal(name: &KeyName) -> String {
-    name.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Report<'_> {
@@ -160,7 +157,7 @@ fn row(row: &Row<'_>) -> Value {
     };
     let is_held_by_server = !row.kinds.contains(&Kind::StatelessTicket);
     let names: Vec<_> = match row.keys() {
-        Some(_) => row.key_names.iter().map(hexadecimal).collect(),
+        Some(_) => row.key_names.iter().map(|name| hexadecimal(name)).collect(),
         None => Vec::new(),
     };
     json!({
