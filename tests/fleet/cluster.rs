@@ -3,10 +3,10 @@
 use std::error::Error;
 
 use crate::agent::store::Cause;
-use crate::engines::{Engine, HOUR, config, fine, keeps_the_first, run, store, wait_until};
+use crate::engines::{Engine, HOUR, USER, config, fine, keeps_the_first, run, store, wait_until};
 use crate::keyring::Folder;
 use crate::redis::trouble;
-use crate::tls::{issue, with_tls};
+use crate::tls::{self, issue, with_tls};
 use crate::{Case, Outcome, ensure};
 
 const NEEDS: &[&str] = &["redis-server"];
@@ -107,19 +107,7 @@ fn spread() -> Outcome {
 }
 
 fn limited_user() -> Outcome {
-    let limited = [
-        "--user",
-        "shop",
-        "on",
-        ">hunter2",
-        "~sslc:*",
-        "resetchannels",
-        "-@all",
-        "+get",
-        "+set",
-        "+cluster|slots",
-        "+ping",
-    ];
+    let limited = [&USER[..], &["+cluster|slots", "+ping"]].concat();
     let nodes = cluster(&limited)?;
     run(async {
         let mut config = config(&url(&nodes));
@@ -148,21 +136,10 @@ fn over_tls() -> Outcome {
         let said = node.say(&["CLUSTER", "INFO"]).unwrap_or_default();
         said.contains("cluster_state:ok")
     })?;
-    run(async {
-        let mut config = config(&format!("rediss+cluster://localhost:{port}"));
-        trouble(
-            store(&config)?.get("sslc:1:k:a").await,
-            Cause::Unreachable,
-            &["UnknownIssuer", "ca_file"],
-        )?;
-        config.ca_file = Some(folder.path().join("ca.pem"));
-        let store = store(&config)?;
-        for own in [&b"a"[..], b"other"] {
-            let stands = fine(store.put_if_absent("sslc:1:k:a", own, HOUR).await)?;
-            ensure!(stands == b"a", "{stands:?} stands there");
-        }
-        Ok(())
-    })?
+    run(tls::needs_the_authority(
+        &folder,
+        &format!("rediss+cluster://localhost:{port}"),
+    ))?
 }
 
 fn moved_slots() -> Outcome {

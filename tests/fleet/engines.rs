@@ -292,6 +292,19 @@ pub fn fine<T>(said: Said<T>) -> Result<T, Box<dyn Error>> {
     said.map_err(|trouble| trouble.to_string().into())
 }
 
+/// The user that servers are to have in the store, as arguments of its program: it may these two commands, and what follows.
+pub const USER: [&str; 9] = [
+    "--user",
+    "shop",
+    "on",
+    ">hunter2",
+    "~sslc:*",
+    "resetchannels",
+    "-@all",
+    "+get",
+    "+set",
+];
+
 /// An hour.
 pub const HOUR: Duration = Duration::from_secs(3600);
 

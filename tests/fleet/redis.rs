@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::agent::store::{Cause, Said, Store};
-use crate::engines::{Engine, HOUR, config, fine, keeps_the_first, run, store, wait_until};
+use crate::engines::{Engine, HOUR, USER, config, fine, keeps_the_first, run, store, wait_until};
 use crate::keyring::Folder;
 use crate::{Case, Outcome, ensure};
 
@@ -127,22 +127,16 @@ fn secrets(folder: &Folder) -> Result<(PathBuf, PathBuf), Box<dyn Error>> {
     ))
 }
 
-const USER: [&str; 11] = [
-    "--requirepass",
-    "hunter2",
-    "--user",
-    "shop",
-    "on",
-    ">hunter2",
-    "~sslc:*",
-    "resetchannels",
-    "-@all",
-    "+get",
-    "+set",
-];
+/// A server with that user, and with a password for the default one.
+fn with_users(program: &str) -> Result<Engine, Box<dyn Error>> {
+    Engine::redis(
+        program,
+        &[&["--requirepass", "hunter2"], &USER[..]].concat(),
+    )
+}
 
 fn passwords(program: &str) -> Outcome {
-    let engine = Engine::redis(program, &USER)?;
+    let engine = with_users(program)?;
     let (right, _) = secrets(&engine.folder)?;
     run(async {
         for user in [None, Some("shop".to_string())] {
@@ -192,7 +186,7 @@ fn documented_user(program: &str) -> Outcome {
 }
 
 fn denied(program: &str) -> Outcome {
-    let engine = Engine::redis(program, &USER)?;
+    let engine = with_users(program)?;
     let (right, wrong) = secrets(&engine.folder)?;
     let open = Engine::redis(program, &[])?;
     let at = |engine: &Engine,

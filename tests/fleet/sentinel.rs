@@ -4,10 +4,10 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use crate::agent::store::Cause;
-use crate::engines::{Engine, HOUR, config, fine, keeps_the_first, run, store, wait_until};
+use crate::engines::{Engine, HOUR, USER, config, fine, keeps_the_first, run, store, wait_until};
 use crate::keyring::Folder;
 use crate::redis::trouble;
-use crate::tls::{issue, tls_arguments, with_tls};
+use crate::tls::{self, issue, tls_arguments, with_tls};
 use crate::{Case, Outcome, ensure};
 
 const NEEDS: &[&str] = &["redis-server", "redis-sentinel"];
@@ -35,26 +35,14 @@ pub const CASES: &[Case] = &[
     ),
 ];
 
-const USER: [&str; 10] = [
-    "--user",
-    "shop",
-    "on",
-    ">hunter2",
-    "~sslc:*",
-    "resetchannels",
-    "-@all",
-    "+get",
-    "+set",
-    "+role",
-];
-
 /// A master, its replica, and a sentinel that knows both.
 fn group(lines: &str) -> Result<(Engine, Engine, Engine), Box<dyn Error>> {
-    let master = Engine::redis("redis-server", &USER)?;
+    let user = [&USER[..], &["+role"]].concat();
+    let master = Engine::redis("redis-server", &user)?;
     let port = master.port.to_string();
     let replica = Engine::redis(
         "redis-server",
-        &[&USER[..], &["--replicaof", "127.0.0.1", &port]].concat(),
+        &[&user[..], &["--replicaof", "127.0.0.1", &port]].concat(),
     )?;
     wait_until("the replica is linked", || {
         let said = replica.say(&["INFO", "replication"]).unwrap_or_default();
@@ -147,21 +135,10 @@ fn over_tls() -> Outcome {
         lines += &format!("{} {}\n", setting[0].trim_start_matches('-'), setting[1]);
     }
     let _sentinel = Engine::sentinel(&lines)?;
-    run(async {
-        let mut config = config(&format!("rediss+sentinel://127.0.0.1:{port}/shop"));
-        trouble(
-            store(&config)?.get("sslc:1:k:a").await,
-            Cause::Unreachable,
-            &["UnknownIssuer", "ca_file"],
-        )?;
-        config.ca_file = Some(folder.path().join("ca.pem"));
-        let store = store(&config)?;
-        for own in [&b"a"[..], b"other"] {
-            let stands = fine(store.put_if_absent("sslc:1:k:a", own, HOUR).await)?;
-            ensure!(stands == b"a", "{stands:?} stands there");
-        }
-        Ok(())
-    })?
+    run(tls::needs_the_authority(
+        &folder,
+        &format!("rediss+sentinel://127.0.0.1:{port}/shop"),
+    ))?
 }
 
 fn wrong_addresses() -> Outcome {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::agent::store::{Cause, StoreConfig};
-use crate::engines::{Engine, config, keeps_the_first, run, store};
+use crate::engines::{Engine, HOUR, config, fine, keeps_the_first, run, store};
 use crate::keyring::Folder;
 use crate::redis::trouble;
 use crate::{Case, Outcome, ensure};
@@ -74,6 +74,23 @@ pub fn with_tls(
     let arguments = tls_arguments(folder, port);
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     Ok((Engine::redis(program, &[&arguments, more].concat())?, port))
+}
+
+/// The store at `url` is reached by those who know the authority in the folder, and by nobody else.
+pub async fn needs_the_authority(folder: &Folder, url: &str) -> Outcome {
+    let mut config = config(url);
+    trouble(
+        store(&config)?.get("sslc:1:k:a").await,
+        Cause::Unreachable,
+        &["UnknownIssuer", "ca_file"],
+    )?;
+    config.ca_file = Some(folder.path().join("ca.pem"));
+    let store = store(&config)?;
+    for own in [&b"a"[..], b"other"] {
+        let stands = fine(store.put_if_absent("sslc:1:k:a", own, HOUR).await)?;
+        ensure!(stands == b"a", "{stands:?} stands there");
+    }
+    Ok(())
 }
 
 fn tls(program: &str) -> Outcome {

@@ -1,7 +1,7 @@
 //! Peers that send what is no mailbox, or nothing, or too much.
 
 use std::error::Error;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
@@ -13,8 +13,8 @@ use std::time::Duration;
 use sslcache::mailbox::{MAILBOX_BYTES, Mailbox};
 use sslcache::sys::rights;
 
-use super::server::{Host, Redis, Server, as_user, make_keyring, wait_for};
-use crate::tool::{Folder, Outcome, Tool, is_root};
+use super::server::{Server, Site, as_user, wait_for};
+use crate::tool::{Outcome, Tool};
 
 const GREETING: &[u8] = b"sslcache mailbox 1";
 
@@ -59,13 +59,10 @@ fn memfd(bytes: i64, seals: i32) -> io::Result<OwnedFd> {
 }
 
 pub fn peers(tool: &Tool) -> Outcome {
-    if !Redis::is_here() {
+    let Some(site) = Site::new(tool, false)? else {
         return Ok(());
-    }
-    let folder = Folder::new()?;
-    let _redis = Redis::start(&folder)?;
-    make_keyring(tool, &folder)?;
-    let host = Host::new(&folder, "a", "", "")?;
+    };
+    let host = site.host("a", "")?;
     let agent = host.start(tool)?;
     let first = Server::join(&host.socket)?;
     let keys = first.wait()?;
@@ -131,13 +128,10 @@ pub fn peers(tool: &Tool) -> Outcome {
 
 /// The kernel waits for such pages when it is asked whether a mailbox is in use: for longer in all than anybody has patience.
 pub fn pages_in_use(tool: &Tool) -> Outcome {
-    if !Redis::is_here() || !is_root() {
+    let Some(site) = Site::new(tool, true)? else {
         return Ok(());
-    }
-    let folder = Folder::new()?;
-    let _redis = Redis::start(&folder)?;
-    make_keyring(tool, &folder)?;
-    let host = Host::new(&folder, "a", "", "")?;
+    };
+    let host = site.host("a", "")?;
     let agent = host.start(tool)?;
     let first = Server::join(&host.socket)?;
     let keys = first.wait()?;
@@ -163,17 +157,10 @@ pub fn pages_in_use(tool: &Tool) -> Outcome {
 }
 
 pub fn many_users(tool: &Tool) -> Outcome {
-    if !Redis::is_here() || !is_root() {
+    let Some(site) = Site::new(tool, true)? else {
         return Ok(());
-    }
-    let folder = Folder::new()?;
-    fs::set_permissions(
-        &folder.0,
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )?;
-    let _redis = Redis::start(&folder)?;
-    make_keyring(tool, &folder)?;
-    let host = Host::new(&folder, "a", "", "")?;
+    };
+    let host = site.host("a", "")?;
     let agent = host.start(tool)?;
     let many: Result<Vec<_>, _> = (20_000..20_070)
         .map(|uid| Server::join_as(&host.socket, uid))
@@ -189,17 +176,10 @@ pub fn many_users(tool: &Tool) -> Outcome {
 }
 
 pub fn come_and_go(tool: &Tool) -> Outcome {
-    if !Redis::is_here() || !is_root() {
+    let Some(site) = Site::new(tool, true)? else {
         return Ok(());
-    }
-    let folder = Folder::new()?;
-    fs::set_permissions(
-        &folder.0,
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )?;
-    let _redis = Redis::start(&folder)?;
-    make_keyring(tool, &folder)?;
-    let host = Host::new(&folder, "a", "", "")?;
+    };
+    let host = site.host("a", "")?;
     let agent = host.start(tool)?;
     let stays = Server::join_as(&host.socket, 7)?;
     let keys = stays.wait()?;

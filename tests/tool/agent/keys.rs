@@ -8,27 +8,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::server::{Host, Redis, Server, make_keyring, wait_for};
-use crate::tool::{Folder, Outcome, Tool, has_in_order, is_root};
+use super::server::{Host, Redis, Server, Site, make_keyring, wait_for};
+use crate::tool::{Folder, Outcome, Tool, has_in_order};
 
 const TWO: &str =
     "[[namespace]]\nname = \"web\"\nusers = [0]\n[[namespace]]\nname = \"mail\"\nusers = [8]\n";
 
 pub fn two_hosts(tool: &Tool) -> Outcome {
-    if !Redis::is_here() || !is_root() {
+    let Some(site) = Site::new(tool, true)? else {
         return Ok(());
-    }
-    let folder = Folder::new()?;
-    fs::set_permissions(
-        &folder.0,
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )?;
-    let _redis = Redis::start(&folder)?;
-    make_keyring(tool, &folder)?;
-    let hosts = [
-        Host::new(&folder, "a", "", TWO)?,
-        Host::new(&folder, "b", "", TWO)?,
-    ];
+    };
+    let hosts = [site.host("a", TWO)?, site.host("b", TWO)?];
     // Both at once: whoever puts a key first, both have it.
     let agents = [hosts[0].start(tool)?, hosts[1].start(tool)?];
     let web = [
@@ -58,17 +48,10 @@ pub fn two_hosts(tool: &Tool) -> Outcome {
 }
 
 pub fn each_user(tool: &Tool) -> Outcome {
-    if !Redis::is_here() || !is_root() {
+    let Some(site) = Site::new(tool, true)? else {
         return Ok(());
-    }
-    let folder = Folder::new()?;
-    fs::set_permissions(
-        &folder.0,
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )?;
-    let _redis = Redis::start(&folder)?;
-    make_keyring(tool, &folder)?;
-    let host = Host::new(&folder, "a", "", "")?;
+    };
+    let host = site.host("a", "")?;
     let _agent = host.start(tool)?;
     let servers = [7, 7, 8].map(|uid| Server::join_as(&host.socket, uid));
     let [one, same, other] = servers;
@@ -175,18 +158,15 @@ pub fn status(tool: &Tool) -> Outcome {
 }
 
 pub fn rotation(tool: &Tool) -> Outcome {
-    if !Redis::is_here() {
+    let Some(site) = Site::new(tool, false)? else {
         return Ok(());
-    }
-    let folder = Folder::new()?;
-    let _redis = Redis::start(&folder)?;
-    make_keyring(tool, &folder)?;
-    let host = Host::new(&folder, "a", "", "")?;
+    };
+    let host = site.host("a", "")?;
     let agent = host.start(tool)?;
     let server = Server::join(&host.socket)?;
     let keys = server.wait()?;
     let ring = host.ring.to_str().ok_or("no text")?;
-    let turned = tool.say(&folder.0, &["agent", "key", "rotate", ring])?;
+    let turned = tool.say(&site.folder.0, &["agent", "key", "rotate", ring])?;
     assert_eq!(turned.code, 0, "{}", turned.err);
     agent.signal(libc::SIGHUP);
     wait_for("a reload", || {
@@ -202,10 +182,10 @@ pub fn rotation(tool: &Tool) -> Outcome {
         Ok(said.out.trim().parse()?)
     };
     wait_for("three keys more", || {
-        count(&folder).is_ok_and(|count| count == 6)
+        count(&site.folder).is_ok_and(|count| count == 6)
     })?;
     fs::write(ring, new + "\n")?;
-    let other = Host::new(&folder, "b", "", "")?;
+    let other = site.host("b", "")?;
     let _other = other.start(tool)?;
     assert_eq!(Server::join(&other.socket)?.wait()?, keys);
     assert_eq!(server.keys(), keys);

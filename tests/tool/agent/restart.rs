@@ -13,7 +13,7 @@ use std::time::Duration;
 use sslcache::mailbox;
 use sslcache::sys::rights;
 
-use super::server::{Agent, Host, Redis, Server, make_keyring, wait_for};
+use super::server::{Agent, Host, Redis, Server, Site, make_keyring, wait_for};
 use crate::tool::{Folder, Outcome, Tool};
 
 /// What a service manager does, as far as the agent sees it.
@@ -191,21 +191,18 @@ pub fn killed(tool: &Tool) -> Outcome {
 }
 
 pub fn sockets(tool: &Tool) -> Outcome {
-    if !Redis::is_here() {
+    let Some(site) = Site::new(tool, false)? else {
         return Ok(());
-    }
-    let folder = Folder::new()?;
-    let _redis = Redis::start(&folder)?;
-    make_keyring(tool, &folder)?;
-    let host = Host::new(&folder, "a", "", "")?;
+    };
+    let host = site.host("a", "")?;
     // Of a socket unit: it is used, and stays when the agent ends.
     let listening = mailbox::listen(&host.socket)?;
-    let mut manager = Manager::new(&folder)?;
+    let mut manager = Manager::new(&site.folder)?;
     let early = Server::join(&host.socket)?;
     let mut agent = manager.start(
         &host,
         tool,
-        &folder,
+        &site.folder,
         vec![("sslcache-agent.socket", listening)],
     )?;
     early.wait()?;

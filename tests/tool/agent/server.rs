@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use sslcache::mailbox::{self, FleetKeys, Mailbox};
 
-use crate::tool::{Folder, Tool};
+use crate::tool::{Folder, Tool, is_root};
 
 /// A time after which something does not come any more.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -122,6 +122,34 @@ impl Host {
             .arg("--config")
             .arg(&self.settings);
         command
+    }
+}
+
+/// A folder that other users can enter, with a Redis and a keyring for the hosts that are made in it.
+pub struct Site {
+    _redis: Redis,
+    pub folder: Folder,
+}
+
+impl Site {
+    /// `None` if the Redis is not installed, or if the test `needs_root` and is not root's: there is nothing to be seen then.
+    pub fn new(tool: &Tool, needs_root: bool) -> Result<Option<Self>, Box<dyn Error>> {
+        if !Redis::is_here() || needs_root && !is_root() {
+            return Ok(None);
+        }
+        let folder = Folder::new()?;
+        fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755))?;
+        let redis = Redis::start(&folder)?;
+        make_keyring(tool, &folder)?;
+        Ok(Some(Self {
+            folder,
+            _redis: redis,
+        }))
+    }
+
+    /// A host of this name, with more settings at the end.
+    pub fn host(&self, name: &str, last: &str) -> Result<Host, Box<dyn Error>> {
+        Host::new(&self.folder, name, "", last)
     }
 }
 
