@@ -80,8 +80,8 @@ pub fn first_after(now: i64) -> u64 {
     epoch_of(now) + EPOCHS_AHEAD + 1
 }
 
-/// Lets no key of an epoch before `first` be used. What stands there is another process's word, and goes no further than what
-/// an order that is carried out now would.
+/// Lets no key of an epoch before `first` be used. Another process has written that number, so it is believed only as far as an
+/// order that is carried out now would go.
 pub fn begin_at(first: u64, now: i64) {
     FIRST_EPOCH.fetch_max(first.min(first_after(now)), Relaxed);
 }

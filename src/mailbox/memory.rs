@@ -71,8 +71,8 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// The agent's end of a mailbox that a process has sent. It is mapped only while keys are published: as long as it is mapped
-/// nobody can tell whether a process still has it.
+/// The agent's end of a mailbox that a process has sent. The agent maps it only while it publishes keys, because its own mapping
+/// would hide whether a process still has one.
 pub struct AgentEnd {
     file: OwnedFd,
 }
@@ -148,9 +148,9 @@ pub struct Question(OwnedFd);
 pub enum Answer {
     /// A process has it mapped.
     InUse,
-    /// None has, or none can be told to have: the mailbox is of no further use.
+    /// No process has it mapped, or it cannot be told any more: the mailbox is of no further use.
     Abandoned,
-    /// The kernel had to wait. That is so if a process lets pages of the mailbox be in use by something else than a mapping.
+    /// The kernel had to wait, because something other than a mapping uses pages of the mailbox: a pipe, for example.
     Late,
 }
 
