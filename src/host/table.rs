@@ -331,6 +331,12 @@ impl Libssl {
         unsafe { (self.OPENSSL_init_crypto)(0, ptr::null()) == 0 }
     }
 
+    /// Gives this thread its error queue, if it has none yet. libcrypto does so at the first use, under a lock of the whole
+    /// process: a child that is forked while another thread holds it would wait for ever.
+    pub fn make_error_queue(&self) {
+        self.without_errors(|| ());
+    }
+
     /// Runs `call`, which calls the host, and leaves the error queue of this thread as it was.
     pub fn without_errors<T>(&self, call: impl FnOnce() -> T) -> T {
         struct Pop<'a>(&'a Libssl);

@@ -5,7 +5,9 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use once_cell::race::OnceBox;
 
 use crate::config::{Settings, write_size};
+use crate::host::locate;
 use crate::shm::{Elections, Partition, PartitionId, Region};
+use crate::sys::guard::quietly;
 use crate::sys::lock::{Lock, this_process, watch_forks};
 use crate::sys::say::{self, Topic};
 
@@ -98,7 +100,11 @@ impl Noted {
 
 /// Runs before a fork. The process is noted first: if it was itself forked without a count, counting its fork would hide
 /// that.
-unsafe extern "C" fn note_fork() {
+unsafe extern "C" fn before_fork() {
+    // The child has this thread alone.
+    for libssl in locate::hosts().filter_map(|host| host.libssl.as_ref().ok()) {
+        quietly(|| libssl.make_error_queue());
+    }
     Noted::up_to_date();
     FORKS.fetch_add(1, Ordering::SeqCst);
 }
@@ -221,7 +227,7 @@ fn map(settings: &Settings) -> Option<Common> {
         Ok(common) => {
             watch_forks();
             // SAFETY: the handlers are functions of this library, which is never unloaded.
-            unsafe { libc::pthread_atfork(Some(note_fork), Some(note_forked), Some(note_child)) };
+            unsafe { libc::pthread_atfork(Some(before_fork), Some(note_forked), Some(note_child)) };
             Some(common)
         }
         Err(error) => {
