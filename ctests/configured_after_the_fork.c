@@ -24,6 +24,7 @@ static void offer(const char *what, SSL_CTX *client, SSL_CTX *server, SSL_SESSIO
     int done = handshake(&pair);
     printf("%s: %s\n", what, !done ? "refused" : SSL_session_reused(pair.server) ? "resumed" : "accepted");
     close_cleanly(&pair);
+    SSL_SESSION_free(session);
 }
 
 static void run(int version, struct kept *kept)
@@ -37,9 +38,10 @@ static void run(int version, struct kept *kept)
         unsigned char *at = kept->der;
         SSL_SESSION *session = visit_quietly(client, server, NULL, NULL);
         kept->length = i2d_SSL_SESSION(session, &at);
+        SSL_SESSION_free(session);
         _exit(0);
     }
-    NEED(wait(&status) > 0);
+    NEED(wait(&status) > 0 && status == 0);
     if (fork() == 0) {
         const unsigned char *at = kept->der;
         SSL_SESSION *session = d2i_SSL_SESSION(NULL, &at, kept->length);
@@ -48,6 +50,7 @@ static void run(int version, struct kept *kept)
         snprintf(label, sizeof label, "configured_alike_%s", version == TLS1_2_VERSION ? "tls12" : "tls13");
         divergence(label, "%s", done && SSL_session_reused(pair.server) ? "resumed" : "accepted");
         close_cleanly(&pair);
+        SSL_SESSION_free(session);
         SSL_CTX_set_verify(server, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
         offer("required, full", client, server, NULL);
         at = kept->der;
@@ -55,7 +58,7 @@ static void run(int version, struct kept *kept)
         fflush(stdout);
         _exit(0);
     }
-    NEED(wait(&status) > 0);
+    NEED(wait(&status) > 0 && status == 0);
     SSL_CTX_free(client);
     SSL_CTX_free(server);
 }

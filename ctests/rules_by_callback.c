@@ -80,7 +80,7 @@ static void in_a_worker(void (*work)(void))
         fflush(stdout);
         _exit(0);
     }
-    NEED(wait(&status) > 0);
+    NEED(wait(&status) > 0 && status == 0);
 }
 
 static void asks_nobody(void)

@@ -130,6 +130,19 @@ impl Program {
         programs
     }
 
+    /// Whether the program runs in this form on this host.
+    ///
+    /// A linked library and a preloaded one come before libssl in the same way: which of libssl's own calls reach it is a
+    /// matter of the host, and not of how it came there. So the programs with one thread, which are most, run linked on the
+    /// system's host alone, and preloaded and replaced on each. The others, and those of `loading`, run in all forms.
+    pub fn is_run(&self, form: Form, host: Host) -> bool {
+        match (self.kind, form) {
+            (Kind::Ours, Form::Plain) => false,
+            (Kind::Simple, Form::Linked) => host == Host::System,
+            _ => true,
+        }
+    }
+
     pub fn source(&self) -> String {
         format!("{}{}.c", self.kind.folder(), self.name)
     }
