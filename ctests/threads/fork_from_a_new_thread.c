@@ -4,17 +4,11 @@
  * in the child stays locked for ever if another thread held it at the fork. DESIGN.md, "fork is
  * normal".
  */
-#include "threads.h"
+#include "children.h"
 
 #include <openssl/err.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define FORKS 150
-
-static SSL_CTX *ctx;
-static SSL_SESSION *first, *session;
-static atomic_int stop, clean;
 
 /* Takes the lock once. */
 static void *use_libcrypto(void *argument)
@@ -25,7 +19,6 @@ static void *use_libcrypto(void *argument)
 
 static void *fork_at_once(void *argument)
 {
-    int status;
     pid_t pid = fork();
     NEED(pid >= 0);
     if (pid == 0) {
@@ -34,9 +27,7 @@ static void *fork_at_once(void *argument)
             _exit(1);
         _exit(0);
     }
-    NEED(waitpid(pid, &status, 0) == pid);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        atomic_fetch_add(&clean, 1);
+    count_if_clean(pid);
     return argument;
 }
 
@@ -62,15 +53,6 @@ static void *work(void *argument)
 
 int main(void)
 {
-    ctx = server_context("ctx", TLS1_2_VERSION);
-    first = make_session(NULL, TLS1_2_VERSION, "first");
-    session = make_session(NULL, TLS1_2_VERSION, "a");
-    NEED(SSL_CTX_add_session(ctx, first) == 1);
-    in_threads(work);
-    printf("children that ended well: %d of %d\n", atomic_load(&clean), FORKS);
-    SSL_SESSION_free(first);
-    SSL_SESSION_free(session);
-    SSL_CTX_free(ctx);
-    TRACE(live_sessions());
+    run_with_children(work, FORKS);
     return 0;
 }

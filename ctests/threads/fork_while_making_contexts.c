@@ -6,16 +6,9 @@
  * and marking a session not resumable, take locks of libcrypto's here, which no child of a process
  * with threads can rely on.
  */
-#include "threads.h"
-
-#include <sys/wait.h>
-#include <unistd.h>
+#include "children.h"
 
 #define FORKS 200
-
-static SSL_CTX *ctx;
-static SSL_SESSION *first, *session;
-static atomic_int stop, clean;
 
 static void child(void)
 {
@@ -32,7 +25,7 @@ static void child(void)
 
 static void *work(void *argument)
 {
-    int i, status;
+    int i;
     while (argument != NULL && !atomic_load(&stop)) {
         SSL_CTX *other = SSL_CTX_new(TLS_server_method());
         NEED(other != NULL);
@@ -43,9 +36,7 @@ static void *work(void *argument)
         NEED(pid >= 0);
         if (pid == 0)
             child();
-        NEED(waitpid(pid, &status, 0) == pid);
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-            atomic_fetch_add(&clean, 1);
+        count_if_clean(pid);
     }
     atomic_store(&stop, 1);
     return NULL;
@@ -53,15 +44,6 @@ static void *work(void *argument)
 
 int main(void)
 {
-    ctx = server_context("ctx", TLS1_2_VERSION);
-    first = make_session(NULL, TLS1_2_VERSION, "first");
-    session = make_session(NULL, TLS1_2_VERSION, "a");
-    NEED(SSL_CTX_add_session(ctx, first) == 1);
-    in_threads(work);
-    printf("children that ended well: %d of %d\n", atomic_load(&clean), FORKS);
-    SSL_SESSION_free(first);
-    SSL_SESSION_free(session);
-    SSL_CTX_free(ctx);
-    TRACE(live_sessions());
+    run_with_children(work, FORKS);
     return 0;
 }

@@ -98,10 +98,10 @@ impl Noted {
     }
 }
 
-/// Runs before a fork. The process is noted first: if it was itself forked without a count, counting its fork would hide
-/// that.
+/// Runs before a fork. The process is noted before its fork is counted: if it was itself forked without a count, counting would
+/// hide that.
 unsafe extern "C" fn before_fork() {
-    // The child has this thread alone.
+    // The child goes on with this thread alone.
     for libssl in locate::hosts().filter_map(|host| host.libssl.as_ref().ok()) {
         quietly(|| libssl.make_error_queue());
     }
