@@ -1,10 +1,10 @@
 //! What a cache needs to know of a session: its key, its expiry and its usage; and the clock.
 
 use core::ffi::c_long;
-use core::ptr;
 
 use crate::cache::{Expiry, Key};
 use crate::host::SessionRef;
+use crate::sys::clock;
 
 /// How a session that a client offers is used.
 #[derive(Clone, Copy)]
@@ -54,6 +54,5 @@ pub fn expiry_of(session: &SessionRef) -> Expiry {
 
 /// The time in seconds, by the clock that libssl uses.
 pub fn now() -> c_long {
-    // SAFETY: with a null argument, time() writes nothing and returns the time.
-    unsafe { libc::time(ptr::null_mut()) }
+    clock::second()
 }

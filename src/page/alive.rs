@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use super::maps::{about, maps, our_number};
+use crate::sys::clock;
 
 /// The pid namespace in which a machine begins: all others are within it.
 const FIRST_NAMESPACE: u64 = 0xefff_fffc;
@@ -17,14 +18,9 @@ const FIRST_NAMESPACE: u64 = 0xefff_fffc;
 pub fn tick() -> u64 {
     /// USER_HZ, the unit of /proc on all machines that are supported.
     const TICKS_A_SECOND: u64 = 100;
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `now` is a place for the answer.
-    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) };
-    let part = now.tv_nsec as u64 / (1_000_000_000 / TICKS_A_SECOND);
-    (now.tv_sec as u64 * TICKS_A_SECOND + part).max(1)
+    let now = clock::of(libc::CLOCK_BOOTTIME);
+    let part = u64::from(now.subsec_nanos()) / (1_000_000_000 / TICKS_A_SECOND);
+    (now.as_secs() * TICKS_A_SECOND + part).max(1)
 }
 
 /// True if the process that took a slot of a page with this id at a tick (0: unknown) exists and still has the page, a file

@@ -28,6 +28,7 @@ use super::figures::NUMBER;
 use super::folder::Folder;
 use super::layout::{self, BYTES, MAGIC, SLOTS, VERSION, header, slot as place, slot_at};
 use super::sweep::{sweep, sweep_of};
+use crate::sys::clock;
 use crate::sys::files::check_file_limit;
 use crate::sys::lock::this_process;
 use crate::sys::mapping::{Mapping, carry};
@@ -290,10 +291,7 @@ impl Page {
 }
 
 fn seconds() -> u64 {
-    // SAFETY: time accepts a null pointer, and then only returns the time.
-    unsafe { libc::time(ptr::null_mut()) }
-        .try_into()
-        .unwrap_or(0)
+    clock::second().try_into().unwrap_or(0)
 }
 
 /// Takes a slot for this process.

@@ -4,7 +4,9 @@ use core::ptr::{self, NonNull};
 use std::io;
 use std::os::fd::RawFd;
 
-/// A mapping that can be read and written. Dropping it unmaps the memory.
+const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
+
+/// A mapping. Dropping it unmaps the memory.
 pub struct Mapping {
     base: NonNull<u8>,
     len: usize,
@@ -18,13 +20,14 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// Maps zeroed memory of this process; a child gets a copy.
     pub fn private(len: usize) -> io::Result<Self> {
-        Self::map(len, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
+        Self::map(len, READ_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
     }
 
     /// Maps zeroed memory that this process shares with those forked from it. Pages are allocated when they are first used.
     pub fn shared(len: usize) -> io::Result<Self> {
         Self::map(
             len,
+            READ_WRITE,
             libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
             -1,
         )
@@ -32,21 +35,17 @@ impl Mapping {
 
     /// Maps the first `len` bytes of a file, which must be at least so long, shared with every process that maps it.
     pub fn of_file(file: RawFd, len: usize) -> io::Result<Self> {
-        Self::map(len, libc::MAP_SHARED, file)
+        Self::map(len, READ_WRITE, libc::MAP_SHARED, file)
     }
 
-    fn map(len: usize, flags: i32, file: RawFd) -> io::Result<Self> {
+    /// The same, of a file that may be open for reading only: a store to the mapping ends the process.
+    pub fn to_read(file: RawFd, len: usize) -> io::Result<Self> {
+        Self::map(len, libc::PROT_READ, libc::MAP_SHARED, file)
+    }
+
+    fn map(len: usize, access: i32, flags: i32, file: RawFd) -> io::Result<Self> {
         // SAFETY: the kernel chooses the address, so no existing mapping changes.
-        let base = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                len,
-                libc::PROT_READ | libc::PROT_WRITE,
-                flags,
-                file,
-                0,
-            )
-        };
+        let base = unsafe { libc::mmap(ptr::null_mut(), len, access, flags, file, 0) };
         if base == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }

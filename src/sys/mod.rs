@@ -4,6 +4,9 @@
 //! * [`lock`]: a mutex that survives a fork, and the number of this process along its line of forks.
 //! * `mapping`: memory from the kernel.
 //! * `files`: the limit of file sizes, interrupted calls, reading without allocating.
+//! * `clock`: the clocks of the system.
+//! * `futex`: waiting for a word in shared memory to change.
+//! * `atomic`: the atomics of memory that processes share.
 //! * `checksum`: whether bytes were written to their end.
 //! * `entropy`: random numbers of the operating system.
 //! * `no_dump`: a value that core dumps leave out.
@@ -19,9 +22,12 @@
 //!
 //! This room knows no other.
 
+pub(crate) mod atomic;
 pub(crate) mod checksum;
+pub(crate) mod clock;
 pub(crate) mod entropy;
 pub(crate) mod files;
+pub(crate) mod futex;
 pub(crate) mod guard;
 pub mod lock;
 pub(crate) mod mapping;

@@ -8,6 +8,7 @@ use core::sync::atomic::{
 use super::super::figures::{Context, Sums, TicketKeys};
 use super::super::layout::{CONTEXTS_SHOWN, context, header, slot as place};
 use super::{LOOKED_IN, PAGE, Page, SLOT, claim, seconds};
+use crate::sys::clock;
 use crate::sys::lock::this_process;
 
 /// How long the answer to whether a flush is wanted is reused, as asking takes a system call.
@@ -15,13 +16,7 @@ pub const ASKED_EVERY_MS: u64 = 10;
 
 /// The time of a clock that is read without a system call and is never set.
 fn milliseconds() -> u64 {
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `now` is a place for the answer.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &mut now) };
-    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
+    clock::of(libc::CLOCK_MONOTONIC_COARSE).as_millis() as u64
 }
 
 /// This process's slot.

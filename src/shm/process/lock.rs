@@ -36,14 +36,13 @@
 //! `disturbed` is set (Release) by a holder that finds its epoch over, because its last changes were made without the
 //! lock, and by a holder that unwinds, before it releases. The next holder clears it (Acquire) and repairs.
 
-use core::hint;
-use core::ptr;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicU32, AtomicU64};
 use core::time::Duration;
 
 use crate::shm::process::identity::{EPOCH_BITS, EPOCH_SHIFT, FLAGS, Identity};
 use crate::shm::region::memory::Memory;
+use crate::sys::atomic::{AtomicU32, AtomicU64, SPINS, spin_loop};
+use crate::sys::{clock, futex};
 
 /// The longest wait for a lock.
 const LIMIT: Duration = Duration::from_millis(5);
@@ -51,8 +50,6 @@ const LIMIT: Duration = Duration::from_millis(5);
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 /// How long a suspect may hold a lock.
 pub const FENCED_AFTER: Duration = Duration::from_secs(30);
-/// How often a waiter reads the word before it sleeps. A call holds a lock for less than a microsecond.
-const SPINS: u32 = 64;
 
 /// A waiter sleeps and has to be woken.
 const WAITERS: u64 = 1 << 31;
@@ -153,7 +150,7 @@ impl<'a> Lock<'a> {
             {
                 return had;
             }
-            hint::spin_loop();
+            spin_loop();
         }
         let begun = now();
         let mut looked = false;
@@ -193,7 +190,8 @@ impl<'a> Lock<'a> {
                 .compare_exchange(seen, seen | WAITERS, Relaxed, Relaxed);
             if flagged.is_ok() {
                 let until = if looked { LIMIT } else { FIRST_LOOK };
-                sleep(
+                // The flags are in the lower half.
+                futex::wait_for_half(
                     self.word,
                     (seen | WAITERS) as u32,
                     until.saturating_sub(waited),
@@ -273,7 +271,7 @@ impl Held<'_> {
             }
         }
         if seen & WAITERS != 0 {
-            wake_one(word);
+            futex::wake_for_half(word, 1);
         }
         true
     }
@@ -289,60 +287,14 @@ impl Drop for Held<'_> {
 
 /// True once in a millisecond in each process: to check a suspect takes system calls.
 fn is_time_to_look() -> bool {
-    static LAST: AtomicU64 = AtomicU64::new(0);
+    static LAST: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
     let present = now().as_millis() as u64;
     LAST.swap(present, Relaxed) != present
 }
 
 /// The monotonic clock, the same for all processes of a boot.
 pub fn now() -> Duration {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is a place for the answer.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// The half of the word that contains the flags.
-fn lower_half(word: &AtomicU64) -> *mut u32 {
-    let half = if cfg!(target_endian = "big") { 1 } else { 0 };
-    // SAFETY: a word of 64 bits has two halves of 32, so the result points into it.
-    unsafe { word.as_ptr().cast::<u32>().add(half) }
-}
-
-/// Sleeps while the word's lower half is `seen`, until another process wakes this one or `most` has passed.
-fn sleep(word: &AtomicU64, seen: u32, most: Duration) {
-    let time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: most.subsec_nanos() as libc::c_long,
-    };
-    // SAFETY: the address lies in memory that stays mapped while `word` is borrowed, and `time` lives until the call
-    // returns. Not FUTEX_PRIVATE: processes share the word.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            lower_half(word),
-            libc::FUTEX_WAIT,
-            seen,
-            &raw const time,
-        )
-    };
-}
-
-fn wake_one(word: &AtomicU64) {
-    let nothing = ptr::null::<libc::timespec>();
-    // SAFETY: the address lies in memory that stays mapped while `word` is borrowed.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            lower_half(word),
-            libc::FUTEX_WAKE,
-            1,
-            nothing,
-        )
-    };
+    clock::of(libc::CLOCK_MONOTONIC)
 }
 
 #[cfg(test)]

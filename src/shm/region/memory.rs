@@ -31,6 +31,11 @@ impl Memory {
         Memory::no_dump(Mapping::of_file(file, len)?, len)
     }
 
+    /// Maps the first `len` bytes of a file, to be read only: a store through this memory ends the process.
+    pub fn to_read(file: RawFd, len: usize) -> io::Result<Memory> {
+        Memory::no_dump(Mapping::to_read(file, len)?, len)
+    }
+
     fn no_dump(mapping: Mapping, len: usize) -> io::Result<Memory> {
         mapping.advise(libc::MADV_DONTDUMP)?;
         Ok(Memory { mapping, len })
@@ -79,6 +84,18 @@ impl Memory {
             self.u64(at + 8 * words.len())
                 .store(u64::from_ne_bytes(last), Relaxed);
         }
+    }
+
+    /// Reads `len` bytes at an aligned place into `bytes`, in place of what is there; `None` without memory.
+    pub fn read(&self, at: usize, len: usize, bytes: &mut Vec<u8>) -> Option<()> {
+        bytes.clear();
+        // In whole words, so that the vector does not grow later, which would leave a copy behind.
+        bytes.try_reserve_exact(len.next_multiple_of(8)).ok()?;
+        for at in (at..at + len).step_by(8) {
+            bytes.extend_from_slice(&self.u64(at).load(Relaxed).to_ne_bytes());
+        }
+        bytes.truncate(len);
+        Some(())
     }
 
     /// Overwrites whole words with zeros. The compiler does not drop these stores, as they are atomic and go to memory that
