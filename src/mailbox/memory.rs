@@ -4,6 +4,7 @@ use core::fmt;
 use core::sync::atomic::Ordering::Relaxed;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::layout::{BYTES, MAGIC, VERSION, header};
@@ -74,7 +75,7 @@ impl std::error::Error for Refusal {}
 /// The agent's end of a mailbox that a process has sent. The agent maps it only while it publishes keys, because its own mapping
 /// would hide whether a process still has one.
 pub struct AgentEnd {
-    file: OwnedFd,
+    file: Arc<OwnedFd>,
 }
 
 impl AgentEnd {
@@ -96,7 +97,9 @@ impl AgentEnd {
                 "it has not the size of a mailbox of this version of sslcache",
             ));
         }
-        let end = Self { file };
+        let end = Self {
+            file: Arc::new(file),
+        };
         let mailbox = end
             .open()
             .ok_or(Refusal("it cannot be mapped for writing"))?;
@@ -125,7 +128,12 @@ impl AgentEnd {
 
     /// The descriptor.
     pub fn file(&self) -> BorrowedFd<'_> {
-        std::os::fd::AsFd::as_fd(&self.file)
+        std::os::fd::AsFd::as_fd(&*self.file)
+    }
+
+    /// The descriptor, for the ear as well.
+    pub(super) fn file_of_both(&self) -> Arc<OwnedFd> {
+        self.file.clone()
     }
 
     /// The device and inode, by which two descriptors of one mailbox are recognised.

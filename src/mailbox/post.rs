@@ -19,7 +19,8 @@ const KIND: i32 = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOC
 /// Processes that the kernel lets wait until the agent has taken their mailboxes; a further one goes without.
 const BACKLOG: i32 = 4096;
 
-/// The identity of the process that has sent a mailbox, from the kernel, as it was when the process connected.
+/// The identity of the process at the other end, from the kernel: of one that has sent a mailbox as it was when it connected, of
+/// one that listens as it was when it began to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Peer {
     /// The process's id.
@@ -30,7 +31,8 @@ pub struct Peer {
     pub gid: u32,
 }
 
-/// Sends a mailbox to the agent whose socket is at `path`. Never waits. Opens nothing if there is no socket.
+/// Sends a mailbox to the agent whose socket is at `path`. Never waits. Opens nothing if there is no socket. Who listens there gets to
+/// know the sessions and makes the keys: it has to be root, in whose name a service manager listens, or the user of this process.
 pub fn send(path: &Path, file: BorrowedFd<'_>) -> io::Result<()> {
     let address = Address::of(path)?;
     if !is_socket(path) {
@@ -42,6 +44,12 @@ pub fn send(path: &Path, file: BorrowedFd<'_>) -> io::Result<()> {
     let connect = || unsafe { libc::connect(socket.as_raw_fd(), place, len) } as isize;
     if uninterrupted(connect) != 0 {
         return Err(io::Error::last_os_error());
+    }
+    let listener = peer_of(socket.as_fd())?.uid;
+    // SAFETY: geteuid takes nothing and cannot fail.
+    if listener != 0 && listener != unsafe { libc::geteuid() } {
+        let why = format!("user {listener} listens there, who is neither root nor this process's");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     rights::send(socket.as_fd(), GREETING, &[file])
 }
@@ -150,6 +158,24 @@ impl Address {
     }
 }
 
+/// The next connection to the agent's socket.
+#[cfg(test)]
+fn accept(socket: &OwnedFd) -> OwnedFd {
+    let (none, flags) = (ptr::null_mut(), libc::SOCK_CLOEXEC);
+    // SAFETY: no address is asked for.
+    let got = unsafe { libc::accept4(socket.as_raw_fd(), none, none.cast(), flags) };
+    assert!(got >= 0);
+    // SAFETY: the connection has no other owner.
+    unsafe { OwnedFd::from_raw_fd(got) }
+}
+
+/// The agent's end of the mailbox that is sent next, for the unit tests of those who send one.
+#[cfg(test)]
+pub fn end_of_next(socket: &OwnedFd) -> super::AgentEnd {
+    let (file, _) = receive(accept(socket).as_fd()).unwrap().unwrap();
+    super::AgentEnd::of_peer(file).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;
@@ -169,19 +195,7 @@ mod tests {
         }
 
         fn accept(&self) -> OwnedFd {
-            // SAFETY: no address is asked for.
-            let got = unsafe {
-                let none = ptr::null_mut();
-                libc::accept4(
-                    self.1.as_raw_fd(),
-                    none,
-                    ptr::null_mut(),
-                    libc::SOCK_CLOEXEC,
-                )
-            };
-            assert!(got >= 0);
-            // SAFETY: the connection has no other owner.
-            unsafe { OwnedFd::from_raw_fd(got) }
+            accept(&self.1)
         }
     }
 

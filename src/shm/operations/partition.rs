@@ -49,6 +49,20 @@ impl Region {
     }
 }
 
+impl Region {
+    /// The partition with this id, if it has an entry.
+    pub fn partition_if_any(&self, id: PartitionId) -> Option<Partition<'_>> {
+        let entry = self.partitions().find(id).filter(|_| self.is_on())?;
+        let capacity = self.partitions().capacity(entry);
+        Some(Partition {
+            region: self,
+            id,
+            entry,
+            capacity,
+        })
+    }
+}
+
 impl<'a> Partition<'a> {
     /// True if the partition has an entry in the table. Without one it has no records; the next put claims one.
     pub fn is_placed(&self) -> bool {
