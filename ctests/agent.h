@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define MAILBOX_BYTES (4096 + 2 * 8192)
+#define MAILBOX_BYTES (4096 + 2 * 8192 + 2 * 4096 + 64 * 16384 + 1024 * 128 + 4096 * 96)
 #define EPOCH 3600
 
 typedef struct {

@@ -6,6 +6,7 @@
 #define CTESTS_WORKERS_H
 
 #include "early_data.h"
+#include "fleet.h"
 #include "keep_last.h"
 
 #include <stdlib.h>
@@ -29,7 +30,7 @@ typedef struct {
 } Ticket;
 
 enum { END, VISIT, VISIT_EARLY, VISIT_AND_BREAK, REMOVE_LAST, FLUSH, NUMBER, SET_SIZE, SET_TIMEOUT, OWN_DATA, LATE_DATA, CHANGE_LAST,
-       FREE_CONTEXT, OPEN_TICKET_SHOP };
+       FREE_CONTEXT, OPEN_TICKET_SHOP, OPEN_SHOP };
 
 /* Without padding: it is written as it is. */
 typedef struct {
@@ -78,6 +79,17 @@ static inline void open_ticket_shop(int version)
     if (furnish != NULL)
         furnish(server);
     client = with_tickets(client_context("client", version));
+}
+
+/* Contexts for sessions in the cache. */
+static inline void open_shop(int version)
+{
+    server = server_context("server", version);
+    client = client_context("client", version);
+    SSL_CTX_set_options(server, SSL_OP_NO_TICKET);
+    SSL_CTX_sess_set_new_cb(server, keep_last);
+    if (furnish != NULL)
+        furnish(server);
 }
 
 static long broken_visit(SSL_SESSION *offered)
@@ -134,6 +146,10 @@ static Answer obey(const Order *order)
         break;
     case OPEN_TICKET_SHOP:
         open_ticket_shop((int)order->argument);
+        break;
+    case OPEN_SHOP:
+        open_shop((int)order->argument);
+        met_by_agent();
         break;
     case FREE_CONTEXT:
         SSL_CTX_free(server);
@@ -214,12 +230,14 @@ static inline long resumed_at(const Worker *worker, const Ticket *ticket)
     return worker_do(worker, VISIT, 0, &copy);
 }
 
-static inline void open_shop(int version)
+/* The same, once what a host tells its agent has reached the others, where there is an agent: what is asked for in vain is asked for
+   again in the next second. */
+static inline long resumed_soon(const Worker *worker, const Ticket *ticket, long wanted)
 {
-    server = server_context("server", version);
-    client = client_context("client", version);
-    SSL_CTX_set_options(server, SSL_OP_NO_TICKET);
-    SSL_CTX_sess_set_new_cb(server, keep_last);
+    int tries = getenv("SSLCACHE_AGENT") == NULL ? 0 : 300;
+    for (; tries > 0 && resumed_at(worker, ticket) != wanted; tries--)
+        usleep(10000);
+    return resumed_at(worker, ticket);
 }
 
 static inline void close_shop(void)

@@ -1,13 +1,15 @@
 /* The ways of sharing, and what is tried in each: see alike.h. */
 #include "ways.h"
 
+#include "../fleet.h"
+
 #include <sys/wait.h>
 #include <unistd.h>
 
 int version;
 time_t began;
 
-static const char any_certificates[] = "SSLCACHE_CERTIFICATES=any";
+static const char any_certificates[] = "SSLCACHE_CERTIFICATES=any", patient[] = "SSLCACHE_AGENT_WAIT=1000";
 
 const Way ways[] = {
     { "external", WAY_EXTERNAL, ONE_PROCESS, 0, 0, { NULL } },
@@ -30,6 +32,8 @@ const Way ways[] = {
     { "hosts_any", WAY_NAMED, HOSTS, 0, 0, { "SSLCACHE_REGION=", "SSLCACHE_GROUP=shop", any_certificates } },
     { "hosts_any_tickets", WAY_NAMED_TICKETS, HOSTS, 1, 0,
       { "SSLCACHE_REGION=", "SSLCACHE_GROUP=shop", any_certificates, "SSLCACHE_TICKET_KEYS=shared" } },
+    { "hosts_fleet", WAY_NAMED, HOSTS, 0, 0, { "SSLCACHE_GROUP=shop", patient } },
+    { "hosts_any_fleet", WAY_NAMED, HOSTS, 0, 0, { "SSLCACHE_GROUP=shop", any_certificates, patient } },
     { .name = NULL },
 };
 
@@ -201,13 +205,17 @@ static SSL_CTX *left_to_application(SSL_CTX *ctx)
 
 static SSL_CTX *server_of(SSL_CTX *const *in_one_process, int variant)
 {
+    SSL_CTX *ctx;
     switch (way->layout) {
     case OVER_A_FORK:
         return set_up(inherited, variant);
     case AGAIN_AFTER_FORK:
         return variant ? set_up(inherited, variant) : inherited;
-    case PROCESSES:
     case HOSTS:
+        ctx = set_up(server_before(variant), variant);
+        met_by_agent();
+        return ctx;
+    case PROCESSES:
         return set_up(server_before(variant), variant);
     case ONE_PROCESS:
         return in_one_process[variant];

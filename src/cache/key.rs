@@ -61,6 +61,20 @@ impl Key {
         }
     }
 
+    /// The protocol version.
+    pub fn version(&self) -> u16 {
+        self.version
+    }
+
+    /// Shows the id to `look`.
+    pub fn with_id<T>(&self, look: impl FnOnce(&[u8]) -> T) -> T {
+        let mut bytes = [0; LONGEST_ID];
+        for (place, word) in bytes.as_chunks_mut().0.iter_mut().zip(self.id) {
+            *place = word.to_ne_bytes();
+        }
+        look(&bytes[..usize::from(self.len)])
+    }
+
     /// The whole key in words; different for different keys.
     pub(crate) fn words(&self) -> [u64; WORDS] {
         let [a, b, c, d] = self.id;

@@ -6,6 +6,7 @@
 
 use core::cell::{Cell, RefCell};
 use core::ptr;
+use core::sync::atomic::Ordering::Relaxed;
 use std::sync::Arc;
 
 use super::{hooks, host_callbacks, init, ticket_callbacks};
@@ -172,6 +173,16 @@ unsafe fn take_over(
         (libssl.SSL_CTX_sess_set_remove_cb)(ctx, Some(host_callbacks::on_remove));
         (libssl.SSL_CTX_sess_set_get_cb)(ctx, Some(host_callbacks::on_get));
     }
+    context
+        .sharing
+        .has_own_ids
+        .store(early.has_generator, Relaxed);
+    if let Some(generator) = host_callbacks::generator_of(&context)
+        && !early.has_generator
+    {
+        // SAFETY: the context is alive and of this host; the callback has the type that the setter takes.
+        unsafe { (libssl.SSL_CTX_set_generate_session_id)(ctx, Some(generator)) };
+    }
     if !early.has_ticket_keys {
         // SAFETY: `context` was made for `ctx`, which is alive.
         unsafe { ticket_callbacks::share_ticket_keys(&context, ctx) };
@@ -213,6 +224,7 @@ pub struct Early {
     ctx: usize,
     id_context: Option<Vec<u8>>,
     has_ticket_keys: bool,
+    has_generator: bool,
 }
 
 thread_local! {
@@ -245,6 +257,11 @@ impl Early {
     /// The application has taken the ticket keys into its own hands.
     pub fn has_ticket_keys(&mut self) {
         self.has_ticket_keys = true;
+    }
+
+    /// Whether the application makes session ids itself.
+    pub fn has_generator(&mut self, has: bool) {
+        self.has_generator = has;
     }
 
     /// Forgets the settings: the next context may get the address of the former.

@@ -14,10 +14,11 @@ use crate::context::alike::decide;
 use crate::context::alike::rule::Terms;
 use crate::context::claims::Claim;
 use crate::context::connections;
+use crate::context::fleet::ids;
 use crate::context::known::met;
 use crate::context::session::{Usage, now};
 use crate::context::sharing::state::Destination;
-use crate::context::sharing::{operations, scope};
+use crate::context::sharing::{abroad, operations, scope};
 use crate::context::state::CertCallback;
 use crate::context::{Context, add, clearing, ending, find, remove, unannounced};
 use crate::host::SessionRef;
@@ -25,7 +26,8 @@ use crate::host::abi::*;
 use crate::host::connection::{guards_replay, options, version_of};
 use crate::host::types::*;
 use crate::stats::publish;
-use crate::sys::guard::{passage, quietly};
+use crate::sys::entropy;
+use crate::sys::guard::{attempt, passage, quietly};
 
 /// The host would add a session to its cache, and then offers it to the application with one reference to give away: a
 /// handshake is complete, or, in TLS 1.3, a ticket is made or has arrived.
@@ -62,9 +64,8 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
             };
             let now = now();
             // SAFETY: the host holds a reference to the session until this function returns.
-            publish::tick(context, ctx, now, || unsafe {
-                add::add(context, ctx, session, history, destination, now)
-            });
+            let add = || unsafe { add::add(context, ctx, session, history, destination, now) };
+            publish::tick(context, ctx, now, || abroad::while_announced(session, add));
             added_to = Some(destination.scope);
         }
         // Held over the callback, which may give back its own reference and the connection's.
@@ -78,7 +79,7 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
             Some(callback) => {
                 unannounced::forget(session.cast());
                 // SAFETY: the application's callback gets the host's arguments; with 1 it takes over the host's reference.
-                unsafe { callback(ssl, session) }
+                abroad::while_announced(session, || unsafe { callback(ssl, session) })
             }
             None => 0,
         };
@@ -89,6 +90,9 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
             if session.has_application_data() {
                 operations::keep_back(context, ctx, scope, &session);
             }
+            if is_server {
+                quietly(|| abroad::export(context, scope, &session, &terms));
+            }
             if !context.calls_back() {
                 quietly(|| unannounced::note(&session));
             }
@@ -96,6 +100,32 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
         clearing::auto_clear(context, ctx, is_server);
         publish::leave();
         Some(kept)
+    })
+}
+
+/// What makes the session ids of a context whose sessions go to other hosts.
+pub fn generator_of(context: &Context) -> Option<GenerateSessionId> {
+    let makes = abroad::goes_abroad(context) && context.host.tickets.is_ok();
+    makes.then_some(on_id)
+}
+
+/// The host needs an id for a new session. It gets one by which the other hosts of the fleet know that it was made there, or,
+/// without the fleet's keys, one as libssl makes it.
+unsafe extern "C-unwind" fn on_id(ssl: *mut SSL, id: *mut c_uchar, len: *mut c_uint) -> c_int {
+    passage(0, || {
+        // SAFETY: the host passes a place of `len` bytes.
+        let place = unsafe { slice::from_raw_parts_mut(id, usize::try_from(*len).ok()?) };
+        // SAFETY: the host passes a live connection.
+        let Some((_, context)) = (unsafe { serving(ssl) }) else {
+            // The connection has moved to a context that is not attached, and has taken the generator with it.
+            return entropy::fill(place).then_some(1);
+        };
+        let tickets = context.host.tickets.as_ref().ok()?;
+        tickets.fill(&context.origin, place)?;
+        if let Ok(whole) = place.try_into() {
+            attempt(|| ids::sign(whole, now()).then_some(()));
+        }
+        Some(1)
     })
 }
 

@@ -9,7 +9,7 @@ use core::{mem, ptr, slice};
 
 use smallvec::SmallVec;
 
-use super::attach::{attached, is_making};
+use super::attach::{Early, attached, is_making};
 use super::entry::hosts;
 use super::host_callbacks;
 use crate::context::alike::learned::{Learned, note_set_early};
@@ -336,6 +336,35 @@ secrets! {
     SSL_CTX_set_psk_find_session_callback SSL_set_psk_find_session_callback (Option<AnyCallback>);
     /// SSL_CTX_use_psk_identity_hint(3).
     SSL_CTX_use_psk_identity_hint SSL_use_psk_identity_hint (*const c_char) -> c_int;
+}
+
+/// SSL_CTX_set_generate_session_id(3). The application's generator takes the place of ours, by whose ids the hosts of a fleet
+/// know their sessions: from then on its sessions stay on this host. Null brings ours back.
+///
+/// # Safety
+/// * `ctx` is null or a live context; `callback` is null or a function of the type that the manual requires.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn SSL_CTX_set_generate_session_id(
+    ctx: *mut SSL_CTX,
+    callback: Option<GenerateSessionId>,
+) -> c_int {
+    passage(0, || {
+        let set = hosts(ctx)?.SSL_CTX_set_generate_session_id?;
+        let is_own = callback.is_some();
+        // SAFETY: the context outlives the call.
+        let callback = match unsafe { attached(ctx) } {
+            Some(context) => {
+                context.sharing.has_own_ids.store(is_own, Relaxed);
+                callback.or_else(|| host_callbacks::generator_of(context))
+            }
+            None => {
+                Early::note(ctx, |early| early.has_generator(is_own));
+                callback
+            }
+        };
+        // SAFETY: the context outlives the call; the host's function gets a callback of its type.
+        Some(unsafe { set(ctx, callback) })
+    })
 }
 
 /// SSL_CTX_set_srp_username_callback(3). It does not tell which users it knows, so sessions stay in their process.

@@ -18,6 +18,7 @@ mod toml;
 mod values;
 
 use core::ffi::CStr;
+use core::time::Duration;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -121,7 +122,7 @@ macro_rules! switch {
 }
 
 /// Every setting.
-pub static SETTINGS: [Setting; 11] = [
+pub static SETTINGS: [Setting; 13] = [
     Setting {
         name: "region",
         default: "none",
@@ -211,6 +212,32 @@ pub static SETTINGS: [Setting; 11] = [
         }),
     },
     Setting {
+        name: "agent_wait",
+        default: "2",
+        unit: "milliseconds; 1 to 1000",
+        words: &[],
+        meaning: "How long a handshake waits at most for the agent's answer about a session of another host. Only where group \
+                  is set, and only for sessions that the fleet has made.",
+        takes: Some(Takes {
+            bare: Bare::Number,
+            set: |to, text| values::milliseconds(text).map(|wait| to.agent_wait = wait),
+            get: |of| of.agent_wait.as_millis().to_string(),
+        }),
+    },
+    Setting {
+        name: "early_data",
+        default: "home",
+        unit: "home or fleet",
+        words: &["home", "fleet"],
+        meaning: "With home, sessions for early data stay on their host; with fleet, where group is set, each use of one is \
+                  agreed upon at the store, so that it is used once on all hosts, and not at all in doubt.",
+        takes: Some(Takes {
+            bare: Bare::Nothing,
+            set: |to, text| values::early_data(text).map(|place| to.early_data = place),
+            get: |of| values::write_early_data(of.early_data),
+        }),
+    },
+    Setting {
         name: "strict_names",
         default: "0",
         unit: SWITCH,
@@ -263,6 +290,10 @@ pub struct Settings {
     pub ticket_keys: TicketKeys,
     /// The socket of this host's agent.
     pub agent: Agent,
+    /// How long a handshake waits at most for the agent's answer.
+    pub agent_wait: Duration,
+    /// Where sessions for early data may be used.
+    pub early_data: EarlyData,
     /// True if sessions and tickets are valid for one server name only.
     pub strict_names: bool,
     /// True if a line on stderr says that sslcache is active.
@@ -331,6 +362,15 @@ impl Agent {
     }
 }
 
+/// Where sessions for early data may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EarlyData {
+    /// On the host that made them.
+    Home,
+    /// On each host of the fleet, once in all.
+    Fleet,
+}
+
 /// The usual place of the agent's socket.
 pub const AGENT_SOCKET: &str = "/run/sslcache-agent/agent.sock";
 
@@ -338,6 +378,11 @@ impl Settings {
     /// Whether contexts share by what they have in common, for which session id contexts must be known.
     pub fn compare_contexts(&self) -> bool {
         self.region.is_some() || self.group != Group::None || self.ticket_keys.are_common()
+    }
+
+    /// Whether sessions are shared with other hosts, if an agent is there.
+    pub fn share_with_hosts(&self) -> bool {
+        self.group != Group::None
     }
 
     /// Whether contexts with different certificates share.
@@ -365,6 +410,8 @@ impl Default for Settings {
             force: false,
             ticket_keys: TicketKeys::Own,
             agent: Agent::Auto,
+            agent_wait: Duration::from_millis(2),
+            early_data: EarlyData::Home,
             strict_names: false,
             verbose: false,
             stats: true,

@@ -3,9 +3,10 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::nearest::{mistakes, nearest};
-use super::{Agent, Certificates, Group, TicketKeys};
+use super::{Agent, Certificates, EarlyData, Group, TicketKeys};
 
 /// The reason why a value is refused, worded to follow "the value is", and what to write instead.
 #[derive(Debug)]
@@ -118,6 +119,30 @@ pub fn certificates(text: &OsStr) -> Result<Certificates, Refusal> {
     }
 }
 
+/// Reads a time in milliseconds.
+pub fn milliseconds(text: &OsStr) -> Result<Duration, Refusal> {
+    match word(text).parse() {
+        Ok(number @ 1..=1000) => Ok(Duration::from_millis(number)),
+        _ => refuse("no number of milliseconds", "write 1 to 1000, such as 2"),
+    }
+}
+
+/// Reads where sessions for early data may be used.
+pub fn early_data(text: &OsStr) -> Result<EarlyData, Refusal> {
+    let word = word(text);
+    match word.as_str() {
+        "home" => Ok(EarlyData::Home),
+        "fleet" => Ok(EarlyData::Fleet),
+        _ => refuse(
+            "neither home nor fleet",
+            match nearest(&word, ["home", "fleet"]) {
+                Some(meant) => format!("did you mean {meant}?"),
+                None => "write home or fleet".into(),
+            },
+        ),
+    }
+}
+
 /// Reads the source of ticket keys.
 pub fn ticket_keys(text: &OsStr) -> Result<TicketKeys, Refusal> {
     let word = word(text);
@@ -207,6 +232,14 @@ pub fn write_certificates(certificates: Certificates) -> String {
     match certificates {
         Certificates::Compare => "compare".into(),
         Certificates::Any => "any".into(),
+    }
+}
+
+/// Writes where sessions for early data may be used, as [`early_data`] reads it.
+pub fn write_early_data(place: EarlyData) -> String {
+    match place {
+        EarlyData::Home => "home".into(),
+        EarlyData::Fleet => "fleet".into(),
     }
 }
 

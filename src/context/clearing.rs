@@ -5,8 +5,8 @@ use core::sync::atomic::Ordering;
 
 use super::local::Flushing;
 use super::session::now;
-use super::sharing::scope;
 use super::sharing::state::Scope;
+use super::sharing::{abroad, scope};
 use super::{Context, ending, listing, notify};
 use crate::cache::Flush;
 use crate::host::abi::*;
@@ -38,6 +38,7 @@ pub fn flush(context: &Context, ctx: *mut SSL_CTX, t: c_long) {
                 continue;
             }
             context.end_migration();
+            abroad::flush(context, &partition);
             attempt(|| Some(partition.flush((t != 0).then_some(t))));
         }
     }

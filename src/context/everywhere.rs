@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::session::key_of;
-use super::sharing::operations;
+use super::sharing::{abroad, operations};
 use super::{Context, registry, unannounced};
 use crate::host::SessionRef;
 
@@ -27,9 +27,9 @@ pub fn follow_expiry(session: &SessionRef) {
 }
 
 /// The contexts that may hold a session or share it: any, if it is a copy that was decoded from the region, which need not
-/// be in a cache.
+/// be in a cache, or if other hosts may have it, which need not be in a cache here.
 fn sharers(session: &SessionRef) -> SmallVec<[Arc<Context>; 4]> {
-    match unannounced::has(session) {
+    match unannounced::has(session) || abroad::may_have_left(session) {
         true => registry::all(),
         false => registry::concerned_by(session),
     }

@@ -90,7 +90,7 @@ use self::key_source::KeySource;
 use self::local::Local;
 use self::session::{Usage, key_of, now};
 use self::sharing::common::{self, ForkPoint, common};
-use self::sharing::state::{Scope, Sharing};
+use self::sharing::state::{Realm, Scope, Sharing};
 use self::state::{AutoClear, CertCallback, Counters, Ending, TicketSharing};
 use self::tables::Snapshots;
 use crate::cache::{ClientHistory, Key};
@@ -256,6 +256,11 @@ impl Context {
     /// Whether new sessions, and those of the get callback, are stored without a call of the application.
     pub fn stores_by_itself(&self) -> bool {
         !self.mode_has(SSL_SESS_CACHE_NO_INTERNAL_STORE)
+    }
+
+    /// Whether a session that the context makes as a server is kept without a call of the application.
+    pub fn keeps_sessions(&self) -> bool {
+        self.mode_has(SSL_SESS_CACHE_SERVER) && self.stores_by_itself()
     }
 
     /// Sets the host's mode to the working mode, with the host's own cache switched off.
@@ -503,15 +508,31 @@ impl Context {
             .into_iter()
             .flatten()
             .flatten()
+            .map(|place| place.partition)
             .chain(alone)
             .chain(self.former_partitions())
             .collect()
     }
 
+    /// What names a partition of this context's group on all hosts; `None` for one that is not of a group.
+    pub fn realm_of(&self, partition: &Partition<'_>) -> Option<Realm> {
+        let in_group = self.sharing.in_group.lock().and_then(|known| *known);
+        let present = in_group.map_or([None; 2], |known| known.partitions);
+        let mut places = present.into_iter().flatten().flatten();
+        let place = places.find(|place| place.partition.is_same(partition));
+        let former = || self.sharing.former.all().into_iter();
+        place
+            .or_else(|| former().find(|place| place.partition.is_same(partition)))
+            .map(|place| place.realm)
+    }
+
     /// The partitions in which the context had sessions as a member of a group under earlier rules.
     pub fn former_partitions(&self) -> Vec<Partition<'static>> {
         match self.may_group() {
-            true => self.sharing.former.all(),
+            true => {
+                let former = self.sharing.former.all().into_iter();
+                former.map(|place| place.partition).collect()
+            }
             false => Vec::new(),
         }
     }

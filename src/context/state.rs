@@ -26,6 +26,14 @@ pub struct Counters {
     pub hits: AtomicU64,
     /// Hits that found the session in the region.
     pub hits_region: AtomicU64,
+    /// Hits that found the session of another host.
+    pub hits_fleet: AtomicU64,
+    /// Questions to the agent that it answered, and that it did not.
+    pub fleet_answered: AtomicU64,
+    pub fleet_unanswered: AtomicU64,
+    /// Sessions that the agent was told of, and that it could not be told of.
+    pub fleet_told: AtomicU64,
+    pub fleet_untold: AtomicU64,
     /// Misses because another process had removed the session.
     pub misses_gone: AtomicU64,
     /// Misses because the session was marked not resumable.

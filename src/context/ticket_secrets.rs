@@ -11,7 +11,7 @@ use core::sync::atomic::{
 use once_cell::race::OnceBox;
 use zeroize::Zeroizing;
 
-use super::fleet;
+use super::fleet::keys as fleet;
 use super::session::now;
 use super::sharing::common::common;
 use crate::host::tickets::{Key, KeyName};

@@ -151,6 +151,12 @@ impl SessionRef {
         unsafe { (self.libssl().SSL_SESSION_set_time)(self.as_ptr(), second) };
     }
 
+    /// Whether its client may send early data.
+    pub fn allows_early_data(&self) -> bool {
+        // SAFETY: `self` holds a reference, so the session is alive.
+        unsafe { (self.libssl().SSL_SESSION_get_max_early_data)(self.as_ptr()) > 0 }
+    }
+
     /// True if it was marked not resumable. SSL_SESSION_is_resumable also returns 0 for a session without an id and without
     /// a ticket, which is not meant here.
     pub fn is_marked_not_resumable(&self) -> bool {

@@ -154,6 +154,7 @@ functions! {
         SSL_CTX_set_psk_find_session_callback(*mut SSL_CTX, Option<AnyCallback>);
         SSL_CTX_use_psk_identity_hint(*mut SSL_CTX, *const c_char) -> c_int;
         SSL_CTX_set_srp_username_callback(*mut SSL_CTX, Option<AnyCallback>) -> c_int;
+        SSL_CTX_set_generate_session_id(*mut SSL_CTX, Option<GenerateSessionId>) -> c_int;
         SSL_CTX_set_purpose(*mut SSL_CTX, c_int) -> c_int;
         SSL_CTX_set_trust(*mut SSL_CTX, c_int) -> c_int;
         SSL_CTX_set1_param(*mut SSL_CTX, *mut X509_VERIFY_PARAM) -> c_int;
@@ -185,6 +186,7 @@ functions! {
         SSL_CTX_sess_set_new_cb(*mut SSL_CTX, Option<NewSessionCallback>);
         SSL_CTX_sess_set_remove_cb(*mut SSL_CTX, Option<RemoveSessionCallback>);
         SSL_CTX_sess_set_get_cb(*mut SSL_CTX, Option<GetSessionCallback>);
+        SSL_CTX_set_generate_session_id(*mut SSL_CTX, Option<GenerateSessionId>) -> c_int;
         SSL_get_SSL_CTX(*const SSL) -> *mut SSL_CTX;
         SSL_version(*const SSL) -> c_int;
         SSL_is_server(*const SSL) -> c_int;
@@ -201,6 +203,7 @@ functions! {
         SSL_SESSION_set_time(*mut SSL_SESSION, c_long) -> c_long;
         SSL_SESSION_get_timeout(*const SSL_SESSION) -> c_long;
         SSL_SESSION_set_timeout(*mut SSL_SESSION, c_long) -> c_long;
+        SSL_SESSION_get_max_early_data(*const SSL_SESSION) -> u32;
         SSL_SESSION_is_resumable(*const SSL_SESSION) -> c_int;
         SSL_SESSION_has_ticket(*const SSL_SESSION) -> c_int;
         SSL_SESSION_get_master_key(*const SSL_SESSION, *mut c_uchar, usize) -> usize;

@@ -80,6 +80,10 @@ pub type NewSessionCallback =
 pub type RemoveSessionCallback =
     unsafe extern "C-unwind" fn(ctx: *mut SSL_CTX, session: *mut SSL_SESSION);
 
+/// `GEN_SESSION_CB`, which makes a session id of up to `len` bytes.
+pub type GenerateSessionId =
+    unsafe extern "C-unwind" fn(ssl: *mut SSL, id: *mut c_uchar, len: *mut c_uint) -> c_int;
+
 /// Asked for a session that the internal cache does not have. With `*copy` left at 1 the library takes a
 /// reference of its own to the result; set to 0, the callback's reference is handed over.
 pub type GetSessionCallback = unsafe extern "C-unwind" fn(

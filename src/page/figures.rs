@@ -42,10 +42,15 @@ pub enum Figure {
     TicketsOpenedOwn,
     TicketsUnopened,
     ConnectsResumed,
+    HitsFleet,
+    FleetAnswered,
+    FleetUnanswered,
+    FleetTold,
+    FleetUntold,
 }
 
 /// The number of figures.
-pub const NUMBER: usize = 36;
+pub const NUMBER: usize = 41;
 
 /// Each figure by its number: its name, and what it counts.
 pub static FIGURES: [(Figure, &str, &str); NUMBER] = [
@@ -224,6 +229,31 @@ pub static FIGURES: [(Figure, &str, &str); NUMBER] = [
         Figure::ConnectsResumed,
         "connects_resumed",
         "Of the resumed handshakes, those done as a client",
+    ),
+    (
+        Figure::HitsFleet,
+        "hits_fleet",
+        "Look-ups that found the session of another host",
+    ),
+    (
+        Figure::FleetAnswered,
+        "fleet_answered",
+        "Questions to the agent of this host that it answered",
+    ),
+    (
+        Figure::FleetUnanswered,
+        "fleet_unanswered",
+        "Questions to the agent that had no answer in time; each was a miss",
+    ),
+    (
+        Figure::FleetTold,
+        "fleet_told",
+        "Sessions that the agent was told of, for the other hosts",
+    ),
+    (
+        Figure::FleetUntold,
+        "fleet_untold",
+        "Sessions that it could not be told of",
     ),
 ];
 

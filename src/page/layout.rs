@@ -9,7 +9,7 @@ use super::figures::{ATTRIBUTES_MOST, NUMBER, REGION_FIGURES};
 
 /// "sslcpage".
 pub const MAGIC: u64 = u64::from_be_bytes(*b"sslcpage");
-pub const VERSION: u64 = 3;
+pub const VERSION: u64 = 4;
 
 pub mod header {
     use super::*;
@@ -78,8 +78,8 @@ pub mod slot {
     pub const MEMORY: usize = 6;
     pub const FIGURES: usize = 8;
     pub const SHOWN: usize = FIGURES + NUMBER;
-    pub const FIRST_CONTEXT: usize = 48;
-    pub const WORDS: usize = 248;
+    pub const FIRST_CONTEXT: usize = 56;
+    pub const WORDS: usize = 256;
 
     const _: () = assert!(SHOWN < FIRST_CONTEXT);
 }

@@ -83,9 +83,14 @@ fn count_into(context: &Context, ctx: *mut SSL_CTX, sums: &mut Sums) {
     for (figure, number) in [
         (
             Figure::HitsProcess,
-            count(&own.hits).saturating_sub(count(&own.hits_region)),
+            count(&own.hits).saturating_sub(count(&own.hits_region) + count(&own.hits_fleet)),
         ),
         (Figure::HitsRegion, count(&own.hits_region)),
+        (Figure::HitsFleet, count(&own.hits_fleet)),
+        (Figure::FleetAnswered, count(&own.fleet_answered)),
+        (Figure::FleetUnanswered, count(&own.fleet_unanswered)),
+        (Figure::FleetTold, count(&own.fleet_told)),
+        (Figure::FleetUntold, count(&own.fleet_untold)),
         (Figure::HitsCallback, count(&own.cb_hits)),
         (Figure::MissesAbsent, absent),
         (Figure::MissesGone, gone),

@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::
 
 use super::collect;
 use crate::config::{SETTINGS, Settings};
+use crate::context::sharing::abroad;
 use crate::context::sharing::common::{common, is_named};
 use crate::context::sharing::scope;
 use crate::context::sharing::state::Scope;
@@ -20,6 +21,7 @@ use crate::context::{Context, clearing};
 use crate::host::types::SSL_CTX;
 use crate::page::figures::NUMBER;
 use crate::page::{self, About};
+use crate::sys::clock;
 use crate::sys::guard::attempt;
 use crate::sys::lock::this_process;
 
@@ -95,7 +97,7 @@ pub fn enter_ticket() -> Option<Orders<'static>> {
 /// Ends the work of a handshake on a cache: writes the sums if it is time. Freeing a connection does the same, because not
 /// every handshake uses a cache.
 pub fn leave() {
-    if COUNTED_IN.load(Relaxed) != 0 && clock(libc::CLOCK_MONOTONIC) >= DUE.load(Relaxed) {
+    if COUNTED_IN.load(Relaxed) != 0 && nanoseconds(libc::CLOCK_MONOTONIC) >= DUE.load(Relaxed) {
         publish();
     }
 }
@@ -164,12 +166,15 @@ fn obey(context: &Context, ctx: *mut SSL_CTX) {
         return;
     }
     clearing::flush_own(context, ctx, 0);
-    if is_named() {
-        // Contexts of unrelated programs use a named region, too: only this context's partitions are flushed.
-        for partition in scope::each(context, ctx)
+    let partitions = || {
+        scope::each(context, ctx)
             .into_iter()
             .filter_map(Scope::partition)
-        {
+    };
+    partitions().for_each(|partition| abroad::flush(context, &partition));
+    if is_named() {
+        // Contexts of unrelated programs use a named region, too: only this context's partitions are flushed.
+        for partition in partitions() {
             attempt(|| Some(partition.flush(None)));
         }
     } else if page::is_first_to_flush(asked)
@@ -205,7 +210,7 @@ fn write() {
     if !is_counting() {
         return;
     }
-    let began = clock(libc::CLOCK_THREAD_CPUTIME_ID);
+    let began = nanoseconds(libc::CLOCK_THREAD_CPUTIME_ID);
     let Some(slot) = page::slot() else { return };
     let Some((mut sums, contexts)) = collect::sums() else {
         return; // the process is about to end
@@ -216,9 +221,9 @@ fn write() {
     slot.publish(&sums, &contexts);
     publish_region();
     // Processor time, because on a busy machine other threads have run meanwhile.
-    let taken = clock(libc::CLOCK_THREAD_CPUTIME_ID).saturating_sub(began);
+    let taken = nanoseconds(libc::CLOCK_THREAD_CPUTIME_ID).saturating_sub(began);
     let pause = taken.saturating_mul(SPARED).min(OLDEST_NS);
-    let saved = clock(libc::CLOCK_MONOTONIC).saturating_sub(SAVED_NS);
+    let saved = nanoseconds(libc::CLOCK_MONOTONIC).saturating_sub(SAVED_NS);
     DUE.store(DUE.load(Relaxed).max(saved).saturating_add(pause), Relaxed);
 }
 
@@ -257,12 +262,6 @@ fn ticket_keys() -> Option<page::TicketKeys> {
 }
 
 /// The time of a clock, in nanoseconds.
-fn clock(which: libc::clockid_t) -> i64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is writable.
-    unsafe { libc::clock_gettime(which, &mut time) };
-    time.tv_sec * 1_000_000_000 + time.tv_nsec
+fn nanoseconds(which: libc::clockid_t) -> i64 {
+    clock::of(which).as_nanos() as i64
 }

@@ -5,6 +5,7 @@
 //! compare itself.
 
 use crate::Bench;
+use crate::agent::Agent;
 use crate::form::{Form, Host};
 use crate::program;
 use crate::run;
@@ -18,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 /// The way that only the plain host is tried in.
 const EXTERNAL: &str = "external";
 /// Those of `ctests/alike/ways.c`, which the trial `alike::table` compares.
-const WAYS: [&str; 18] = [
+const WAYS: [&str; 20] = [
     "fork",
     "fork_again",
     "certificate",
@@ -37,6 +38,8 @@ const WAYS: [&str; 18] = [
     "hosts_tickets",
     "hosts_any",
     "hosts_any_tickets",
+    "hosts_fleet",
+    "hosts_any_fleet",
 ];
 const PROTOCOLS: [&str; 2] = ["1.2", "1.3"];
 /// Of the attributes in the program's table, those that are in no table of the library: the name is compared beside it,
@@ -85,6 +88,11 @@ impl Alike {
     ) -> Result<String, String> {
         let mut command = Command::new(self.executable(workshop, host)?);
         workshop.prepare(&mut command, form, host)?;
+        let is_of_fleet = arguments.iter().any(|way| way.ends_with("_fleet"));
+        let agent = is_of_fleet.then(Agent::start).transpose()?;
+        if let Some(agent) = &agent {
+            command.env("SSLCACHE_AGENT", agent.socket());
+        }
         run::silent(command.args(arguments), LONG_LIMIT)
     }
 }

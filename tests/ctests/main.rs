@@ -10,6 +10,7 @@
 //! The forms are those that `make` has staged (`stage`); without them only the plain runs take place, and the others
 //! are reported as ignored.
 
+mod agent;
 mod alike;
 mod compare;
 mod form;

@@ -1,5 +1,6 @@
 //! A C program: its object file is built once, linked in two ways, and run in every form.
 
+use crate::agent::Agent;
 use crate::form::{Form, Host};
 use crate::run;
 use crate::workshop::{LIMIT, Workshop};
@@ -176,30 +177,47 @@ impl Program {
         built.clone()
     }
 
-    pub fn command(&self, workshop: &Workshop, form: Form, host: Host) -> Result<Command, String> {
+    /// The command, and the agent that has to be there while it runs, if any.
+    pub fn command(
+        &self,
+        workshop: &Workshop,
+        form: Form,
+        host: Host,
+    ) -> Result<(Command, Option<Agent>), String> {
         let mut command = Command::new(self.executable(workshop, form, host)?);
         workshop.prepare(&mut command, form, host)?;
-        self.set(workshop, &mut command)?;
-        Ok(command)
+        let mut agent = self.set(workshop, &mut command)?;
+        if form == Form::Plain {
+            agent = None;
+            command.env_remove("SSLCACHE_AGENT");
+        }
+        Ok((command, agent))
     }
 
-    /// Sets the variables that the program's first comment names in lines like `settings: SSLCACHE_GROUP=certificate`.
-    pub fn set(&self, workshop: &Workshop, command: &mut Command) -> Result<(), String> {
+    /// Sets the variables that the program's first comment names in lines like `settings: SSLCACHE_GROUP=certificate`, and
+    /// starts the [`Agent`] that it asks for in a line like `agent: keeps the sessions of all hosts`.
+    pub fn set(&self, workshop: &Workshop, command: &mut Command) -> Result<Option<Agent>, String> {
         let file = workshop.source.join(self.source());
         let text =
             fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         let comment = text
             .lines()
             .take_while(|line| !line.starts_with("#include"));
-        for settings in comment.filter_map(|line| line.strip_prefix(" * settings: ")) {
-            let settings = settings.split_whitespace();
-            command.envs(settings.filter_map(|setting| setting.split_once('=')));
+        let mut agent = None;
+        for line in comment {
+            if let Some(settings) = line.strip_prefix(" * settings: ") {
+                let settings = settings.split_whitespace();
+                command.envs(settings.filter_map(|setting| setting.split_once('=')));
+            } else if line.starts_with(" * agent: ") {
+                command.env("SSLCACHE_AGENT", agent.insert(Agent::start()?).socket());
+            }
         }
-        Ok(())
+        Ok(agent)
     }
 
     pub fn run(&self, workshop: &Workshop, form: Form, host: Host) -> Result<String, String> {
-        run::silent(&mut self.command(workshop, form, host)?, LIMIT)
+        let (mut command, _agent) = self.command(workshop, form, host)?;
+        run::silent(&mut command, LIMIT)
     }
 
     /// The output on the plain host, which is the reference. The program runs once for it.

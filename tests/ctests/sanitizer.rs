@@ -104,7 +104,7 @@ impl Sanitizer {
             .env_remove("LD_PRELOAD")
             .env_remove("LD_LIBRARY_PATH");
         remove_settings(&mut command);
-        program.set(workshop, &mut command)?;
+        let _agent = program.set(workshop, &mut command)?;
         let output = run::silent(&mut command, LONG_LIMIT)?;
         bench.judge(program, Host::System, &output)
     }

@@ -45,7 +45,7 @@ pub fn trial(bench: &Arc<Bench>, program: &Arc<Program>) -> Option<Trial> {
     let name = format!("valgrind::{form}::{}", program.name);
     let program = Arc::clone(program);
     Some(bench.staged(name, move |bench| {
-        let plain = program.command(&bench.workshop, form, Host::System)?;
+        let (plain, _agent) = program.command(&bench.workshop, form, Host::System)?;
         let mut command = Command::new("valgrind");
         command
             .args(["--quiet", "--leak-check=full", "--error-exitcode=99"])

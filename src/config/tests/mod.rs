@@ -13,9 +13,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::id;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::read::Sources;
-use super::{Agent, Certificates, Group, Settings, TicketKeys};
+use super::{Agent, Certificates, EarlyData, Group, Settings, TicketKeys};
 
 /// A folder of one test, removed on drop.
 struct Folder(PathBuf);
@@ -83,13 +84,15 @@ fn all_set() -> Settings {
         force: true,
         ticket_keys: TicketKeys::Fleet,
         agent: Agent::At("/run/my/agent".into()),
+        agent_wait: Duration::from_millis(5),
+        early_data: EarlyData::Fleet,
         strict_names: true,
         verbose: true,
         stats: false,
     }
 }
 
-const ALL_IN_ENVIRONMENT: [(&str, &str); 10] = [
+const ALL_IN_ENVIRONMENT: [(&str, &str); 12] = [
     ("SSLCACHE_REGION", "/run/sslcache/web"),
     ("SSLCACHE_REGION_SIZE", "1G"),
     ("SSLCACHE_GROUP", "web"),
@@ -97,6 +100,8 @@ const ALL_IN_ENVIRONMENT: [(&str, &str); 10] = [
     ("SSLCACHE_FORCE", "yes"),
     ("SSLCACHE_TICKET_KEYS", "fleet"),
     ("SSLCACHE_AGENT", "/run/my/agent"),
+    ("SSLCACHE_AGENT_WAIT", "5"),
+    ("SSLCACHE_EARLY_DATA", "fleet"),
     ("SSLCACHE_STRICT_NAMES", "true"),
     ("SSLCACHE_VERBOSE", "1"),
     ("SSLCACHE_STATS", "off"),
@@ -111,6 +116,8 @@ const ALL_IN_FILE: &str = "\
     force = true\n\
     ticket_keys = \"fleet\"\n\
     agent = \"/run/my/agent\"\n\
+    agent_wait = 5\n\
+    early_data = \"fleet\"\n\
     strict_names = true\n\
     verbose = 1\n\
     stats = false\n";

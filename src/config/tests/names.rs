@@ -24,8 +24,8 @@ fn unknown_names_are_complained_of_with_the_nearest() {
     assert_eq!(
         line,
         "SSLCACHE_QUUX is no setting and does nothing: there are SSLCACHE_REGION, SSLCACHE_REGION_SIZE, \
-         SSLCACHE_GROUP, SSLCACHE_CERTIFICATES, SSLCACHE_FORCE, SSLCACHE_TICKET_KEYS, SSLCACHE_AGENT, SSLCACHE_STRICT_NAMES, \
-         SSLCACHE_VERBOSE, SSLCACHE_STATS, SSLCACHE_CONFIG"
+         SSLCACHE_GROUP, SSLCACHE_CERTIFICATES, SSLCACHE_FORCE, SSLCACHE_TICKET_KEYS, SSLCACHE_AGENT, \
+         SSLCACHE_AGENT_WAIT, SSLCACHE_EARLY_DATA, SSLCACHE_STRICT_NAMES, SSLCACHE_VERBOSE, SSLCACHE_STATS, SSLCACHE_CONFIG"
     );
 }
 
@@ -42,8 +42,8 @@ fn complaint_about_unknown_key_names_the_nearest() {
     assert_eq!(
         line,
         "config in FILE is no setting and does nothing: there are region, region_size, group, certificates, force, ticket_keys, \
-         agent, strict_names, verbose, stats; sslcache in FILE is no setting and does nothing: there are region, region_size, group, \
-         certificates, force, ticket_keys, agent, strict_names, verbose, stats"
+         agent, agent_wait, early_data, strict_names, verbose, stats; sslcache in FILE is no setting and does nothing: there are \
+         region, region_size, group, certificates, force, ticket_keys, agent, agent_wait, early_data, strict_names, verbose, stats"
     );
 }
 

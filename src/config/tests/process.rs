@@ -38,7 +38,7 @@ fn process_says_each_line_once() {
         ("SSLCACHE_REGION", "here"),
     ]);
     assert!(out.contains("sharing in environment: false"), "{out}");
-    let read = "group: None, certificates: Compare, force: true, ticket_keys: Own, agent: Auto, strict_names: false, verbose: true";
+    let read = "group: None, certificates: Compare, force: true, ticket_keys: Own, agent: Auto, agent_wait: 2ms, early_data: Home, strict_names: false, verbose: true";
     assert_eq!(out.matches(read).count(), 2, "{out}");
     assert_eq!(
         err,

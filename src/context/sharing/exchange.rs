@@ -4,7 +4,8 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cache::{Expiry, Key};
-use crate::context::alike::rule::Tag;
+use crate::context::Context;
+use crate::context::alike::rule::{Client, Tag, Terms};
 use crate::context::session::expiry_of;
 use crate::host::SessionRef;
 use crate::host::record::Record;
@@ -67,4 +68,11 @@ pub fn tagged(tag: Option<Tag>, der: Option<Record>) -> Option<Record> {
 pub fn der_of(record: &[u8], tag: Tag) -> Option<&[u8]> {
     let (&of, der) = record.split_first_chunk()?;
     (Tag(of) == tag && tag != FOR_NOBODY).then_some(der)
+}
+
+/// Whether a session must stay in its process: it has ex_data of the application, or carries the certificate of a client
+/// although connections on these terms are asked for none.
+pub fn must_stay(context: &Context, session: &SessionRef, terms: &Terms) -> bool {
+    session.has_application_data()
+        || terms.client == Client::Anybody && session.has_peer_certificate(context.host)
 }

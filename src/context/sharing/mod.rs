@@ -26,14 +26,20 @@
 //! * `common`: the region of this process tree, and how often the tree has forked.
 //! * `state`: what a context remembers about sharing; [`Scope`](state::Scope), [`Destination`](state::Destination).
 //! * `exchange`: records on their way into the region and out of it.
+//! * `missed`: sessions of other hosts that were asked for in vain.
+//! * `abroad`: sessions of other hosts, through the agent.
 //! * `private`: the private sessions.
 //! * `migration`: the migration of inherited sessions.
 //! * `scope`: with which processes a context shares at this moment.
+//! * `arrival`: a record becomes a session of this process.
 //! * `operations`: add, find, remove and the rest over all of these.
 
+pub mod abroad;
+mod arrival;
 pub mod common;
 mod exchange;
 mod migration;
+mod missed;
 pub mod operations;
 mod private;
 pub mod scope;

@@ -6,13 +6,13 @@
 use core::ffi::c_long;
 use core::sync::atomic::Ordering;
 
-use super::common::common;
-use super::exchange::{der_of, note_shared, tagged};
+use super::arrival::session_of;
+use super::exchange::{der_of, must_stay, note_shared, tagged};
 use super::state::{Destination, Scope};
-use super::{exchange, private, scope};
+use super::{abroad, exchange, private, scope};
 use crate::cache::{ClientHistory, Key};
 use crate::context::alike::decide;
-use crate::context::alike::rule::{Client, Tag, Terms};
+use crate::context::alike::rule::{Tag, Terms};
 use crate::context::local::Local;
 use crate::context::session::{Usage, expiry_of, key_of, now};
 use crate::context::{Context, freeing, insert, notify, unannounced};
@@ -20,7 +20,7 @@ use crate::host::record::Record;
 use crate::host::types::SSL_CTX;
 use crate::host::{Host, SessionRef};
 use crate::shm::Partition;
-use crate::sys::guard::{attempt, quietly};
+use crate::sys::guard::attempt;
 
 /// Adds a session to the own cache and the region, or to the private sessions; `true` if it was new.
 pub fn add_shared(
@@ -99,13 +99,6 @@ fn keep(
     insert::insert(context, ctx, to, (key, session), expiry, history, now) && !same
 }
 
-/// Whether a session must stay in its process: it has ex_data of the application, or carries the certificate of a client
-/// although connections on these terms are asked for none.
-fn must_stay(context: &Context, session: &SessionRef, terms: &Terms) -> bool {
-    session.has_application_data()
-        || terms.client == Client::Anybody && session.has_peer_certificate(context.host)
-}
-
 /// Removes the session of a key from this process and from the region. Returns the session that this process had, and
 /// whether this process or the region had one.
 ///
@@ -139,10 +132,12 @@ pub fn remove_everywhere(
         if let Scope::Unsettled(_) = scope {
             context.end_migration();
         }
+        abroad::remove(context, &partition, key);
         found |= exchange::remove_shared(partition, key) == Some(true);
     }
     if !stays {
         for partition in context.former_partitions() {
+            abroad::remove(context, &partition, key);
             found |= exchange::remove_shared(partition, key) == Some(true);
         }
     }
@@ -174,12 +169,16 @@ pub fn withdraw(context: &Context, key: &Key, session: &SessionRef) {
     let is_cached = context.with_cache(|cache| cache.contains_same(key, session)) == Some(true);
     for partition in context.known_partitions() {
         if attempt(|| partition.consume(key, Some(mark), now(), None)).is_some() {
-            if is_cached {
+            let is_only_here = abroad::withdraw(context, &partition, key, session);
+            if is_cached && is_only_here {
                 context.sharing.private.pending.add(session);
             }
-        } else if is_cached {
-            // Other processes would resume the session without the change.
-            exchange::remove_shared(partition, key);
+        } else {
+            // Others would resume the session without the change.
+            abroad::withdraw_copies(context, &partition, key, session);
+            if is_cached {
+                exchange::remove_shared(partition, key);
+            }
         }
     }
 }
@@ -215,6 +214,7 @@ pub fn find_shared(
         return found;
     }
     let partition = scope.partition()?;
+    let news = abroad::follow_news(context);
     if let Scope::Unsettled(_) = scope
         && let Some(session) = context.look_up(&context.cache, key, usage.without_consuming())
     {
@@ -246,6 +246,10 @@ pub fn find_shared(
         let expired = expiry_of(&session).has_passed(now);
         match counts(partition, key, &session, usage, now) {
             _ if expired && !usage.consumes() => return Some(session),
+            Some(true) if usage.consumes() => {
+                let may = abroad::may_use(context, &partition, key, &session);
+                return Some(session).filter(|_| may);
+            }
             Some(true) => return Some(session),
             Some(false) => was_here = true,
             // The region could not be asked in time: a miss, and the own copy stays.
@@ -258,6 +262,10 @@ pub fn find_shared(
             notify::departed(context, ctx, &session);
         }
     }
+    // What others have made, this context has only if it would have kept it had it made it itself.
+    if !context.keeps_sessions() && context.realm_of(&partition).is_some() {
+        return None;
+    }
     let found = find_elsewhere(
         context,
         ctx,
@@ -269,6 +277,14 @@ pub fn find_shared(
     );
     if found.is_some() {
         context.counters.hits_region.fetch_add(1, Ordering::Relaxed);
+        return found;
+    }
+    let found = match is_marked {
+        true => None,
+        false => find_abroad(context, ctx, partition, key, usage, terms, (now, news)),
+    };
+    if found.is_some() {
+        context.counters.hits_fleet.fetch_add(1, Ordering::Relaxed);
     } else if is_marked {
         context
             .counters
@@ -321,22 +337,10 @@ fn find_elsewhere(
         attempt(|| partition.consume(key, Some(found.mark), now, Some(&mut record)))?;
     }
     let der = der_of(&record, tag)?;
-    let session = quietly(|| SessionRef::decode(context.host, &context.origin, der))
-        .filter(|session| key_of(session).as_ref() == Some(key));
-    let Some(session) = session else {
-        exchange::remove_shared(partition, key);
-        common()?.region.count_undecodable();
+    let session = session_of(context, ctx, partition, key, der, terms, now)?;
+    if usage.consumes() && !abroad::may_use(context, &partition, key, &session) {
         return None;
-    };
-    if has_outlived(context, ctx, &session, now) {
-        return None; // with this context's timeout it would have expired
     }
-    if terms.client == Client::Certified && session.has_no_id_context(context.host) {
-        return None; // libssl verifies clients only with a session id context, and would end the handshake
-    }
-    // SAFETY: the session was decoded for this host, and `session` holds the only reference.
-    unsafe { decide::note_tag(session.as_ptr(), terms) };
-    quietly(|| unannounced::note(&session));
     // A session that is used once will not be asked for again. In a group sessions are decoded each time, so that a context
     // that leaves the group keeps none that another context made.
     if let Usage::Again = usage
@@ -358,14 +362,30 @@ fn find_elsewhere(
     Some(session)
 }
 
-/// Whether a session is older than the timeout of this context allows.
-fn has_outlived(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef, now: c_long) -> bool {
-    let Ok(tickets) = &context.host.tickets else {
-        return false;
-    };
-    // SAFETY: `ctx` is the SSL_CTX of `context`, kept alive by the handshake that looks the session up.
-    let timeout = unsafe { (tickets.SSL_CTX_get_timeout)(ctx) };
-    session.time_and_timeout().0.saturating_add(timeout) < now
+/// The session that another host has made. A copy that may be used again stays in the region for a while.
+fn find_abroad(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    partition: Partition<'static>,
+    key: &Key,
+    usage: Usage,
+    terms: &Terms,
+    (now, news): (c_long, u64),
+) -> Option<SessionRef> {
+    let tag = terms.shared_tag()?;
+    let mut record = Record::default();
+    if !abroad::find(context, &partition, key, usage, &mut record) {
+        return None;
+    }
+    let der = der_of(&record, tag)?;
+    let session = session_of(context, ctx, partition, key, der, terms, now)?;
+    if let Usage::Again = usage {
+        let expiry = abroad::foreign_expiry(&session, now);
+        let (mark, proven) = (session.digest(), ClientHistory::Proven);
+        attempt(|| Some(partition.put(key, mark, &record, expiry, proven, now)));
+        abroad::follow_news_since(context, news); // it may have been removed meanwhile
+    }
+    Some(session)
 }
 
 /// Makes the expiry of a session follow its time and timeout, in this process and, if it is not private, in the region.
@@ -375,6 +395,12 @@ pub fn follow_expiry(context: &Context, key: &Key, session: &SessionRef) {
         !cache.is_empty()
             && context.with_cache(|_| cache.set_expiry_if_same(key, session, expiry)) == Some(true)
     };
+    // The copies abroad would keep the expiry that they have.
+    if abroad::may_have_left(session) {
+        for partition in context.known_partitions() {
+            abroad::withdraw_copies(context, &partition, key, session);
+        }
+    }
     if context.sharing.private.caches().into_iter().any(follow) {
         return;
     }

@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 use smallvec::{SmallVec, smallvec};
 
 use super::common::{Common, common, partition_or_say};
-use super::state::{Grouped, Scope};
-use super::{migration, private};
+use super::state::{Grouped, InGroup, Realm, Scope, number_of};
+use super::{abroad, migration, private};
 use crate::config::{Group, Settings};
 use crate::context::Context;
 use crate::context::alike::decide::rule_of_context;
@@ -93,54 +93,76 @@ fn partition_in_group(
         return None;
     }
     if !context.can_be_asked() {
-        return (*context.sharing.in_group.lock()?)?.partitions[client as usize]?;
+        return (*context.sharing.in_group.lock()?)?.partitions[client as usize]?
+            .map(|place| place.partition);
     }
-    let has_certificate = context.host.traits.SSL_CTX_get0_certificate?;
+    let certificate = context.host.traits.SSL_CTX_get0_certificate?;
     // SAFETY: `ctx` is the SSL_CTX of `context`, which the caller keeps alive, and `can_be_asked` says that it is not being
-    // freed.
-    if unsafe { has_certificate(ctx) }.is_null() {
-        return None; // the context is being set up, or is a client's
-    }
-    let rule = rule_of_context(context, ctx)?;
+    // freed. Without a certificate the context is being set up, or is a client's.
+    let has_certificate = !unsafe { certificate(ctx) }.is_null();
+    let rule = has_certificate
+        .then(|| rule_of_context(context, ctx))
+        .flatten();
     let id_context = context.id_context.changes();
+    let mode = abroad::mode(context);
+    let is_in_force = |known: &Grouped| {
+        rule.is_some_and(|rule| known.rule.digest == rule.digest)
+            && (known.mode, known.id_context) == (mode, id_context)
+    };
     let mut known = context.sharing.in_group.lock()?;
-    let is_in_force =
-        |known: &Grouped| known.rule.digest == rule.digest && known.id_context == id_context;
+    // Also where the context is in no group any more: its sessions may yet be removed.
     if let Some(earlier) = known.filter(|known| !is_in_force(known)) {
-        context.sharing.former.add(&earlier);
+        *known = None;
+        drop(known);
+        for forgotten in context.sharing.former.add(&earlier) {
+            forget(context, &forgotten);
+        }
+        known = context.sharing.in_group.lock()?;
     }
+    let rule = rule?;
     let mut grouped = known.filter(is_in_force).unwrap_or(Grouped {
         rule,
+        mode,
         id_context,
         partitions: [None; 2],
     });
     if let Some(place) = grouped.partitions[client as usize] {
-        return place;
+        return place.map(|place| place.partition);
     }
-    let id = id_in_group(context, &rule, client, context.settings);
-    let partition = id.and_then(|id| partition_or_say(region, id, context.cache.capacity()));
+    let realm = realm_in_group(context, &rule, mode, client, context.settings);
+    let find = |realm| partition_or_say(region, number_of(&realm), context.cache.capacity());
+    let partition = realm.and_then(find);
     if let Some(partition) = partition
         && context.sharing.sized.load(Ordering::Relaxed)
     {
         partition.set_capacity(context.cache.capacity());
     }
     // Without a place yet, because the table was full or its lock not had in time, the next call tries again.
-    let is_known = partition.map_or(id.is_none(), |partition| partition.is_placed());
+    let is_known = partition.map_or(realm.is_none(), |partition| partition.is_placed());
     if is_known {
-        grouped.partitions[client as usize] = Some(partition);
+        let place = partition.zip(realm);
+        let place = place.map(|(partition, realm)| InGroup { partition, realm });
+        grouped.partitions[client as usize] = Some(place);
         *known = Some(grouped);
     }
     partition
 }
 
-/// The number of the group's partition, by all that its contexts have in common. `None` if these sessions are shared with
-/// no other context: where clients are asked for certificates, only a group with a name shares.
-fn id_in_group(
+/// Ends the sessions of a partition that the context can no longer remove any from.
+fn forget(context: &Context, place: &InGroup) {
+    abroad::flush_realm(context, &place.realm);
+    attempt(|| Some(place.partition.flush(None)));
+}
+
+/// What names the group's partition: all that its contexts have in common. `None` if these sessions are shared with no other
+/// context: where clients are asked for certificates, only a group with a name shares.
+fn realm_in_group(
     context: &Context,
     rule: &Rule,
+    mode: u8,
     client: Client,
     settings: &Settings,
-) -> Option<PartitionId> {
+) -> Option<Realm> {
     let name = match &settings.group {
         Group::Named(name) => name.as_bytes(),
         _ if client == Client::Certified => return None,
@@ -148,13 +170,11 @@ fn id_in_group(
     };
     let id_context = context.id_context.get()?;
     let mut sum = Sha256::new();
-    sum.update(b"sslcache group 5");
+    sum.update(b"sslcache group 6");
+    sum.update([mode]);
     sum.update(rule.digest);
     sum.update([client as u8, id_context.len() as u8]);
     sum.update(id_context);
     sum.update(name);
-    let digest: [u8; 32] = sum.finalize().into();
-    Some(PartitionId::named(u128::from_be_bytes(
-        *digest.first_chunk()?,
-    )))
+    Some(sum.finalize().into())
 }

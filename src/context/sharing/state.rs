@@ -7,9 +7,11 @@ use std::hash::DefaultHasher;
 use std::time::Instant;
 
 use once_cell::race::OnceBox;
+use smallvec::SmallVec;
 
 use super::common::{ForkPoint, make_common};
 use crate::config::Settings;
+use crate::context::alike::digest::Digest;
 use crate::context::alike::rule::{Rule, Terms};
 use crate::context::local::Local;
 use crate::host::SessionRef;
@@ -40,6 +42,8 @@ pub struct Sharing {
     pub private: Private,
     /// Whether the application has set a size.
     pub sized: AtomicBool,
+    /// Whether the application makes the session ids: other hosts would not know them.
+    pub has_own_ids: AtomicBool,
 }
 
 /// The partitions of a context's group, one for each [`Client`](crate::context::alike::rule::Client).
@@ -47,39 +51,63 @@ pub struct Sharing {
 pub struct Grouped {
     /// The rule of the context when they were looked up.
     pub rule: Rule,
+    /// With which hosts they were shared then; see [`mode`](super::abroad::mode).
+    pub mode: u8,
     /// How often the session id context had been set by then.
     pub id_context: u32,
     /// The outer `None`: not looked up yet. The inner `None`: such sessions are shared with no other context.
-    pub partitions: [Option<Option<Partition<'static>>>; 2],
+    pub partitions: [Option<Option<InGroup>>; 2],
+}
+
+/// A partition of a group.
+#[derive(Clone, Copy)]
+pub struct InGroup {
+    /// The partition in this host's region.
+    pub partition: Partition<'static>,
+    /// The digest of all that its contexts have in common, of which the partition's number is a part: the same on all hosts.
+    pub realm: Realm,
+}
+
+/// What names a group's partition on all hosts.
+pub type Realm = Digest;
+
+/// The number in a region of the partition that a realm names.
+pub fn number_of(realm: &Realm) -> PartitionId {
+    let (number, _) = realm.split_first_chunk().expect("a digest has 32 bytes");
+    PartitionId::named(u128::from_be_bytes(*number))
 }
 
 /// Partitions of a group in which the context had sessions under an earlier rule: what is removed or flushed must not be
 /// found there when the rule comes back.
 #[derive(Default)]
-pub struct Former(Lock<Vec<Partition<'static>>>);
+pub struct Former(Lock<Vec<InGroup>>);
 
 /// The most that are remembered, the latest ones. A context seldom changes its rule once it is set up.
 const FORMER_MOST: usize = 32;
 
 impl Former {
-    /// Remembers the partitions of a rule that is no longer in force.
-    pub fn add(&self, grouped: &Grouped) {
+    /// Remembers the partitions of a rule that is no longer in force. Returns those for which there was no room.
+    pub fn add(&self, grouped: &Grouped) -> SmallVec<[InGroup; 2]> {
+        let mut forgotten = SmallVec::new();
         let Some(mut former) = self.0.lock() else {
-            return;
+            return forgotten;
         };
-        for partition in grouped.partitions.into_iter().flatten().flatten() {
-            former.retain(|known| !known.is_same(&partition));
+        for place in grouped.partitions.into_iter().flatten().flatten() {
+            former.retain(|known| !known.partition.is_same(&place.partition));
             if former.len() == FORMER_MOST {
-                former.remove(0);
+                forgotten.push(former.remove(0));
             }
             if former.try_reserve(1).is_ok() {
-                former.push(partition);
+                former.push(place);
+            } else {
+                forgotten.push(place);
             }
         }
+        forgotten
     }
 
     /// The partitions.
-    pub fn all(&self) -> Vec<Partition<'static>> {
+    pub fn all(&self) -> Vec<InGroup> {
         self.0.lock().map_or_else(Vec::new, |former| former.clone())
     }
 }
@@ -98,6 +126,7 @@ impl Sharing {
             waiting_since: OnceBox::new(),
             private: Private::new(size),
             sized: AtomicBool::new(false),
+            has_own_ids: AtomicBool::new(false),
         }
     }
 
