@@ -16,7 +16,7 @@ host_dir = $(patsubst %/,%,$(dir $(HOST)))
 PROGRAM := $(BENCH)/session-bench$(if $(filter libssl.so.4,$(call soname,$(HOST))),-4)
 COMPARE  = python3 -B benches/compare --program $(PROGRAM) --preload $(PRELOAD) $(if $(HOST),--libraries $(host_dir))
 
-.PHONY: bench resumption bench-smoke bench-hosts bench-region bench-region-smoke dashboard hit-ratio hit-ratio-smoke
+.PHONY: bench resumption bench-smoke bench-hosts bench-region bench-region-smoke bench-fleet dashboard hit-ratio hit-ratio-smoke
 SCRIPTS += benches/handshake-cpu
 TESTS += bench-smoke bench-region-smoke hit-ratio-smoke
 
@@ -39,6 +39,12 @@ bench-region:
 
 bench-region-smoke:
 	@$(CARGO) bench --locked --profile dev --bench region -- --smoke >/dev/null
+
+## bench-fleet  what sessions of other hosts cost, with four agents and a Redis: look-ups, puts, early data, what does not answer
+bench-fleet:
+	@tools/install-deps build fleet
+	@$(MAKE) --no-print-directory all
+	@SSLCACHE_STAGE=$(STAGE) $(CARGO) bench --locked --bench fleet
 
 ## resumption   how many of nginx's clients are resumed, by the number of its workers: draws the plot of docs/how-it-works.md
 resumption:
