@@ -1,4 +1,4 @@
-//! The pure parts of `sslcache agent`: its schedule of keys and its settings, with their unit tests.
+//! The pure parts of `sslcache agent`: its schedule of keys, its settings, its breaker and its place in the news, with their unit tests.
 //!
 //! The agent itself is tested as a process, by tests/tool.
 
@@ -12,6 +12,11 @@ mod agent {
     mod config;
     mod schedule;
     pub mod secret;
+    mod sessions {
+        mod breaker;
+        mod place;
+        mod realms;
+    }
     mod store {
         mod config;
         pub use config::StoreConfig;

@@ -8,3 +8,12 @@ pub mod seal;
 pub mod secret;
 #[path = "../../src/bin/sslcache/agent/store/mod.rs"]
 pub mod store;
+
+/// What is said of sessions, and what waits to be put.
+#[path = "../../src/bin/sslcache/agent/sessions"]
+pub mod sessions {
+    #[allow(dead_code)] // what only the thread uses
+    pub mod form;
+    #[allow(dead_code)]
+    pub mod puts;
+}

@@ -36,19 +36,23 @@ pub const CASES: &[Case] = &[
     ("cluster / over TLS", &["redis-server", "openssl"], over_tls),
 ];
 
-const SLOTS: usize = 16384;
+pub const SLOTS: usize = 16384;
 
-/// Three masters that know each other and have a third of the slots each.
-fn cluster(arguments: &[&str]) -> Result<Vec<Engine>, Box<dyn Error>> {
-    let own = [
+/// The arguments of each node.
+pub fn arguments() -> [&'static str; 6] {
+    [
         "--cluster-enabled",
         "yes",
         "--cluster-node-timeout",
         "2000",
         "--cluster-require-full-coverage",
         "no",
-    ];
-    let arguments = [&own, arguments].concat();
+    ]
+}
+
+/// Three masters that know each other and have a third of the slots each.
+pub fn cluster(arguments: &[&str]) -> Result<Vec<Engine>, Box<dyn Error>> {
+    let arguments = [&self::arguments()[..], arguments].concat();
     let nodes: Result<Vec<_>, _> = (0..3)
         .map(|_| Engine::redis("redis-server", &arguments))
         .collect();
@@ -78,7 +82,7 @@ fn cluster(arguments: &[&str]) -> Result<Vec<Engine>, Box<dyn Error>> {
     Ok(nodes)
 }
 
-fn url(nodes: &[Engine]) -> String {
+pub fn url(nodes: &[Engine]) -> String {
     format!("redis+cluster://127.0.0.1:{}", nodes[0].port)
 }
 
@@ -117,7 +121,7 @@ fn limited_user() -> Outcome {
         for node in &nodes {
             node.say(&["ACL", "SETUSER", "shop", "-cluster|slots"])?;
         }
-        let rule = "ACL SETUSER shop ~sslc:* +get +set +cluster|slots +ping";
+        let rule = "ACL SETUSER shop ~sslc:* +get +set +incr +cluster|slots +ping";
         trouble(
             store(&config)?.get("sslc:1:k:a").await,
             Cause::Denied,

@@ -292,8 +292,8 @@ pub fn fine<T>(said: Said<T>) -> Result<T, Box<dyn Error>> {
     said.map_err(|trouble| trouble.to_string().into())
 }
 
-/// The user that servers are to have in the store, as arguments of its program: it may these two commands, and what follows.
-pub const USER: [&str; 9] = [
+/// The user that servers are to have in the store, as arguments of its program: it may these commands, and what follows.
+pub const USER: [&str; 10] = [
     "--user",
     "shop",
     "on",
@@ -303,6 +303,7 @@ pub const USER: [&str; 9] = [
     "-@all",
     "+get",
     "+set",
+    "+incr",
 ];
 
 /// An hour.

@@ -19,8 +19,11 @@ mod memcached;
 mod redis;
 mod seal;
 mod sentinel;
+mod sessions;
 mod settings;
+mod takes;
 mod tls;
+mod traffic;
 
 use std::error::Error;
 use std::path::Path;
@@ -52,8 +55,11 @@ fn main() {
         redis::CASES,
         seal::CASES,
         sentinel::CASES,
+        sessions::CASES,
         settings::CASES,
+        takes::CASES,
         tls::CASES,
+        traffic::CASES,
     ]
     .concat();
     let mut missing: Vec<_> = cases.iter().flat_map(|(_, needs, _)| *needs).collect();

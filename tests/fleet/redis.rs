@@ -223,7 +223,7 @@ fn denied(program: &str) -> Outcome {
             &["Password authentication failed: ", "or remove them"],
         )?;
         let store = at(&engine, Some("shop"), Some(&right))?;
-        let rule = "ACL SETUSER shop ~sslc:* +get +set";
+        let rule = "ACL SETUSER shop ~sslc:* +get +set +incr";
         trouble(
             store.get("other").await,
             Cause::Denied,

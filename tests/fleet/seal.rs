@@ -66,7 +66,14 @@ fn bytes(hexadecimal: &str) -> Vec<u8> {
 /// A keyring of one key, and a value that it sealed.
 fn sealed() -> Result<(Keyring, Vec<u8>), Box<dyn std::error::Error>> {
     let keyring = keyring(&[GOLDEN[0].line])?;
-    let value = seal(&keyring, Kind::TICKET_KEY, b"web", PLACE, END, b"secret");
+    let value = seal(
+        keyring.sealing(),
+        Kind::TICKET_KEY,
+        b"web",
+        PLACE,
+        END,
+        b"secret",
+    );
     Ok((keyring, value.map_err(|failure| failure.to_string())?))
 }
 

@@ -36,7 +36,7 @@ pub const CASES: &[Case] = &[
 ];
 
 /// A master, its replica, and a sentinel that knows both.
-fn group(lines: &str) -> Result<(Engine, Engine, Engine), Box<dyn Error>> {
+pub fn group(lines: &str) -> Result<(Engine, Engine, Engine), Box<dyn Error>> {
     let user = [&USER[..], &["+role"]].concat();
     let master = Engine::redis("redis-server", &user)?;
     let port = master.port.to_string();
@@ -64,7 +64,7 @@ fn group(lines: &str) -> Result<(Engine, Engine, Engine), Box<dyn Error>> {
     Ok((master, replica, sentinel))
 }
 
-fn url(sentinel: &Engine) -> String {
+pub fn url(sentinel: &Engine) -> String {
     format!("redis+sentinel://127.0.0.1:{}/shop", sentinel.port)
 }
 
@@ -84,7 +84,7 @@ fn finds_master() -> Outcome {
         let count = master.say(&["DBSIZE"])?;
         ensure!(count == "2", "the master has {count} of the two values");
         master.say(&["ACL", "SETUSER", "shop", "-role"])?;
-        let rule = "ACL SETUSER shop ~sslc:* +get +set +role";
+        let rule = "ACL SETUSER shop ~sslc:* +get +set +incr +role";
         trouble(
             store(&config)?.get("sslc:1:k:a").await,
             Cause::Denied,

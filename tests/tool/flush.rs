@@ -10,6 +10,10 @@ pub const CASES: &[Case] = &[
         process,
     ),
     ("flush of a region", region),
+    (
+        "flush where other hosts have sessions, too: it says so",
+        fleet,
+    ),
     ("flush of all, where there is nobody", nobody),
 ];
 
@@ -46,6 +50,30 @@ fn region(tool: &Tool) -> Outcome {
     let again = tool.say(&server.runtime.0, &arguments)?;
     // The clients that came back were given new sessions.
     has_in_order(&again.out, &["20 sessions removed"])
+}
+
+fn fleet(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let region = folder.file("region");
+    let path = region.to_string_lossy();
+    let of_region = format!("--region={path}");
+    let server = Server::start(
+        tool,
+        &[&of_region, "--ticket-keys=fleet", "--group=web"],
+        SETTINGS,
+    )?;
+    let pid = server.pid()?.to_string();
+    let told = [
+        "until they have each handled their next",
+        "sslcache agent flush",
+    ];
+    let of_pid = ["flush", "--pid", &*pid];
+    for arguments in [of_pid, ["flush", "--region", &*path]] {
+        let said = tool.say(&server.runtime.0, &arguments)?;
+        // The processes of the region are asked as well.
+        has_in_order(&said.out, &["asked: ", told[0], told[1]])?;
+    }
+    Ok(())
 }
 
 fn nobody(tool: &Tool) -> Outcome {

@@ -5,10 +5,12 @@
 //!   the way to it, `space` a round there.
 //! * `door` is the socket, `peers` has the mailboxes of this host's processes, `notify` speaks to the service manager,
 //!   `kept` is what that keeps for the next agent.
+//! * `sessions` serves the sessions of the fleet, in a thread of its own.
 //! * `serve` is the agent at work, on the `state`, `check` what `--check` says, `status` what an agent at work says, `figures` its numbers.
 
 mod check;
 mod config;
+mod copies;
 mod door;
 mod figures;
 mod kept;
@@ -19,6 +21,7 @@ mod schedule;
 mod seal;
 mod secret;
 mod serve;
+mod sessions;
 mod space;
 mod state;
 mod status;
@@ -38,6 +41,9 @@ Gives the servers of all hosts the same keys for stateless tickets, so that a cl
 balancer is resumed there. It runs on each host, and is the only part of sslcache that speaks to a network: to a Redis, a Valkey \
 or a memcached that all hosts reach. A server takes part if its setting is SSLCACHE_TICKET_KEYS=fleet.
 
+Sessions that a server keeps itself, because its clients have no tickets, are found by the other hosts, too, if the server has a \
+group (SSLCACHE_GROUP).
+
 Each hour has a key, which is in the store two hours before, sealed by a master key that only the hosts have. While the store \
 cannot be reached, each host derives the next key from the last one, for a day at most; after that, servers use keys of their \
 host. Keys are forgotten when the last ticket of theirs has ended.
@@ -56,7 +62,7 @@ key first at once: hosts that do not have it yet do not share with the others un
 /// The command line.
 pub fn command() -> Command {
     Command::new("agent")
-        .about("Give the servers of all hosts the same ticket keys, through a store that all reach")
+        .about("Give the servers of all hosts the same ticket keys and sessions, through a store that all reach")
         .long_about(LONG)
         .after_help(
             "Examples:\n  sslcache agent --check\n  (umask 077 && sslcache agent key new >/etc/sslcache-agent/keyring)\n  \
@@ -72,6 +78,17 @@ pub fn command() -> Command {
                 .help("Only read the settings and the keyring, reach the store, and say what is found"),
         )
         .subcommand(key_command())
+        .subcommand(
+            Command::new("flush")
+                .about("Let no host find a session any more that is in the store by now")
+                .arg(config_arg())
+                .arg(
+                    Arg::new("namespace")
+                        .long("namespace")
+                        .value_name("NAME")
+                        .help("Only of this namespace; else of all that the settings name"),
+                ),
+        )
         .subcommand(
             Command::new("status")
                 .about("Show what the agent of this host does; its settings must have `metrics`")
@@ -138,6 +155,10 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     match arguments.subcommand() {
         Some(("key", arguments)) => key(arguments),
         Some(("status", arguments)) => status::show(path_of(arguments), arguments.get_flag("json")),
+        Some(("flush", arguments)) => {
+            let namespace = arguments.get_one::<String>("namespace");
+            sessions::flush(path_of(arguments), namespace.map(String::as_str))
+        }
         _ if arguments.get_flag("check") => check::check(path_of(arguments)),
         _ => serve::serve(path_of(arguments)),
     }

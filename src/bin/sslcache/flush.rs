@@ -22,9 +22,16 @@ A process is asked through the file that it shows its figures in, and obeys befo
 then its sessions stay in memory, but none of them is resumed. One that shows none (SSLCACHE_STATS=0, or no right to \
 the folder) is not asked. A region is emptied at once.
 
+Where processes have a group and the fleet's keys, other hosts have their sessions, too, and the store gives them back. These \
+processes, and those of a region, tell the other hosts when they obey; one that is idle has told nobody yet, and one that ends \
+before never does. What ends the sessions of all hosts at once is: sslcache agent flush
+
 Stateless tickets are in no cache, and go on being accepted. With --ticket-keys, the keys of tickets are forgotten as \
 well, so that no ticket is good that was made before: in processes, before they next open one; in a region, within a second. \
 Keys that a program has set itself, and those of contexts without SSLCACHE_TICKET_KEYS=shared, end with the program.";
+
+/// After that each process obeys the request in its next operation.
+const OBEYED: Duration = Duration::from_millis(2 * ASKED_EVERY_MS);
 
 /// The command line.
 pub fn command() -> Command {
@@ -65,6 +72,20 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
         if with_keys && !region.forget_ticket_keys(|| true) {
             return Err(keys::unreached(path));
         }
+        // What other hosts have of it would come back.
+        let its_own = |tree: &Tree| {
+            let of_tree = keys::region_of(tree).and_then(|of_tree| of_tree.canonicalize().ok());
+            of_tree.is_some() && of_tree == path.canonicalize().ok()
+        };
+        let (mut trees, _) = processes::all();
+        trees.retain(|tree| keys::has_sessions_of_fleet(tree) && its_own(tree));
+        for tree in &trees {
+            ask(tree)?;
+        }
+        if !trees.is_empty() {
+            thread::sleep(OBEYED);
+            tell_of_fleet(&trees);
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let trees = match arguments.get_one::<u32>("pid") {
@@ -91,12 +112,22 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
             all_asked &= ask_to_forget_keys(tree)?;
         }
     }
-    // From now on each process obeys the request in its next operation.
-    thread::sleep(Duration::from_millis(2 * ASKED_EVERY_MS));
+    thread::sleep(OBEYED);
     if trees.is_empty() {
         println!("{}", stat::NONE_SHOWN);
     }
+    tell_of_fleet(&trees);
     Ok(ExitCode::from(u8::from(asked == 0 || !all_asked)))
+}
+
+/// Says what of these trees is not ended yet.
+fn tell_of_fleet(trees: &[Tree]) {
+    if trees.iter().any(keys::has_sessions_of_fleet) {
+        println!(
+            "other hosts find the sessions of these until they have each handled their next handshake\n    \
+             -> to end the sessions of all hosts at once: sslcache agent flush"
+        );
+    }
 }
 
 /// Asks the processes of a tree, and returns how many are seen from here.

@@ -232,6 +232,12 @@ pub fn of_fleet(tree: &Tree) -> Option<bool> {
     })
 }
 
+/// Whether the sessions of a tree may be at other hosts as well.
+pub fn has_sessions_of_fleet(tree: &Tree) -> bool {
+    let (keys, group) = (tree.page.setting("ticket_keys"), tree.page.setting("group"));
+    keys.as_deref() == Some(FLEET) && group.is_some()
+}
+
 /// Whose keys are shown, in words.
 fn whose(of_fleet: Option<bool>) -> &'static str {
     match of_fleet {

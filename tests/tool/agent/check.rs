@@ -57,7 +57,7 @@ pub fn messages(tool: &Tool) -> Outcome {
     make_keyring(tool, &folder)?;
     says(0, &["no key of the present hour yet"])?;
     fs::write(&host.ring, ring)?;
-    host.write(&folder, "", "lifetime = 1\n")?;
+    host.write("", "lifetime = 1\n")?;
     says(
         2,
         &[
@@ -66,7 +66,7 @@ pub fn messages(tool: &Tool) -> Outcome {
             "did you mean lifetime_hours?",
         ],
     )?;
-    host.write(&folder, "", "[[namespace]]\nname = \"web\"\nusers = [33]\n")?;
+    host.write("", "[[namespace]]\nname = \"web\"\nusers = [33]\n")?;
     says(0, &["namespace web: no key of the present hour yet"])?;
     // What may be read may not be written.
     let mut listening = UnixStream::connect(folder.file("redis.sock"))?;
@@ -74,7 +74,11 @@ pub fn messages(tool: &Tool) -> Outcome {
     listening.read_exact(&mut [0; "+OK\r\n".len()])?;
     says(
         2,
-        &["answers", "NOPERM", "ACL SETUSER default ~sslc:* +get +set"],
+        &[
+            "answers",
+            "NOPERM",
+            "ACL SETUSER default ~sslc:* +get +set +incr",
+        ],
     )?;
     // What answers is no store.
     drop(redis);

@@ -7,8 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use sslcache::mailbox::Request;
 
 use super::server::{Host, Redis, Server, Site, make_keyring, wait_for};
+use super::sessions::{REALM, SETTINGS, look, name, put, served};
 use crate::tool::{Folder, Outcome, Tool, has_in_order};
 
 const TWO: &str =
@@ -125,6 +127,11 @@ pub fn status(tool: &Tool) -> Outcome {
     let json: Value = serde_json::from_str(&json.out)?;
     assert_eq!(json["namespaces"][0]["origin"], "store");
     assert_eq!(json["namespaces"][0]["keys"], 3);
+    assert_eq!(json["sessions"]["mailboxes"], 1);
+    has_in_order(
+        &said.out,
+        &["sessions of 1 mailboxes\n", "0 put, 0 dropped"],
+    )?;
     let mut stream = TcpStream::connect(address)?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n")?;
     let mut metrics = String::new();
@@ -133,6 +140,8 @@ pub fn status(tool: &Tool) -> Outcome {
     let samples = crate::prometheus::parsed(body)?;
     assert_eq!(samples["sslcache_agent_store_reachable"], 1.0);
     assert!(samples["sslcache_agent_store_answer_seconds_count"] >= 3.0);
+    assert_eq!(samples["sslcache_agent_session_mailboxes"], 1.0);
+    assert_eq!(samples["sslcache_agent_session_puts_total"], 0.0);
     // Neither a key nor its text is anywhere.
     let all = [metrics, agent.log(), json.to_string(), said.out].concat();
     for (_, _, secret, _) in &keys {
@@ -178,8 +187,13 @@ pub fn rotation(tool: &Tool) -> Outcome {
     assert_eq!(text.lines().count(), 2);
     let count = |folder: &Folder| -> Result<usize, Box<dyn std::error::Error>> {
         let mut redis = std::process::Command::new("redis-cli");
-        let said = crate::tool::said(redis.arg("-s").arg(folder.file("redis.sock")).arg("dbsize"))?;
-        Ok(said.out.trim().parse()?)
+        let said = crate::tool::said(
+            redis
+                .arg("-s")
+                .arg(folder.file("redis.sock"))
+                .args(["keys", "sslc:1:k:*"]),
+        )?;
+        Ok(said.out.lines().filter(|line| !line.is_empty()).count())
     };
     wait_for("three keys more", || {
         count(&site.folder).is_ok_and(|count| count == 6)
@@ -195,6 +209,71 @@ pub fn rotation(tool: &Tool) -> Outcome {
     wait_for("a refusal", || agent.has_said("all stays as it was: "))?;
     assert_eq!(server.keys(), keys);
     Ok(())
+}
+
+/// Sessions that were put under the old master key are found until it is gone; new ones are put under the new one.
+pub fn rotation_with_sessions(tool: &Tool) -> Outcome {
+    let Some(site) = Site::new(tool, false)? else {
+        return Ok(());
+    };
+    let hosts = [site.host("a", SETTINGS)?, site.host("b", SETTINGS)?];
+    let agents = [hosts[0].start(tool)?, hosts[1].start(tool)?];
+    let mailboxes = [served(&hosts[0])?, served(&hosts[1])?];
+    let ring = hosts[0].ring.to_str().ok_or("no text")?;
+    let reload = || -> Outcome {
+        for agent in &agents {
+            let count = || agent.log().matches("were read again").count();
+            let before = count();
+            agent.signal(libc::SIGHUP);
+            wait_for("a reload", || count() > before)?;
+        }
+        for mailbox in &mailboxes {
+            wait_for("sessions", || mailbox.is_served())?;
+        }
+        Ok(())
+    };
+    let step = |way: &str| -> Outcome {
+        let turned = tool.say(&site.folder.0, &["agent", "key", "rotate", way, ring])?;
+        assert_eq!(turned.code, 0, "{}", turned.err);
+        reload()
+    };
+    let is_found = |id: &str| -> Result<[bool; 2], Box<dyn std::error::Error>> {
+        let session = name(REALM, id)?;
+        Ok([0, 1].map(|host: usize| look(&mailboxes[host], &session).is_some()))
+    };
+    let put_at = |host: usize, id: &str| -> Outcome {
+        let session = name(REALM, id)?;
+        // The agents may still be reading the generation of the realm.
+        wait_for("a session", || {
+            let _ = put(&mailboxes[host], &session, false, b"record");
+            is_found(id).is_ok_and(|found| found == [true; 2])
+        })
+    };
+    put_at(0, "old")?;
+    step("--append")?;
+    assert_eq!(is_found("old")?, [true; 2]);
+    put_at(1, "appended")?;
+    step("--promote")?;
+    assert_eq!(is_found("old")?, [true; 2]);
+    assert_eq!(is_found("appended")?, [true; 2]);
+    put_at(0, "new")?;
+    // A removal reaches it under whichever key it was put.
+    let session = name(REALM, "old")?;
+    let said = mailboxes[1].tell(&Request::Remove(&session));
+    said.map_err(|why| format!("{why:?}"))?;
+    wait_for("a removal", || {
+        is_found("old").is_ok_and(|found| found == [false; 2])
+    })?;
+    // Without the old key.
+    let text = fs::read_to_string(ring)?;
+    let first = text.lines().find(|line| line.starts_with("sslc-key"));
+    fs::write(ring, format!("{}\n", first.ok_or("no key")?))?;
+    reload()?;
+    wait_for("the new one", || {
+        is_found("new").is_ok_and(|found| found == [true; 2])
+    })?;
+    assert_eq!(is_found("appended")?, [false; 2]);
+    put_at(1, "last")
 }
 
 pub fn rotation_in_between(tool: &Tool) -> Outcome {
@@ -213,7 +292,7 @@ pub fn rotation_in_between(tool: &Tool) -> Outcome {
         let ring = folder.file(name);
         fs::rename(&host.ring, &ring)?;
         host.ring = ring;
-        host.write(&folder, "", "")?;
+        host.write("", "")?;
     }
     let agents = [hosts[0].start(tool)?, hosts[1].start(tool)?];
     let servers = [

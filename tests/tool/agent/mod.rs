@@ -1,10 +1,14 @@
 //! `sslcache agent` as a process: the keys that servers get from it, with a real redis-server.
 
 mod check;
+mod hardened;
 mod hostile;
 mod keys;
+mod killed;
 mod restart;
 mod server;
+mod sessions;
+mod told;
 
 use crate::Case;
 
@@ -53,6 +57,51 @@ pub const CASES: &[Case] = &[
     (
         "agent: a socket of systemd is used, and one that was left is replaced",
         restart::sockets,
+    ),
+    (
+        "agent: a session that is put at one host is found at the other",
+        sessions::found,
+    ),
+    (
+        "agent: what is removed at one host is news at the other",
+        sessions::removed,
+    ),
+    (
+        "agent: a flushed realm, and a flushed namespace, are found nowhere",
+        sessions::flushed,
+    ),
+    (
+        "agent: killed at any moment under load, it leaves nothing behind",
+        killed::under_load,
+    ),
+    (
+        "agent: another user than the servers' serves sessions",
+        hardened::other_user,
+    ),
+    (
+        "agent: sessions are found in the middle of a rotation of the keyring",
+        keys::rotation_with_sessions,
+    ),
+    (
+        "agent: after a restart it tells what was missed, and no more",
+        told::restarted,
+    ),
+    (
+        "agent: a session is taken once in the fleet, from Redis",
+        sessions::taken_from_redis,
+    ),
+    (
+        "agent: a session is taken once in the fleet, from memcached",
+        sessions::taken_from_memcached,
+    ),
+    ("agent: a store that is late is left alone", sessions::late),
+    (
+        "agent: a process that writes anything, and asks for all it can, keeps others not waiting",
+        sessions::hostile,
+    ),
+    (
+        "agent: the store has neither an id nor a record in clear",
+        sessions::dump,
     ),
     ("agent: --check says what is wrong", check::messages),
     (

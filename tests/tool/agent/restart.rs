@@ -17,14 +17,14 @@ use super::server::{Agent, Host, Redis, Server, Site, make_keyring, wait_for};
 use crate::tool::{Folder, Outcome, Tool};
 
 /// What a service manager does, as far as the agent sees it.
-struct Manager {
+pub struct Manager {
     socket: UnixDatagram,
     kept: BTreeMap<String, OwnedFd>,
     said: String,
 }
 
 impl Manager {
-    fn new(folder: &Folder) -> Result<Self, Box<dyn Error>> {
+    pub fn new(folder: &Folder) -> Result<Self, Box<dyn Error>> {
         let socket = UnixDatagram::bind(folder.file("notify"))?;
         socket.set_read_timeout(Some(Duration::from_millis(50)))?;
         Ok(Self {
@@ -35,7 +35,7 @@ impl Manager {
     }
 
     /// Takes what the agent has sent, until there is nothing more.
-    fn listen(&mut self) {
+    pub fn listen(&mut self) {
         while let Some((text, file)) = self.take() {
             let name = text.lines().find_map(|line| line.strip_prefix("FDNAME="));
             match (name, file) {
@@ -66,7 +66,7 @@ impl Manager {
     }
 
     /// Starts the agent with what is kept, and more.
-    fn start(
+    pub fn start(
         &self,
         host: &Host,
         tool: &Tool,
@@ -112,7 +112,7 @@ impl Manager {
     }
 }
 
-fn kill(agent: &mut Agent) -> Outcome {
+pub fn kill(agent: &mut Agent) -> Outcome {
     agent.child.kill()?;
     agent.child.wait()?;
     Ok(())
@@ -185,7 +185,7 @@ pub fn killed(tool: &Tool) -> Outcome {
     // SAFETY: geteuid has no preconditions.
     let own = unsafe { libc::geteuid() };
     let other = format!("[[namespace]]\nname = \"other\"\nusers = [{own}]\n");
-    host.write(&folder, "", &other)?;
+    host.write("", &other)?;
     let _agent = manager.start(&host, tool, &folder, Vec::new())?;
     wait_for("no keys", || stays.keys().is_empty())
 }

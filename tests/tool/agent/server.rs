@@ -53,6 +53,13 @@ impl Redis {
     }
 }
 
+impl Redis {
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: the child has not been waited for, so that the number is its own.
+        unsafe { libc::kill(self.child.id() as i32, signal) };
+    }
+}
+
 impl Drop for Redis {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -77,6 +84,8 @@ pub struct Host {
     pub settings: PathBuf,
     pub socket: PathBuf,
     pub ring: PathBuf,
+    /// The address of its store.
+    pub store: String,
 }
 
 impl Host {
@@ -91,17 +100,17 @@ impl Host {
             settings: folder.file(&format!("{name}.toml")),
             socket: folder.file(&format!("{name}.sock")),
             ring: folder.file("keyring"),
+            store: format!("unix://{}", folder.file("redis.sock").display()),
         };
-        host.write(folder, first, last)?;
+        host.write(first, last)?;
         Ok(host)
     }
 
     /// Writes its settings, those at the top and those at the end.
-    pub fn write(&self, folder: &Folder, first: &str, last: &str) -> Result<(), Box<dyn Error>> {
+    pub fn write(&self, first: &str, last: &str) -> Result<(), Box<dyn Error>> {
         let mut text = String::new();
-        let store = folder.file("redis.sock");
         writeln!(text, "socket = {:?}\n{first}", self.socket)?;
-        writeln!(text, "[store]\nurl = \"unix://{}\"", store.display())?;
+        writeln!(text, "[store]\nurl = {:?}", self.store)?;
         writeln!(text, "[keys]\nring = {:?}\n{last}", self.ring)?;
         Ok(fs::write(&self.settings, text)?)
     }
@@ -127,7 +136,7 @@ impl Host {
 
 /// A folder that other users can enter, with a Redis and a keyring for the hosts that are made in it.
 pub struct Site {
-    _redis: Redis,
+    pub redis: Redis,
     pub folder: Folder,
 }
 
@@ -141,10 +150,7 @@ impl Site {
         fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755))?;
         let redis = Redis::start(&folder)?;
         make_keyring(tool, &folder)?;
-        Ok(Some(Self {
-            folder,
-            _redis: redis,
-        }))
+        Ok(Some(Self { folder, redis }))
     }
 
     /// A host of this name, with more settings at the end.

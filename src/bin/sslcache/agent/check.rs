@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::config::Config;
 use super::keyring::{Keyring, MasterKey};
 use super::schedule::epoch_of;
 use super::secret::shown;
+use super::sessions::Setup;
 use super::space::{Asked, There};
 use super::state::now;
 use super::store::Store;
@@ -19,7 +21,7 @@ use crate::hexadecimal::hexadecimal;
 pub fn check(path: &Path) -> Result<ExitCode, Failure> {
     let config = Config::read(path)?;
     println!("settings  {}", shown(path));
-    let keyring = Keyring::read(&config.ring)?;
+    let keyring = Arc::new(Keyring::read(&config.ring)?);
     let id = |key: &MasterKey| hexadecimal(&key.id());
     let ids: Vec<_> = keyring.all().iter().map(id).collect();
     println!(
@@ -62,6 +64,7 @@ pub fn check(path: &Path) -> Result<ExitCode, Failure> {
         began.elapsed().as_millis()
     );
     runtime.block_on(store.try_to_write())?;
+    is_fine &= Setup::of(&config, keyring)?.check()?;
     lines.iter().for_each(|line| println!("{line}"));
     if named.is_empty() {
         println!(

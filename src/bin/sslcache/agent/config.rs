@@ -40,8 +40,25 @@ pub struct Config {
     pub socket: PathBuf,
     /// Where to answer with figures.
     pub metrics: Option<SocketAddr>,
+    /// What is done for sessions.
+    pub sessions: Sessions,
     /// The namespace of each user; empty if each user has one.
     users: BTreeMap<u32, String>,
+}
+
+/// What is done for sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sessions {
+    /// Whether anything is.
+    pub enabled: bool,
+    /// Whether sessions for early data are, too.
+    pub early_data: bool,
+    /// How many replicas of the store have to confirm that such a session is taken.
+    pub replicas: u32,
+    /// For how long servers wait for an answer.
+    pub look_up: Duration,
+    /// The most bytes that wait to be put.
+    pub queue: usize,
 }
 
 #[derive(Deserialize)]
@@ -49,6 +66,7 @@ pub struct Config {
 struct File {
     store: StoreTable,
     keys: KeysTable,
+    sessions: Option<Spanned<SessionsTable>>,
     #[serde(default)]
     namespace: Vec<NamespaceTable>,
     socket: Option<PathBuf>,
@@ -79,6 +97,16 @@ enum Urls {
 struct KeysTable {
     ring: PathBuf,
     lifetime_hours: Option<Spanned<u64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SessionsTable {
+    enabled: Option<bool>,
+    early_data: Option<bool>,
+    replicas: Option<Spanned<u64>>,
+    look_up_ms: Option<Spanned<u64>>,
+    queue_mib: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -128,6 +156,16 @@ impl Config {
             )),
             number => Ok(number.map_or(else_, Spanned::into_inner)),
         };
+        let table = file.sessions;
+        let at = table.as_ref().map(|table| place(table.span()));
+        let table = table.map(Spanned::into_inner).unwrap_or_default();
+        let sessions = Sessions {
+            enabled: table.enabled.unwrap_or(true),
+            early_data: table.early_data.unwrap_or(false),
+            replicas: within(table.replicas, 0..101, 0)? as u32,
+            look_up: Duration::from_millis(within(table.look_up_ms, 1..1001, 2)?),
+            queue: within(table.queue_mib, 1..1025, 16)? as usize * 1024 * 1024,
+        };
         let millis = |number| within(number, 1..60_001, 0).map(Duration::from_millis);
         let urls = match file.store.url.into_inner() {
             Urls::One(url) => vec![url],
@@ -140,7 +178,20 @@ impl Config {
         if file.store.timeout_ms.is_some() {
             store.timeout = millis(file.store.timeout_ms)?;
         }
+        // Whoever replaces the store may not have what was confirmed by that alone.
+        let may_change = |url: &String| {
+            let scheme = url.split(':').next().unwrap_or_default();
+            scheme.ends_with("+cluster") || scheme.ends_with("+sentinel")
+        };
+        if sessions.early_data && sessions.replicas == 0 && store.urls.iter().any(may_change) {
+            return Err(Failure::new(
+                at.unwrap_or_default(),
+                "early_data, of a store that a replica may replace",
+                "set `replicas` to how many of the replicas have to know of each use: half of them, or more",
+            ));
+        }
         Ok(Self {
+            sessions,
             store: StoreConfig {
                 user: file.store.user,
                 password_file: file.store.password_file,

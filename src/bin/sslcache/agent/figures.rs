@@ -1,11 +1,13 @@
 //! What the agent has seen, in numbers: the store, how long it takes to answer, and what was refused. Never a key.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::schedule::{EPOCH_SECONDS, Origin, Present};
+use super::sessions;
 use super::store::Trouble;
 
 /// The upper bounds of the histogram, in microseconds.
@@ -29,6 +31,8 @@ pub struct Figures {
     /// Mailboxes that were taken, and peers that were refused.
     pub attached: u64,
     pub refused_peers: u64,
+    /// Those of sessions.
+    pub sessions: Arc<sessions::Figures>,
 }
 
 /// A namespace at this moment.
@@ -144,6 +148,7 @@ impl Figures {
             },
             "attached": self.attached,
             "refused_peers": self.refused_peers,
+            "sessions": self.sessions.json(),
             "namespaces": namespaces.iter().map(of).collect::<Vec<_>>(),
         })
     }
@@ -182,7 +187,13 @@ impl Figures {
             "Peers that were refused",
             [(String::new(), self.refused_peers)],
         );
-        text.histogram(self);
+        text.histogram(
+            "store_answer_seconds",
+            "How long the store took to answer",
+            BOUNDS.iter().copied().zip(self.answers),
+            self.answered,
+            self.micros,
+        );
         let each = |value: &dyn Fn(&OfNamespace) -> u64| -> Vec<_> {
             let label = |one: &OfNamespace| format!("{{namespace=\"{}\"}}", one.name);
             namespaces
@@ -228,13 +239,14 @@ impl Figures {
             "Mailboxes of processes",
             each(&|one| one.mailboxes as u64),
         );
+        self.sessions.prometheus(&mut text);
         text.0
     }
 }
 
 /// A text in the format of Prometheus.
 #[derive(Default)]
-struct Text(String);
+pub struct Text(String);
 
 impl Text {
     fn head(&mut self, name: &str, kind: &str, help: &str) {
@@ -242,7 +254,7 @@ impl Text {
         let _ = writeln!(self.0, "# TYPE sslcache_agent_{name} {kind}");
     }
 
-    fn metric(
+    pub fn metric(
         &mut self,
         name: &str,
         kind: &str,
@@ -255,11 +267,18 @@ impl Text {
         }
     }
 
-    fn histogram(&mut self, figures: &Figures) {
-        let name = "store_answer_seconds";
-        self.head(name, "histogram", "How long the store took to answer");
-        for (bound, count) in BOUNDS.iter().zip(figures.answers) {
-            let seconds = *bound as f64 / 1e6;
+    /// A histogram of microseconds: each bound with its count, how many there were, and their sum.
+    pub fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        buckets: impl IntoIterator<Item = (u64, u64)>,
+        answered: u64,
+        micros: u64,
+    ) {
+        self.head(name, "histogram", help);
+        for (bound, count) in buckets {
+            let seconds = bound as f64 / 1e6;
             let _ = writeln!(
                 self.0,
                 "sslcache_agent_{name}_bucket{{le=\"{seconds}\"}} {count}"
@@ -267,15 +286,10 @@ impl Text {
         }
         let _ = writeln!(
             self.0,
-            "sslcache_agent_{name}_bucket{{le=\"+Inf\"}} {}",
-            figures.answered
+            "sslcache_agent_{name}_bucket{{le=\"+Inf\"}} {answered}"
         );
-        let _ = writeln!(
-            self.0,
-            "sslcache_agent_{name}_sum {}",
-            figures.micros as f64 / 1e6
-        );
-        let _ = writeln!(self.0, "sslcache_agent_{name}_count {}", figures.answered);
+        let _ = writeln!(self.0, "sslcache_agent_{name}_sum {}", micros as f64 / 1e6);
+        let _ = writeln!(self.0, "sslcache_agent_{name}_count {answered}");
     }
 }
 
@@ -308,6 +322,7 @@ pub fn shown(answer: &Value) -> Option<String> {
     if let Some(mean) = store["microseconds"].as_u64()?.checked_div(answers) {
         let _ = writeln!(text, "  {answers} answers, {mean} µs each at the mean");
     }
+    text.push_str(&sessions_shown(&answer["sessions"]).unwrap_or_default());
     for one in answer["namespaces"].as_array()? {
         let mailboxes = one["mailboxes"].as_u64()?;
         let _ = writeln!(
@@ -330,6 +345,42 @@ pub fn shown(answer: &Value) -> Option<String> {
             }
             None => _ = writeln!(text, "  no key: servers use keys of this host"),
         }
+    }
+    Some(text)
+}
+
+/// What is said of sessions.
+fn sessions_shown(figures: &Value) -> Option<String> {
+    let of = |name: &str| figures[name].as_u64();
+    let mut text = format!("sessions of {} mailboxes", of("mailboxes")?);
+    match (of("unserved")?, figures["rests"].as_bool()?) {
+        (_, true) => text += "; none is looked up now, as the store is late\n",
+        (0, false) => text += "\n",
+        (more, false) => _ = writeln!(text, "; {more} more are not served"),
+    }
+    let line = format!(
+        "  {} put, {} dropped; {} found, {} not there, {} too late, {} not asked for\n  \
+         {} used up, {} in doubt; {} removals, {} flushes, {} changes of other hosts, {} times some were missed\n",
+        of("puts")?,
+        of("puts_dropped")?,
+        of("found")?,
+        of("none")?,
+        of("late")?,
+        of("rested")?,
+        of("taken")?,
+        of("doubted")?,
+        of("removals")?,
+        of("flushes")?,
+        of("news")?,
+        of("news_lost")?,
+    );
+    text += &line;
+    if let Some(mean) = of("microseconds")?.checked_div(of("answers")?) {
+        let _ = writeln!(
+            text,
+            "  {} answers, {mean} µs each at the mean",
+            of("answers")?
+        );
     }
     Some(text)
 }

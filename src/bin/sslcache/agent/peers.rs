@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
 use sslcache::mailbox::{AgentEnd, Answer, FleetKeys, Question};
 
 use super::notify::Manager;
+use super::sessions::{Before, Membership, Sessions};
 use crate::hexadecimal::hexadecimal;
 
 /// The most mailboxes, each of which costs a descriptor here and one at the service manager.
@@ -28,7 +30,9 @@ const LATE_MOST: u8 = 3;
 const KEPT: &str = "mailbox-";
 
 struct Peer {
-    end: AgentEnd,
+    end: Arc<AgentEnd>,
+    /// For as long as its sessions are served.
+    member: Membership,
     uid: u32,
     namespace: String,
     /// True if the settings name the user, or if it is root.
@@ -90,6 +94,7 @@ impl Peers {
         file: OwnedFd,
         owner: &Owner,
         manager: &Manager,
+        sessions: &Sessions,
     ) -> Result<(), Refused> {
         let refused = |reason: &str| Refused::For(reason.to_owned());
         if self.is_full_for(owner) {
@@ -102,7 +107,14 @@ impl Peers {
         if self.0.iter().any(|peer| peer.identity == identity) {
             return Err(refused("it is there already"));
         }
+        let end = Arc::new(end);
         let peer = Peer {
+            member: sessions.join(
+                &owner.namespace,
+                end.clone(),
+                owner.is_named,
+                Before::Nothing,
+            ),
             end,
             uid: owner.uid,
             namespace: owner.namespace.clone(),
@@ -143,18 +155,23 @@ impl Peers {
         file: OwnedFd,
         judge: impl FnOnce(u32) -> Option<Owner>,
         manager: &Manager,
+        sessions: &Sessions,
     ) -> Result<(), String> {
         let kept = parsed(name).and_then(|kept| Some((kept, AgentEnd::of_peer(file).ok()?)));
         let back = kept.and_then(|((uid, before), end)| {
             let owner = judge(uid);
             let namespace = owner.as_ref().map(|owner| tag(&owner.namespace));
-            if namespace.as_deref() != Some(before)
-                && let Some(mailbox) = end.open()
-            {
+            let is_same = namespace.as_deref() == Some(before);
+            if !is_same && let Some(mailbox) = end.open() {
                 mailbox.publish(&FleetKeys::default());
             }
-            let (identity, owner) = (end.identity()?, owner?);
+            let before = match is_same {
+                true => Before::Same,
+                false => Before::Other,
+            };
+            let (identity, owner, end) = (end.identity()?, owner?, Arc::new(end));
             Some(Peer {
+                member: sessions.join(&owner.namespace, end.clone(), owner.is_named, before),
                 end,
                 uid,
                 namespace: owner.namespace,
@@ -176,7 +193,12 @@ impl Peers {
     }
 
     /// Judges all users anew. Keys of a namespace to which a process does not belong any more are wiped.
-    pub fn judge(&mut self, judge: impl Fn(u32) -> Option<Owner>, manager: &Manager) {
+    pub fn judge(
+        &mut self,
+        judge: impl Fn(u32) -> Option<Owner>,
+        manager: &Manager,
+        sessions: &Sessions,
+    ) {
         self.0.retain_mut(|peer| {
             let owner = judge(peer.uid);
             if let Some(owner) = &owner
@@ -193,6 +215,12 @@ impl Peers {
                 return false;
             };
             (peer.namespace, peer.is_named) = (owner.namespace, owner.is_named);
+            peer.member = sessions.join(
+                &peer.namespace,
+                peer.end.clone(),
+                peer.is_named,
+                Before::Other,
+            );
             manager.keep(&peer.kept_as(), peer.end.file());
             true
         });

@@ -91,17 +91,16 @@ pub fn name(key: &MasterKey, kind: Kind, namespace: &[u8], id: &[&[u8]]) -> Stri
     format!("sslc:1:{}:{encoded}", char::from(kind.0))
 }
 
-/// Seals `body` with the first key for this name, which has to be that under the same key; it opens until `expiry`, in
+/// Seals `body` with this key for this name, which has to be that under the same key; it opens until `expiry`, in
 /// seconds since 1970.
 pub fn seal(
-    keyring: &Keyring,
+    key: &MasterKey,
     kind: Kind,
     namespace: &[u8],
     name: &str,
     expiry: u64,
     body: &[u8],
 ) -> Result<Vec<u8>, Failure> {
-    let key = keyring.sealing();
     let mut value = vec![0; HEAD_BYTES];
     value[0] = VERSION;
     value[1..=ID_BYTES].copy_from_slice(&key.id());

@@ -75,7 +75,14 @@ impl Asked<'_> {
     ) -> Result<Opened, Trouble> {
         let name = self.name(self.keyring.sealing(), epoch);
         let namespace = self.namespace.as_bytes();
-        let value = match seal::seal(self.keyring, KIND, namespace, &name, end, secret.bytes()) {
+        let value = match seal::seal(
+            self.keyring.sealing(),
+            KIND,
+            namespace,
+            &name,
+            end,
+            secret.bytes(),
+        ) {
             Ok(value) => value,
             Err(failure) => return Ok(Err(failure.to_string())),
         };

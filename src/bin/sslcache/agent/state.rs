@@ -19,6 +19,7 @@ use super::kept::{self, Kept};
 use super::keyring::Keyring;
 use super::notify::{self, Manager};
 use super::peers::{Answered, Asked, Owner, Peers, Refused};
+use super::sessions::{self, Sessions, Setup};
 use super::space::Space;
 use super::store::{Store, Trouble};
 use crate::failure::Failure;
@@ -44,7 +45,9 @@ pub fn log(what: impl std::fmt::Display) {
 pub struct State {
     path: PathBuf,
     pub config: Config,
-    pub keyring: Rc<Keyring>,
+    pub keyring: Arc<Keyring>,
+    /// What serves sessions.
+    sessions: Sessions,
     pub store: Rc<Store>,
     pub manager: Manager,
     pub spaces: BTreeMap<String, Space>,
@@ -93,15 +96,19 @@ impl State {
     /// The state with the settings in the file at `path`.
     pub fn new(path: &Path, manager: Manager) -> Result<Self, Failure> {
         let config = Config::read(path)?;
-        let keyring = Keyring::read(&config.ring)?;
+        let keyring = Arc::new(Keyring::read(&config.ring)?);
         let store = Store::new(&config.store)?;
+        let sessions = Sessions::start(Setup::of(&config, keyring.clone())?)?;
+        let mut figures = Figures::of(store.shown());
+        figures.sessions = sessions.figures.clone();
         let no_memory =
             |error| Failure::new("memory for keys", error, "raise the limits of this service");
         Ok(Self {
             path: path.to_owned(),
-            figures: Figures::of(store.shown()),
+            figures,
+            sessions,
             config,
-            keyring: Rc::new(keyring),
+            keyring,
             store: Rc::new(store),
             manager,
             spaces: BTreeMap::new(),
@@ -126,18 +133,23 @@ impl State {
     pub fn take_over(&mut self, handed_over: Vec<(String, OwnedFd)>) -> Option<OwnedFd> {
         let mut socket = None;
         let mut keys = None;
+        let mut told = None;
+        let mut mailboxes = Vec::new();
         for (name, file) in handed_over {
-            if name == kept::NAME {
-                keys = Some(file);
-                continue;
+            match &*name {
+                kept::NAME => keys = Some(file),
+                sessions::KEPT => told = Some(file),
+                _ if notify::is_listening(&file) => socket = Some(file),
+                _ => mailboxes.push((name, file)),
             }
-            if notify::is_listening(&file) {
-                socket = Some(file);
-                continue;
-            }
+        }
+        self.sessions.go_on(told, &self.manager);
+        for (name, file) in mailboxes {
             let judge = |uid| owner(&self.config, uid);
             // What is no mailbox of a namespace any more is no news.
-            let _ = self.peers.take_back(&name, file, judge, &self.manager);
+            let _ = self
+                .peers
+                .take_back(&name, file, judge, &self.manager, &self.sessions);
         }
         // Some may be abandoned.
         self.sweep_now.notify_one();
@@ -175,7 +187,10 @@ impl State {
             self.refused(&who(), "its user is in no namespace of the settings");
             return false;
         };
-        match self.peers.attach(file, &owner, &self.manager) {
+        match self
+            .peers
+            .attach(file, &owner, &self.manager, &self.sessions)
+        {
             Ok(()) => {}
             Err(Refused::Full(file)) if may_wait && self.pending.len() < PENDING_MOST => {
                 self.pending.push((file, peer));
@@ -290,15 +305,18 @@ impl State {
     /// Reads the settings and the keyring anew. With a failure, all stays as it was.
     pub fn reload(&mut self) -> Result<(), Failure> {
         let config = Config::read(&self.path)?;
-        let keyring = Keyring::read(&config.ring)?;
+        let keyring = Arc::new(Keyring::read(&config.ring)?);
         let store = Store::new(&config.store)?;
+        let setup = Setup::of(&config, keyring.clone())?;
         if (&config.socket, config.metrics) != (&self.config.socket, self.config.metrics) {
             log("`socket` and `metrics` are what they were: they change by a restart only");
         }
         self.figures.now_of(store.shown());
-        (self.keyring, self.store) = (Rc::new(keyring), Rc::new(store));
+        (self.keyring, self.store) = (keyring, Rc::new(store));
+        self.sessions.set_up(setup);
         self.sweep_now.notify_one();
-        self.peers.judge(|uid| owner(&config, uid), &self.manager);
+        self.peers
+            .judge(|uid| owner(&config, uid), &self.manager, &self.sessions);
         self.spaces.retain(|name, space| {
             space.schedule.set_lifetime(config.lifetime);
             config.namespaces().contains(&&**name) || self.peers.count(name) > 0

@@ -17,6 +17,29 @@ fn the_least_that_is_needed() {
     assert_eq!(config.socket, Path::new(AGENT_SOCKET));
     assert_eq!(config.namespace_of(33).as_deref(), Some("uid 33"));
     assert_ne!(config.namespace_of(33), config.namespace_of(34));
+    let sessions = config.sessions;
+    assert!(sessions.enabled && !sessions.early_data);
+    assert_eq!(sessions.look_up, Duration::from_millis(2));
+}
+
+#[test]
+fn early_data_needs_replicas_where_one_may_become_the_store() {
+    for (url, replicas, is_right) in [
+        ("redis://a", 0, true),
+        ("memcached://a", 0, true),
+        ("redis+cluster://a", 0, false),
+        ("rediss+cluster://a", 0, false),
+        ("redis+sentinel://a/b", 0, false),
+        ("redis+sentinel://a/b", 1, true),
+    ] {
+        let text = format!(
+            "[store]\nurl = \"{url}\"\n[keys]\nring = \"r\"\n[sessions]\nearly_data = true\nreplicas = {replicas}\n"
+        );
+        match parsed(&text) {
+            Ok(_) => assert!(is_right, "{url}"),
+            Err(said) => assert!(!is_right && said.contains("set `replicas`"), "{said}"),
+        }
+    }
 }
 
 #[test]
@@ -24,6 +47,7 @@ fn all_settings() {
     let text = "socket = \"/tmp/s\"\nmetrics = \"127.0.0.1:9464\"\n[store]\nurl = [\"redis+cluster://a\", \
                 \"redis+cluster://b:1\"]\nuser = \"u\"\npassword_file = \"p\"\nsentinel_password_file = \"s\"\n\
                 ca_file = \"/c\"\nconnect_timeout_ms = 10\ntimeout_ms = 20\n[keys]\nring = \"/r\"\nlifetime_hours = 2\n\
+                [sessions]\nenabled = false\nearly_data = true\nreplicas = 2\nlook_up_ms = 5\nqueue_mib = 1\n\
                 [[namespace]]\nname = \"web\"\nusers = [33, \"root\"]\n[[namespace]]\nname = \"mail\"\nusers = [8]\n";
     let config = parsed(text).unwrap();
     let of = |uid| config.namespace_of(uid);
@@ -37,6 +61,14 @@ fn all_settings() {
     assert_eq!(config.store.connect_timeout, Duration::from_millis(10));
     assert_eq!(config.store.timeout, Duration::from_millis(20));
     assert_eq!((config.lifetime, config.ring), (7200, PathBuf::from("/r")));
+    let sessions = Sessions {
+        enabled: false,
+        early_data: true,
+        replicas: 2,
+        look_up: Duration::from_millis(5),
+        queue: 1024 * 1024,
+    };
+    assert_eq!(config.sessions, sessions);
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! The store that the hosts of a fleet share: a Redis, a Valkey or a memcached.
 //!
-//! It is asked for one thing at a time, connects when it is first asked, and again when that failed: an idle connection that
-//! was closed is replaced at once, and a store that does not answer is left alone for a while, during which the last trouble
-//! is told again. Nothing of it ends the program or blocks its other tasks.
+//! For keys, as [`Store`], it is asked for one thing at a time, connects when it is first asked, and again when that failed: an
+//! idle connection that was closed is replaced at once, and a store that does not answer is left alone for a while, during which
+//! the last trouble is told again. For sessions, as [`Traffic`], it has connections of its own, and many questions are on their
+//! way at once. Nothing of it ends the program or blocks its other tasks.
 
 pub mod address;
 pub mod backoff;
 mod config;
 pub mod memcached;
 mod redis;
+mod traffic;
 mod trouble;
 
 use std::time::{Duration, Instant};
@@ -22,6 +24,7 @@ use self::backoff::Backoff;
 use crate::failure::Failure;
 
 pub use config::StoreConfig;
+pub use traffic::Traffic;
 pub use trouble::{Cause, Trouble};
 
 /// What the store says, or why it says nothing.
@@ -33,6 +36,42 @@ const MOST_BYTES: usize = 64 * 1024;
 const LEAST_FOR_SENTINELS: Duration = Duration::from_secs(2);
 /// How often a value may vanish between the answer that there is one and the question for it.
 const MOST_VANISHED: usize = 3;
+
+/// Where values are put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// Only under a name where there is no value.
+    NothingIs,
+    /// Also in place of another one.
+    Anything,
+}
+
+/// A value to be put under a name, for a time.
+pub struct Put {
+    pub name: String,
+    pub value: Vec<u8>,
+    pub ttl: Duration,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Keys,
+    Sessions,
+    /// Taking sessions, with so many replicas that have to confirm it.
+    Takes(u32),
+}
+
+impl Purpose {
+    /// How often a cluster is asked again that sends a question to another node. For a session there is no time, and what takes
+    /// one is not asked twice.
+    fn retries(self) -> u32 {
+        match self {
+            Self::Keys => 3,
+            Self::Sessions | Self::Takes(_) => 0,
+        }
+    }
+}
 
 /// A store.
 pub struct Store {
@@ -56,6 +95,7 @@ enum Server {
     Memcached(String, u16),
 }
 
+#[derive(Clone)]
 enum Connection {
     Redis(redis::Connection),
     Memcached(memcached::Connection),
@@ -64,38 +104,9 @@ enum Connection {
 impl Store {
     /// The store of this configuration, which is refused if it does not fit together. The store need not be there yet.
     pub fn new(config: &StoreConfig) -> Result<Self, Failure> {
-        let address = Address::parse(&config.urls)?;
-        let unused = |setting: &str, why: &str| Failure::new(setting, why, "remove it");
-        let server = match address.engine {
-            Engine::Memcached => {
-                if config.user.is_some() || config.password_file.is_some() {
-                    let why = "memcached is spoken to without user and password";
-                    return Err(unused("user, password_file", why));
-                }
-                let (host, port) = address.nodes[0].clone();
-                Server::Memcached(host, port)
-            }
-            _ => Server::Redis(Box::new(redis::Server::of(&address, config)?)),
-        };
-        if config.ca_file.is_some() && !address.tls {
-            return Err(Failure::new(
-                "ca_file",
-                "the address is one without TLS",
-                "use rediss://, rediss+cluster:// or rediss+sentinel://, or remove it",
-            ));
-        }
-        if config.sentinel_password_file.is_some() && !matches!(address.engine, Engine::Sentinel(_))
-        {
-            return Err(unused(
-                "sentinel_password_file",
-                "the address is not that of sentinels",
-            ));
-        }
+        let (address, server) = server_of(config, Purpose::Keys)?;
         Ok(Self {
-            connect_timeout: match address.engine {
-                Engine::Sentinel(_) => config.connect_timeout.max(LEAST_FOR_SENTINELS),
-                _ => config.connect_timeout,
-            },
+            connect_timeout: connect_timeout(&address, config),
             address,
             timeout: config.timeout,
             state: Mutex::new(State {
@@ -161,10 +172,16 @@ impl Store {
         // the second.
         let is_stale = |answer: &Said<_>| matches!(answer, Err(trouble) if trouble.cause == Cause::Unreachable);
         if answer.as_ref().is_none_or(is_stale) {
-            answer = Some(match self.connect(&mut state.server).await {
-                Ok(connection) => self.ask_over(&mut state, connection, question).await,
-                Err(trouble) => Err(trouble),
-            });
+            answer = Some(
+                match state
+                    .server
+                    .connect(&self.shown(), self.connect_timeout)
+                    .await
+                {
+                    Ok(connection) => self.ask_over(&mut state, connection, question).await,
+                    Err(trouble) => Err(trouble),
+                },
+            );
         }
         let answer = answer.expect("asked over the old connection or a new one");
         match &answer {
@@ -178,27 +195,6 @@ impl Store {
             }
         }
         answer
-    }
-
-    async fn connect(&self, server: &mut Server) -> Said<Connection> {
-        let connecting = async {
-            match server {
-                Server::Redis(server) => server.connect().await.map(Connection::Redis),
-                Server::Memcached(host, port) => {
-                    memcached::Connection::open(host, *port, &self.shown())
-                        .await
-                        .map(Connection::Memcached)
-                }
-            }
-        };
-        match timeout(self.connect_timeout, connecting).await {
-            Ok(connection) => connection,
-            Err(_) => Err(Trouble::late(
-                &self.shown(),
-                "connection",
-                self.connect_timeout,
-            )),
-        }
     }
 
     /// Asks, and keeps the connection if there is an answer.
@@ -216,6 +212,62 @@ impl Store {
             state.connection = Some(connection);
         }
         answer
+    }
+}
+
+/// The address in this configuration, and the way there; refused if it does not fit together.
+fn server_of(config: &StoreConfig, purpose: Purpose) -> Result<(Address, Server), Failure> {
+    let address = Address::parse(&config.urls)?;
+    let unused = |setting: &str, why: &str| Failure::new(setting, why, "remove it");
+    let server = match address.engine {
+        Engine::Memcached => {
+            if config.user.is_some() || config.password_file.is_some() {
+                let why = "memcached is spoken to without user and password";
+                return Err(unused("user, password_file", why));
+            }
+            let (host, port) = address.nodes[0].clone();
+            Server::Memcached(host, port)
+        }
+        _ => Server::Redis(Box::new(redis::Server::of(&address, config, purpose)?)),
+    };
+    if config.ca_file.is_some() && !address.tls {
+        return Err(Failure::new(
+            "ca_file",
+            "the address is one without TLS",
+            "use rediss://, rediss+cluster:// or rediss+sentinel://, or remove it",
+        ));
+    }
+    if config.sentinel_password_file.is_some() && !matches!(address.engine, Engine::Sentinel(_)) {
+        return Err(unused(
+            "sentinel_password_file",
+            "the address is not that of sentinels",
+        ));
+    }
+    Ok((address, server))
+}
+
+fn connect_timeout(address: &Address, config: &StoreConfig) -> Duration {
+    match address.engine {
+        Engine::Sentinel(_) => config.connect_timeout.max(LEAST_FOR_SENTINELS),
+        _ => config.connect_timeout,
+    }
+}
+
+impl Server {
+    /// Connects to it: `shown` is its address, for people.
+    async fn connect(&mut self, shown: &str, most: Duration) -> Said<Connection> {
+        let connecting = async {
+            match self {
+                Self::Redis(server) => server.connect().await.map(Connection::Redis),
+                Self::Memcached(host, port) => memcached::Connection::open(host, *port, shown)
+                    .await
+                    .map(Connection::Memcached),
+            }
+        };
+        match timeout(most, connecting).await {
+            Ok(connection) => connection,
+            Err(_) => Err(Trouble::late(shown, "connection", most)),
+        }
     }
 }
 

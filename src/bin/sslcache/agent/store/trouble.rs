@@ -9,12 +9,16 @@ use crate::failure::Failure;
 pub enum Cause {
     /// There is no connection: refused, cut, no such name, no such certificate.
     Unreachable,
+    /// There is no connection yet.
+    Early,
     /// No answer in time.
     Late,
     /// The store wants another user, password or access list.
     Denied,
     /// The store says that it cannot do it now: read only, out of memory, loading.
     Unable,
+    /// It has done it, but fewer replicas have it than are to.
+    Short,
     /// The answer makes no sense.
     Odd,
 }
@@ -173,6 +177,17 @@ impl Trouble {
         };
         let remedy = format!("see to the store's load and to the network{tls}");
         Self::new(Cause::Late, thing, &reason, remedy)
+    }
+
+    /// There is no connection yet, nor was there any trouble with one.
+    pub fn early(thing: &str) -> Self {
+        let remedy = "wait a moment";
+        Self::new(
+            Cause::Early,
+            thing,
+            "the connection is being made",
+            remedy.into(),
+        )
     }
 
     fn new(cause: Cause, thing: &str, reason: &str, remedy: String) -> Self {

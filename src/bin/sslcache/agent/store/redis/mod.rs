@@ -1,15 +1,13 @@
 //! Redis and Valkey: one server, a cluster, or whichever server the sentinels say is the master.
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
-use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClientBuilder;
-use redis::cluster_async::ClusterConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue,
-    IntoConnectionInfo, RedisConnectionInfo, RedisError, TlsCertificates, TlsMode,
+    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo,
+    RedisError, TlsCertificates, TlsMode,
 };
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -19,14 +17,19 @@ use zeroize::Zeroizing;
 use super::address::{Address, Engine};
 use super::config::StoreConfig;
 use super::trouble::{Cause, Trouble};
-use super::{MOST_BYTES, Said};
+use super::{Purpose, Said};
 use crate::agent::secret;
 use crate::failure::Failure;
 
+mod commands;
+
+pub use commands::{Connection, Replicas};
+use commands::{Link, text};
+
 /// A way to connections.
 pub struct Server {
-    thing: String,
-    rule: String,
+    thing: Arc<str>,
+    rule: Arc<str>,
     way: Way,
 }
 
@@ -38,7 +41,7 @@ enum Way {
 
 impl Server {
     /// The server at `address`. Connects to nothing, but reads password and authorities.
-    pub fn of(address: &Address, config: &StoreConfig) -> Result<Self, Failure> {
+    pub fn of(address: &Address, config: &StoreConfig, purpose: Purpose) -> Result<Self, Failure> {
         let password = config.password_file.as_deref().map(password).transpose()?;
         let certificates = authorities(config.ca_file.as_deref())?;
         let mut login = RedisConnectionInfo::default()
@@ -79,7 +82,7 @@ impl Server {
                     // A node that does not answer is waited for twice, and then there is to be time for the others.
                     .connection_timeout(config.connect_timeout / 4)
                     .response_timeout(config.timeout)
-                    .retries(3);
+                    .retries(purpose.retries());
                 if let Some(user) = &config.user {
                     builder = builder.username(user);
                 }
@@ -119,8 +122,8 @@ impl Server {
             Engine::Memcached => unreachable!("a memcached is no Redis"),
         };
         Ok(Self {
-            thing: address.to_string(),
-            rule: rule(&address.engine, config.user.as_deref()),
+            thing: address.to_string().into(),
+            rule: rule(&address.engine, config.user.as_deref(), purpose).into(),
             way,
         })
     }
@@ -149,88 +152,6 @@ impl Server {
     }
 }
 
-/// A connection, or those to the nodes of a cluster.
-pub struct Connection {
-    thing: String,
-    rule: String,
-    link: Link,
-}
-
-enum Link {
-    One(MultiplexedConnection),
-    Cluster(ClusterConnection),
-}
-
-impl Connection {
-    /// The value under `name`.
-    pub async fn get(&mut self, name: &str) -> Said<Option<Vec<u8>>> {
-        let mut command = redis::cmd("GET");
-        command.arg(name);
-        let value: Option<Vec<u8>> = self.ask(&command).await?;
-        match value.as_ref().is_some_and(|value| value.len() > MOST_BYTES) {
-            true => Err(Trouble::odd(&self.thing, "a value is too long to be ours")),
-            false => Ok(value),
-        }
-    }
-
-    /// Puts the value under `name` unless there is one; whether it did.
-    pub async fn add(&mut self, name: &str, value: &[u8], ttl: Duration) -> Said<bool> {
-        let mut command = redis::cmd("SET");
-        let millis = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
-        // Without GET, which there is with NX from version 7 on only.
-        command.arg(name).arg(value).arg("NX").arg("PX").arg(millis);
-        let done: Option<String> = self.ask(&command).await?;
-        match done.as_deref() {
-            None => Ok(false),
-            Some("OK") => Ok(true),
-            Some(other) => Err(Trouble::odd(
-                &self.thing,
-                &format!("unexpected answer {other:?}"),
-            )),
-        }
-    }
-
-    async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Said<T> {
-        async fn over<T: FromRedisValue>(
-            command: &Cmd,
-            link: &mut (impl ConnectionLike + Sync),
-        ) -> Result<T, RedisError> {
-            command.query_async(link).await
-        }
-        let answer = match &mut self.link {
-            Link::One(link) => over(command, link).await,
-            Link::Cluster(link) => over(command, link).await,
-        };
-        answer.map_err(|error| {
-            let cause = match error.kind() {
-                ErrorKind::Server(_) | ErrorKind::Extension => Cause::Unable,
-                ErrorKind::UnexpectedReturnType => Cause::Odd,
-                ErrorKind::Parse if error.to_string().contains(CUT) => Cause::Unreachable,
-                ErrorKind::Parse => Cause::Odd,
-                _ => Cause::Unreachable,
-            };
-            Trouble::told(cause, &self.thing, &text(&error), &self.rule)
-        })
-    }
-}
-
-/// What the client says of an answer that ends too early.
-const CUT: &str = "Unexpected end of input";
-
-/// What the server said, in its own words, or what the client says.
-fn text(error: &RedisError) -> String {
-    match (error.code(), error.detail()) {
-        (Some(code), Some(detail)) => format!("{code} {detail}"),
-        (Some(code), None) => code.into(),
-        (None, Some(detail)) => detail.into(),
-        (None, None) => {
-            let text = error.to_string();
-            let kind = format!(" - {:?}", error.kind());
-            text.strip_suffix(&kind).unwrap_or(&text).into()
-        }
-    }
-}
-
 fn node((host, port): &(String, u16), tls: bool) -> ConnectionAddr {
     match tls {
         true => ConnectionAddr::TcpTls {
@@ -244,14 +165,19 @@ fn node((host, port): &(String, u16), tls: bool) -> ConnectionAddr {
 }
 
 /// The line for the store's access list.
-fn rule(engine: &Engine, user: Option<&str>) -> String {
-    let more = match engine {
+fn rule(engine: &Engine, user: Option<&str>, purpose: Purpose) -> String {
+    let of_engine = match engine {
         Engine::Cluster => " +cluster|slots +ping",
         Engine::Sentinel(_) => " +role",
         _ => "",
     };
+    let of_takes = match (purpose, engine) {
+        (Purpose::Takes(_), Engine::Redis | Engine::Unix(_)) => " +info +wait",
+        (Purpose::Takes(_), _) => " +wait",
+        _ => "",
+    };
     format!(
-        "ACL SETUSER {} ~sslc:* +get +set{more}",
+        "ACL SETUSER {} ~sslc:* +get +set +incr{of_engine}{of_takes}",
         user.unwrap_or("default")
     )
 }

@@ -1,0 +1,229 @@
+//! What other hosts tell: the counters and the generation of a namespace are asked for five times a second, and each piece of news
+//! once. Where some is missed, nobody can tell what was removed: processes hear that, and ask for flushes anew.
+
+use std::time::{Duration, Instant};
+
+use sslcache::mailbox::News;
+use tokio::time::sleep;
+
+use super::engine::Engine;
+use super::form::{Change, Entry, Form};
+use super::place::{Place, Step, step};
+use super::space::Space;
+use super::times::seconds;
+use super::told::Point;
+use crate::agent::store::Trouble;
+
+/// How often the counters are asked for.
+const EACH: Duration = Duration::from_millis(200);
+/// Who has counted has put the news by then, or never will.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The latest generation among these values.
+pub fn latest_generation(
+    form: &Form<'_>,
+    names: &[String],
+    values: &[Option<Vec<u8>>],
+    now: i64,
+) -> Option<u64> {
+    let opened = names.iter().zip(values).filter_map(|(name, value)| {
+        let value = value.as_ref()?;
+        form.open_generation(name, value, now)
+    });
+    opened.max()
+}
+
+impl Engine {
+    /// Hears the news of a namespace, for ever.
+    pub async fn hear_news(&self, space: &Space, mut places: Vec<Place>) {
+        if space.is_as_told.get() {
+            // The mailboxes that come back join first.
+            sleep(EACH).await;
+        }
+        loop {
+            if let Err(trouble) = self.hear_once(space, &mut places).await {
+                self.figures.trouble(&trouble);
+            }
+            sleep(EACH).await;
+        }
+    }
+
+    async fn hear_once(&self, space: &Space, places: &mut [Place]) -> Result<(), Trouble> {
+        let form = space.form(&self.setup.keyring);
+        let generations = form.generation_names();
+        let mut names = generations.clone();
+        names.extend(form.counter_names());
+        let values = self.setup.traffic.get_all(&names).await?;
+        let (of_generations, of_counters) = values.split_at(generations.len());
+        let now = seconds();
+        let there = latest_generation(&form, &generations, of_generations, now);
+        let known = space.generation.get();
+        match there {
+            Some(there) if there > known => self.begin_generation(space, there).await,
+            // It was lost, or somebody has put an old one back.
+            there if there.unwrap_or(0) < known => self.put_generation(space, known).await?,
+            _ => {}
+        }
+        let is_first = places[0] == Place::Unknown;
+        for (counter, value) in of_counters.iter().enumerate() {
+            let number = value.as_ref().map(|value| {
+                let text = str::from_utf8(value).unwrap_or_default();
+                // One that is no number is as one that has gone back.
+                text.trim().parse().unwrap_or(0)
+            });
+            let (step, place) = step(places[counter], number);
+            places[counter] = place;
+            match step {
+                Step::Nothing => {}
+                Step::Lost => self.lost(space).await,
+                Step::Back => {
+                    // Sessions that were removed or flushed may be there again.
+                    self.lost(space).await;
+                    space.begin_anew();
+                }
+                Step::Ask(seen, number) => {
+                    places[counter] = self.catch_up(space, counter, seen, number, place).await?;
+                }
+            }
+        }
+        if places[0] == Place::Gone {
+            let number = self.tell_news(&form, Vec::new(), now).await?;
+            if is_first {
+                // Nobody was served before that.
+                places[0] = Place::At(number, None);
+            }
+        }
+        if !space.is_current.replace(true) {
+            self.serve(space);
+        }
+        self.note_told(space, places);
+        Ok(())
+    }
+
+    /// Where to go on in the news of a namespace, and whether all was told up to there.
+    pub fn places_of(&self, space: &Space) -> Vec<Place> {
+        let told = self.told.borrow();
+        let point = told.point(&space.name);
+        let place = |id: &[u8; 4]| point.and_then(|point| point.place(id));
+        let keys = self.setup.keyring.all().iter();
+        let places = keys.map(|key| place(&key.id()).unwrap_or(Place::Unknown));
+        let places: Vec<_> = places.collect();
+        if let Some(point) = point
+            && !places.contains(&Place::Unknown)
+        {
+            space.resume(point.generation);
+        }
+        places
+    }
+
+    fn note_told(&self, space: &Space, places: &[Place]) {
+        let keys = self.setup.keyring.all().iter().zip(places);
+        let since_none = |place: &Place| match place {
+            Place::At(number, _) => Place::At(*number, None),
+            other => *other,
+        };
+        let point = Point {
+            generation: space.generation.get(),
+            places: keys
+                .map(|(key, place)| (key.id(), since_none(place)))
+                .collect(),
+        };
+        self.told.borrow_mut().set(&space.name, point);
+    }
+
+    async fn catch_up(
+        &self,
+        space: &Space,
+        counter: usize,
+        seen: u64,
+        number: u64,
+        place: Place,
+    ) -> Result<Place, Trouble> {
+        let form = space.form(&self.setup.keyring);
+        let names: Vec<_> = (seen + 1..=number)
+            .filter_map(|number| form.news_name(counter, number))
+            .collect();
+        let values = self.setup.traffic.get_all(&names).await?;
+        let mut last = seen;
+        for (name, value) in names.iter().zip(&values) {
+            let Some(value) = value else {
+                break;
+            };
+            last += 1;
+            match form.open_entry(name, value, seconds()) {
+                Some(entry) => self.hear_entry(space, entry).await,
+                None => {
+                    self.figures.refuse();
+                    self.lost(space).await;
+                }
+            }
+        }
+        if last == number {
+            return Ok(Place::At(number, None));
+        }
+        let since = match place {
+            Place::At(_, Some(since)) if last == seen => since,
+            _ => Instant::now(),
+        };
+        if since.elapsed() < PATIENCE {
+            return Ok(Place::At(last, Some(since)));
+        }
+        self.lost(space).await;
+        Ok(Place::At(last + 1, None))
+    }
+
+    async fn hear_entry(&self, space: &Space, entry: Entry) {
+        // Its own mailboxes were told at once.
+        if entry.origin == self.origin {
+            return;
+        }
+        self.figures.hear(entry.changes.len());
+        for change in &entry.changes {
+            if let Change::Flushed(realm) = change {
+                space.realms.borrow_mut().forget_one(realm);
+            }
+        }
+        self.tell_members(space, &entry.changes).await;
+    }
+
+    /// Tells the mailboxes of a namespace of changes.
+    pub async fn tell_members(&self, space: &Space, changes: &[Change]) {
+        let news: Vec<_> = changes
+            .iter()
+            .map(|change| match change {
+                Change::Removed(session) => News::Removed(session.clone()),
+                Change::Flushed(realm) => News::Flushed(*realm),
+            })
+            .collect();
+        space.is_as_told.set(false);
+        for member in self.members_of(space) {
+            news.iter().for_each(|news| member.tell(news));
+            // With many of them, questions get their turns.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// News was missed.
+    async fn lost(&self, space: &Space) {
+        self.figures.lose();
+        self.doubt_all(space).await;
+    }
+
+    /// From now on, sessions have other names.
+    pub async fn begin_generation(&self, space: &Space, generation: u64) {
+        space.generation.set(generation);
+        // The first one that is seen ends nothing, unless an earlier agent has told of another one.
+        if space.is_current.get() || space.is_as_told.get() {
+            self.doubt_all(space).await;
+        }
+    }
+
+    /// All that has come from other hosts is in doubt.
+    async fn doubt_all(&self, space: &Space) {
+        space.realms.borrow_mut().forget();
+        space.is_as_told.set(false);
+        for member in self.members_of(space) {
+            member.tell(&News::Lost);
+            tokio::task::yield_now().await;
+        }
+    }
+}
