@@ -57,7 +57,7 @@ LIBS  = -Wl,--whole-archive $(ARCHIVE) -Wl,--no-whole-archive,--as-needed -lgcc_
 
 # The tool, and what it writes itself: manual pages and completions, by their places below share/.
 TOOL        := $(STAGE)/bin/sslcache
-TOOL_PAGES  := $(addsuffix .1,sslcache $(addprefix sslcache-,run doctor test stat top exporter agent agent-key agent-key-new agent-key-rotate agent-status flush keys bench enable disable))
+TOOL_PAGES  := $(addsuffix .1,sslcache $(addprefix sslcache-,run doctor test stat top exporter agent agent-key agent-key-new agent-key-rotate agent-flush agent-status flush keys bench enable disable))
 COMPLETIONS := bash-completion/completions/sslcache zsh/site-functions/_sslcache fish/vendor_completions.d/sslcache.fish
 GENERATED   := $(addprefix $(STAGE)/share/,$(addprefix man/man1/,$(TOOL_PAGES)) $(COMPLETIONS))
 # Tells the tool the folder of the libraries where that is not ../lib of where it is. It reads this when it runs: one that
@@ -199,11 +199,11 @@ demo:
 	@$(MAKE) all
 	tools/demo $(STAGE)
 
-## demo-fleet   two hosts with nginx, an agent each and one Redis: which clients the other host resumes
+## demo-fleet   two hosts with nginx, or HOSTS=4, an agent each and one Redis: which clients the other hosts resume
 demo-fleet:
 	@tools/install-deps build demo fleet
 	@$(MAKE) all
-	tools/demo-fleet $(STAGE)
+	tools/demo-fleet $(STAGE) $(HOSTS)
 
 ## compatibility-table  writes the table of servers in COMPATIBILITY.md anew, from the last whole run of the tests
 compatibility-table:

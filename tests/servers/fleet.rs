@@ -1,5 +1,5 @@
-//! Two hosts of a fleet: what `make demo-fleet` shows holds. It starts nginx twice, two agents and a Redis, and fails if a row
-//! is not as it should be.
+//! Two hosts of a fleet: what `make demo-fleet` shows holds, for ticket keys and for sessions. It starts nginx twice, two agents
+//! and a Redis, and fails if a row is not as it should be.
 
 use crate::fixture::{Fixture, is_installed};
 use libtest_mimic::{Failed, Trial};
