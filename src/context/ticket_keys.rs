@@ -41,8 +41,7 @@ use super::{Context, connections, known};
 use crate::config::{self, Group};
 use crate::host::abi::*;
 use crate::host::connection::version_of;
-use crate::host::table::Tickets;
-use crate::host::tickets::{Iv, Key, KeyName, Keys, Pair};
+use crate::host::tickets::{Iv, Key, KeyName, Keys, Pair, Tickets};
 use crate::host::types::*;
 use crate::mailbox::FleetKeys;
 use crate::shm::{FreshKey, KEY_PAGE_BYTES, LONGEST_LIFETIME, PAGE_BYTES, TicketKeys};
@@ -274,7 +273,7 @@ impl Ticket<'_> {
             return Ok((keys, KeySource::Fleet));
         }
         // SAFETY: the connection holds a reference to `ctx`.
-        let timeout = unsafe { (self.tickets.SSL_CTX_get_timeout)(self.ctx) };
+        let timeout = unsafe { (self.tickets.of_all.SSL_CTX_get_timeout)(self.ctx) };
         let lifetime = timeout.clamp(0, c_long::from(LONGEST_LIFETIME)) as u32;
         let now = now();
         let known = LocalCopy::read(|copy| match copy.keys.making(now, lifetime) {

@@ -235,7 +235,7 @@ pub fn find_shared(
             if !unsafe { decide::is_for(context, session.as_ptr(), terms) } {
                 return false; // it came from another process, for connections on other terms
             }
-            is_marked = session.is_marked_not_resumable();
+            is_marked = context.host.kind.refuses(session);
             if is_marked && usage.consumes() {
                 notify::departed(context, ctx, session);
             }
@@ -364,7 +364,7 @@ fn has_outlived(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef, now:
         return false;
     };
     // SAFETY: `ctx` is the SSL_CTX of `context`, kept alive by the handshake that looks the session up.
-    let timeout = unsafe { (tickets.SSL_CTX_get_timeout)(ctx) };
+    let timeout = unsafe { (tickets.of_all.SSL_CTX_get_timeout)(ctx) };
     session.time_and_timeout().0.saturating_add(timeout) < now
 }
 
