@@ -1,7 +1,7 @@
 /*
- * What the headers of OpenSSL 1.1.1 lack and programs here use. A program that needs more of 3.0 than a
- * constant says so in its first comment: "needs: OpenSSL 3.0"; a part of a program stands in `#if
- * OPENSSL_VERSION_MAJOR >= 3`.
+ * What the headers of OpenSSL 1.1.1 lack and programs here use. A program that needs functions of 3.0 says so in
+ * its first comment, "needs: OpenSSL 3.0"; a part of a program is in `#if OPENSSL_VERSION_MAJOR >= 3`. One that 1.1.1
+ * itself does not survive says "hangs: OpenSSL 1.1.1": what it prints there under sslcache is what it prints on 3.0.
  */
 #ifndef CTESTS_OLDER_H
 #define CTESTS_OLDER_H
@@ -18,6 +18,7 @@
 #define X509_VERSION_3 2
 #define X509_CRL_VERSION_2 1
 #define LIBSSL_FILE "libssl.so.1.1"
+#define NEW_EX(method) SSL_CTX_new(method)
 #define ERR_raise(library, reason) ERR_put_error(library, 0, reason, __FILE__, __LINE__)
 #define EVP_EC_gen(curve) evp_ec_gen(EC_curve_nist2nid(curve))
 
@@ -33,6 +34,8 @@ static inline EVP_PKEY *evp_ec_gen(int curve)
 }
 #else
 #define LIBSSL_FILE "libssl.so." OPENSSL_MSTR(OPENSSL_SHLIB_VERSION)
+/* By SSL_CTX_new_ex, where there is one. */
+#define NEW_EX(method) SSL_CTX_new_ex(NULL, NULL, method)
 #endif
 
 #endif

@@ -49,7 +49,7 @@ pub fn find(
     // A session whose id or version was changed while it was cached is found under neither, as in libssl.
     let found = found.filter(|session| key_of(session).as_ref() == Some(key));
     // divergence: libssl resumes a session that was removed and then added again, though the removal
-    // marked it not resumable. A host from 3.0 on refuses a marked session that comes from a callback, so that is a miss.
+    // marked it not resumable. The host refuses a marked session that comes from a callback, so that is a miss.
     let Some(session) = found else {
         context.count_miss();
         return None;

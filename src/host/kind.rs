@@ -4,6 +4,7 @@
 //! `stand_ins`. Here is what differs although the functions are the same. docs/LIBSSL.md has the
 //! observations.
 
+use super::abi::TLS1_3_VERSION;
 use super::session::SessionRef;
 use super::table::Libssl;
 
@@ -37,15 +38,13 @@ impl Kind {
         self < Self::V4
     }
 
-    /// Whether a server refuses a session that is marked not resumable. 1.1.1 resumes it, and its TLS 1.3 tickets of a
-    /// connection that was resumed with early data have the mark from the beginning.
-    pub fn refuses_marked(self) -> bool {
-        self > Self::V1_1_1
-    }
-
-    /// Whether a server refuses this session because it is marked not resumable.
+    /// Whether a server must not be given this session because it is marked not resumable. A server of 3.0 and later refuses
+    /// it. One of 1.1.1 does not look at the mark before its ServerHello, which then lacks the id: that ends a handshake of
+    /// TLS 1.2. It does not matter in TLS 1.3, where the ticket that follows a connection with early data is marked from the
+    /// beginning.
     pub fn refuses(self, session: &SessionRef) -> bool {
-        self.refuses_marked() && session.is_marked_not_resumable()
+        let resumes = self == Self::V1_1_1 && session.identity().1 == TLS1_3_VERSION;
+        !resumes && session.is_marked_not_resumable()
     }
 
     /// Whether SSL_SESS_CACHE_UPDATE_TIME means anything.

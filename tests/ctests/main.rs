@@ -136,6 +136,7 @@ impl Bench {
         if program.kind == Kind::Ours {
             return compare::same(&program.expected(&self.workshop)?, output);
         }
+        let host = program.reference(host);
         let plain = program.plain(&self.workshop, host)?;
         self.divergences.agree(plain, output, host)
     }

@@ -46,6 +46,8 @@ pub struct Program {
     pub kind: Kind,
     /// The program uses functions that OpenSSL 1.1.1 does not have: its first comment says so.
     needs_3: bool,
+    /// OpenSSL 1.1.1 itself hangs in it: its first comment says so. Ours must print there what it prints on 3.0.
+    hangs_on_111: bool,
     object: OfEach<Built>,
     executables: OfEach<Mutex<HashMap<Form, Result<PathBuf, String>>>>,
     plain: [OnceLock<Result<String, String>>; Host::ALL.len()],
@@ -127,16 +129,17 @@ impl Program {
                 .filter(|name| name != "common")
                 .collect();
             names.sort();
-            let needs_3 = |name: &str| {
+            let says = |name: &str, what: &str| {
                 let file = workshop
                     .source
                     .join(kind.folder())
                     .join(format!("{name}.c"));
                 let text = fs::read_to_string(file).unwrap_or_default();
-                comment_of(&text).any(|line| line == " * needs: OpenSSL 3.0")
+                comment_of(&text).any(|line| line.starts_with(what))
             };
             programs.extend(names.into_iter().map(|name| Self {
-                needs_3: needs_3(&name),
+                needs_3: says(&name, " * needs: OpenSSL 3.0"),
+                hangs_on_111: says(&name, " * hangs: OpenSSL 1.1.1"),
                 name,
                 kind,
                 object: Default::default(),
@@ -159,6 +162,7 @@ impl Program {
         match (self.kind, form) {
             (Kind::Ours, Form::Plain) => false,
             _ if host == Host::Openssl111 && self.needs_3 => false,
+            (_, Form::Plain) if self.reference(host) != host => false,
             (_, Form::Linked | Form::Replaced) if host == Host::Openssl111 => {
                 env::var_os("SSLCACHE_ALL_FORMS").is_some() || self.has_its_turn()
             }
@@ -227,6 +231,14 @@ impl Program {
 
     pub fn run(&self, workshop: &Workshop, form: Form, host: Host) -> Result<String, String> {
         run::silent(&mut self.command(workshop, form, host)?, LIMIT)
+    }
+
+    /// The host whose plain output is the reference for `host`.
+    pub fn reference(&self, host: Host) -> Host {
+        match host {
+            Host::Openssl111 if self.hangs_on_111 => Host::System,
+            host => host,
+        }
     }
 
     /// The output on the plain host, which is the reference. The program runs once for it.
