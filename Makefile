@@ -197,6 +197,7 @@ TESTS += test-fleet
 test:
 	@tools/install-deps build test
 	@tools/unpack $(CARGO_TARGET_DIR)/apart vsftpd
+	@tools/unpack-release $(CARGO_TARGET_DIR)/apart/debian11 bullseye nginx-light libssl1.1 libpcre3
 	@$(MAKE) all bsymbolic openssl4 openssl111 lint check-man $(TESTS)
 	$(CARGO) test --locked --no-fail-fast
 
