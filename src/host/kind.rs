@@ -47,6 +47,11 @@ impl Kind {
         !resumes && session.is_marked_not_resumable()
     }
 
+    /// Whether a server drops a marked session that the program's get callback has returned.
+    pub fn drops_marked(self) -> bool {
+        self > Self::V1_1_1
+    }
+
     /// Whether SSL_SESS_CACHE_UPDATE_TIME means anything.
     pub fn knows_update_time(self) -> bool {
         self > Self::V1_1_1
