@@ -1,6 +1,6 @@
 /*
- * An ex_data function of the program flushes each context that is freed: that is no sign of how the host frees one. The
- * remove callback is called before the data of the context is freed, also where this context is the first.
+ * An ex_data function of the program flushes the contexts that are freed, but for its own: that is no sign of how the host
+ * frees one. The remove callback is called before the data of a context is freed, also where this context is the first.
  * LIBSSL.md section 8, "ex_data and the end of objects".
  */
 #include "common.h"
@@ -10,9 +10,10 @@ static const char *freed;
 static void value_gone(void *parent, void *value, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
     (void)ad, (void)idx, (void)argl, (void)argp;
-    SSL_CTX_flush_sessions(parent, 0);
-    if (value == NULL)
+    if (value == NULL) {
+        SSL_CTX_flush_sessions(parent, 0);
         return;
+    }
     printf("the context's ex_data is freed\n");
     freed = value;
 }

@@ -8,6 +8,7 @@
 
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/rsa.h>
 #include <openssl/opensslv.h>
 
 #ifndef OPENSSL_VERSION_MAJOR
@@ -21,6 +22,19 @@
 #define NEW_EX(method) SSL_CTX_new(method)
 #define ERR_raise(library, reason) ERR_put_error(library, 0, reason, __FILE__, __LINE__)
 #define EVP_EC_gen(curve) evp_ec_gen(EC_curve_nist2nid(curve))
+
+#define SSL_CTX_load_verify_dir(ctx, folder) SSL_CTX_load_verify_locations(ctx, NULL, folder)
+
+static inline EVP_PKEY *EVP_RSA_gen(unsigned bits)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);
+    EVP_PKEY *key = NULL;
+    EVP_PKEY_keygen_init(ctx);
+    EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, (int)bits);
+    EVP_PKEY_keygen(ctx, &key);
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
 
 static inline EVP_PKEY *evp_ec_gen(int curve)
 {

@@ -77,7 +77,8 @@ static void run(const char *what, int version, long options, int own_keys, int h
     SSL_SESSION *one, *two;
     const char *answer;
     char label[64];
-    SSL_CTX_set_options(server, options);
+    SSL_CTX_set_options(with_tickets(server), options);
+    with_tickets(client);
     if (has_callback)
         SSL_CTX_set_tlsext_servername_callback(server, any_name);
     if (own_keys == OWN_KEYS)

@@ -367,7 +367,7 @@ static int complain(const char *kind, int variant, const char *text)
 static int judge_equal(int variant)
 {
     int of_process = row->flags & KNOWN_BY_PROCESS && way->layout == ONE_PROCESS;
-    unsigned apart = row->apart[of_process ? 1 : variant] | (row->flags & ASKS ? ONLY_WITH_NAME : 0);
+    unsigned apart = row->apart[of_process ? 1 : variant] | (row->flags & ASKS ? IF_ASKED : 0);
     int keeps_to_itself = (apart & way->bit) != 0;
     if (variant == 1 && (way->layout == AGAIN_AFTER_FORK || row->flags & SECOND_MAKES_NONE))
         return 0;
