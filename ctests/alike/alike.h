@@ -26,9 +26,7 @@ enum {
     ONLY_INHERITED = NOT_FORKED | WAY_FORK,
     NOWHERE = ONLY_INHERITED | WAY_INHERITED,
     /* A name or an e-mail address that a certificate has to have: OpenSSL 4.0 does not tell how long a connection's is. */
-    NEEDS_A_NAME = OPENSSL_VERSION_MAJOR >= 4 ? NOWHERE : 0,
-    /* Where clients are asked for certificates: OpenSSL 1.1.1 does not tell which names these have to have. */
-    IF_ASKED = OPENSSL_VERSION_MAJOR < 3 ? NOWHERE : ONLY_WITH_NAME
+    NEEDS_A_NAME = OPENSSL_VERSION_MAJOR >= 4 ? NOWHERE : 0
 };
 
 /* Of an attribute. */
