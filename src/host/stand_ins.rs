@@ -21,7 +21,8 @@ impl Libssl {
         libctx: *mut OSSL_LIB_CTX,
         propq: *const c_char,
     ) -> *mut SSL_CTX {
-        // SAFETY: TLS_method returns a method of the same library; the rest is the contract above.
+        // SAFETY: TLS_method returns a method of the same library; by the contract above `libctx` is null or alive, and `propq`
+        // is null or a C string.
         unsafe {
             let method = (self.TLS_method)();
             match self.SSL_CTX_new_ex {
@@ -37,7 +38,7 @@ impl Libssl {
     /// * `libctx` is null or alive.
     pub unsafe fn set_library_context(&self, libctx: *mut OSSL_LIB_CTX) -> *mut OSSL_LIB_CTX {
         match self.OSSL_LIB_CTX_set0_default {
-            // SAFETY: the contract above.
+            // SAFETY: `libctx` is null or alive by the contract above.
             Some(set) => unsafe { set(libctx) },
             None => the_only_one(),
         }

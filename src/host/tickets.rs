@@ -61,12 +61,12 @@ impl Tickets {
     /// # Safety
     /// * `lookup` answers each name with libssl's or libcrypto's function of that name.
     pub(super) unsafe fn resolve(lookup: Lookup<'_>) -> Result<Self, &'static CStr> {
-        // SAFETY: the contract above, here and below.
+        // SAFETY: `lookup` answers with functions of one libssl and its libcrypto by the contract above.
         let of_all = unsafe { Ticketing::resolve(lookup) }?;
-        // SAFETY: as above.
+        // SAFETY: `lookup` answers so.
         let algorithms = match unsafe { Fetched::resolve(lookup) } {
             Ok(fetched) => Algorithms::Fetched(fetched),
-            // SAFETY: as above.
+            // SAFETY: `lookup` answers so.
             Err(_) => Algorithms::BuiltIn(unsafe { BuiltIn::resolve(lookup) }?),
         };
         Ok(Self { of_all, algorithms })
@@ -86,7 +86,7 @@ impl Tickets {
             Algorithms::Fetched(host) => unsafe {
                 (host.SSL_CTX_set_tlsext_ticket_key_evp_cb)(ctx, callback).into()
             },
-            // SAFETY: as above. The callback gets an HMAC_CTX, which it passes on to functions of this table only.
+            // SAFETY: the context is alive and of this host. The callback gets an HMAC_CTX, which it passes on to functions of this table only.
             Algorithms::BuiltIn(host) => unsafe {
                 (host.SSL_CTX_callback_ctrl)(ctx, SSL_CTRL_SET_TLSEXT_TICKET_KEY_CB, callback)
             },
@@ -181,8 +181,8 @@ impl Tickets {
     ) -> Option<()> {
         let host = match &self.algorithms {
             Algorithms::Fetched(host) => host,
-            // SAFETY: `pair` has the callback's arguments, as the contract above says.
             Algorithms::BuiltIn(host) => {
+                // SAFETY: `pair` has the callback's arguments, as the contract above says.
                 return unsafe { self.prepare_built_in(host, pair, keys, iv, makes) };
             }
         };
