@@ -273,7 +273,7 @@ impl Ticket<'_> {
             return Ok((keys, KeySource::Fleet));
         }
         // SAFETY: the connection holds a reference to `ctx`.
-        let timeout = unsafe { (self.tickets.of_all.SSL_CTX_get_timeout)(self.ctx) };
+        let timeout = unsafe { (self.tickets.SSL_CTX_get_timeout)(self.ctx) };
         let lifetime = timeout.clamp(0, c_long::from(LONGEST_LIFETIME)) as u32;
         let now = now();
         let known = LocalCopy::read(|copy| match copy.keys.making(now, lifetime) {

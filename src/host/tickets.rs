@@ -1,6 +1,7 @@
 //! The algorithms of stateless tickets, as libssl uses them: AES-256-CBC, and HMAC with SHA-256 over all of it.
 
 use core::ffi::{CStr, c_int};
+use core::ops::Deref;
 use core::ptr;
 
 use zeroize::Zeroizing;
@@ -45,9 +46,17 @@ pub struct Pair {
 
 /// The functions that keys of stateless tickets need.
 pub struct Tickets {
-    /// Those that every host has.
-    pub of_all: Ticketing,
+    of_all: Ticketing,
     algorithms: Algorithms,
+}
+
+/// The functions that every host has.
+impl Deref for Tickets {
+    type Target = Ticketing;
+
+    fn deref(&self) -> &Ticketing {
+        &self.of_all
+    }
 }
 
 /// Where a ticket's algorithms come from.
@@ -154,8 +163,8 @@ impl Tickets {
         let mut code = Zeroizing::new(Key::default());
         // SAFETY: `key` and `data` are live slices of these lengths; `code` has the 32 bytes that SHA-256 writes.
         let made = unsafe {
-            (self.of_all.HMAC)(
-                (self.of_all.EVP_sha256)(),
+            (self.HMAC)(
+                (self.EVP_sha256)(),
                 key.as_ptr().cast(),
                 key.len() as c_int,
                 data.as_ptr(),
@@ -196,14 +205,7 @@ impl Tickets {
         let (key, iv, engine) = (keys.cipher.as_ptr(), iv.as_ptr(), ptr::null_mut());
         // SAFETY: `pair.cipher` is the host's, alive during its callback; key and vector have the lengths of AES-256-CBC.
         let ready = unsafe {
-            (self.of_all.EVP_CipherInit_ex)(
-                pair.cipher,
-                cipher,
-                engine,
-                key,
-                iv,
-                c_int::from(makes),
-            )
+            (self.EVP_CipherInit_ex)(pair.cipher, cipher, engine, key, iv, c_int::from(makes))
         };
         // SAFETY: `cipher` was fetched above; `pair.cipher` has taken its own reference.
         unsafe { (host.EVP_CIPHER_free)(cipher) };
@@ -248,12 +250,12 @@ impl Tickets {
         let (ready, coded) = unsafe {
             let cipher = (host.EVP_aes_256_cbc)();
             (
-                (self.of_all.EVP_CipherInit_ex)(pair.cipher, cipher, engine, key, iv, makes.into()),
+                (self.EVP_CipherInit_ex)(pair.cipher, cipher, engine, key, iv, makes.into()),
                 (host.HMAC_Init_ex)(
                     pair.code,
                     keys.code.as_ptr(),
                     len,
-                    (self.of_all.EVP_sha256)(),
+                    (self.EVP_sha256)(),
                     engine,
                 ),
             )

@@ -364,7 +364,7 @@ fn has_outlived(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef, now:
         return false;
     };
     // SAFETY: `ctx` is the SSL_CTX of `context`, kept alive by the handshake that looks the session up.
-    let timeout = unsafe { (tickets.of_all.SSL_CTX_get_timeout)(ctx) };
+    let timeout = unsafe { (tickets.SSL_CTX_get_timeout)(ctx) };
     session.time_and_timeout().0.saturating_add(timeout) < now
 }
 
