@@ -13,7 +13,7 @@ DESTDIR    ?=
 CARGO   ?= cargo
 CC      ?= cc
 INSTALL ?= install
-# A host libssl other than the libssl.so.3 that programs here load: a libssl.so.3, or a libssl.so.4.
+# A host libssl other than the libssl.so.3 that programs here load: a libssl.so.3, libssl.so.4 or libssl.so.1.1.
 HOST_LIBSSL ?=
 
 export CC
@@ -22,12 +22,13 @@ export CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 STAGE := $(CARGO_TARGET_DIR)/stage
 # What stands in front of HOST_LIBSSL has its name, and where that is made.
 soname = $(if $1,$(shell readelf -d $1 2>/dev/null | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p'))
-FRONT := $(or $(filter libssl.so.4,$(call soname,$(HOST_LIBSSL))),libssl.so.3)
+FRONT := $(or $(filter libssl.so.4 libssl.so.1.1,$(call soname,$(HOST_LIBSSL))),libssl.so.3)
 OUT   := $(STAGE)/lib/sslcache
 # The tests' second host and the library in front of it: libssl.so.3 and sslcache/.
 BSYMBOLIC := $(CARGO_TARGET_DIR)/bsymbolic
-# Their third host: OpenSSL 4.0, as host/include and host/lib, and sslcache/ in front of it.
+# Their other hosts: OpenSSL 4.0 and 1.1.1, each as host/include and host/lib, and sslcache/ in front of it.
 OPENSSL4 := $(CARGO_TARGET_DIR)/openssl4
+OPENSSL111 := $(CARGO_TARGET_DIR)/openssl111
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 ARCHIVE := $(CARGO_TARGET_DIR)/release/libsslcache.a
@@ -67,7 +68,7 @@ LIBDIR_TOLD := $(abspath $(BINDIR)/../share)/sslcache/libdir
 STAGED := $(TOOL) $(GENERATED) $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
           $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
 
-.PHONY: all replacement bsymbolic openssl4 header check lint check-rust check-man test-fleet test demo demo-fleet compatibility-table install uninstall clean help FORCE
+.PHONY: all replacement bsymbolic openssl4 openssl111 test-openssl111 header check lint check-rust check-man test-fleet test demo demo-fleet compatibility-table install uninstall clean help FORCE
 
 ## all          the libraries, checked, and the tool, in target/stage (the default)
 all: $(STAGED) replacement
@@ -142,14 +143,24 @@ $(BSYMBOLIC)/libssl.so.3: tools/make-bsymbolic-host $(OUT)/.libssl.map
 	HOST_LIBSSL=$(if $(filter libssl.so.3,$(FRONT)),$(HOST_LIBSSL)) tools/make-bsymbolic-host $(@D)
 
 ## openssl4     for the tests: OpenSSL 4.0, built once and kept in ~/.cache/sslcache, and the libssl.so.4 in front of it
-openssl4: $(ARCHIVE)
-	@rm -rf $(OPENSSL4)
-	@mkdir -p $(OPENSSL4)
-	@host=$$(tools/make-hosts 4.0) && ln -s "$${host%/lib/*}" $(OPENSSL4)/host || \
-	    echo "openssl4: left out: OpenSSL 4.0 cannot be built here" >&2
-	@if [ -e $(OPENSSL4)/host ]; then \
-	    $(MAKE) --no-print-directory replacement HOST_LIBSSL=$(OPENSSL4)/host/lib/libssl.so.4 OUT=$(OPENSSL4)/sslcache; \
+## openssl111   likewise OpenSSL 1.1.1, and the libssl.so.1.1 in front of it
+openssl4: release = 4.0
+openssl4: soname_of_release = libssl.so.4
+openssl111: release = 1.1.1
+openssl111: soname_of_release = libssl.so.1.1
+openssl4 openssl111: folder = $(CARGO_TARGET_DIR)/$@
+openssl4 openssl111: $(ARCHIVE)
+	@rm -rf $(folder)
+	@mkdir -p $(folder)
+	@host=$$(tools/make-hosts $(release)) && ln -s "$${host%/lib/*}" $(folder)/host || \
+	    echo "$@: left out: OpenSSL $(release) cannot be built here" >&2
+	@if [ -e $(folder)/host ]; then \
+	    $(MAKE) --no-print-directory replacement HOST_LIBSSL=$(folder)/host/lib/$(soname_of_release) OUT=$(folder)/sslcache; \
 	fi
+
+## test-openssl111  the C programs on OpenSSL 1.1.1 in all forms; make test runs a sixth of them linked and in front
+test-openssl111: all openssl111
+	SSLCACHE_ALL_FORMS=1 $(CARGO) test --locked --test ctests -- openssl111
 
 ## header       generates include/sslcache.h from the declarations in src
 header:
@@ -190,7 +201,8 @@ TESTS += test-fleet
 test:
 	@tools/install-deps build test
 	@tools/unpack $(CARGO_TARGET_DIR)/apart vsftpd
-	@$(MAKE) all bsymbolic openssl4 lint check-man $(TESTS)
+	@tools/unpack-release $(CARGO_TARGET_DIR)/apart/debian11 bullseye nginx-light libssl1.1 libpcre3
+	@$(MAKE) all bsymbolic openssl4 openssl111 lint check-man $(TESTS)
 	$(CARGO) test --locked --no-fail-fast
 
 ## demo         nginx under sslcache: which clients are resumed, and by whose cache; says what it installs
@@ -240,7 +252,7 @@ uninstall:
 ## clean        all that was built
 clean:
 	$(CARGO) clean
-	rm -rf $(STAGE) $(BSYMBOLIC) $(OPENSSL4)
+	rm -rf $(STAGE) $(BSYMBOLIC) $(OPENSSL4) $(OPENSSL111)
 
 ## help         this list
 help:

@@ -19,7 +19,7 @@ int main(void)
 {
     SSL_CTX *server = server_context("server", TLS1_2_VERSION);
     SSL_CTX *client = client_context("client", TLS1_2_VERSION);
-    SSL_CTX *null_library = SSL_CTX_new_ex(NULL, NULL, TLS_server_method());
+    SSL_CTX *null_library = NEW_EX(TLS_server_method());
     show(server);
     show(null_library);
     heading("after a handshake");

@@ -69,7 +69,7 @@ int main(void)
     TRACE(SSL_CTX_remove_session(known[0], other));
     SSL_SESSION_free(visit("removed", known[1], known[0], session));
     printf("new %d, get %d, remove %d\n", added, asked, removed);
-    plain = SSL_CTX_new_ex(NULL, NULL, TLS_server_method());
+    plain = NEW_EX(TLS_server_method());
     show(plain);
     SSL_CTX_free(plain);
     SSL_SESSION_free(session);

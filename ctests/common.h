@@ -9,6 +9,8 @@
 #ifndef CTESTS_COMMON_H
 #define CTESTS_COMMON_H
 
+#include "older.h"
+
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>

@@ -12,6 +12,7 @@ static void run(const char *what, long mode, int copy, int forget)
     SSL_CTX *server = early_server("server");
     SSL_CTX *client = client_context("client", TLS1_3_VERSION);
     SSL_SESSION *ticket;
+    unsigned length;
     heading("%s, mode %#lx, copy %d", what, (unsigned long)mode, copy);
     SSL_CTX_set_num_tickets(server, 1);
     SSL_CTX_set_session_cache_mode(server, mode);
@@ -29,9 +30,15 @@ static void run(const char *what, long mode, int copy, int forget)
     }
     new_answer = 0;
     print_offer("first use", client, server, ticket);
+    if (OPENSSL_VERSION_MAJOR < 3) {
+        /* 1.1.1 takes the id from a session that is marked when it is resumed. */
+        TRACE((SSL_SESSION_get_id(stored, &length), length));
+        store_drop();
+    }
     print_offer("second use", client, server, ticket);
     print_counters(server);
-    printf("stored is resumable: %d\n", SSL_SESSION_is_resumable(stored));
+    if (stored != NULL)
+        printf("stored is resumable: %d\n", SSL_SESSION_is_resumable(stored));
     heading("what the cache keeps alive");
     store_drop();
     TRACE(live_sessions());

@@ -16,13 +16,17 @@ static void try(const char *what, long time, long timeout, long sum)
     at_sum = SSL_CTX_sess_number(ctx);
     SSL_CTX_flush_sessions(ctx, sum + 1);
     after = SSL_CTX_sess_number(ctx);
-    printf("%s: %ld in its last second, %ld after it\n", what, at_sum, after);
+    if (time < 0 && OPENSSL_VERSION_MAJOR < 3)
+        divergence("flush_before_all_clocks", "%ld in its last second, %ld after it", at_sum, after);
+    else
+        printf("%s: %ld in its last second, %ld after it\n", what, at_sum, after);
     /* The same where it is added with these times, beside one that is gone by then. */
     NEED(SSL_CTX_add_session(ctx, session) == (after == 0));
     SSL_CTX_flush_sessions(ctx, sum == 0 ? -1 : sum);
     at_sum = SSL_CTX_sess_number(ctx);
     SSL_CTX_flush_sessions(ctx, sum + 1);
-    printf("%s: %ld, %ld\n", what, at_sum, (long)SSL_CTX_sess_number(ctx));
+    if (time >= 0 || OPENSSL_VERSION_MAJOR >= 3)
+        printf("%s: %ld, %ld\n", what, at_sum, (long)SSL_CTX_sess_number(ctx));
     SSL_SESSION_free(session);
     SSL_CTX_free(ctx);
 }

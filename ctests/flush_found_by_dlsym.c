@@ -22,7 +22,7 @@ int main(void)
 {
     SSL_SESSION *first, *second;
     void (*flush)(SSL_CTX *, long);
-    void *libssl = dlopen("libssl.so." OPENSSL_MSTR(OPENSSL_SHLIB_VERSION), RTLD_NOW | RTLD_LOCAL);
+    void *libssl = dlopen(LIBSSL_FILE, RTLD_NOW | RTLD_LOCAL);
     int i;
     NEED(libssl != NULL);
     *(void **)&flush = dlsym(libssl, "SSL_CTX_flush_sessions");

@@ -17,12 +17,16 @@ static void *libssl;
 
 static SSL_CTX *found_context(int with_ex)
 {
-    SSL_CTX *ctx;
+    SSL_CTX *ctx = NULL;
     FIND(libssl, SSL_CTX_new);
-    FIND(libssl, SSL_CTX_new_ex);
     FIND(libssl, TLS_server_method);
-    ctx = with_ex ? found_SSL_CTX_new_ex(NULL, NULL, found_TLS_server_method())
-                  : found_SSL_CTX_new(found_TLS_server_method());
+    if (!with_ex)
+        ctx = found_SSL_CTX_new(found_TLS_server_method());
+#if OPENSSL_VERSION_MAJOR >= 3
+    FIND(libssl, SSL_CTX_new_ex);
+    if (with_ex)
+        ctx = found_SSL_CTX_new_ex(NULL, NULL, found_TLS_server_method());
+#endif
     NEED(ctx != NULL);
     return ctx;
 }
@@ -79,13 +83,14 @@ int main(void)
 {
     SSL_CTX *like;
     SSL_CTX *first;
-    libssl = dlopen("libssl.so." OPENSSL_MSTR(OPENSSL_SHLIB_VERSION), RTLD_NOW | RTLD_LOCAL);
+    libssl = dlopen(LIBSSL_FILE, RTLD_NOW | RTLD_LOCAL);
     NEED(libssl != NULL);
     /* Before any call that could be seen. */
     first = found_context(0);
     like = server_context("like", TLS1_2_VERSION);
     run("SSL_CTX_new", like, 0);
-    run("SSL_CTX_new_ex", like, 1);
+    if (OPENSSL_VERSION_MAJOR >= 3)
+        run("SSL_CTX_new_ex", like, 1);
     SSL_CTX_free(first);
     SSL_CTX_free(like);
     return 0;

@@ -4,6 +4,8 @@
  * Code that SSL_CTX_free calls may call the cache of the dying context, of which the host has freed a part by then:
  * X509_VERIFY_PARAM, which SSL_CTX_get0_param still answers. What a context holds is here on pages of its own, which
  * nobody can read once they are freed.
+ *
+ * hangs: OpenSSL 1.1.1 (a call inside the remove callback releases the lock of the flush around it)
  */
 #include "common.h"
 

@@ -1,6 +1,8 @@
 /*
  * A TLS 1.3 server that sends more tickets later (SSL_new_session_ticket): each goes into the cache
  * and to the new callback as those of the handshake do. LIBSSL.md section 1, "handshake done".
+ *
+ * needs: OpenSSL 3.0
  */
 #include "common.h"
 

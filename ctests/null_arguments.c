@@ -41,7 +41,7 @@ int main(void)
     TRACE_POINTER(SSL_CTX_new(NULL));
     TRACE(ERR_peek_error() != 0);
     ERR_clear_error();
-    TRACE_POINTER(SSL_CTX_new_ex(NULL, NULL, NULL));
+    TRACE_POINTER(NEW_EX(NULL));
     ERR_clear_error();
     SSL_CTX_free(NULL);
     divergence("null_context_add", "%s", ending_in_child(add_without_context));

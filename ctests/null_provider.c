@@ -2,6 +2,8 @@
  * The default library context has no algorithm, because the program uses one of its own: what
  * leaves the cache is marked not resumable all the same. SSL_CTX_new_ex(3), "associated with the
  * library context libctx"; LIBSSL.md section 2, "several scratch contexts".
+ *
+ * needs: OpenSSL 3.0
  */
 #include "common.h"
 

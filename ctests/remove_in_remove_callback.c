@@ -2,6 +2,8 @@
  * Apache Traffic Server's way: SSL_CTX_remove_session from inside the remove callback, for the
  * session it was called for and for another; and without a guard, where the session leaves by itself.
  * LIBSSL.md section 5, last paragraph.
+ *
+ * hangs: OpenSSL 1.1.1 (a call inside the remove callback releases the lock of the flush around it)
  */
 #include "common.h"
 

@@ -1,6 +1,7 @@
 /*
  * A session that was removed, and so marked, is added again and offered by a client. The host
- * resumes it, in spite of the mark; here the mark holds.
+ * resumes it, in spite of the mark, or in TLS 1.2 on OpenSSL 1.1.1 fails to; here the mark holds, but in TLS 1.3 on
+ * 1.1.1, which takes a marked session from a callback as well.
  * LIBSSL.md section 1, "A result that is not resumable is dropped" (divergence).
  */
 #include "common.h"
@@ -36,8 +37,7 @@ static void run(const char *name, int version, int flush)
     TRACE(SSL_CTX_add_session(server, made));
     TRACE(SSL_CTX_sess_number(server));
     again = visit_quietly(client, server, session, &reused);
-    NEED(again != NULL);
-    divergence(name, "resumed %d", reused);
+    divergence(name, again == NULL ? "no handshake" : "resumed %d", reused);
     SSL_SESSION_free(again);
     SSL_SESSION_free(made);
     SSL_SESSION_free(session);

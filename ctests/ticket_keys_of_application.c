@@ -7,14 +7,21 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "common.h"
 
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#if OPENSSL_VERSION_MAJOR >= 3
+#include <openssl/core_names.h>
+#else
+/* There is one kind, whose place is that of both. */
+#define newer older
+#define SSL_CTX_set_tlsext_ticket_key_evp_cb SSL_CTX_set_tlsext_ticket_key_cb
+#endif
 
 static unsigned char keys[80] = "the keys' name..and what they are, which is no secret here";
 static unsigned char callbacks_name[17] = "the callback's..";
 static unsigned char secret[32];
 
+#if OPENSSL_VERSION_MAJOR >= 3
 static int newer(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *code, int makes)
 {
     OSSL_PARAM parameters[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
@@ -26,6 +33,7 @@ static int newer(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CT
     return EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, secret, iv, makes)
            && EVP_MAC_init(code, secret, sizeof secret, parameters);
 }
+#endif
 
 static int older(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, HMAC_CTX *code, int makes)
 {

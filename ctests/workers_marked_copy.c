@@ -5,6 +5,7 @@
 #include "common.h"
 
 static SSL_CTX *server, *client, *other;
+static int version;
 static SSL_SESSION *last;
 static int removed;
 
@@ -36,7 +37,11 @@ static void marked(void)
     TRACE(SSL_CTX_remove_session(other, last));
     for (times = 0; times < 2; times++) {
         SSL_SESSION_free(visit_quietly(client, server, session, &reused));
-        printf("resumed %d\n", reused);
+        /* OpenSSL 1.1.1 hands out the marked copy, which a client of TLS 1.2 cannot resume. */
+        if (version == TLS1_2_VERSION)
+            divergence("workers_marked_copy", "%d", reused);
+        else
+            printf("resumed %d\n", reused);
     }
     TRACE(removed);
     SSL_CTX_flush_sessions(server, 0);
@@ -47,8 +52,9 @@ static void marked(void)
     SSL_SESSION_free(last);
 }
 
-static void run(int version)
+static void run(int protocol)
 {
+    version = protocol;
     printf("-- version %#x\n", (unsigned)version);
     server = server_context("server", version);
     other = server_context("other", version);

@@ -150,6 +150,18 @@ fn library_too_old_behind_a_program_is_left_alone() {
 }
 
 #[test]
+fn libressl_sees_every_call_arrive_unchanged() {
+    same_in_all_forms("libressl", true, |place| {
+        let library = place.compile("libressl", "libressl", &[])?;
+        let soname = "-Wl,-soname,libssl.so.53";
+        let library = place.link("libssl.so.53", &[&"-shared", &soname, &library])?;
+        let user = place.compile("libressl_user", "user", &["-w"])?;
+        let program = place.link("program", &[&user, &library, &"-Wl,-rpath,$ORIGIN"])?;
+        place.start(&program, &[])
+    });
+}
+
+#[test]
 fn without_any_libssl_every_function_fails_and_one_line_says_why() {
     let workshop = workshop();
     let Ok(stage) = workshop.stage() else { return };

@@ -177,6 +177,7 @@ static void may_refuse(SSL_CTX *ctx, int variant)
         SSL_CTX_set_not_resumable_session_callback(ctx, refuses_nothing);
 }
 
+#if OPENSSL_VERSION_MAJOR >= 3
 static SSL_CTX *with_properties(int variant)
 {
     return SSL_CTX_new_ex(NULL, variant ? "?provider=default" : NULL, TLS_method());
@@ -189,6 +190,7 @@ static SSL_CTX *in_library(int variant)
         library = OSSL_LIB_CTX_new();
     return SSL_CTX_new_ex(variant ? library : NULL, NULL, TLS_method());
 }
+#endif
 
 #if OPENSSL_VERSION_NUMBER >= 0x30200000
 static void certificate_types(SSL_CTX *ctx, int variant)
@@ -223,9 +225,13 @@ const Attribute own_attributes[] = {
     { "options/preference", .context = option },
     { "options/renegotiation", .context = other_option },
     { "not-resumable callback", .context = may_refuse, .apart = { 0, NOWHERE }, .why = "what it will refuse is not seen" },
+#if OPENSSL_VERSION_MAJOR >= 3
     { "provider query/properties", .make = with_properties },
     { "provider query/library context", .make = in_library, .apart = { 0, NOT_FORKED },
       .why = "what providers it has is not told" },
+#else
+    { "provider query", .flags = NOT_HERE },
+#endif
 #if OPENSSL_VERSION_NUMBER >= 0x30200000
     { "client certificate types", ASKS, .context = certificate_types },
 #else

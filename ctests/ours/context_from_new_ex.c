@@ -1,6 +1,8 @@
 /*
  * A program that calls SSL_CTX_new_ex itself, with and without a library context of its own: its
  * contexts have a cache of ours from its first further call on. sslcache_stats(3).
+ *
+ * needs: OpenSSL 3.0
  */
 #include "common.h"
 

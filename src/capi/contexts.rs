@@ -87,11 +87,19 @@ pub unsafe extern "C-unwind" fn SSL_CTX_flush_sessions(ctx: *mut SSL_CTX, tm: c_
             (),
             |context| clearing::flush(context, ctx, tm),
             |hosts| {
-                Inside::note(ctx);
+                note_flush(ctx);
                 hosts.SSL_CTX_flush_sessions?(ctx, tm);
                 Some(())
             },
         );
+    }
+}
+
+/// Notes a flush that the host does for sslcache. An ex_data function of the program may flush the context that is being
+/// freed, too, which tells nothing of the host.
+fn note_flush(ctx: *mut SSL_CTX) {
+    if Inside::waits_for(ctx) && ctx.host().is_some_and(locate::is_called_by) {
+        Inside::note();
     }
 }
 
@@ -123,7 +131,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_flush_sessions_ex(ctx: *mut SSL_CTX, tm:
             (),
             |context| clearing::flush(context, ctx, tm),
             |hosts| {
-                Inside::note(ctx); // SSL_CTX_free of 3.4 and later calls this function
+                note_flush(ctx); // SSL_CTX_free of 3.4 and later calls this function
                 let flush = hosts
                     .SSL_CTX_flush_sessions_ex
                     .or(hosts.SSL_CTX_flush_sessions)?;

@@ -101,13 +101,13 @@ pub unsafe extern "C-unwind" fn SSL_CTX_callback_ctrl(
             unsafe { host_callbacks::in_place_of(context, ctx, command, callback) }
         });
         let set = hosts(ctx)?.SSL_CTX_callback_ctrl?;
-        // SAFETY: the host's function gets the caller's arguments, or a callback of ours of the same type.
-        let answer = unsafe { set(ctx, command, in_place.unwrap_or(callback)) };
         if command == SSL_CTRL_SET_TLSEXT_TICKET_KEY_CB {
+            // Before the application's is set: 1.1.1 has one place for it and for ours.
             // SAFETY: the context outlives the call.
             unsafe { leave_ticket_keys(ctx) };
         }
-        Some(answer)
+        // SAFETY: the host's function gets the caller's arguments, or a callback of ours of the same type.
+        Some(unsafe { set(ctx, command, in_place.unwrap_or(callback)) })
     })
 }
 

@@ -22,7 +22,7 @@ pub fn register(host: &'static Host) -> bool {
         return false;
     };
     // SAFETY: null changes nothing and asks for the thread's default.
-    let current = unsafe { (libssl.OSSL_LIB_CTX_set0_default)(ptr::null_mut()) };
+    let current = unsafe { libssl.set_library_context(ptr::null_mut()) };
     host.hooked.contains(current) || register_in(host, libssl, current)
 }
 
@@ -44,17 +44,16 @@ pub fn cover(host: &'static Host, ctx: *mut SSL_CTX) -> bool {
 /// none.
 #[cold]
 fn register_in(host: &'static Host, libssl: &Libssl, current: *mut OSSL_LIB_CTX) -> bool {
-    // SAFETY: the function takes no argument.
-    let global = unsafe { (libssl.OSSL_LIB_CTX_get0_global_default)() };
+    let global = libssl.global_library_context();
     [global, current].into_iter().all(|libctx| {
         if host.hooked.contains(libctx) {
             return true;
         }
         // SAFETY: the library context is the global default or this thread's, both of which are alive.
-        unsafe { (libssl.OSSL_LIB_CTX_set0_default)(libctx) };
+        unsafe { libssl.set_library_context(libctx) };
         let registered = register_here(host, libssl) && host.hooked.note(libctx);
         // SAFETY: `current` was this thread's default until now, and nothing has freed it.
-        unsafe { (libssl.OSSL_LIB_CTX_set0_default)(current) };
+        unsafe { libssl.set_library_context(current) };
         registered
     })
 }

@@ -252,7 +252,7 @@ unsafe fn ask_application(
     let Some(session) = (unsafe { SessionRef::acquire(context.libssl, answer) }) else {
         return answer;
     };
-    if session.is_marked_not_resumable() {
+    if context.host.kind.drops_marked() && session.is_marked_not_resumable() {
         return answer; // the host drops it
     }
     // SAFETY: `session` is a reference of ours; the connection is alive, and its ClientHello is being handled.

@@ -1,6 +1,7 @@
 //! The ticket-key callbacks that the host calls: ours, and ours in front of the application's.
 
 use core::ffi::{c_int, c_void};
+use core::mem;
 use core::sync::atomic::Ordering;
 
 use super::serving::serving;
@@ -21,8 +22,8 @@ pub unsafe fn share_ticket_keys(context: &Context, ctx: *mut SSL_CTX) {
         && let Ok(tickets) = &context.host.tickets
     {
         // SAFETY: the context is alive and of the host that has this function.
-        let set = unsafe { (tickets.SSL_CTX_set_tlsext_ticket_key_evp_cb)(ctx, Some(on_ticket)) };
-        context.tickets.is_ours.store(set == 1, Ordering::Relaxed);
+        let set = unsafe { tickets.set_callback(ctx, Some(on_ticket)) };
+        context.tickets.is_ours.store(set, Ordering::Relaxed);
     }
 }
 
@@ -38,7 +39,7 @@ pub unsafe fn leave_ticket_keys(context: &Context, ctx: *mut SSL_CTX) {
         && let Ok(tickets) = &context.host.tickets
     {
         // SAFETY: the context is alive and of the host that has this function.
-        unsafe { (tickets.SSL_CTX_set_tlsext_ticket_key_evp_cb)(ctx, None) };
+        unsafe { tickets.set_callback(ctx, None) };
     }
 }
 
@@ -63,9 +64,16 @@ pub unsafe fn stand_in_front_of_hmac(
         Some(_) => (None, Some(on_hmac_ticket as HmacTicketKeyCallback)),
         None => (Some(on_ticket as TicketKeyCallback), None),
     };
+    if tickets.has_one_callback() {
+        // SAFETY: the host calls both kinds with the same arguments, and `on_ticket` passes the code on as it gets it.
+        let ours = ours.map(|ours| unsafe {
+            mem::transmute::<TicketKeyCallback, HmacTicketKeyCallback>(ours)
+        });
+        return Some(in_front.or(ours));
+    }
     // libssl prefers a callback of the newer kind: it has to go while there is one of the older.
     // SAFETY: the context is alive and of the host that has this function.
-    unsafe { (tickets.SSL_CTX_set_tlsext_ticket_key_evp_cb)(ctx, ours) };
+    unsafe { tickets.set_callback(ctx, ours) };
     Some(in_front)
 }
 
@@ -98,9 +106,9 @@ unsafe extern "C-unwind" fn on_ticket(
         }),
     };
     let cover = |context: &Context, tag: &[u8]| {
-        let update = context.host.tickets.as_ref().ok()?.EVP_MAC_update;
-        // SAFETY: the callback has initialised `code`, and `tag` is readable for its length.
-        Some(unsafe { update(code, tag.as_ptr(), tag.len()) })
+        let tickets = context.host.tickets.as_ref().ok()?;
+        // SAFETY: `code` is the host's argument, and the callback has initialised it.
+        Some(unsafe { tickets.cover(code, tag) })
     };
     // SAFETY: the host passes a live connection, inside its handshake.
     unsafe { cover_tag(ssl, makes, answer, cover) }

@@ -72,9 +72,10 @@ fn put_in(
     )
 }
 
-/// Sets a session's time to now if the mode is SSL_SESS_CACHE_UPDATE_TIME, as libssl does with each session that is added.
+/// Sets a session's time to now if the mode is SSL_SESS_CACHE_UPDATE_TIME, as libssl does with each session that is added
+/// from 3.0 on.
 pub fn update_time(context: &Context, session: &SessionRef, now: c_long) {
-    if context.mode_has(SSL_SESS_CACHE_UPDATE_TIME) {
+    if context.mode_has(SSL_SESS_CACHE_UPDATE_TIME) && context.host.kind.knows_update_time() {
         session.set_time(now);
         everywhere::follow_expiry(session);
     }

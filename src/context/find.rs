@@ -54,7 +54,7 @@ pub fn find(
         context.count_miss();
         return None;
     };
-    if session.is_marked_not_resumable() {
+    if context.host.kind.refuses(&session) {
         context.count_miss();
         context
             .counters

@@ -351,11 +351,20 @@ impl Snapshot {
         found == entry && unsafe { (self.libssl.OPENSSL_LH_delete)(self.table, entry) } == entry
     }
 
-    /// Takes all entries out of the table and returns the references to them.
+    /// Takes all entries out of the table and returns the references to them. A host without OPENSSL_LH_flush (1.1.1) takes
+    /// them out one by one: those whose id was changed stay until the table is freed.
     fn empty(&mut self) -> Vec<SessionRef> {
-        // SAFETY: the table is from OPENSSL_LH_new and owned by `self`; the function frees the nodes, not the entries.
-        unsafe { (self.libssl.OPENSSL_LH_flush)(self.table) };
-        mem::take(&mut self.sessions)
+        let sessions = mem::take(&mut self.sessions);
+        if let Some(flush) = self.libssl.OPENSSL_LH_flush {
+            // SAFETY: the table is from OPENSSL_LH_new and owned by `self`; the function frees the nodes, not the entries.
+            unsafe { flush(self.table) };
+            return sessions;
+        }
+        let (out, stay) = sessions
+            .into_iter()
+            .partition(|session| self.take_out(session));
+        self.sessions = stay;
+        out
     }
 }
 

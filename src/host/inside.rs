@@ -58,12 +58,13 @@ impl Inside {
         WATCHED.get().is_null()
     }
 
-    /// Notes that a call has come back with `ctx`.
-    pub fn note(ctx: *mut SSL_CTX) {
-        WATCHED.with(|watched| {
-            if watched.get() == ctx {
-                watched.set(ptr::null_mut());
-            }
-        });
+    /// True if this thread is inside `comes_back` with `ctx`, and no call has come back.
+    pub fn waits_for(ctx: *mut SSL_CTX) -> bool {
+        Self::is() && WATCHED.get() == ctx
+    }
+
+    /// Notes that the call that this thread waits for has come back.
+    pub fn note() {
+        WATCHED.set(ptr::null_mut());
     }
 }

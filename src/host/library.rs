@@ -1,6 +1,7 @@
 //! One libssl in this process: its image, its functions, and what is known of it.
 
 use core::ffi::{CStr, c_void};
+use core::fmt;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -10,7 +11,8 @@ use super::images::{Handle, Image};
 use super::inside::Inside;
 use super::kind::Kind;
 use super::scratch::{Origin, Scratch};
-use super::table::{Libssl, Lookup, Newer, Passthrough, Tickets, Traits};
+use super::table::{Libssl, Lookup, Newer, Passthrough, Traits};
+use super::tickets::Tickets;
 use super::types::OSSL_LIB_CTX;
 
 /// The library contexts in which sslcache's ex_data indices of a host are registered; filled from the front.
@@ -44,14 +46,35 @@ impl Hooked {
     }
 }
 
+/// Why the cache of a library is not replaced.
+pub enum Unfit {
+    /// It lacks the function of this name.
+    Lacks(&'static CStr),
+    /// It is LibreSSL's.
+    LibreSsl,
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lacks(name) => write!(
+                f,
+                "has no {}: OpenSSL 1.1.1 or later is needed",
+                name.to_string_lossy()
+            ),
+            Self::LibreSsl => f.write_str("is LibreSSL's: OpenSSL is needed"),
+        }
+    }
+}
+
 /// One libssl in this process. It is never freed; the handle with which it was resolved keeps the library loaded.
 pub struct Host {
     /// Where the library is mapped.
     pub image: Image,
     /// The host's own versions of the functions that sslcache exports.
     pub passthrough: Passthrough,
-    /// The functions that replacing a cache needs; or the name of the first one that this host lacks.
-    pub libssl: Result<Libssl, &'static CStr>,
+    /// The functions that replacing a cache needs; or why this host keeps its own.
+    pub libssl: Result<Libssl, Unfit>,
     /// The line of releases that it is of.
     pub kind: Kind,
     /// Functions that only newer hosts have.
@@ -89,7 +112,14 @@ impl Host {
         // SAFETY: `lookup` answers with this library's functions by the contract above.
         let passthrough = unsafe { Passthrough::resolve(lookup) };
         // SAFETY: `lookup` answers with this library's functions by the contract above.
-        let libssl = unsafe { Libssl::resolve(&by_either_name) };
+        let resolved = unsafe { Libssl::resolve(&by_either_name) };
+        let (libssl, kind) = match resolved {
+            Err(missing) => (Err(Unfit::Lacks(missing)), Kind::V3),
+            Ok(libssl) => match Kind::of(&libssl) {
+                Some(kind) => (Ok(libssl), kind),
+                None => (Err(Unfit::LibreSsl), Kind::V3),
+            },
+        };
         // SAFETY: `lookup` answers with this library's functions by the contract above.
         let newer = unsafe { Newer::resolve(lookup) };
         // SAFETY: `lookup` answers with this library's functions by the contract above.
@@ -99,7 +129,7 @@ impl Host {
         Self {
             image,
             passthrough,
-            kind: libssl.as_ref().map_or(Kind::V3, Kind::of),
+            kind,
             libssl,
             newer,
             traits,
@@ -127,9 +157,11 @@ impl Host {
     }
 
     /// Notes whether the host's SSL_CTX_new has reached sslcache's SSL_CTX_new_ex, and so whether the host calls its own
-    /// functions through the PLT.
+    /// functions through the PLT. 1.1.1 has no SSL_CTX_new_ex, so that this tells nothing of it.
     pub fn note_relay(&self, relays: bool) {
-        self.tells.get_or_init(|| Box::new(relays));
+        if self.passthrough.SSL_CTX_new_ex.is_some() {
+            self.tells.get_or_init(|| Box::new(relays));
+        }
     }
 
     /// True if SSL_CTX_free reaches sslcache's SSL_CTX_flush_sessions: the host then calls its own functions through the PLT,

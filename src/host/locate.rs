@@ -163,13 +163,12 @@ fn resolve(located: &Located) -> Option<Host> {
     let mut host = unsafe { Host::resolve(located.image, &lookup) };
     // The functions are called for as long as the process lives.
     host.keep(handle);
-    if let Err(missing) = &host.libssl {
+    if let Err(reason) = &host.libssl {
         say::once(
             Topic::Host,
             format_args!(
-                "libssl at {} has no {}: OpenSSL 3.0 or later is needed, so its own session cache stays in use",
+                "libssl at {} {reason}, so its own session cache stays in use",
                 located.path.to_string_lossy(),
-                missing.to_string_lossy(),
             ),
         );
     }

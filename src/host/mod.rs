@@ -9,6 +9,7 @@
 //! * [`connection`] is what a connection tells by several functions together.
 //! * [`table`] is the list of functions that are called.
 //! * [`kind`] is what sets releases of OpenSSL apart: where the host's version matters.
+//! * `stand_ins` are in place of the functions that 1.1.1 lacks.
 //! * [`library`] is one libssl of the process, and `numbers` its number.
 //! * [`locate`] finds the library, lazily and without blocking, and never finds sslcache itself.
 //! * [`owners`] tells to which library an object belongs, where there are several.
@@ -29,6 +30,7 @@ pub mod owners;
 pub mod record;
 pub mod scratch;
 pub mod session;
+mod stand_ins;
 pub mod table;
 pub mod tickets;
 pub mod types;

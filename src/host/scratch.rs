@@ -210,10 +210,9 @@ impl Libssl {
             .as_ref()
             .map_or(ptr::null(), |propq| propq.as_ptr());
         Inside::enter(|| {
-            // SAFETY: TLS_method returns a method of the same library; the library context is null, or alive because a
-            // context of this origin is; `propq` is null or a C string.
-            let make =
-                || unsafe { (self.SSL_CTX_new_ex)(origin.libctx, propq, (self.TLS_method)()) };
+            // SAFETY: the library context is null, or alive because a context of this origin is; `propq` is null or a C
+            // string.
+            let make = || unsafe { self.new_context(origin.libctx, propq) };
             let ctx = self.without_errors(make);
             if !ctx.is_null() {
                 // SAFETY: `ctx` was made above and is not shared. An ex_data function of the program may have set

@@ -1,9 +1,10 @@
 //! The host's functions, resolved.
 //!
-//! One build serves every OpenSSL from 3.0 on: a function that a host lacks is noticed when it is resolved, not at link time.
-//! [`Passthrough`] holds the host's own version of each function that sslcache exports, present or not, so that a context
-//! whose cache is not replaced gets the host's behaviour. [`Libssl`] holds the functions that replacing a cache needs; a host
-//! that lacks one of them is left alone.
+//! One build serves every OpenSSL from 1.1.1 on: a function that a host lacks is noticed when it is resolved, not at link
+//! time. [`Passthrough`] holds the host's own version of each function that sslcache exports, present or not, so that a
+//! context whose cache is not replaced gets the host's behaviour. [`Libssl`] holds the functions that replacing a cache needs:
+//! a host that lacks one of the required ones is left alone, and what 1.1.1 lacks is optional, with a
+//! stand-in in `stand_ins`.
 
 #![allow(non_snake_case, missing_docs)] // the fields are the C functions, documented in their manual pages
 
@@ -45,9 +46,13 @@ macro_rules! functions {
             }
         }
     };
-    ($(#[$doc:meta])* required $table:ident { $($name:ident $args:tt $(-> $ret:ty)?;)* }) => {
+    ($(#[$doc:meta])* required $table:ident { $($name:ident $args:tt $(-> $ret:ty)?;)* }
+     $(optional { $($newer:ident $newer_args:tt $(-> $newer_ret:ty)?;)* })?) => {
         $(#[$doc])*
-        pub struct $table { $(pub $name: function!($args $(-> $ret)?),)* }
+        pub struct $table {
+            $(pub $name: function!($args $(-> $ret)?),)*
+            $($(pub $newer: Option<function!($newer_args $(-> $newer_ret)?)>,)*)?
+        }
         impl $table {
             /// # Safety
             /// * `lookup` answers each name with libssl's or libcrypto's function of that name.
@@ -56,7 +61,13 @@ macro_rules! functions {
                     let address = lookup(c_name!($name)).ok_or(c_name!($name))?;
                     // SAFETY: `lookup` answers with the function of this name, whose type in the C header is this one.
                     unsafe { core::mem::transmute::<NonNull<c_void>, function!($args $(-> $ret)?)>(address) }
-                },)* })
+                },)*
+                $($($newer: lookup(c_name!($newer)).map(|address| {
+                    // SAFETY: `lookup` answers with the function of this name, whose type in the C header is this one.
+                    unsafe {
+                        core::mem::transmute::<NonNull<c_void>, function!($newer_args $(-> $newer_ret)?)>(address)
+                    }
+                }),)*)? })
             }
         }
     };
@@ -172,10 +183,10 @@ functions! {
 }
 
 functions! {
-    /// What taking a cache over needs; in every OpenSSL from 3.0 on.
+    /// What taking a cache over needs; in every OpenSSL from 1.1.1 on.
     required Libssl {
         TLS_method() -> *const SSL_METHOD;
-        SSL_CTX_new_ex(*mut OSSL_LIB_CTX, *const c_char, *const SSL_METHOD) -> *mut SSL_CTX;
+        SSL_CTX_new(*const SSL_METHOD) -> *mut SSL_CTX;
         SSL_CTX_up_ref(*mut SSL_CTX) -> c_int;
         SSL_CTX_free(*mut SSL_CTX);
         SSL_CTX_get_options(*const SSL_CTX) -> u64;
@@ -215,22 +226,27 @@ functions! {
             c_int, c_long, *mut c_void, Option<ExDataFunction>, Option<ExDataDup>, Option<ExDataFunction>
         ) -> c_int;
         OPENSSL_init_crypto(u64, *const c_void) -> c_int;
-        OSSL_LIB_CTX_set0_default(*mut OSSL_LIB_CTX) -> *mut OSSL_LIB_CTX;
-        OSSL_LIB_CTX_get0_global_default() -> *mut OSSL_LIB_CTX;
         ERR_set_mark() -> c_int;
         ERR_pop_to_mark() -> c_int;
         OPENSSL_LH_new(Option<LhHash>, Option<LhCompare>) -> *mut OPENSSL_LHASH;
         OPENSSL_LH_insert(*mut OPENSSL_LHASH, *mut c_void) -> *mut c_void;
         OPENSSL_LH_retrieve(*mut OPENSSL_LHASH, *const c_void) -> *mut c_void;
         OPENSSL_LH_delete(*mut OPENSSL_LHASH, *const c_void) -> *mut c_void;
-        OPENSSL_LH_flush(*mut OPENSSL_LHASH);
         OPENSSL_LH_free(*mut OPENSSL_LHASH);
-        OPENSSL_version_major() -> c_uint;
+        OpenSSL_version_num() -> c_ulong;
+    }
+    // From 3.0 on.
+    optional {
+        SSL_CTX_new_ex(*mut OSSL_LIB_CTX, *const c_char, *const SSL_METHOD) -> *mut SSL_CTX;
+        OSSL_LIB_CTX_set0_default(*mut OSSL_LIB_CTX) -> *mut OSSL_LIB_CTX;
+        OSSL_LIB_CTX_get0_global_default() -> *mut OSSL_LIB_CTX;
+        OPENSSL_LH_flush(*mut OPENSSL_LHASH);
     }
 }
 
 functions! {
-    /// Functions that tell whether two contexts may share their sessions; in every OpenSSL from 3.0 on.
+    /// Functions that tell whether two contexts may share their sessions. 1.1.1 has no getters for the names, e-mail and
+    /// addresses that a certificate has to have, and its SSL_get_peer_certificate gives a reference away.
     optional Traits {
         SSL_CTX_get0_certificate(*const SSL_CTX) -> *mut X509;
         SSL_CTX_get_verify_mode(*const SSL_CTX) -> c_int;
@@ -254,6 +270,7 @@ functions! {
         SSL_CTX_get_security_level(*const SSL_CTX) -> c_int;
         SSL_SESSION_get0_peer(*mut SSL_SESSION) -> *mut X509;
         SSL_get0_peer_certificate(*const SSL) -> *mut X509;
+        SSL_get_peer_certificate(*const SSL) -> *mut X509;
         SSL_SESSION_get0_hostname(*const SSL_SESSION) -> *const c_char;
         SSL_SESSION_get0_id_context(*const SSL_SESSION, *mut c_uint) -> *const c_uchar;
         SSL_ctrl(*mut SSL, c_int, c_long, *mut c_void) -> c_long;
@@ -304,25 +321,44 @@ functions! {
 }
 
 functions! {
-    /// Functions that keys of stateless tickets need; in every OpenSSL from 3.0 on.
-    required Tickets {
-        SSL_CTX_set_tlsext_ticket_key_evp_cb(*mut SSL_CTX, Option<TicketKeyCallback>) -> c_int;
+    /// Functions that keys of stateless tickets need, in every OpenSSL from 1.1.1 on; and those of each line of releases,
+    /// for the algorithms of a ticket.
+    required Ticketing {
         SSL_CTX_get_timeout(*const SSL_CTX) -> c_long;
         SSL_CTX_get_verify_mode(*const SSL_CTX) -> c_int;
         SSL_get_verify_mode(*const SSL) -> c_int;
-        RAND_bytes_ex(*mut OSSL_LIB_CTX, *mut c_uchar, usize, c_uint) -> c_int;
-        RAND_priv_bytes_ex(*mut OSSL_LIB_CTX, *mut c_uchar, usize, c_uint) -> c_int;
         EVP_sha256() -> *const EVP_MD;
         HMAC(
             *const EVP_MD, *const c_void, c_int, *const c_uchar, usize, *mut c_uchar, *mut c_uint
         ) -> *mut c_uchar;
-        EVP_CIPHER_fetch(*mut OSSL_LIB_CTX, *const c_char, *const c_char) -> *mut EVP_CIPHER;
-        EVP_CIPHER_free(*mut EVP_CIPHER);
         EVP_CipherInit_ex(
             *mut EVP_CIPHER_CTX, *const EVP_CIPHER, *mut c_void, *const c_uchar, *const c_uchar, c_int
         ) -> c_int;
+    }
+}
+
+functions! {
+    /// The algorithms of a ticket from 3.0 on: fetched from the providers of a library context.
+    required Fetched {
+        SSL_CTX_set_tlsext_ticket_key_evp_cb(*mut SSL_CTX, Option<TicketKeyCallback>) -> c_int;
+        RAND_bytes_ex(*mut OSSL_LIB_CTX, *mut c_uchar, usize, c_uint) -> c_int;
+        RAND_priv_bytes_ex(*mut OSSL_LIB_CTX, *mut c_uchar, usize, c_uint) -> c_int;
+        EVP_CIPHER_fetch(*mut OSSL_LIB_CTX, *const c_char, *const c_char) -> *mut EVP_CIPHER;
+        EVP_CIPHER_free(*mut EVP_CIPHER);
         EVP_MAC_init(*mut EVP_MAC_CTX, *const c_uchar, usize, *const OSSL_PARAM) -> c_int;
         EVP_MAC_update(*mut EVP_MAC_CTX, *const c_uchar, usize) -> c_int;
+    }
+}
+
+functions! {
+    /// The algorithms of a ticket in 1.1.1, whose ticket-key callback gets an HMAC_CTX.
+    required BuiltIn {
+        SSL_CTX_callback_ctrl(*mut SSL_CTX, c_int, Option<TicketKeyCallback>) -> c_long;
+        RAND_bytes(*mut c_uchar, c_int) -> c_int;
+        RAND_priv_bytes(*mut c_uchar, c_int) -> c_int;
+        EVP_aes_256_cbc() -> *const EVP_CIPHER;
+        HMAC_Init_ex(*mut EVP_MAC_CTX, *const c_uchar, c_int, *const EVP_MD, *mut c_void) -> c_int;
+        HMAC_Update(*mut EVP_MAC_CTX, *const c_uchar, usize) -> c_int;
     }
 }
 

@@ -55,9 +55,9 @@ const BESIDE_THE_TABLE: [&str; 6] = [
 
 type Built = OnceLock<Result<PathBuf, String>>;
 
-/// The program, for OpenSSL 3 and for OpenSSL 4.
+/// The program, for each line of releases.
 #[derive(Default)]
-struct Alike([Built; 2]);
+struct Alike([Built; Host::LINES]);
 
 impl Alike {
     fn executable(&self, workshop: &Workshop, host: Host) -> Result<PathBuf, String> {
@@ -74,9 +74,7 @@ impl Alike {
             }
             program::linked(workshop, Form::Plain, host, "alike", &objects)
         };
-        self.0[usize::from(host == Host::Openssl4)]
-            .get_or_init(build)
-            .clone()
+        self.0[host.line()].get_or_init(build).clone()
     }
 
     fn run(
@@ -101,13 +99,18 @@ pub fn trials(bench: &Arc<Bench>) -> Vec<Trial> {
     let alike = Arc::new(Alike::default());
     let mut trials = Vec::new();
     for host in Host::ALL {
-        let is_missing = host == Host::Openssl4 && bench.workshop.openssl4.is_none();
+        let is_missing = bench.workshop.lacks(host);
         // Another host of a fleet is a process that is executed anew, whichever libssl it has, and each attribute takes one.
         let is_tried = |way: &&str| host == Host::System || !way.starts_with("hosts");
         let tried = WAYS.into_iter().filter(is_tried);
+        // What 1.1.1 does not tell keeps connections apart in every way: one of each kind is enough.
+        let tried = tried.filter(|way| {
+            host != Host::Openssl111 || ["fork", "region", "forced", "tickets"].contains(way)
+        });
         let tried = tried.map(|way| (Form::Preloaded, way));
         // Functions of libcrypto are met by another way where we stand in front.
         let in_front = ["fork", "name_processes", "tickets_name"].map(|way| (Form::Replaced, way));
+        let in_front = in_front.into_iter().filter(|_| host != Host::Openssl111);
         let all = [(Form::Plain, EXTERNAL)]
             .into_iter()
             .chain(tried)

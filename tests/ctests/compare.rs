@@ -7,7 +7,8 @@ use std::fs;
 use std::path::Path;
 
 /// The file `ctests/divergences`, with lines `name | value on the host | value here | reason`. A line may be limited to one
-/// host, as in `name@bsymbolic`; it then holds for `openssl4` too, which is linked in the same way.
+/// host, as in `name@bsymbolic`; it then holds for the hosts of other
+/// releases too, which are linked in the same way.
 pub struct Divergences {
     known: HashMap<String, Values>,
 }
@@ -52,7 +53,7 @@ impl Divergences {
         self.known
             .get(&format!("{name}@{host}"))
             .or_else(|| {
-                let like = (host == Host::Openssl4).then_some(Host::Bsymbolic)?;
+                let like = host.release().map(|_| Host::Bsymbolic)?;
                 self.known.get(&format!("{name}@{like}"))
             })
             .or_else(|| self.known.get(name))

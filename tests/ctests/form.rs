@@ -11,7 +11,7 @@ pub enum Form {
     Linked,
     /// By `LD_PRELOAD`.
     Preloaded,
-    /// As the `libssl.so.3` or `libssl.so.4` that is found first.
+    /// As the `libssl.so` that is found first.
     Replaced,
 }
 
@@ -40,12 +40,59 @@ pub enum Host {
     Bsymbolic,
     /// OpenSSL 4.0, linked in the same way. The library has another name and other headers.
     Openssl4,
+    /// OpenSSL 1.1.1, likewise.
+    Openssl111,
 }
 
 impl Host {
-    pub const ALL: [Self; 3] = [Self::System, Self::Bsymbolic, Self::Openssl4];
+    pub const ALL: [Self; 4] = [
+        Self::System,
+        Self::Bsymbolic,
+        Self::Openssl4,
+        Self::Openssl111,
+    ];
     /// The hosts that one program file runs on.
     pub const OF_OPENSSL_3: [Self; 2] = [Self::System, Self::Bsymbolic];
+
+    /// The line of releases, whose headers and library names a program is built with.
+    pub fn release(self) -> Option<Release> {
+        match self {
+            Self::System | Self::Bsymbolic => None,
+            Self::Openssl4 => Some(Release {
+                name: "openssl4",
+                number: "4.0",
+                libraries: ["libssl.so.4", "libcrypto.so.4"],
+            }),
+            Self::Openssl111 => Some(Release {
+                name: "openssl111",
+                number: "1.1.1",
+                libraries: ["libssl.so.1.1", "libcrypto.so.1.1"],
+            }),
+        }
+    }
+
+    /// Hosts that run the same program files have the same number, below [`Self::LINES`].
+    pub fn line(self) -> usize {
+        match self {
+            Self::System | Self::Bsymbolic => 0,
+            Self::Openssl4 => 1,
+            Self::Openssl111 => 2,
+        }
+    }
+
+    /// How many lines of releases there are.
+    pub const LINES: usize = 3;
+}
+
+/// A release that `make` builds as a host for the tests.
+#[derive(Clone, Copy, Debug)]
+pub struct Release {
+    /// The make target, and its folder in cargo's target directory.
+    pub name: &'static str,
+    /// As people say it.
+    pub number: &'static str,
+    /// The names of libssl and libcrypto.
+    pub libraries: [&'static str; 2],
 }
 
 impl fmt::Display for Host {
@@ -54,6 +101,7 @@ impl fmt::Display for Host {
             Self::System => "system",
             Self::Bsymbolic => "bsymbolic",
             Self::Openssl4 => "openssl4",
+            Self::Openssl111 => "openssl111",
         })
     }
 }

@@ -50,6 +50,24 @@ pub fn trials(bench: &Arc<Bench>) -> Vec<Trial> {
             }
         }
     }
+    for form in Form::OURS {
+        let trial = bench.staged(format!("{form}::openssl111::two_releases"), move |bench| {
+            let run = |as_form| {
+                two_releases(&Place {
+                    workshop: &bench.workshop,
+                    form: as_form,
+                    host: Host::System,
+                    folder: format!("loading/two_releases-{form}-{as_form}"),
+                })
+            };
+            compare::same(&run(Form::Plain)?, &run(form)?)
+        });
+        let is_missing = bench.workshop.lacks(Host::Openssl111);
+        trials.push(match is_missing {
+            true => trial.with_ignored_flag(true),
+            false => trial,
+        });
+    }
     trials.push(bench.staged("preloaded::without_libssl".into(), |bench| {
         let plain = Place::without_libssl(bench, Form::Plain);
         let preloaded = Place::without_libssl(bench, Form::Preloaded);
@@ -102,6 +120,33 @@ fn two_copies_reversed(place: &Place) -> Result<String, String> {
     )?;
     let first = place.shared("module", &place.libraries()?)?;
     place.start(&place.loader()?, &[&second, &first])
+}
+
+/// Two modules, one with the system's OpenSSL 3 and one with OpenSSL 1.1.1: each has a libcrypto of its own, too.
+fn two_releases(place: &Place) -> Result<String, String> {
+    let first = place.shared("module", &place.libraries()?)?;
+    let older = Host::Openssl111;
+    let made = place.workshop.made(older)?;
+    let include = made.join("host/include");
+    let flags = [
+        "-fvisibility=hidden",
+        "-w",
+        "-isystem",
+        &include.to_string_lossy(),
+    ];
+    let object = place.compile("loading/module.c", "second", &flags)?;
+    let common = place.compile("common.c", "second-common", &flags)?;
+    let mut rpath = OsString::from("-Wl,-rpath,");
+    rpath.push(made.join("host/lib"));
+    let [ssl, crypto] = place.workshop.libraries(Form::Plain, older)?;
+    let mut inputs: Vec<&dyn AsRef<OsStr>> = vec![&"-shared", &rpath, &object, &common];
+    let search = place.libraries()?;
+    if place.form == Form::Linked {
+        inputs.extend([&search[0] as &dyn AsRef<OsStr>, &search[1]]);
+    }
+    inputs.extend([&ssl as &dyn AsRef<OsStr>, &crypto]);
+    let second = place.link("libsecond.so", &inputs)?;
+    place.start(&place.loader()?, &[&first, &second])
 }
 
 impl<'a> Place<'a> {

@@ -60,16 +60,20 @@ fn main() -> ExitCode {
     if let Some(advice) = stage::advice() {
         eprintln!("ctests: {advice}");
     }
-    let without_openssl4 = bench.workshop.openssl4.is_none();
-    if without_openssl4 {
+    for release in Host::ALL
+        .into_iter()
+        .filter(|&host| bench.workshop.lacks(host))
+        .filter_map(Host::release)
+    {
         eprintln!(
-            "ctests: OpenSSL 4.0 is left out: run `make openssl4`, which builds it where it can"
+            "ctests: OpenSSL {} is left out: run `make {}`, which builds it where it can",
+            release.number, release.name
         );
     }
     let mut trials = compare::trials();
     for program in &programs {
         for host in Host::ALL {
-            let is_missing = host == Host::Openssl4 && without_openssl4;
+            let is_missing = bench.workshop.lacks(host);
             for form in Form::ALL {
                 if program.is_run(form, host) {
                     let trial = trial(&bench, program, form, host);
@@ -133,6 +137,7 @@ impl Bench {
         if program.kind == Kind::Ours {
             return compare::same(&program.expected(&self.workshop)?, output);
         }
+        let host = program.reference(host);
         let plain = program.plain(&self.workshop, host)?;
         self.divergences.agree(plain, output, host)
     }

@@ -5,6 +5,7 @@ use crate::form::{Form, Host};
 use crate::run;
 use crate::workshop::{LIMIT, Workshop};
 use std::collections::HashMap;
+use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
@@ -35,26 +36,29 @@ impl Kind {
 }
 
 type Built = OnceLock<Result<PathBuf, String>>;
-/// One value for OpenSSL 3 and one for OpenSSL 4, whose headers and library names differ.
-type OfEach<T> = [T; 2];
+/// One value for each line of releases, whose headers and library names differ.
+type OfEach<T> = [T; Host::LINES];
 
-fn is_4(host: Host) -> bool {
-    host == Host::Openssl4
-}
+/// See [`Program::is_run`].
+const EACH: u32 = 6;
 
 pub struct Program {
     pub name: String,
     pub kind: Kind,
+    /// The program uses functions that OpenSSL 1.1.1 does not have: its first comment says so.
+    needs_3: bool,
+    /// OpenSSL 1.1.1 itself hangs in it: its first comment says so. Ours must print there what it prints on 3.0.
+    hangs_on_111: bool,
     object: OfEach<Built>,
     executables: OfEach<Mutex<HashMap<Form, Result<PathBuf, String>>>>,
     plain: [OnceLock<Result<String, String>>; Host::ALL.len()],
 }
 
-static COMMON: OfEach<Built> = [const { OnceLock::new() }; 2];
+static COMMON: OfEach<Built> = [const { OnceLock::new() }; Host::LINES];
 
 /// `common.c`, of which every program has a copy.
 pub fn common_object(workshop: &Workshop, host: Host) -> Result<PathBuf, String> {
-    COMMON[usize::from(is_4(host))]
+    COMMON[host.line()]
         .get_or_init(|| object(workshop, host, "common.c", "common.o"))
         .clone()
 }
@@ -66,13 +70,13 @@ pub fn object(
     source: &str,
     name: &str,
 ) -> Result<PathBuf, String> {
-    if !is_4(host) {
+    let Some(release) = host.release() else {
         return workshop.compile(source, name, &[]);
-    }
-    let include = workshop.openssl4()?.join("host/include");
-    // Its headers have const and deprecated where those of OpenSSL 3 have not.
+    };
+    let include = workshop.made(host)?.join("host/include");
+    // Its headers differ in const and deprecated from those of OpenSSL 3.
     let flags = ["-w", "-isystem", &include.to_string_lossy()];
-    workshop.compile(source, &format!("openssl4/{name}"), &flags)
+    workshop.compile(source, &format!("{}/{name}", release.name), &flags)
 }
 
 /// Links a program from these objects for `form`, whatever libraries it will find at run time.
@@ -96,15 +100,21 @@ pub fn linked(
         }
         Form::Replaced => libraries.push(search(workshop.replacement_folder(host)?)?),
     }
-    match host {
-        Host::Openssl4 => libraries.extend(workshop.libraries_of_openssl4(form)?),
-        _ => libraries.extend(["-lssl".into(), "-lcrypto".into()]),
-    }
+    libraries.extend(workshop.libraries(form, host)?);
     let mut inputs: Vec<&dyn AsRef<std::ffi::OsStr>> = Vec::new();
     inputs.extend(objects.iter().map(|object| object as &dyn AsRef<_>));
     inputs.extend(libraries.iter().map(|library| library as &dyn AsRef<_>));
-    let folder = if is_4(host) { "openssl4/" } else { "" };
-    workshop.link(&format!("{folder}{form}/{name}"), &inputs)
+    let folder = host.release().map_or("", |release| release.name);
+    workshop.link(
+        format!("{folder}/{form}/{name}").trim_start_matches('/'),
+        &inputs,
+    )
+}
+
+/// The lines before the first include.
+fn comment_of(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .take_while(|line| !line.starts_with("#include"))
 }
 
 impl Program {
@@ -120,7 +130,17 @@ impl Program {
                 .filter(|name| name != "common")
                 .collect();
             names.sort();
+            let says = |name: &str, what: &str| {
+                let file = workshop
+                    .source
+                    .join(kind.folder())
+                    .join(format!("{name}.c"));
+                let text = fs::read_to_string(file).unwrap_or_default();
+                comment_of(&text).any(|line| line.starts_with(what))
+            };
             programs.extend(names.into_iter().map(|name| Self {
+                needs_3: says(&name, " * needs: OpenSSL 3.0"),
+                hangs_on_111: says(&name, " * hangs: OpenSSL 1.1.1"),
                 name,
                 kind,
                 object: Default::default(),
@@ -136,12 +156,26 @@ impl Program {
     /// A linked library and a preloaded one come before libssl in the same way: which of libssl's own calls reach it is a
     /// matter of the host, and not of how it came there. So the programs with one thread, which are most, run linked on the
     /// system's host alone, and preloaded and replaced on each. The others, and those of `loading`, run in all forms.
+    ///
+    /// OpenSSL 1.1.1 is linked as 4.0 is, and met in each form in the same way: there all run preloaded, and one of
+    /// [`EACH`] in the others, unless `SSLCACHE_ALL_FORMS` is set, as `make test-openssl111` does.
     pub fn is_run(&self, form: Form, host: Host) -> bool {
         match (self.kind, form) {
             (Kind::Ours, Form::Plain) => false,
+            _ if host == Host::Openssl111 && self.needs_3 => false,
+            (_, Form::Plain) if self.reference(host) != host => false,
+            (_, Form::Linked | Form::Replaced) if host == Host::Openssl111 => {
+                env::var_os("SSLCACHE_ALL_FORMS").is_some() || self.has_its_turn()
+            }
             (Kind::Simple, Form::Linked) => host == Host::System,
             _ => true,
         }
+    }
+
+    /// True for one program of [`EACH`]. A program keeps its turn when others come and go.
+    fn has_its_turn(&self) -> bool {
+        let sum: u32 = self.name.bytes().map(u32::from).sum();
+        sum.is_multiple_of(EACH)
     }
 
     pub fn source(&self) -> String {
@@ -149,7 +183,7 @@ impl Program {
     }
 
     fn object(&self, workshop: &Workshop, host: Host) -> Result<PathBuf, String> {
-        self.object[usize::from(is_4(host))]
+        self.object[host.line()]
             .get_or_init(|| object(workshop, host, &self.source(), &format!("{}.o", self.name)))
             .clone()
     }
@@ -167,7 +201,7 @@ impl Program {
             Form::Preloaded => Form::Linked,
             form => form,
         };
-        let mut executables = self.executables[usize::from(is_4(host))]
+        let mut executables = self.executables[host.line()]
             .lock()
             .map_err(|error| error.to_string())?;
         let built = executables.entry(form).or_insert_with(|| {
@@ -200,11 +234,8 @@ impl Program {
         let file = workshop.source.join(self.source());
         let text =
             fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-        let comment = text
-            .lines()
-            .take_while(|line| !line.starts_with("#include"));
         let mut agent = None;
-        for line in comment {
+        for line in comment_of(&text) {
             if let Some(settings) = line.strip_prefix(" * settings: ") {
                 let settings = settings.split_whitespace();
                 command.envs(settings.filter_map(|setting| setting.split_once('=')));
@@ -218,6 +249,14 @@ impl Program {
     pub fn run(&self, workshop: &Workshop, form: Form, host: Host) -> Result<String, String> {
         let (mut command, _agent) = self.command(workshop, form, host)?;
         run::silent(&mut command, LIMIT)
+    }
+
+    /// The host whose plain output is the reference for `host`.
+    pub fn reference(&self, host: Host) -> Host {
+        match host {
+            Host::Openssl111 if self.hangs_on_111 => Host::System,
+            host => host,
+        }
     }
 
     /// The output on the plain host, which is the reference. The program runs once for it.

@@ -36,8 +36,6 @@ pub struct Workshop {
     pub out: PathBuf,
     /// The tree that `make` has staged.
     pub stage: Option<PathBuf>,
-    /// The results of `make openssl4`, if it could make them.
-    pub openssl4: Option<PathBuf>,
     bsymbolic: OnceLock<Result<PathBuf, String>>,
     replacement: OnceLock<Result<PathBuf, String>>,
 }
@@ -52,7 +50,6 @@ impl Workshop {
             root,
             out,
             stage: stage::stage(),
-            openssl4: stage::openssl4(),
             bsymbolic: OnceLock::new(),
             replacement: OnceLock::new(),
         })
@@ -112,25 +109,37 @@ impl Workshop {
         match host {
             Host::System => Ok(None),
             Host::Bsymbolic => Ok(Some(self.bsymbolic()?.to_path_buf())),
-            Host::Openssl4 => Ok(Some(self.openssl4()?.join("host/lib"))),
+            Host::Openssl4 | Host::Openssl111 => Ok(Some(self.made(host)?.join("host/lib"))),
         }
     }
 
-    pub fn openssl4(&self) -> Result<&Path, String> {
-        self.openssl4
-            .as_deref()
-            .ok_or("there is no OpenSSL 4.0 (make openssl4 builds it)".into())
+    /// True if the host is one that `make` builds, and it has not.
+    pub fn lacks(&self, host: Host) -> bool {
+        host.release()
+            .is_some_and(|release| stage::release(release.name, release.libraries[0]).is_none())
     }
 
-    /// The libraries that a program of this form is linked with, as paths, because they have no names for the linker.
-    pub fn libraries_of_openssl4(&self, form: Form) -> Result<[OsString; 2], String> {
-        let file =
-            |name: &str| Ok::<_, String>(self.openssl4()?.join("host/lib").join(name).into());
-        let ssl = match form {
-            Form::Replaced => "-lssl".into(),
-            _ => file("libssl.so.4")?,
+    /// What `make` has made for a host of another release than the system's.
+    pub fn made(&self, host: Host) -> Result<PathBuf, String> {
+        let release = host.release().ok_or("not built by make")?;
+        stage::release(release.name, release.libraries[0]).ok_or(format!(
+            "there is no OpenSSL {} (make {} builds it)",
+            release.number, release.name
+        ))
+    }
+
+    /// The libraries that a program of this form is linked with: as paths, because those of another release than the
+    /// system's have no names for the linker.
+    pub fn libraries(&self, form: Form, host: Host) -> Result<[OsString; 2], String> {
+        let Some(release) = host.release() else {
+            return Ok(["-lssl".into(), "-lcrypto".into()]);
         };
-        Ok([ssl, file("libcrypto.so.4")?])
+        let folder = self.made(host)?.join("host/lib");
+        let [ssl, crypto] = release.libraries.map(|name| folder.join(name).into());
+        Ok(match form {
+            Form::Replaced => ["-lssl".into(), crypto],
+            _ => [ssl, crypto],
+        })
     }
 
     fn bsymbolic(&self) -> Result<&Path, String> {
@@ -150,7 +159,7 @@ impl Workshop {
         let stage = self.stage()?;
         match host {
             Host::System => return Ok(stage.join("lib/sslcache")),
-            Host::Openssl4 => return Ok(self.openssl4()?.join("sslcache")),
+            Host::Openssl4 | Host::Openssl111 => return Ok(self.made(host)?.join("sslcache")),
             Host::Bsymbolic => {}
         }
         let made = self.replacement.get_or_init(|| {
@@ -192,7 +201,7 @@ impl Workshop {
             Form::Replaced => folders.push(self.replacement_folder(host)?),
         }
         // The library in front names its host by an absolute path, but does not name the host's libcrypto.
-        if form != Form::Replaced || host == Host::Openssl4 {
+        if form != Form::Replaced || host.release().is_some() {
             folders.extend(self.host_folder(host)?);
         }
         if !folders.is_empty() {

@@ -13,11 +13,13 @@ pub fn stage() -> Option<PathBuf> {
     found("SSLCACHE_STAGE", "stage", LIBRARY)
 }
 
-/// The results of `make openssl4`: `$SSLCACHE_OPENSSL4`, or `target/openssl4`. `None` where OpenSSL 4.0 could not be built.
-#[allow(dead_code)] // not every runner has this host
-pub fn openssl4() -> Option<PathBuf> {
-    let file = "sslcache/libssl.so.4";
-    found("SSLCACHE_OPENSSL4", "openssl4", file).filter(|folder| folder.join(file).exists())
+/// The results of `make openssl4` or `make openssl111`: the folder of that name in cargo's target directory, or what
+/// `$SSLCACHE_OPENSSL4` or `$SSLCACHE_OPENSSL111` names. `None` where that OpenSSL could not be built.
+#[allow(dead_code)] // not every runner has these hosts
+pub fn release(name: &str, libssl: &str) -> Option<PathBuf> {
+    let variable = format!("SSLCACHE_{}", name.to_uppercase());
+    let file = format!("sslcache/{libssl}");
+    found(&variable, name, &file).filter(|folder| folder.join(&file).exists())
 }
 
 /// The message that a runner prints before its tests: that there is no stage, or an old one.

@@ -1,5 +1,6 @@
 //! `sslcache doctor`.
 
+use std::error::Error;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -14,6 +15,11 @@ use crate::tool::{Folder, Outcome, Said, Tool, compile, has_in_order, is_root, s
 
 pub const CASES: &[Case] = &[
     ("doctor finds a program linked with libssl fine", linked),
+    ("doctor knows what OpenSSL 1.1.1 lacks", linked_with_111),
+    (
+        "doctor finds a libssl that is left alone",
+        linked_with_another,
+    ),
     ("doctor finds a static program out of reach", static_program),
     ("doctor finds a Go program out of reach", go_program),
     (
@@ -179,6 +185,51 @@ fn without_libssl(tool: &Tool) -> Outcome {
     has_in_order(
         &doctor.err,
         &["neither an ELF program nor a script: give the program itself"],
+    )
+}
+
+/// A program that is linked with a libssl of this name, which is no more than a name.
+fn linked_with(tool: &Tool, folder: &Folder, name: &str) -> Result<Said, Box<dyn Error>> {
+    let (libssl, libcrypto) = (folder.file(name), name.replace("libssl", "libcrypto"));
+    let soname = format!("-Wl,-soname,{name}");
+    let version = "const char version[] = \"OpenSSL 1.1.1w  11 Sep 2023\";";
+    compile(version, &folder.file(&libcrypto), &["-shared"])?;
+    compile("int in_libssl;", &libssl, &["-shared", "-fPIC", &soname])?;
+    let program = folder.file("program");
+    compile(
+        "extern int in_libssl; int main(void) { return in_libssl; }",
+        &program,
+        &[&libssl.to_string_lossy(), "-Wl,-rpath,$ORIGIN"],
+    )?;
+    tool.say(&folder.0, &["doctor", "--", &program.to_string_lossy()])
+}
+
+fn linked_with_111(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let doctor = linked_with(tool, &folder, "libssl.so.1.1")?;
+    assert_eq!((doctor.code, &*doctor.err), (0, ""), "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &[
+            "  ok  linked with libssl.so.1.1: /",
+            ", OpenSSL 1.1.1w\n",
+            "  ok  of OpenSSL 1.1.1, ",
+            "share with no other process",
+        ],
+    )
+}
+
+fn linked_with_another(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    let doctor = linked_with(tool, &folder, "libssl.so.53")?;
+    assert_eq!(doctor.code, 1, "{}", doctor.out);
+    has_in_order(
+        &doctor.out,
+        &[
+            "   !  linked with libssl.so.53: /",
+            "takes libssl.so.3, libssl.so.4, libssl.so.1.1 over, and leaves others alone",
+            "-> take a build of it for OpenSSL 1.1.1 or later",
+        ],
     )
 }
 

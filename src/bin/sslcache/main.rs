@@ -23,6 +23,7 @@ mod failure;
 mod flush;
 mod generate;
 mod hexadecimal;
+mod hosts;
 mod http;
 mod installed;
 mod keys;

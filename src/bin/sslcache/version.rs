@@ -8,6 +8,7 @@ use std::path::Path;
 use sslcache::config::SETTINGS;
 use sslcache::page::folders;
 
+use crate::hosts;
 use crate::installed;
 use crate::stat::shown;
 
@@ -25,7 +26,7 @@ pub fn long() -> String {
     match installed::libraries() {
         Ok(found) => {
             line("library to preload:", &with_target(&found.preload));
-            for name in ["libssl.so.3", "libssl.so.4"] {
+            for name in hosts::NAMES {
                 if let Ok(folder) = found.in_front(name) {
                     line("library in front:", &shown(&folder.join(name)));
                 }
@@ -33,14 +34,11 @@ pub fn long() -> String {
         }
         Err(failure) => line("libraries:", &failure.to_string()),
     }
-    let mut hosts = [c"libssl.so.3", c"libssl.so.4"]
-        .into_iter()
-        .filter_map(host)
-        .peekable();
-    if hosts.peek().is_none() {
+    let mut found = hosts::C_NAMES.into_iter().filter_map(host).peekable();
+    if found.peek().is_none() {
         line("host libssl:", "none that the loader finds");
     }
-    hosts.for_each(|host| line("host libssl:", &host));
+    found.for_each(|host| line("host libssl:", &host));
     line("settings file:", &settings_file());
     let places: Vec<_> = folders()
         .into_iter()

@@ -195,6 +195,10 @@ unsafe fn parameters_of(
             sink.number(purpose(param) as u64);
         }
     }
+    if !traits.tell_names() {
+        // 1.1.1 tells neither names nor addresses: contexts that verify nobody are compared without.
+        return (!is_asked).then_some(());
+    }
     // SAFETY: as above.
     let email = unsafe { traits.X509_VERIFY_PARAM_get0_email?(param) };
     for number in 0.. {

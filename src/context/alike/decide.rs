@@ -143,10 +143,12 @@ pub unsafe fn made(context: &Context, ctx: *mut SSL_CTX, ssl: *mut SSL) -> Terms
 /// * `ssl` is a connection of the context's host, alive; this thread is inside its handshake.
 unsafe fn is_made_by(context: &Context, ssl: *mut SSL) -> Option<bool> {
     let traits = &context.host.traits;
-    // SAFETY: the caller keeps the connection alive; the certificate is only compared with null.
+    // SAFETY: the caller keeps the connection alive.
     let (mode, has_certificate) = unsafe {
-        let peer = traits.SSL_get0_peer_certificate?(ssl);
-        (traits.SSL_get_verify_mode?(ssl), !peer.is_null())
+        (
+            traits.SSL_get_verify_mode?(ssl),
+            traits.has_peer_certificate(ssl)?,
+        )
     };
     Some(match has_certificate {
         true => mode & SSL_VERIFY_PEER != 0,

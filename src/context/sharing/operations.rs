@@ -235,7 +235,7 @@ pub fn find_shared(
             if !unsafe { decide::is_for(context, session.as_ptr(), terms) } {
                 return false; // it came from another process, for connections on other terms
             }
-            is_marked = session.is_marked_not_resumable();
+            is_marked = context.host.kind.refuses(session);
             if is_marked && usage.consumes() {
                 notify::departed(context, ctx, session);
             }

@@ -10,6 +10,7 @@
 
 pub mod access;
 mod aside;
+mod debian11;
 mod document;
 mod dovecot;
 mod forking;
@@ -259,6 +260,7 @@ fn rows() -> Vec<Row> {
 /// A test for each row, protocol and column.
 pub fn trials(fixture: &Arc<Fixture>, results: &Arc<Results>) -> Vec<Trial> {
     let mut trials = aside::trials(fixture, results);
+    trials.extend(debian11::trials(fixture));
     trials.push(document::trial());
     for row in rows() {
         let row = Arc::new(row);

@@ -12,6 +12,7 @@ use super::of_program::version_of;
 use super::of_tree;
 use super::preloads;
 use crate::failure::Failure;
+use crate::hosts;
 use crate::installed;
 use crate::processes::{self, name_of};
 use crate::program::is_sslcache;
@@ -107,7 +108,7 @@ fn is_ours(pid: u32, file: &str) -> bool {
 /// True if a folder of an LD_LIBRARY_PATH has our libssl. The folder that was installed with this tool counts even if the
 /// library was removed from it.
 fn leads_to_ours(pid: u32, folder: &str) -> bool {
-    ["libssl.so.3", "libssl.so.4"]
+    hosts::NAMES
         .iter()
         .any(|name| is_sslcache(&as_seen_by(pid, folder).join(name)))
         || installed::libraries().is_ok_and(|ours| ours.is_folder_in_front(Path::new(folder)))
@@ -137,13 +138,11 @@ fn describe_libraries(pid: u32, files: &[&str], report: &mut Report) -> bool {
                 what,
                 "it was replaced by an update: restart the server to take the new one",
             );
-        } else if name(file).ends_with(".so.1.1") {
-            report.finding(
-                what,
-                "the cache takes libssl.so.3 and libssl.so.4 over: take a build of the server for OpenSSL 3 or 4",
-            );
         } else {
             report.fine(what);
+            if let Some(lack) = hosts::lacks(name(file)) {
+                report.fine(lack);
+            }
         }
     }
     ours.is_some()

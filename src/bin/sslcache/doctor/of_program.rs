@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::Report;
 use crate::failure::Failure;
+use crate::hosts;
 use crate::installed;
 use crate::program::{Libssl, Linking, Privilege, Program};
 use crate::run::obstacle;
@@ -53,14 +54,19 @@ fn describe_libssl(program: &Program, report: &mut Report) {
         } => {
             let version = version_of(file).map_or(String::new(), |version| format!(", {version}"));
             let what = format!("linked with {name}: {}{version}", file.display());
-            match name.as_str() {
-                "libssl.so.3" | "libssl.so.4" => report.fine(what),
-                _ => report.finding(
+            if !hosts::is_taken_over(name) {
+                report.finding(
                     format_args!(
-                        "{what}; the cache takes libssl.so.3 and libssl.so.4 over, and leaves others alone"
+                        "{what}; the cache takes {} over, and leaves others alone",
+                        hosts::NAMES.join(", ")
                     ),
-                    "take a build of the program for OpenSSL 3 or 4",
-                ),
+                    hosts::BUILD,
+                );
+                return;
+            }
+            report.fine(what);
+            if let Some(lack) = hosts::lacks(name) {
+                report.fine(lack);
             }
         }
         Libssl::Unknown(reason) => report.unknown(

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::unit::{Unit, resolve};
 use super::words::words;
+use crate::hosts;
 use crate::program::{Libssl, Privilege, Program};
 use crate::run::obstacle;
 
@@ -81,12 +82,10 @@ pub fn judge(root: &Path, unit: &Unit, is_known: bool) -> Gain {
         .is_some_and(|name| SHELLS.contains(&name));
     match &program.libssl {
         _ if is_known => Gain::Possible,
-        Libssl::Linked { name, .. } if !["libssl.so.3", "libssl.so.4"].contains(&name.as_str()) => {
-            none(
-                format!("its program {shown} is linked with {name}, which sslcache leaves alone"),
-                "take a build of it for OpenSSL 3 or 4",
-            )
-        }
+        Libssl::Linked { name, .. } if !hosts::is_taken_over(name) => none(
+            format!("its program {shown} is linked with {name}, which sslcache leaves alone"),
+            hosts::BUILD,
+        ),
         Libssl::Linked { .. } => Gain::Possible,
         _ if program.script.is_some() || is_shell => Gain::Unclear(format!(
             "{shown} starts or loads what does TLS, if anything does"
