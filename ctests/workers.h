@@ -235,6 +235,8 @@ static inline long resumed_at(const Worker *worker, const Ticket *ticket)
 static inline long resumed_soon(const Worker *worker, const Ticket *ticket, long wanted)
 {
     int tries = getenv("SSLCACHE_AGENT") == NULL ? 0 : 300;
+    if (tries > 0)
+        usleep(50000);
     for (; tries > 0 && resumed_at(worker, ticket) != wanted; tries--)
         usleep(10000);
     return resumed_at(worker, ticket);

@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 /// Programs with hundreds of handshakes, tens of thousands of sessions or dozens of processes: others do the same on a smaller
 /// scale.
-const TOO_LONG: [&str; 6] = [
+const TOO_LONG: [&str; 7] = [
+    "fleet_rules",
     "auto_flush",
     "auto_flush_resumed",
     "cache_size",

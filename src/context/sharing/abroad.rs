@@ -261,7 +261,9 @@ pub fn remove(context: &Context, partition: &Partition<'_>, key: &Key) {
 
 /// Tells the other hosts that all sessions of a partition are flushed.
 pub fn flush(context: &Context, partition: &Partition<'_>) {
-    attempt(|| Some(flush_realm(context, &context.realm_of(partition)?)));
+    if let Some(realm) = attempt(|| context.realm_of(partition)) {
+        flush_realm(context, &realm);
+    }
 }
 
 /// Tells the other hosts that all sessions of a realm are flushed.
