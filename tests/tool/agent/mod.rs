@@ -1,6 +1,7 @@
 //! `sslcache agent` as a process: the keys that servers get from it, with a real redis-server.
 
 mod check;
+mod distrust;
 mod hardened;
 mod hostile;
 mod keys;
@@ -97,11 +98,15 @@ pub const CASES: &[Case] = &[
     ("agent: a store that is late is left alone", sessions::late),
     (
         "agent: a process that writes anything, and asks for all it can, keeps others not waiting",
-        sessions::hostile,
+        distrust::hostile,
     ),
     (
         "agent: the store has neither an id nor a record in clear",
-        sessions::dump,
+        distrust::dump,
+    ),
+    (
+        "agent: what was removed stays so when the store goes back to what it was",
+        distrust::goes_back,
     ),
     ("agent: --check says what is wrong", check::messages),
     (
