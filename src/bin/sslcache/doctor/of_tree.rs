@@ -57,6 +57,7 @@ pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
             }
         }
     }
+    describe_other_hosts(&tree.total(), report);
     let is_busy = |process: &&Process| process.contexts.iter().any(|known| known.handshakes() > 0);
     let busy: Vec<_> = tree.processes.iter().filter(is_busy).collect();
     let around = Surroundings::new(tree, busy.len() > 1);
@@ -88,6 +89,35 @@ pub fn examine(tree: &Tree, pid: u32, report: &mut Report) {
         makes_passing_contexts,
         has_keys_of_program,
     }));
+}
+
+/// Reports on the sessions that the process has of other hosts, and they of it, if it was asked to share any.
+fn describe_other_hosts(all: &Sums, report: &mut Report) {
+    let [told, untold, answered, unanswered, found] = [
+        Figure::FleetTold,
+        Figure::FleetUntold,
+        Figure::FleetAnswered,
+        Figure::FleetUnanswered,
+        Figure::HitsFleet,
+    ]
+    .map(|figure| all.get(figure));
+    let (of_its_own, asked) = (told + untold, answered + unanswered);
+    if of_its_own + asked == 0 {
+        return;
+    }
+    let what = format!(
+        "it has told other hosts of {told} sessions, and asked for {asked} of theirs: {found} were found"
+    );
+    // Some are late on a busy machine.
+    if untold <= told && unanswered <= answered {
+        report.fine(what);
+        return;
+    }
+    report.finding(
+        format_args!("{what}; {unanswered} questions had no answer in time, and {untold} sessions could not be told"),
+        "see what the agent says of its store (sslcache agent status); one that is far away needs agent_wait here and \
+         look_up_ms in the agent's settings to be longer",
+    );
 }
 
 fn describe_contexts(process: &Process, around: &Surroundings, report: &mut Report) {
