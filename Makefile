@@ -68,7 +68,7 @@ LIBDIR_TOLD := $(abspath $(BINDIR)/../share)/sslcache/libdir
 STAGED := $(TOOL) $(GENERATED) $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
           $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
 
-.PHONY: all replacement bsymbolic openssl4 openssl111 test-openssl111 header check lint check-rust check-man test-fleet test demo demo-fleet compatibility-table install uninstall clean help FORCE
+.PHONY: all replacement bsymbolic openssl4 openssl111 test-forms header check lint check-rust check-man test-fleet test demo demo-fleet compatibility-table install uninstall clean help FORCE
 
 ## all          the libraries, checked, and the tool, in target/stage (the default)
 all: $(STAGED) replacement
@@ -158,9 +158,9 @@ openssl4 openssl111: $(ARCHIVE)
 	    $(MAKE) --no-print-directory replacement HOST_LIBSSL=$(folder)/host/lib/$(soname_of_release) OUT=$(folder)/sslcache; \
 	fi
 
-## test-openssl111  the C programs on OpenSSL 1.1.1 in all forms; make test runs a sixth of them linked and in front
-test-openssl111: all openssl111
-	SSLCACHE_ALL_FORMS=1 $(CARGO) test --locked --test ctests -- openssl111
+## test-forms   the C programs on all hosts in all forms, and under valgrind; make test has the forms take turns
+test-forms: all bsymbolic openssl4 openssl111
+	SSLCACHE_ALL_FORMS=1 $(CARGO) test --locked --test ctests
 
 ## header       generates include/sslcache.h from the declarations in src
 header:

@@ -39,9 +39,6 @@ type Built = OnceLock<Result<PathBuf, String>>;
 /// One value for each line of releases, whose headers and library names differ.
 type OfEach<T> = [T; Host::LINES];
 
-/// See [`Program::is_run`].
-const EACH: u32 = 6;
-
 pub struct Program {
     pub name: String,
     pub kind: Kind,
@@ -157,25 +154,25 @@ impl Program {
     /// matter of the host, and not of how it came there. So the programs with one thread, which are most, run linked on the
     /// system's host alone, and preloaded and replaced on each. The others, and those of `loading`, run in all forms.
     ///
-    /// OpenSSL 1.1.1 is linked as 4.0 is, and met in each form in the same way: there all run preloaded, and one of
-    /// [`EACH`] in the others, unless `SSLCACHE_ALL_FORMS` is set, as `make test-openssl111` does.
+    /// OpenSSL 4.0 and 1.1.1 are linked as the `bsymbolic` host is, and met in each form in the same way: there the forms take
+    /// [turns](Self::has_turn), and on 1.1.1 every other program runs.
     pub fn is_run(&self, form: Form, host: Host) -> bool {
         match (self.kind, form) {
             (Kind::Ours, Form::Plain) => false,
-            _ if host == Host::Openssl111 && self.needs_3 => false,
+            _ if host == Host::Openssl111 && (self.needs_3 || !self.has_turn(2)) => false,
             (_, Form::Plain) if self.reference(host) != host => false,
-            (_, Form::Linked | Form::Replaced) if host == Host::Openssl111 => {
-                env::var_os("SSLCACHE_ALL_FORMS").is_some() || self.has_its_turn()
-            }
+            (_, Form::Linked | Form::Replaced) if host == Host::Openssl111 => self.has_turn(6),
             (Kind::Simple, Form::Linked) => host == Host::System,
+            (Kind::Simple, Form::Replaced) if host == Host::Openssl4 => self.has_turn(3),
             _ => true,
         }
     }
 
-    /// True for one program of [`EACH`]. A program keeps its turn when others come and go.
-    fn has_its_turn(&self) -> bool {
+    /// True for one program of so many, and for all if `SSLCACHE_ALL_FORMS` is set, as `make test-forms` does. A program keeps its
+    /// turn when others come and go.
+    pub fn has_turn(&self, of: u32) -> bool {
         let sum: u32 = self.name.bytes().map(u32::from).sum();
-        sum.is_multiple_of(EACH)
+        sum.is_multiple_of(of) || env::var_os("SSLCACHE_ALL_FORMS").is_some()
     }
 
     pub fn source(&self) -> String {

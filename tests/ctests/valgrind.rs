@@ -30,7 +30,7 @@ pub const LEAVES_MEMORY: [&str; 1] = ["callbacks_unwound"];
 /// The form whose turn it is. A program keeps its form when others come and go.
 fn form(name: &str) -> Form {
     let sum: u32 = name.bytes().map(u32::from).sum();
-    if sum.is_multiple_of(2) {
+    if (sum / 2).is_multiple_of(2) {
         Form::Preloaded
     } else {
         Form::Replaced
@@ -39,7 +39,12 @@ fn form(name: &str) -> Form {
 
 pub fn trial(bench: &Arc<Bench>, program: &Arc<Program>) -> Option<Trial> {
     let is_one_of = |names: &[&str]| names.contains(&program.name.as_str());
-    if program.kind == Kind::Threads || is_one_of(&TOO_LONG) || is_one_of(&LEAVES_MEMORY) {
+    let is_left_out = !program.has_turn(2);
+    if is_left_out
+        || program.kind == Kind::Threads
+        || is_one_of(&TOO_LONG)
+        || is_one_of(&LEAVES_MEMORY)
+    {
         return None;
     }
     let form = form(&program.name);
