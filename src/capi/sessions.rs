@@ -46,6 +46,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_add_session(
 /// * `ctx` is the SSL_CTX of `context`, `session` a live session of the same library.
 unsafe fn add_to(context: &Context, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) -> bool {
     let destination = if decide::matters(context) {
+        context.note_that_program_keeps_sessions();
         // SAFETY: the context and the session outlive the call.
         let terms = unsafe { decide::added(context, ctx, session) };
         Destination {

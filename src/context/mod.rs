@@ -258,9 +258,18 @@ impl Context {
         !self.mode_has(SSL_SESS_CACHE_NO_INTERNAL_STORE)
     }
 
-    /// Whether a session that the context makes as a server is kept without a call of the application.
+    /// Whether a session that the context makes as a server is kept, by itself or by the application, as far as it has done so.
     pub fn keeps_sessions(&self) -> bool {
-        self.mode_has(SSL_SESS_CACHE_SERVER) && self.stores_by_itself()
+        let by_program = || self.sharing.kept_by_program.load(Ordering::Relaxed);
+        self.mode_has(SSL_SESS_CACHE_SERVER) && (self.stores_by_itself() || by_program())
+    }
+
+    /// Notes that the application adds sessions to the cache.
+    pub fn note_that_program_keeps_sessions(&self) {
+        let kept = &self.sharing.kept_by_program;
+        if !kept.load(Ordering::Relaxed) {
+            kept.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Sets the host's mode to the working mode, with the host's own cache switched off.

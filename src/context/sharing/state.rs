@@ -42,6 +42,8 @@ pub struct Sharing {
     pub private: Private,
     /// Whether the application has set a size.
     pub sized: AtomicBool,
+    /// Whether the application has added a session to the cache.
+    pub kept_by_program: AtomicBool,
     /// Whether the application makes the session ids: other hosts would not know them.
     pub has_own_ids: AtomicBool,
 }
@@ -126,6 +128,7 @@ impl Sharing {
             waiting_since: OnceBox::new(),
             private: Private::new(size),
             sized: AtomicBool::new(false),
+            kept_by_program: AtomicBool::new(false),
             has_own_ids: AtomicBool::new(false),
         }
     }

@@ -72,7 +72,8 @@ enum Expected {
     Few,
     /// Every other visit is a full handshake, because the program stores no ticket that follows a resumption.
     EveryOther,
-    /// All except those served by a process that has yet to learn which rule a name leads to, or that it serves many clients.
+    /// All except those served by a process that has yet to learn which rule a name leads to, that it serves many clients, or that
+    /// the program keeps sessions itself.
     Nearly,
     /// All except one that is served by a process which is just starting.
     All,
