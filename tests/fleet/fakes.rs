@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::agent::store::Cause;
 use crate::engines::{HOUR, config, fine, run, store};
 use crate::redis::trouble;
+use crate::traffic::{again, connected};
 use crate::{Case, Outcome, ensure};
 
 pub const CASES: &[Case] = &[
@@ -22,6 +23,11 @@ pub const CASES: &[Case] = &[
         "fakes / a connection that is closed in mid-reply",
         &[],
         closed,
+    ),
+    (
+        "fakes / half a session, and then a reset, the end or nothing",
+        &[],
+        half_a_session,
     ),
     ("fakes / answers that are none", &[], nonsense),
     (
@@ -135,6 +141,32 @@ fn half() -> Outcome {
                 "{:?}",
                 start.elapsed()
             );
+        }
+        Ok(())
+    })?
+}
+
+/// The same, as sessions are asked for: none is found, in time, and a connection is made anew.
+fn half_a_session() -> Outcome {
+    run(async {
+        for (scheme, half) in HALVES {
+            for then in [Then::Reset, Then::Close, Then::Nothing] {
+                let port = serve(vec![half.into()], then)?;
+                let mut config = config(&format!("{scheme}://127.0.0.1:{port}"));
+                config.timeout = Duration::from_millis(300);
+                let traffic = connected(&config, None).await?;
+                for _ in 0..2 {
+                    let start = Instant::now();
+                    let cause = match then {
+                        Then::Nothing => Cause::Late,
+                        Then::Reset | Then::Close => Cause::Unreachable,
+                    };
+                    trouble(traffic.get_all(&[NAME.into()]).await, cause, &[scheme])?;
+                    let took = start.elapsed();
+                    ensure!(took < Duration::from_secs(2), "{scheme}: {took:?}");
+                    again(&traffic).await?;
+                }
+            }
         }
         Ok(())
     })?
