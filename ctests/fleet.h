@@ -22,22 +22,31 @@ static inline void met_by_agent(void)
     NEED(access(met, F_OK) == 0);
 }
 
-/* How often the agent was asked for a session. */
-static inline long agent_asked(void)
+/* How often the agent was asked for a session ("asked"), or told of one ("put"). */
+static inline long agent_was(const char *what)
 {
     const char *agent = getenv("SSLCACHE_AGENT");
-    char asked[256];
+    char counted[256];
     long number = 0;
     FILE *file;
     if (agent == NULL)
         return 0;
-    snprintf(asked, sizeof asked, "%s-asked", agent);
-    file = fopen(asked, "r");
+    snprintf(counted, sizeof counted, "%s-%s", agent, what);
+    file = fopen(counted, "r");
     if (file == NULL)
         return 0;
-    NEED(fscanf(file, "%ld", &number) == 1);
+    if (fscanf(file, "%ld", &number) != 1)
+        number = 0; /* it is being written */
     fclose(file);
     return number;
+}
+
+/* Waits until the agent was told of more sessions than `before`; for a moment, if it is not to be told of any. */
+static inline void agent_is_told(long before, int is_to_be)
+{
+    int tries = getenv("SSLCACHE_AGENT") == NULL ? 0 : is_to_be ? 5000 : 200;
+    for (; tries > 0 && agent_was("put") <= before; tries--)
+        usleep(1000);
 }
 
 #endif

@@ -79,22 +79,25 @@ static long early_at(const Worker *worker, const Ticket *ticket)
 static void once(const char *where)
 {
     Ticket ticket, other;
-    long elsewhere, at_home;
+    int is_fleet = strcmp(where, "fleet") == 0;
+    long elsewhere, at_home, before;
     heading("early data, %s", where);
     NEED(setenv("SSLCACHE_EARLY_DATA", where, 1) == 0);
     open_hosts(TLS1_3_VERSION, early_data);
+    before = agent_was("put");
     ticket = ticket_from(&hosts[0]);
-    usleep(200000);
+    agent_is_told(before, is_fleet);
     elsewhere = early_at(&hosts[1], &ticket);
     at_home = early_at(&hosts[0], &ticket);
-    if (strcmp(where, "fleet") == 0)
+    if (is_fleet)
         divergence("fleet_early", "%ld elsewhere", elsewhere);
     else
         printf("%ld elsewhere\n", elsewhere);
     printf("accepted: %ld\n", elsewhere + at_home);
     printf("again: %ld and %ld\n", early_at(&hosts[1], &ticket), early_at(&hosts[0], &ticket));
+    before = agent_was("put");
     other = ticket_from(&hosts[0]);
-    usleep(200000);
+    agent_is_told(before, is_fleet);
     at_home = early_at(&hosts[0], &other);
     printf("at home first: %ld, then elsewhere: %ld\n", at_home, early_at(&hosts[1], &other));
     close_hosts();
@@ -113,14 +116,14 @@ static void made_up(void)
     ticket = ticket_from(&hosts[0]);
     session = from_ticket(&ticket);
     elsewhere = resumed_soon(&hosts[1], &ticket, 1);
-    before = agent_asked();
+    before = agent_was("asked");
     for (i = 0; i < 20; i++) {
         id[i] = (unsigned char)(100 + i);
         NEED(SSL_SESSION_set1_id(session, id, 1 + (unsigned)i * 31 / 19));
         foreign = as_ticket(session);
         NEED(resumed_at(&hosts[1], &foreign) == 0);
     }
-    printf("asked for: %ld\n", agent_asked() - before);
+    printf("asked for: %ld\n", agent_was("asked") - before);
     divergence("fleet_sessions", "%ld", elsewhere);
     SSL_SESSION_free(session);
     close_hosts();

@@ -94,8 +94,9 @@ struct Fleet {
     hosts: Vec<Host>,
     kept: BTreeMap<SessionName, Kept>,
     swept: Option<Instant>,
-    /// How often it was asked for a session.
+    /// How often it was asked for a session, and told of one.
     asked: u64,
+    put: u64,
 }
 
 impl Fleet {
@@ -193,6 +194,8 @@ impl Fleet {
                     record: record.to_vec(),
                 };
                 self.kept.entry(name).or_insert(session);
+                self.put += 1;
+                let _ = fs::write(self.beside_socket("put"), self.put.to_string());
             }
             OwnedRequest::Remove(name) => {
                 self.kept.insert(name.clone(), Kept::Gone);
