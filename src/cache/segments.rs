@@ -9,6 +9,8 @@
 use std::collections::TryReserveError;
 use std::ops::{Index, IndexMut};
 
+use crate::sys::reserve::is_short;
+
 /// Elements in the first segment, as a power of two: small, because many contexts cache a session or two.
 const FIRST_LOG2: u32 = 0;
 /// So few segments are not worth freeing.
@@ -59,6 +61,9 @@ impl<T> Segments<T> {
         let length = 1 << (self.segments.len() as u32 + FIRST_LOG2);
         let places = u64::from(self.places) + length;
         if places > u64::from(LONGEST) {
+            return Ok(());
+        }
+        if is_short() {
             return Ok(());
         }
         let mut elements = Vec::new();

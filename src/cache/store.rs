@@ -18,6 +18,7 @@ use super::hash::Hash;
 use super::key::Key;
 use super::shard::Shard;
 use crate::sys::lock::Lock;
+use crate::sys::reserve::is_short;
 
 /// More shards than this would not spread the calls further.
 const SHARDS_MOST: usize = 1024;
@@ -44,6 +45,9 @@ pub(super) struct Home<'a, V> {
 impl<V: Clone + PartialEq> Store<V> {
     /// Makes the shards' places; `None` if there is no memory for them.
     pub(super) fn new(capacity: usize, wanted: usize) -> Option<Store<V>> {
+        if is_short() {
+            return None;
+        }
         let count = shards_for(capacity, wanted);
         let mut shards = Vec::new();
         shards.try_reserve_exact(count).ok()?;
@@ -103,6 +107,9 @@ impl<V: Clone + PartialEq> Store<V> {
 /// If several threads arrive at once, each makes a shard, and one is kept: a lock could stay locked over a fork.
 #[cold]
 fn make_shard<V: Clone + PartialEq>(place: &OnceBox<Locked<V>>) -> Option<&Locked<V>> {
+    if is_short() {
+        return None;
+    }
     // Without memory Box::new would end the process; a Vec reports it.
     let mut room = Vec::<Locked<V>>::new();
     room.try_reserve_exact(1).ok()?;

@@ -22,6 +22,7 @@ use crate::host::{Host, Libssl, locate, owners};
 use crate::stats::publish;
 use crate::sys::guard::{attempt, quietly};
 use crate::sys::lock::watch_forks;
+use crate::sys::reserve::is_short;
 
 /// Gives a context that its application has just made a cache of ours. If that fails, the context keeps the host's.
 ///
@@ -140,6 +141,9 @@ unsafe fn take_over(
         ask(SSL_CTRL_GET_SESS_CACHE_MODE),
         ask(SSL_CTRL_GET_SESS_CACHE_SIZE),
     );
+    if is_short() {
+        return None; // the host's own cache does without our memory
+    }
     let settings = quietly(config::settings);
     fleet::join(settings);
     let context = attempt(|| {

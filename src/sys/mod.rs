@@ -13,6 +13,7 @@
 //! * `side_table`: values that are kept beside objects of the host, by their addresses.
 //! * `prefetch`: hints to the processor.
 //! * `uncancelled`: keeps pthread_cancel waiting.
+//! * `reserve`: memory of last resort.
 //! * `processors`: the number of processors that this process may use.
 //! * `privilege`: whether the environment can be trusted.
 //! * [`rights`]: descriptors that are sent over a socket.
@@ -39,6 +40,7 @@ pub(crate) mod processors;
 pub(crate) mod program;
 #[cfg(test)]
 pub(crate) mod random;
+pub(crate) mod reserve;
 pub mod rights;
 pub(crate) mod sanitizer;
 pub(crate) mod say;

@@ -21,6 +21,7 @@ use crate::host::types::SSL_CTX;
 use crate::host::{Host, SessionRef};
 use crate::shm::Partition;
 use crate::sys::guard::attempt;
+use crate::sys::reserve::is_short;
 
 /// Adds a session to the own cache and the region, or to the private sessions; `true` if it was new.
 pub fn add_shared(
@@ -35,6 +36,10 @@ pub fn add_shared(
     history: ClientHistory,
 ) -> bool {
     let now = now();
+    if is_short() {
+        context.failed();
+        return false;
+    }
     let Some(own) = session.share() else {
         return false;
     };
@@ -213,6 +218,10 @@ pub fn find_shared(
     if let Some(found) = private::find_private(context, ctx, key, usage, terms) {
         return found;
     }
+    if is_short() {
+        context.failed();
+        return None;
+    }
     let partition = scope.partition()?;
     let news = abroad::follow_news(context);
     if let Scope::Unsettled(_) = scope
@@ -266,7 +275,7 @@ pub fn find_shared(
     if !context.keeps_sessions() && context.realm_of(&partition).is_some() {
         return None;
     }
-    let found = find_elsewhere(
+    if let Some(session) = find_elsewhere(
         context,
         ctx,
         partition,
@@ -274,10 +283,13 @@ pub fn find_shared(
         usage,
         terms,
         (now, !is_marked),
-    );
-    if found.is_some() {
+    ) {
+        // The fleet is asked once: a session that another host has used is not looked for there.
+        if usage.consumes() && !abroad::may_use(context, &partition, key, &session) {
+            return None;
+        }
         context.counters.hits_region.fetch_add(1, Ordering::Relaxed);
-        return found;
+        return Some(session);
     }
     let found = match is_marked {
         true => None,
@@ -338,9 +350,6 @@ fn find_elsewhere(
     }
     let der = der_of(&record, tag)?;
     let session = session_of(context, ctx, partition, key, der, terms, now)?;
-    if usage.consumes() && !abroad::may_use(context, &partition, key, &session) {
-        return None;
-    }
     // A session that is used once will not be asked for again. In a group sessions are decoded each time, so that a context
     // that leaves the group keeps none that another context made.
     if let Usage::Again = usage
