@@ -68,7 +68,7 @@ LIBDIR_TOLD := $(abspath $(BINDIR)/../share)/sslcache/libdir
 STAGED := $(TOOL) $(GENERATED) $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
           $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
 
-.PHONY: all replacement bsymbolic openssl4 openssl111 test-forms header check lint check-rust check-man test-fleet test demo demo-fleet compatibility-table install uninstall clean help FORCE
+.PHONY: all replacement bsymbolic openssl4 openssl111 test-forms test-faults soak header check lint check-rust check-man test-fleet test demo demo-fleet compatibility-table install uninstall clean help FORCE
 
 ## all          the libraries, checked, and the tool, in target/stage (the default)
 all: $(STAGED) replacement
@@ -204,6 +204,17 @@ test:
 	@tools/unpack-release $(CARGO_TARGET_DIR)/apart/debian11 bullseye nginx-light libssl1.1 libpcre3
 	@$(MAKE) all bsymbolic openssl4 openssl111 lint check-man $(TESTS)
 	$(CARGO) test --locked --no-fail-fast
+
+## test-faults  every call of the libraries to the C library fails in turn, and every allocation; make test tries some
+test-faults: all
+	SSLCACHE_ALL_FAULTS=1 $(CARGO) test --locked --test faults
+
+## soak         four servers to which everything happens, for MINUTES=60: what they occupy, and whom they resume
+MINUTES ?= 60
+soak:
+	@tools/install-deps build soak
+	@$(MAKE) --no-print-directory all
+	python3 -B tests/soak $(STAGE) $(CARGO_TARGET_DIR)/soak $(MINUTES)
 
 ## demo         nginx under sslcache: which clients are resumed, and by whose cache; says what it installs
 demo:
