@@ -25,8 +25,10 @@ enum {
     NOT_FORKED = WAY_GROUP | WAY_NAMED | WAY_FORCED | WAY_TICKETS | WAY_NAMED_TICKETS,
     ONLY_INHERITED = NOT_FORKED | WAY_FORK,
     NOWHERE = ONLY_INHERITED | WAY_INHERITED,
-    /* A name or an e-mail address that a certificate has to have: OpenSSL 4.0 does not tell how long a connection's is. */
-    NEEDS_A_NAME = OPENSSL_VERSION_MAJOR >= 4 ? NOWHERE : 0
+    /* An address that a certificate has to have: OpenSSL 1.1.1 does not tell which one, nor which name. */
+    NEEDS_AN_ADDRESS = OPENSSL_VERSION_MAJOR < 3 ? NOWHERE : 0,
+    /* A name or an e-mail address: OpenSSL 4.0 does not tell how long a connection's is, either. */
+    NEEDS_A_NAME = OPENSSL_VERSION_MAJOR >= 4 ? NOWHERE : NEEDS_AN_ADDRESS
 };
 
 /* Of an attribute. */

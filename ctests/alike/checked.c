@@ -203,8 +203,8 @@ static void policy(SSL_CTX *ctx, int variant)
     NEED(X509_VERIFY_PARAM_add0_policy(parameters(ctx), OBJ_txt2obj(names[variant], 1)));
 }
 
-#define SECOND_NEEDS .apart = { 0, NEEDS_A_NAME }, .why = "4.0 does not tell its length"
-#define BOTH_NEED .apart = { NEEDS_A_NAME, NEEDS_A_NAME }, .why = "4.0 does not tell its length"
+#define SECOND_NEEDS .apart = { 0, NEEDS_A_NAME }, .why = "1.1.1 does not tell it, nor 4.0 its length"
+#define BOTH_NEED .apart = { NEEDS_A_NAME, NEEDS_A_NAME }, .why = "1.1.1 does not tell it, nor 4.0 its length"
 #define NO_GETTER .apart = { 0, NOWHERE }, .why = "it has no getter"
 
 const Attribute checked_attributes[] = {
@@ -235,8 +235,10 @@ const Attribute checked_attributes[] = {
     { "verification parameters/host flags", ASKS, .context = host_flags, BOTH_NEED },
     { "verification parameters/e-mail", ASKS, .context = email, SECOND_NEEDS },
     { "verification parameters/another e-mail", ASKS, .context = other_email, BOTH_NEED },
-    { "verification parameters/address", ASKS, .context = address },
-    { "verification parameters/another address", ASKS, .context = other_address },
+    { "verification parameters/address", ASKS, .context = address, .apart = { 0, NEEDS_AN_ADDRESS },
+      .why = "1.1.1 does not tell it" },
+    { "verification parameters/another address", ASKS, .context = other_address,
+      .apart = { NEEDS_AN_ADDRESS, NEEDS_AN_ADDRESS }, .why = "1.1.1 does not tell it" },
     { "verification parameters/time", ASKS, .context = at_time },
     { "verification parameters/policies", ASKS, .context = policy, .apart = { NOWHERE, NOWHERE }, .why = "they have no getter" },
     { .name = NULL },

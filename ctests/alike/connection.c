@@ -178,7 +178,7 @@ const Attribute connection_attributes[] = {
     { "verification parameters/of a connection, by SSL_set1_param", ASKS | OF_CONNECTIONS, .connection = parameters,
       .apart = { NOWHERE, NOWHERE }, .why = "what was taken over is not told" },
     { "verification parameters/of a connection, host name", ASKS | OF_CONNECTIONS, .connection = host_name,
-      .apart = { 0, NEEDS_A_NAME }, .why = "4.0 does not tell its length" },
+      .apart = { 0, NEEDS_A_NAME }, .why = "1.1.1 does not tell it, nor 4.0 its length" },
     { "verification parameters/of a connection, purpose", ASKS | OF_CONNECTIONS, .connection = purpose,
       .apart = { 0, NOWHERE }, .why = "it has no getter" },
     { "verification parameters/purpose, after the connection was made", ASKS, .connection = purpose_of_context,

@@ -385,9 +385,6 @@ static int judge_equal(int variant)
         return 0;
     if (keeps_to_itself)
         return complain("SHARED", variant, row->why == NULL ? "client certificates" : row->why);
-    /* OpenSSL 1.1.1 does not tell the names that a certificate has to have: what asks for one, or may, shares with nobody. */
-    if (OPENSSL_VERSION_MAJOR < 3 && !(row->flags & SAME))
-        return 0;
     return complain("APART", variant, "equals do not share");
 }
 

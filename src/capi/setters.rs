@@ -10,12 +10,13 @@ use core::{mem, ptr, slice};
 use smallvec::SmallVec;
 
 use super::attach::{Early, attached, is_making};
-use super::entry::hosts;
+use super::entry::{Object, hosts};
 use super::host_callbacks;
 use crate::context::alike::learned::{Learned, note_set_early};
 use crate::context::connections::{self, session_context, set_apart};
 use crate::context::known::met;
 use crate::host::abi::*;
+use crate::host::connection::is_quic;
 use crate::host::types::*;
 use crate::sys::guard::{attempt, passage};
 
@@ -414,6 +415,43 @@ pub unsafe extern "C-unwind" fn SSL_ctrl(
         }
         Some(answer)
     })
+}
+
+/// Exports a function that changes the options of a connection and returns all. Those of a QUIC connection cannot be asked for
+/// in a callback, so they are noted here.
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// * `ssl` is null or a live connection.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C-unwind" fn $name(ssl: *mut SSL, options: u64) -> u64 {
+            passage(0, || {
+                let host = ssl.host()?;
+                // SAFETY: the host's function gets the caller's arguments.
+                let all = unsafe { host.passthrough.$name?(ssl, options) };
+                if let Ok(libssl) = &host.libssl
+                    && !ssl.is_null()
+                    // SAFETY: the connection outlives the call, and is of this host.
+                    && unsafe { is_quic(libssl, ssl) }
+                {
+                    attempt(|| {
+                        connections::note_options(ssl, all);
+                        Some(())
+                    });
+                }
+                Some(all)
+            })
+        }
+    )*};
+}
+
+options! {
+    /// SSL_set_options(3).
+    SSL_set_options;
+    /// SSL_clear_options(3).
+    SSL_clear_options;
 }
 
 /// The list of groups or signature algorithms that a control command sets: its text, or its numbers as four bytes each, the

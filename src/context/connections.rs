@@ -11,8 +11,10 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
 use super::alike::digest::Fields;
 use crate::cache::ClientHistory;
-use crate::host::owners;
+use crate::host::abi::SSL_OP_NO_ANTI_REPLAY;
+use crate::host::connection::is_quic;
 use crate::host::types::{SSL, SSL_CTX};
+use crate::host::{Libssl, owners};
 use crate::sys::side_table::SideTable;
 
 /// What is known of one connection. All accesses are relaxed: a connection is used by one thread at a time, and the
@@ -30,9 +32,14 @@ struct Connection {
     is_resumed: AtomicBool,
     /// A digest of the lists that were set for this connection, which no getter tells; 0 for none.
     lists: AtomicU64,
+    /// The options that a QUIC connection was given by a call, with [`OPTIONS_NOTED`]; 0 if it was given none.
+    options: AtomicU64,
     /// Whether this connection has another setting that no getter tells.
     is_apart: AtomicBool,
 }
+
+/// No option of libssl is this bit.
+const OPTIONS_NOTED: u64 = 1 << 63;
 
 /// A connection has an entry if it was switched to another context, if its client offered a session that was not found,
 /// or if one of the other values was noted.
@@ -137,6 +144,53 @@ pub fn lists(ssl: *const SSL) -> u64 {
     known.map_or(0, |connection| connection.lists.load(Ordering::Relaxed))
 }
 
+/// Notes the options that a QUIC connection has after a call that has set or cleared some.
+pub fn note_options(ssl: *const SSL, options: u64) {
+    CONNECTIONS.enter(ssl.addr(), |connection| {
+        connection
+            .options
+            .store(options | OPTIONS_NOTED, Ordering::Relaxed);
+    });
+}
+
+/// What [`note_options`] noted.
+fn noted_options(ssl: *const SSL) -> Option<u64> {
+    if CONNECTIONS.is_empty() {
+        return None;
+    }
+    let noted = CONNECTIONS
+        .find(ssl.addr())?
+        .options
+        .load(Ordering::Relaxed);
+    (noted != 0).then_some(noted & !OPTIONS_NOTED)
+}
+
+/// The options of a connection.
+///
+/// # Safety
+/// * `ctx` and `ssl` are alive.
+pub unsafe fn options(libssl: &Libssl, ctx: *mut SSL_CTX, ssl: *const SSL) -> u64 {
+    // SAFETY: both are alive by the contract above.
+    unsafe {
+        if is_quic(libssl, ssl) {
+            // SSL_get_options takes the lock of a QUIC connection. It has its context's options until it is given others.
+            return noted_options(ssl).unwrap_or_else(|| (libssl.SSL_CTX_get_options)(ctx));
+        }
+        (libssl.SSL_get_options)(ssl)
+    }
+}
+
+/// True if the server accepts early data and uses each ticket once.
+///
+/// # Safety
+/// * `ctx` and `ssl` are alive.
+pub unsafe fn guards_replay(libssl: &Libssl, ctx: *mut SSL_CTX, ssl: *const SSL) -> bool {
+    // SAFETY: `ssl` is alive by the contract above.
+    let early_data = unsafe { (libssl.SSL_get_max_early_data)(ssl) } > 0;
+    // SAFETY: `ctx` and `ssl` are alive by the contract above.
+    early_data && unsafe { options(libssl, ctx, ssl) } & SSL_OP_NO_ANTI_REPLAY == 0
+}
+
 /// Sets a living connection apart, so that it shares with no other process: it has a setting that no getter tells.
 pub fn set_apart(ssl: *const SSL) {
     CONNECTIONS.enter(ssl.addr(), |connection| {
@@ -189,6 +243,7 @@ pub fn forget(ssl: *const SSL) {
         connection.began.store(0, Ordering::Relaxed);
         connection.is_resumed.store(false, Ordering::Relaxed);
         connection.lists.store(0, Ordering::Relaxed);
+        connection.options.store(0, Ordering::Relaxed);
         connection.is_apart.store(false, Ordering::Relaxed);
     });
 }

@@ -84,6 +84,12 @@ pub const TLSEXT_NAMETYPE_host_name: c_int = 0;
 pub const TLSEXT_TYPE_server_name: c_uint = 0;
 /// X509_V_FLAG_POLICY_CHECK
 pub const X509_V_FLAG_POLICY_CHECK: c_ulong = 0x80;
+/// X509_V_ERR_HOSTNAME_MISMATCH
+pub const X509_V_ERR_HOSTNAME_MISMATCH: c_int = 62;
+/// X509_V_ERR_EMAIL_MISMATCH
+pub const X509_V_ERR_EMAIL_MISMATCH: c_int = 63;
+/// X509_V_ERR_IP_ADDRESS_MISMATCH
+pub const X509_V_ERR_IP_ADDRESS_MISMATCH: c_int = 64;
 
 /// SSL_SESS_CACHE_CLIENT
 pub const SSL_SESS_CACHE_CLIENT: c_uint = 0x0001;

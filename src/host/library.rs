@@ -11,7 +11,7 @@ use super::images::{Handle, Image};
 use super::inside::Inside;
 use super::kind::Kind;
 use super::scratch::{Origin, Scratch};
-use super::table::{Libssl, Lookup, Newer, Passthrough, Traits};
+use super::table::{Libssl, Lookup, Newer, Passthrough, Traits, Verification};
 use super::tickets::Tickets;
 use super::types::OSSL_LIB_CTX;
 
@@ -81,6 +81,8 @@ pub struct Host {
     pub newer: Newer,
     /// Functions that tell whether two contexts may share their sessions.
     pub traits: Traits,
+    /// Functions that verify a certificate, where `traits` cannot tell which names one has to have.
+    pub verification: Option<Verification>,
     /// Functions that keys of stateless tickets need.
     pub tickets: Result<Tickets, &'static CStr>,
     /// Empty contexts, for marking sessions.
@@ -124,6 +126,11 @@ impl Host {
         let newer = unsafe { Newer::resolve(lookup) };
         // SAFETY: `lookup` answers with this library's functions by the contract above.
         let traits = unsafe { Traits::resolve(lookup) };
+        let verification = match traits.tell_names() {
+            true => None,
+            // SAFETY: `lookup` answers with this library's functions by the contract above.
+            false => unsafe { Verification::resolve(lookup) }.ok(),
+        };
         // SAFETY: `lookup` answers with this library's functions by the contract above.
         let tickets = unsafe { Tickets::resolve(lookup) };
         Self {
@@ -133,6 +140,7 @@ impl Host {
             libssl,
             newer,
             traits,
+            verification,
             tickets,
             scratch: Scratch::new(),
             handle: None,

@@ -9,6 +9,7 @@
 //! * [`connection`] is what a connection tells by several functions together.
 //! * [`table`] is the list of functions that are called.
 //! * [`kind`] is what sets releases of OpenSSL apart: where the host's version matters.
+//! * `demands` learns what 1.1.1 has no getters for by a verification.
 //! * `stand_ins` are in place of the functions that 1.1.1 lacks.
 //! * [`library`] is one libssl of the process, and `numbers` its number.
 //! * [`locate`] finds the library, lazily and without blocking, and never finds sslcache itself.
@@ -20,6 +21,7 @@
 
 pub mod abi;
 pub mod connection;
+mod demands;
 pub mod images;
 pub mod inside;
 pub mod kind;

@@ -149,6 +149,8 @@ functions! {
         SSL_CTX_callback_ctrl(*mut SSL_CTX, c_int, Option<AnyCallback>) -> c_long;
         SSL_CTX_set_tlsext_ticket_key_evp_cb(*mut SSL_CTX, Option<TicketKeyCallback>) -> c_int;
         SSL_ctrl(*mut SSL, c_int, c_long, *mut c_void) -> c_long;
+        SSL_set_options(*mut SSL, u64) -> u64;
+        SSL_clear_options(*mut SSL, u64) -> u64;
         SSL_CTX_load_verify_locations(*mut SSL_CTX, *const c_char, *const c_char) -> c_int;
         SSL_CTX_load_verify_dir(*mut SSL_CTX, *const c_char) -> c_int;
         SSL_CTX_load_verify_store(*mut SSL_CTX, *const c_char) -> c_int;
@@ -246,7 +248,7 @@ functions! {
 
 functions! {
     /// Functions that tell whether two contexts may share their sessions. 1.1.1 has no getters for the names, e-mail and
-    /// addresses that a certificate has to have, and its SSL_get_peer_certificate gives a reference away.
+    /// addresses that a certificate has to have ([`Verification`] is in their place), and its SSL_get_peer_certificate gives a reference away.
     optional Traits {
         SSL_CTX_get0_certificate(*const SSL_CTX) -> *mut X509;
         SSL_CTX_get_verify_mode(*const SSL_CTX) -> c_int;
@@ -317,6 +319,25 @@ functions! {
         X509_STORE_get_check_policy(*const X509_STORE) -> *const c_void;
         X509_STORE_get_lookup_certs(*const X509_STORE) -> *const c_void;
         X509_STORE_get_lookup_crls(*const X509_STORE) -> *const c_void;
+    }
+}
+
+functions! {
+    /// Functions that verify a certificate, which is how [`demands`](super::demands) learns what 1.1.1 has no getters for.
+    required Verification {
+        X509_new() -> *mut X509;
+        X509_free(*mut X509);
+        X509_STORE_new() -> *mut X509_STORE;
+        X509_STORE_free(*mut X509_STORE);
+        X509_STORE_set_check_revocation(*mut X509_STORE, Option<VerificationStep>);
+        X509_STORE_CTX_new() -> *mut X509_STORE_CTX;
+        X509_STORE_CTX_free(*mut X509_STORE_CTX);
+        X509_STORE_CTX_init(*mut X509_STORE_CTX, *mut X509_STORE, *mut X509, *mut OPENSSL_STACK) -> c_int;
+        X509_STORE_CTX_set_verify_cb(*mut X509_STORE_CTX, Option<VerifyCallback>);
+        X509_STORE_CTX_get0_param(*mut X509_STORE_CTX) -> *mut X509_VERIFY_PARAM;
+        X509_STORE_CTX_get_error(*const X509_STORE_CTX) -> c_int;
+        X509_VERIFY_PARAM_set1(*mut X509_VERIFY_PARAM, *const X509_VERIFY_PARAM) -> c_int;
+        X509_verify_cert(*mut X509_STORE_CTX) -> c_int;
     }
 }
 

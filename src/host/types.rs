@@ -45,6 +45,8 @@ opaque! {
     X509_CRL;
     /// How certificates are verified.
     X509_VERIFY_PARAM;
+    /// The verification of one certificate.
+    X509_STORE_CTX;
     /// A cipher suite.
     SSL_CIPHER;
     /// A digest algorithm.
@@ -128,6 +130,13 @@ pub type AlpnCallback = unsafe extern "C-unwind" fn(
     offered_len: c_uint,
     argument: *mut c_void,
 ) -> c_int;
+
+/// A step of the verification of a certificate; answers 1 to go on.
+pub type VerificationStep = unsafe extern "C-unwind" fn(verification: *mut X509_STORE_CTX) -> c_int;
+
+/// Told of each result of a verification, good (1) or not (0); answers 1 to go on.
+pub type VerifyCallback =
+    unsafe extern "C-unwind" fn(is_good: c_int, verification: *mut X509_STORE_CTX) -> c_int;
 
 /// A callback of SSL_CTX_callback_ctrl: what it takes and answers goes by the command.
 pub type AnyCallback = unsafe extern "C-unwind" fn();

@@ -196,8 +196,11 @@ unsafe fn parameters_of(
         }
     }
     if !traits.tell_names() {
-        // 1.1.1 tells neither names nor addresses: contexts that verify nobody are compared without.
-        return (!is_asked).then_some(());
+        // 1.1.1 tells neither names nor addresses, but whether any is demanded can be found out.
+        let verification = subject.host.verification.as_ref();
+        // SAFETY: as above.
+        let demand = || unsafe { verification?.demand_a_name(param) };
+        return (!is_asked || demand() == Some(false)).then_some(());
     }
     // SAFETY: as above.
     let email = unsafe { traits.X509_VERIFY_PARAM_get0_email?(param) };

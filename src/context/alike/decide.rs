@@ -17,7 +17,7 @@ use super::rule::{Client, Rule, Tag, Terms};
 use super::subject::{Kind, Subject};
 use crate::context::{Context, connections, known, unannounced};
 use crate::host::abi::*;
-use crate::host::connection::QUIC_VERSION;
+use crate::host::connection::is_quic;
 use crate::host::types::*;
 use crate::sys::guard::attempt;
 
@@ -261,7 +261,7 @@ unsafe fn rule_of(
     ssl: *mut SSL,
 ) -> Option<(Rule, Switching)> {
     // SAFETY: the caller keeps the connection alive.
-    if unsafe { (context.libssl.SSL_version)(ssl) } == QUIC_VERSION {
+    if unsafe { is_quic(context.libssl, ssl) } {
         return None; // the getters of a QUIC connection take a lock that libssl holds while it calls us
     }
     // SAFETY: as above.
