@@ -26,9 +26,11 @@ FRONT := $(or $(filter libssl.so.4 libssl.so.1.1,$(call soname,$(HOST_LIBSSL))),
 OUT   := $(STAGE)/lib/sslcache
 # The tests' second host and the library in front of it: libssl.so.3 and sslcache/.
 BSYMBOLIC := $(CARGO_TARGET_DIR)/bsymbolic
-# Their other hosts: OpenSSL 4.0 and 1.1.1, each as host/include and host/lib, and sslcache/ in front of it.
-OPENSSL4 := $(CARGO_TARGET_DIR)/openssl4
-OPENSSL111 := $(CARGO_TARGET_DIR)/openssl111
+# Their other hosts, by releases of OpenSSL: each is host/include and host/lib, and sslcache/ in front of it. Those of the
+# second list take minutes to build the first time: only test-hosts builds them, and test takes them along once they are there.
+RELEASES := openssl4 openssl111
+FURTHER_RELEASES := openssl35 openssl36
+FURTHER_MADE = $(notdir $(wildcard $(addprefix $(CARGO_TARGET_DIR)/,$(FURTHER_RELEASES))))
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 ARCHIVE := $(CARGO_TARGET_DIR)/release/libsslcache.a
@@ -68,7 +70,7 @@ LIBDIR_TOLD := $(abspath $(BINDIR)/../share)/sslcache/libdir
 STAGED := $(TOOL) $(GENERATED) $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
           $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
 
-.PHONY: all replacement bsymbolic openssl4 openssl111 test-forms test-faults soak header check lint check-rust check-man test-fleet test demo demo-fleet compatibility-table install uninstall clean help FORCE
+.PHONY: all replacement bsymbolic $(RELEASES) $(FURTHER_RELEASES) test-forms test-hosts test-faults soak header check lint check-rust check-man test-fleet test demo demo-fleet compatibility-table install uninstall clean help FORCE
 
 ## all          the libraries, checked, and the tool, in target/stage (the default)
 all: $(STAGED) replacement
@@ -144,12 +146,16 @@ $(BSYMBOLIC)/libssl.so.3: tools/make-bsymbolic-host $(OUT)/.libssl.map
 
 ## openssl4     for the tests: OpenSSL 4.0, built once and kept in ~/.cache/sslcache, and the libssl.so.4 in front of it
 ## openssl111   likewise OpenSSL 1.1.1, and the libssl.so.1.1 in front of it
+## openssl35 openssl36  likewise OpenSSL 3.5 and 3.6, for test-hosts
 openssl4: release = 4.0
 openssl4: soname_of_release = libssl.so.4
 openssl111: release = 1.1.1
 openssl111: soname_of_release = libssl.so.1.1
-openssl4 openssl111: folder = $(CARGO_TARGET_DIR)/$@
-openssl4 openssl111: $(ARCHIVE)
+openssl35: release = 3.5
+openssl36: release = 3.6
+$(FURTHER_RELEASES): soname_of_release = libssl.so.3
+$(RELEASES) $(FURTHER_RELEASES): folder = $(CARGO_TARGET_DIR)/$@
+$(RELEASES) $(FURTHER_RELEASES): $(ARCHIVE)
 	@rm -rf $(folder)
 	@mkdir -p $(folder)
 	@host=$$(tools/make-hosts $(release)) && ln -s "$${host%/lib/*}" $(folder)/host || \
@@ -159,8 +165,12 @@ openssl4 openssl111: $(ARCHIVE)
 	fi
 
 ## test-forms   the C programs on all hosts in all forms, and under valgrind; make test has the forms take turns
-test-forms: all bsymbolic openssl4 openssl111
+test-forms: all bsymbolic $(RELEASES) $(FURTHER_MADE)
 	SSLCACHE_ALL_FORMS=1 $(CARGO) test --locked --test ctests
+
+## test-hosts   each C program in each form on OpenSSL 1.1.1, 3.0, 3.5, 3.6 and 4.0
+test-hosts: all bsymbolic $(RELEASES) $(FURTHER_RELEASES)
+	SSLCACHE_ALL_FORMS=1 $(CARGO) test --locked --no-fail-fast --test ctests -- --skip valgrind:: --skip asan:: --skip tsan::
 
 ## header       generates include/sslcache.h from the declarations in src
 header:
@@ -202,7 +212,7 @@ test:
 	@tools/install-deps build test
 	@tools/unpack $(CARGO_TARGET_DIR)/apart vsftpd
 	@tools/unpack-release $(CARGO_TARGET_DIR)/apart/debian11 bullseye nginx-light libssl1.1 libpcre3
-	@$(MAKE) all bsymbolic openssl4 openssl111 lint check-man $(TESTS)
+	@$(MAKE) all bsymbolic $(RELEASES) $(FURTHER_MADE) lint check-man $(TESTS)
 	$(CARGO) test --locked --no-fail-fast
 
 ## test-faults  every call of the libraries to the C library fails in turn, and every allocation; make test tries some
@@ -263,7 +273,7 @@ uninstall:
 ## clean        all that was built
 clean:
 	$(CARGO) clean
-	rm -rf $(STAGE) $(BSYMBOLIC) $(OPENSSL4) $(OPENSSL111)
+	rm -rf $(STAGE) $(BSYMBOLIC) $(addprefix $(CARGO_TARGET_DIR)/,$(RELEASES) $(FURTHER_RELEASES))
 
 ## help         this list
 help:

@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// The file `ctests/divergences`, with lines `name | value on the host | value here | reason`. A line may be limited to one
 /// host, as in `name@bsymbolic`; it then holds for the hosts of other
-/// releases too, which are linked in the same way.
+/// releases too, which are linked in the same way, and a line of 3.5 for 3.6.
 pub struct Divergences {
     known: HashMap<String, Values>,
 }
@@ -50,12 +50,13 @@ impl Divergences {
     }
 
     fn find(&self, name: &str, host: Host) -> Result<&Values, String> {
-        self.known
-            .get(&format!("{name}@{host}"))
-            .or_else(|| {
-                let like = host.release().map(|_| Host::Bsymbolic)?;
-                self.known.get(&format!("{name}@{like}"))
-            })
+        let of = |host: Host| self.known.get(&format!("{name}@{host}"));
+        let older = (host == Host::Openssl36).then_some(Host::Openssl35);
+        let linked_alike = host.release().map(|_| Host::Bsymbolic);
+        [Some(host), older, linked_alike]
+            .into_iter()
+            .flatten()
+            .find_map(of)
             .or_else(|| self.known.get(name))
             .ok_or_else(|| format!("divergence {name} is not listed"))
     }

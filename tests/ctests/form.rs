@@ -42,16 +42,22 @@ pub enum Host {
     Openssl4,
     /// OpenSSL 1.1.1, likewise.
     Openssl111,
+    /// OpenSSL 3.5, linked in the same way. The library's name is the system's, and the headers have more.
+    Openssl35,
+    /// OpenSSL 3.6, likewise.
+    Openssl36,
 }
 
 impl Host {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::System,
         Self::Bsymbolic,
         Self::Openssl4,
         Self::Openssl111,
+        Self::Openssl35,
+        Self::Openssl36,
     ];
-    /// The hosts that one program file runs on.
+    /// The hosts that one program file runs on: those of the system's OpenSSL 3.
     pub const OF_OPENSSL_3: [Self; 2] = [Self::System, Self::Bsymbolic];
 
     /// The line of releases, whose headers and library names a program is built with.
@@ -68,20 +74,49 @@ impl Host {
                 number: "1.1.1",
                 libraries: ["libssl.so.1.1", "libcrypto.so.1.1"],
             }),
+            Self::Openssl35 => Some(Release {
+                name: "openssl35",
+                number: "3.5",
+                libraries: ["libssl.so.3", "libcrypto.so.3"],
+            }),
+            Self::Openssl36 => Some(Release {
+                name: "openssl36",
+                number: "3.6",
+                libraries: ["libssl.so.3", "libcrypto.so.3"],
+            }),
         }
     }
 
-    /// Hosts that run the same program files have the same number, below [`Self::LINES`].
+    /// Hosts that run the same program files have the same number, below [`Self::LINES`]. A program of the system's would run
+    /// on 3.5 and 3.6, too, but it lacks what their headers have more.
     pub fn line(self) -> usize {
         match self {
             Self::System | Self::Bsymbolic => 0,
             Self::Openssl4 => 1,
             Self::Openssl111 => 2,
+            Self::Openssl35 => 3,
+            Self::Openssl36 => 4,
         }
     }
 
     /// How many lines of releases there are.
-    pub const LINES: usize = 3;
+    pub const LINES: usize = 5;
+
+    /// The oldest release that it may be: major and minor number.
+    pub fn number(self) -> [u32; 2] {
+        match self {
+            Self::System | Self::Bsymbolic => [3, 0],
+            Self::Openssl4 => [4, 0],
+            Self::Openssl111 => [1, 1],
+            Self::Openssl35 => [3, 5],
+            Self::Openssl36 => [3, 6],
+        }
+    }
+
+    /// True if every other program is enough there, but for `make test-hosts`.
+    pub fn runs_every_other(self) -> bool {
+        matches!(self, Self::Openssl111 | Self::Openssl35 | Self::Openssl36)
+    }
 }
 
 /// A release that `make` builds as a host for the tests.
@@ -102,6 +137,8 @@ impl fmt::Display for Host {
             Self::Bsymbolic => "bsymbolic",
             Self::Openssl4 => "openssl4",
             Self::Openssl111 => "openssl111",
+            Self::Openssl35 => "openssl35",
+            Self::Openssl36 => "openssl36",
         })
     }
 }

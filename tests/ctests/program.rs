@@ -42,8 +42,9 @@ type OfEach<T> = [T; Host::LINES];
 pub struct Program {
     pub name: String,
     pub kind: Kind,
-    /// The program uses functions that OpenSSL 1.1.1 does not have: its first comment says so.
-    needs_3: bool,
+    /// The oldest OpenSSL that has all functions that the program uses: 1.1.1, unless its first comment says
+    /// `needs: OpenSSL 3.5` or the like.
+    needs: [u32; 2],
     /// OpenSSL 1.1.1 itself hangs in it: its first comment says so. Ours must print there what it prints on 3.0.
     hangs_on_111: bool,
     object: OfEach<Built>,
@@ -108,10 +109,24 @@ pub fn linked(
     )
 }
 
+/// The release that a first comment names in a line like `needs: OpenSSL 3.0`.
+fn needed(text: &str) -> [u32; 2] {
+    let named = comment_of(text)
+        .find_map(|line| line.strip_prefix(" * needs: OpenSSL "))
+        .and_then(|release| release.get(..3)?.split_once('.'));
+    let number = |part: &str| part.parse().unwrap_or_default();
+    named.map_or([1, 1], |(major, minor)| [number(major), number(minor)])
+}
+
 /// The lines before the first include.
 fn comment_of(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .take_while(|line| !line.starts_with("#include"))
+}
+
+/// True if each program is to run in each form on each host.
+fn runs_all_forms() -> bool {
+    env::var_os("SSLCACHE_ALL_FORMS").is_some()
 }
 
 impl Program {
@@ -127,22 +142,22 @@ impl Program {
                 .filter(|name| name != "common")
                 .collect();
             names.sort();
-            let says = |name: &str, what: &str| {
+            programs.extend(names.into_iter().map(|name| {
                 let file = workshop
                     .source
                     .join(kind.folder())
                     .join(format!("{name}.c"));
                 let text = fs::read_to_string(file).unwrap_or_default();
-                comment_of(&text).any(|line| line.starts_with(what))
-            };
-            programs.extend(names.into_iter().map(|name| Self {
-                needs_3: says(&name, " * needs: OpenSSL 3.0"),
-                hangs_on_111: says(&name, " * hangs: OpenSSL 1.1.1"),
-                name,
-                kind,
-                object: Default::default(),
-                executables: Default::default(),
-                plain: Default::default(),
+                Self {
+                    needs: needed(&text),
+                    hangs_on_111: comment_of(&text)
+                        .any(|line| line.starts_with(" * hangs: OpenSSL 1.1.1")),
+                    name,
+                    kind,
+                    object: Default::default(),
+                    executables: Default::default(),
+                    plain: Default::default(),
+                }
             }));
         }
         programs
@@ -154,15 +169,16 @@ impl Program {
     /// matter of the host, and not of how it came there. So the programs with one thread, which are most, run linked on the
     /// system's host alone, and preloaded and replaced on each. The others, and those of `loading`, run in all forms.
     ///
-    /// OpenSSL 4.0 and 1.1.1 are linked as the `bsymbolic` host is, and met in each form in the same way: there the forms take
-    /// [turns](Self::has_turn), and on 1.1.1 every other program runs.
+    /// The hosts of other releases are linked as the `bsymbolic` host is, and met in each form in the same way: there the forms
+    /// take [turns](Self::has_turn), and on all but 4.0 every other program runs.
     pub fn is_run(&self, form: Form, host: Host) -> bool {
         match (self.kind, form) {
             (Kind::Ours, Form::Plain) => false,
-            _ if host == Host::Openssl111 && (self.needs_3 || !self.has_turn(2)) => false,
+            _ if host.number() < self.needs => false,
+            _ if host.runs_every_other() && !self.has_turn(2) => false,
             (_, Form::Plain) if self.reference(host) != host => false,
-            (_, Form::Linked | Form::Replaced) if host == Host::Openssl111 => self.has_turn(6),
-            (Kind::Simple, Form::Linked) => host == Host::System,
+            (_, Form::Linked | Form::Replaced) if host.runs_every_other() => self.has_turn(6),
+            (Kind::Simple, Form::Linked) => host == Host::System || runs_all_forms(),
             (Kind::Simple, Form::Replaced) if host == Host::Openssl4 => self.has_turn(3),
             _ => true,
         }
@@ -172,7 +188,7 @@ impl Program {
     /// turn when others come and go.
     pub fn has_turn(&self, of: u32) -> bool {
         let sum: u32 = self.name.bytes().map(u32::from).sum();
-        sum.is_multiple_of(of) || env::var_os("SSLCACHE_ALL_FORMS").is_some()
+        sum.is_multiple_of(of) || runs_all_forms()
     }
 
     pub fn source(&self) -> String {

@@ -4,7 +4,7 @@
 //! The archive is linked into the program, because a preloaded library cannot bring a sanitizer's runtime with it. The C
 //! compiler compiles the programs; they use the runtime of the Rust toolchain, which has the same interface.
 
-use crate::form::Host;
+use crate::form::{Form, Host};
 use crate::program::{Kind, Program};
 use crate::valgrind::LEAVES_MEMORY;
 use crate::workshop::{LONG_LIMIT, Workshop, remove_settings};
@@ -150,6 +150,9 @@ pub fn trials(
     program: &Arc<Program>,
 ) -> Vec<Trial> {
     let [address, thread] = sanitizers;
+    if !program.is_run(Form::Preloaded, Host::System) {
+        return Vec::new();
+    }
     match program.kind {
         Kind::Threads => vec![address.trial(bench, program), thread.trial(bench, program)],
         Kind::Simple | Kind::Ours if LEAVES_MEMORY.contains(&program.name.as_str()) => Vec::new(),

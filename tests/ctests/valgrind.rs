@@ -48,6 +48,9 @@ pub fn trial(bench: &Arc<Bench>, program: &Arc<Program>) -> Option<Trial> {
         return None;
     }
     let form = form(&program.name);
+    if !program.is_run(form, Host::System) {
+        return None;
+    }
     let name = format!("valgrind::{form}::{}", program.name);
     let program = Arc::clone(program);
     Some(bench.staged(name, move |bench| {

@@ -109,7 +109,7 @@ impl Workshop {
         match host {
             Host::System => Ok(None),
             Host::Bsymbolic => Ok(Some(self.bsymbolic()?.to_path_buf())),
-            Host::Openssl4 | Host::Openssl111 => Ok(Some(self.made(host)?.join("host/lib"))),
+            _ => Ok(Some(self.made(host)?.join("host/lib"))),
         }
     }
 
@@ -157,10 +157,11 @@ impl Workshop {
     /// The folder of the libssl that stands in front of `host`.
     pub fn replacement_folder(&self, host: Host) -> Result<PathBuf, String> {
         let stage = self.stage()?;
-        match host {
-            Host::System => return Ok(stage.join("lib/sslcache")),
-            Host::Openssl4 | Host::Openssl111 => return Ok(self.made(host)?.join("sslcache")),
-            Host::Bsymbolic => {}
+        if host.release().is_some() {
+            return Ok(self.made(host)?.join("sslcache"));
+        }
+        if host == Host::System {
+            return Ok(stage.join("lib/sslcache"));
         }
         let made = self.replacement.get_or_init(|| {
             let mut make = Command::new("make");

@@ -13,8 +13,8 @@ pub fn stage() -> Option<PathBuf> {
     found("SSLCACHE_STAGE", "stage", LIBRARY)
 }
 
-/// The results of `make openssl4` or `make openssl111`: the folder of that name in cargo's target directory, or what
-/// `$SSLCACHE_OPENSSL4` or `$SSLCACHE_OPENSSL111` names. `None` where that OpenSSL could not be built.
+/// The results of `make openssl4` or the like: the folder of that name in cargo's target directory, or what
+/// `$SSLCACHE_OPENSSL4` or the like names. `None` where that OpenSSL could not be built.
 #[allow(dead_code)] // not every runner has these hosts
 pub fn release(name: &str, libssl: &str) -> Option<PathBuf> {
     let variable = format!("SSLCACHE_{}", name.to_uppercase());
