@@ -1,9 +1,7 @@
 //! Reads the settings from environment and file, and decides which of the two counts.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::complaints::{Complaints, Shown};
@@ -12,6 +10,7 @@ use super::nearest::nearest;
 use super::toml::Entry;
 use super::values::Refusal;
 use super::{Certificates, PREFIX, SETTINGS, Setting, Settings};
+use crate::sys::environment;
 use crate::sys::privilege::is_privileged;
 
 /// Where settings come from.
@@ -32,11 +31,10 @@ type InEnvironment = BTreeMap<&'static str, OsString>;
 impl Sources {
     pub fn of_this_process() -> Self {
         let privileged = is_privileged();
-        let is_ours = |name: &OsStr| name.as_bytes().starts_with(PREFIX.as_bytes());
         let environment = if privileged {
             Vec::new()
         } else {
-            env::vars_os().filter(|(name, _)| is_ours(name)).collect()
+            environment::beginning_with(PREFIX)
         };
         Self {
             privileged,

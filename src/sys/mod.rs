@@ -8,6 +8,7 @@
 //! * `futex`: waiting for a word in shared memory to change.
 //! * `atomic`: the atomics of memory that processes share.
 //! * `checksum`: whether bytes were written to their end.
+//! * `environment`: the variables that the process was given.
 //! * `entropy`: random numbers of the operating system.
 //! * `no_dump`: a value that core dumps leave out.
 //! * `side_table`: values that are kept beside objects of the host, by their addresses.
@@ -27,6 +28,7 @@ pub(crate) mod atomic;
 pub(crate) mod checksum;
 pub(crate) mod clock;
 pub(crate) mod entropy;
+pub(crate) mod environment;
 pub(crate) mod files;
 pub(crate) mod futex;
 pub(crate) mod guard;

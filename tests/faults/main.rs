@@ -61,6 +61,7 @@ struct Told {
     kept: i64,
     errors: i64,
     resumed: i64,
+    counted: i64,
 }
 
 fn main() {
@@ -107,8 +108,8 @@ impl Bench {
         );
         compile(
             Command::new("cc")
-                .arg("-I")
-                .arg(root.join("ctests"))
+                .args([Path::new("-I"), &root.join("ctests")])
+                .args([Path::new("-I"), &root.join("include")])
                 .arg("-o")
                 .args([
                     &bench.program,
@@ -238,6 +239,12 @@ impl Bench {
         if told.kept > KEPT_MOST {
             return Err(format!("{} pieces of memory are kept", told.kept));
         }
+        if told.resumed < sound.resumed && told.counted <= sound.counted {
+            return Err(format!(
+                "{} are resumed, and no counter says why",
+                told.resumed
+            ));
+        }
         if told.errors != 0 {
             return Err(format!("OpenSSL's error queue has {}", told.errors));
         }
@@ -269,6 +276,7 @@ impl Told {
             kept: number("pieces of memory kept")?,
             errors: number("errors left")?,
             resumed: number("resumed")?,
+            counted: number("counted")?,
         })
     }
 }

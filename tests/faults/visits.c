@@ -1,10 +1,11 @@
 /*
  * Clients that come back: in one process, to contexts made anew, to a worker. It tells what has to be the same whatever fails
- * (each handshake succeeds, nothing is leaked), and how many clients were resumed.
+ * (each handshake succeeds, nothing is leaked), how many clients were resumed, and how many misses and failures were counted.
  *
  * shim.c makes the calls of sslcache fail; faults_live is its.
  */
 #include "common.h"
+#include "sslcache.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 enum { ROUNDS_BEFORE = 2, ROUNDS = 2, CLIENTS = 2 };
 
 extern long faults_live(void) __attribute__((weak));
+#pragma weak sslcache_stats
 
 int sessions_are_bare(void)
 {
@@ -21,6 +23,7 @@ int sessions_are_bare(void)
 }
 
 static int handshakes, resumed;
+static long counted;
 static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 
 static long descriptors(void)
@@ -74,12 +77,15 @@ static void serve_in_worker(SSL_CTX *server, int version)
     if (worker == 0) {
         int before = resumed;
         session = come(client, server, session);
-        _exit(resumed > before);
+        struct sslcache_stats stats;
+        int has_counted = sslcache_stats != NULL && sslcache_stats(server, &stats, sizeof stats) && stats.misses + stats.failures > 0;
+        _exit((resumed > before) | has_counted << 1);
     }
     int status;
-    NEED(waitpid(worker, &status, 0) == worker && WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+    NEED(waitpid(worker, &status, 0) == worker && WIFEXITED(status) && WEXITSTATUS(status) <= 3);
     handshakes++;
-    resumed += WEXITSTATUS(status);
+    resumed += WEXITSTATUS(status) & 1;
+    counted += WEXITSTATUS(status) >> 1;
     SSL_SESSION_free(session);
     SSL_CTX_free(client);
 }
@@ -93,6 +99,9 @@ static void round_of_visits(void)
                 with_tickets(server);
             serve(server, versions[i]);
             serve_in_worker(server, versions[i]);
+            struct sslcache_stats stats;
+            if (sslcache_stats != NULL && sslcache_stats(server, &stats, sizeof stats))
+                counted += stats.misses + stats.failures;
             SSL_CTX_free(server);
         }
     }
@@ -111,5 +120,6 @@ int main(void)
     printf("pieces of memory kept %ld\n", (faults_live == NULL ? 0 : faults_live()) - live);
     printf("errors left %lu\n", ERR_peek_error());
     printf("resumed %d\n", resumed);
+    printf("counted %ld\n", counted);
     return 0;
 }
