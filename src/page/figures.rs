@@ -340,25 +340,27 @@ impl Sums {
 
     /// Look-ups that found a session.
     pub fn hits(&self) -> u64 {
-        [
+        self.sum_of(&[
             Figure::HitsProcess,
             Figure::HitsRegion,
             Figure::HitsCallback,
-        ]
-        .map(|figure| self.get(figure))
-        .iter()
-        .sum()
+        ])
     }
 
     /// Look-ups that found no session.
     pub fn misses(&self) -> u64 {
-        let reasons = [
+        self.sum_of(&[
             Figure::MissesAbsent,
             Figure::MissesGone,
             Figure::MissesMarked,
             Figure::MissesUsed,
-        ];
-        reasons.map(|figure| self.get(figure)).iter().sum()
+        ])
+    }
+
+    /// The sum of some figures, which may be any numbers: another process wrote them.
+    fn sum_of(&self, figures: &[Figure]) -> u64 {
+        let figures = figures.iter().map(|figure| self.get(*figure));
+        figures.fold(0, u64::saturating_add)
     }
 }
 

@@ -125,6 +125,23 @@ impl Reading {
         })
     }
 
+    /// For fuzzers: a page of these words.
+    #[cfg(fuzzing)]
+    pub fn of_words(words: Vec<u64>) -> Option<Self> {
+        let known = |at: usize| words.get(at).copied();
+        let is_page =
+            known(header::MAGIC) == Some(MAGIC) && known(header::VERSION) == Some(VERSION);
+        is_page.then(|| Self {
+            path: PathBuf::new(),
+            name: OsString::new(),
+            is_map_file: false,
+            inode: (0, 0),
+            user: 0,
+            locked: false,
+            words,
+        })
+    }
+
     /// Its name, by which memory maps have it, too.
     pub fn name(&self) -> &[u8] {
         self.name.as_bytes()

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::alive::{boot, is_of_page, tick};
 use super::census::Census;
-use super::figures::FIGURES;
+use super::figures::{FIGURES, Figure};
 use super::layout::{BYTES, MAGIC, VERSION, header, slot, slot_at};
 use super::maps::about;
 use super::reading::{Reading, Use, may_be_of};
@@ -57,6 +57,10 @@ fn nonsense_is_read_without_harm() {
         let said = [reading.version(), reading.form()].concat() + &reading.settings().concat();
         assert!(!said.chars().any(char::is_control), "{said:?}");
         let _ = (reading.in_use(), reading.departed(), reading.region());
+        for sums in [reading.departed(), reading.total()] {
+            assert!(sums.hits() >= sums.get(Figure::HitsProcess));
+            assert!(sums.misses() >= sums.get(Figure::MissesGone));
+        }
     }
 }
 

@@ -75,7 +75,8 @@ pub fn describe(number: usize, context: &Context, around: &Surroundings, report:
         ));
     } else if !context.is(Context::FORCED) {
         describe_mode(&name, context, report);
-    } else if asks_for_certificates && context.sessions + context.hits + context.misses == 0 {
+    } else if asks_for_certificates && (context.sessions, context.hits, context.misses) == (0, 0, 0)
+    {
         // A program may demand less of a connection than of its context: hits show that the cache was used.
         report.finding(
             format_args!("{name} asks for client certificates, and SSLCACHE_FORCE gives connections that do no cache"),

@@ -17,7 +17,7 @@ const HANDSHAKES_OF_PASSING: u64 = 3;
 
 fn has_made_tickets(tree: &Tree) -> bool {
     let all = tree.total();
-    all.get(Figure::TicketsMadeShared) + all.get(Figure::TicketsMadeOwn) > 0
+    all.get(Figure::TicketsMadeShared) > 0 || all.get(Figure::TicketsMadeOwn) > 0
 }
 
 /// Reports on a process and its relatives.
@@ -101,8 +101,9 @@ fn describe_other_hosts(all: &Sums, report: &mut Report) {
         Figure::HitsFleet,
     ]
     .map(|figure| all.get(figure));
-    let (of_its_own, asked) = (told + untold, answered + unanswered);
-    if of_its_own + asked == 0 {
+    let of_its_own = told.saturating_add(untold);
+    let asked = answered.saturating_add(unanswered);
+    if (of_its_own, asked) == (0, 0) {
         return;
     }
     let what = format!(
