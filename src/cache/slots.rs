@@ -7,7 +7,9 @@
 //! Relaxed throughout: the number protects nothing but itself. Each change is one atomic step, so two inserts cannot take
 //! the same slot; the shards' locks publish the entries.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::sys::atomic::AtomicUsize;
 
 pub(super) struct Slots {
     taken: AtomicUsize,

@@ -1,7 +1,7 @@
 //! The cache as a whole: its bound, its shards, and the calls that concern one session.
 
 use std::sync::MutexGuard;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use once_cell::race::OnceBox;
 
@@ -12,6 +12,7 @@ use super::key::Key;
 use super::shard::Shard;
 use super::slots::Slots;
 use super::store::{Home, Locked, Store};
+use crate::sys::atomic::{AtomicU64, AtomicUsize};
 
 /// A cache of sessions; the module's documentation has its guarantees.
 pub struct Cache<V> {

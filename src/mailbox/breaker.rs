@@ -4,7 +4,9 @@
 //! breaker, none opens it for another pause. All processes of the tree go by one word, so a late answer costs the tree a wait,
 //! and not each process.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
+
+use crate::sys::atomic::AtomicU64;
 
 /// Late answers, one after the other, that open the breaker.
 const LATE_MOST: u64 = 5;

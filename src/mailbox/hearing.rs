@@ -6,7 +6,6 @@
 
 use core::array;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
-use core::sync::atomic::{AtomicUsize, fence};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -25,6 +24,8 @@ use super::slots::{
     place_of,
 };
 use crate::shm::Memory;
+use crate::sys::atomic::{AtomicUsize, fence};
+use crate::sys::files::write_at;
 use crate::sys::{clock, futex};
 
 /// What the agent serves, as processes see it.
@@ -146,21 +147,8 @@ impl AgentEnd {
         let words = [serves, until];
         const { assert!(header::RESTS_UNTIL == header::SERVES + 8) };
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-        write(&self.file(), header::SERVES, &bytes);
+        write_at(&self.file(), header::SERVES, &bytes);
     }
-}
-
-/// Writes into a mailbox. One that is sealed by now is not written to: nobody has it any more.
-pub(super) fn write(file: &impl AsRawFd, at: usize, bytes: &[u8]) {
-    // SAFETY: `bytes` is a live slice of that length.
-    unsafe {
-        libc::pwrite(
-            file.as_raw_fd(),
-            bytes.as_ptr().cast(),
-            bytes.len(),
-            at as libc::off_t,
-        )
-    };
 }
 
 impl Hearing {
@@ -273,11 +261,11 @@ impl Hearing {
     /// Overwrites as many bytes, of one request or reply.
     fn wipe(&self, at: usize, len: usize) {
         const { assert!(REQUEST_MOST <= REPLY_MOST) };
-        write(&self.file, at, &[0; REPLY_MOST][..len]);
+        write_at(&*self.file, at, &[0; REPLY_MOST][..len]);
     }
 
     fn mark_answered(&self, at: usize, number: u32) {
-        write(&self.file, line_of(ANSWERED_AT, at), &number.to_ne_bytes());
+        write_at(&*self.file, line_of(ANSWERED_AT, at), &number.to_ne_bytes());
     }
 
     /// Overwrites a reply that was taken, or to which nobody has come back.
@@ -305,7 +293,7 @@ impl Hearing {
         bytes.extend_from_slice(&sum.to_ne_bytes());
         bytes.extend_from_slice(record);
         const { assert!(place::REPLY == place::REPLY_ABOUT + 16) };
-        write(&self.file, at + place::REPLY_ABOUT, &bytes);
+        write_at(&*self.file, at + place::REPLY_ABOUT, &bytes);
         // After the record: the other thread, which wipes, would otherwise forget one that is yet to be written.
         self.replied[slot.slot].fetch_max(record.len(), Relaxed);
         bytes.zeroize();

@@ -42,8 +42,7 @@ pub const EARLY_DATA: u64 = 2;
 pub const COPIES: usize = 4096;
 pub const COPY_BYTES: usize = 8192;
 
-/// The slots, each for one request at a time.
-pub const SLOTS: usize = 64;
+pub use crate::sys::atomic::SLOTS;
 pub const SLOT_BYTES: usize = 16384;
 pub const SLOTS_AT: usize = ANSWERED_AT + 4096;
 /// Of each slot, the number of the request, when it was begun, and its step: written by askers alone. These lie together, in a
@@ -53,7 +52,7 @@ pub const WORDS_AT: usize = COPIES + 2 * COPY_BYTES;
 pub const ANSWERED_AT: usize = WORDS_AT + 4096;
 /// The bytes of such a line.
 pub const LINE_BYTES: usize = 64;
-const _: () = assert!(SLOTS * LINE_BYTES == 4096);
+const _: () = assert!(SLOTS * LINE_BYTES <= 4096);
 
 /// Places in a slot. What the asker writes and what the agent writes lie apart: neither has to put right what the other left.
 pub mod slot {

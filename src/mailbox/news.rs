@@ -4,11 +4,11 @@
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::fence;
 
-use super::hearing::write;
 use super::layout::{NEWS_AT, NEWS_BYTES, NEWS_MOST, header};
 use super::memory::{AgentEnd, Mailbox};
 use super::request::{NAME_BYTES, Realm, SessionName};
 use crate::sys::checksum::sum_of;
+use crate::sys::files::write_at;
 
 /// What has happened on another host.
 #[derive(Clone, PartialEq, Eq)]
@@ -74,8 +74,8 @@ impl AgentEnd {
     /// Tells the processes. Only the agent calls this, one call at a time.
     pub fn tell_news(&self, latest: u64, news: &News) {
         let number = latest.wrapping_add(1);
-        write(&self.file(), place_of(number), &news.write(number));
-        write(&self.file(), header::NEWS, &number.to_ne_bytes());
+        write_at(&self.file(), place_of(number), &news.write(number));
+        write_at(&self.file(), header::NEWS, &number.to_ne_bytes());
     }
 
     /// The number of the latest news, to go on from.

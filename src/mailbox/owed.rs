@@ -8,13 +8,14 @@
 //! agent sees to that, too, and until it has, nobody asks. Doubts are counted, as a clock may be set back.
 
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use core::sync::atomic::fence;
 
-use super::hearing::{Heard, Hearing, write};
+use super::hearing::{Heard, Hearing};
 use super::layout::{OWED_AT, OWED_BYTES, OWED_MOST, header};
 use super::memory::Mailbox;
 use super::request::{NAME_BYTES, OwnedRequest, Request};
 use super::slots::{Sum, Unanswered, milliseconds};
+use crate::sys::atomic::fence;
+use crate::sys::files::write_at;
 
 // Places in the ring. The number comes last.
 const NUMBER: usize = 0;
@@ -41,7 +42,10 @@ impl Mailbox {
         let has_room = |number: u64| {
             // Acquire: the agent is done with what stood there.
             let taken = self.memory.u64(header::OWED_TAKEN).load(Acquire);
-            (number.wrapping_sub(taken) < OWED_MOST).then_some(number.wrapping_add(1))
+            let owed = number.wrapping_sub(taken);
+            // What others have owed since the number was read may be taken by now: the number is tried, and read again.
+            let is_old = owed > u64::MAX / 2;
+            (owed < OWED_MOST || is_old).then_some(number.wrapping_add(1))
         };
         let Ok(number) = next.fetch_update(AcqRel, Relaxed, has_room) else {
             self.doubt();
@@ -157,12 +161,12 @@ impl Hearing {
 
     /// Notes that what was owed up to this number is done, and need not be told to a later agent.
     pub fn settle_owed(&self, number: u64) {
-        write(self.file(), header::OWED_TAKEN, &number.to_ne_bytes());
+        write_at(self.file(), header::OWED_TAKEN, &number.to_ne_bytes());
     }
 
     /// Notes that the doubt of this number is over, and with it those before.
     pub fn clear_doubt(&self, number: u64) {
-        write(self.file(), header::CLEARED, &number.to_ne_bytes());
+        write_at(self.file(), header::CLEARED, &number.to_ne_bytes());
     }
 }
 

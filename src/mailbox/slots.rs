@@ -21,7 +21,6 @@
 //! reply to a request that was given up.
 
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicU32, AtomicU64, fence};
 use std::time::Duration;
 
 use zeroize::Zeroize;
@@ -33,6 +32,7 @@ use super::layout::{
 };
 use super::memory::Mailbox;
 use super::request::Request;
+use crate::sys::atomic::{AtomicU32, AtomicU64, fence};
 use crate::sys::{clock, futex};
 
 /// The most bytes of a request.
@@ -352,14 +352,14 @@ impl Mailbox {
 impl Slot<'_> {
     /// Waits until the agent has answered this request; false if `most` is over before.
     fn wait(&self, number: u32, most: Duration) -> bool {
-        let end = std::time::Instant::now() + most;
+        let end = clock::of(libc::CLOCK_MONOTONIC) + most;
         loop {
             // Acquire: the reply is seen with its number.
             let answered = self.answered().load(Acquire);
             if answered == number {
                 return true;
             }
-            let left = end.saturating_duration_since(std::time::Instant::now());
+            let left = end.saturating_sub(clock::of(libc::CLOCK_MONOTONIC));
             if left.is_zero() {
                 return false;
             }

@@ -1,7 +1,8 @@
-//! Small things about files: the limit of their size, interrupted calls, and reading without allocating.
+//! Small things about files: the limit of their size, interrupted calls, reading without allocating, and writing at a place.
 
 use core::ffi::CStr;
 use std::io;
+use std::os::fd::AsRawFd;
 
 /// Fails if this process may not make a file of so many bytes. Beyond the limit the kernel does not only refuse: it ends
 /// the process.
@@ -44,4 +45,17 @@ pub fn read_beginning(path: &CStr, buffer: &mut [u8]) -> usize {
     // SAFETY: `file` was opened above and is not used after this.
     unsafe { libc::close(file) };
     usize::try_from(read).unwrap_or(0)
+}
+
+/// Writes bytes at a place of a file, through the kernel. Where that cannot be, as in a memfd that is sealed by now, nothing happens.
+pub fn write_at(file: &impl AsRawFd, at: usize, bytes: &[u8]) {
+    // SAFETY: `bytes` is a live slice of that length.
+    unsafe {
+        libc::pwrite(
+            file.as_raw_fd(),
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            at as libc::off_t,
+        )
+    };
 }

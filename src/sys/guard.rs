@@ -45,8 +45,11 @@ pub fn attempt<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
 pub fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
     // Not a Once: if another thread is inside it while this process forks, it never completes in the child.
     static SILENCED: AtomicBool = AtomicBool::new(false);
-    // Relaxed: the flag only tells which thread is first. The unit tests keep their hook, which says why one failed.
-    if !cfg!(test) && !SILENCED.load(Ordering::Relaxed) && !SILENCED.swap(true, Ordering::Relaxed) {
+    // Relaxed: the flag only tells which thread is first. Unit tests and fuzzers keep their hook, which says why one failed.
+    if !cfg!(any(test, fuzzing))
+        && !SILENCED.load(Ordering::Relaxed)
+        && !SILENCED.swap(true, Ordering::Relaxed)
+    {
         // This is the hook of the standard library inside this shared object; a Rust program has its own.
         panic::set_hook(Box::new(|_| ()));
     }

@@ -3,7 +3,7 @@
 //! * `guard`: the boundary at which panics stop and errno is restored.
 //! * [`lock`]: a mutex that survives a fork, and the number of this process along its line of forks.
 //! * `mapping`: memory from the kernel.
-//! * `files`: the limit of file sizes, interrupted calls, reading without allocating.
+//! * `files`: the limit of file sizes, interrupted calls, reading without allocating, writing at a place.
 //! * `clock`: the clocks of the system.
 //! * `futex`: waiting for a word in shared memory to change.
 //! * `atomic`: the atomics of memory that processes share.
@@ -20,6 +20,7 @@
 //! * [`rights`]: descriptors that are sent over a socket.
 //! * `sanitizer`: what ThreadSanitizer cannot see by itself.
 //! * `say`: the few lines that the library may write on stderr.
+//! * `played`, for fuzzers: a clock and waits that take no time.
 //! * `program` and `random`, for unit tests: a process of a test's own, and random numbers that repeat.
 //!
 //! This room knows no other.
@@ -35,13 +36,15 @@ pub(crate) mod guard;
 pub mod lock;
 pub(crate) mod mapping;
 pub mod no_dump;
+#[cfg(fuzzing)]
+pub mod played;
 pub(crate) mod prefetch;
 pub(crate) mod privilege;
 pub(crate) mod processors;
 #[cfg(test)]
 pub(crate) mod program;
-#[cfg(test)]
-pub(crate) mod random;
+#[cfg(any(test, fuzzing))]
+pub mod random;
 pub(crate) mod reserve;
 pub mod rights;
 pub(crate) mod sanitizer;

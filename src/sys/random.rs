@@ -4,6 +4,7 @@
 pub struct Random(pub u64);
 
 impl Random {
+    /// A number from 0 up to the bound, which is not one of them.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -5,8 +5,9 @@
 //! that is killed in between leaves a slot without a record, never a record without a slot. Recounting with all locks
 //! held finds such a slot.
 
-use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use crate::sys::atomic::AtomicU64;
 
 /// Set while an entry changes hands: no slot can be taken.
 const CLOSED: u64 = 1 << 63;

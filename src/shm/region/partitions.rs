@@ -9,7 +9,6 @@
 //! Each entry has a generation, which is part of the fingerprint of every record. A flush begins the next generation:
 //! what was put before is not found from then on, whether or not it could be removed already.
 
-use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use crate::cache::Expiry;
@@ -17,6 +16,7 @@ use crate::shm::region::capacity::Slots;
 use crate::shm::region::id::{NEVER_USED, PartitionId, RETIRED, Term, tag};
 use crate::shm::region::layout::{Layout, PARTITION_BYTES, PARTITIONS, header};
 use crate::shm::region::memory::Memory;
+use crate::sys::atomic::AtomicU64;
 
 /// A partition that was used within so many seconds keeps its entry. Contexts that are all in use would otherwise take
 /// entries from each other in turn, and none would keep its records.
