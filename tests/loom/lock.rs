@@ -102,7 +102,7 @@ fn model_with_time(switches: usize, of: impl Fn() + Send + Sync + 'static) {
     explore(switches, of);
 }
 
-fn explore(switches: usize, of: impl Fn() + Send + Sync + 'static) {
+pub fn explore(switches: usize, of: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(builder.preemption_bound.unwrap_or(switches));
     builder.check(move || {

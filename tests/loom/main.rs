@@ -1,5 +1,5 @@
-//! The lock of the region in all orders of its steps, as far as the memory model of Rust allows them (loom): the file is the
-//! library's own, and the processes are threads. What is beneath it is played: `atomics` has loom's, and `played` the clock, the
+//! The lock of the region and the slots of the mailbox in all orders of their steps, as far as the memory model of Rust allows them
+//! (loom): the files are the library's own, and the processes are threads. What is beneath it is played: `atomics` has loom's, and `played` the clock, the
 //! kernel's wait and the identities of processes, so that a test says when time passes and who has ended.
 //!
 //! `cargo test --test loom -- NAME` runs one. `LOOM_MAX_PREEMPTIONS=3` makes the longer ones shorter, `LOOM_LOG=trace` tells the steps
@@ -14,10 +14,14 @@ use libtest_mimic::{Arguments, Trial};
 
 /// The rooms of the library that its file names.
 mod sys {
-    pub use crate::played::{clock, futex};
+    pub use crate::played::{clock, files, futex};
 
     pub mod atomic {
-        pub use loom::sync::atomic::{AtomicU32, AtomicU64};
+        pub use core::sync::atomic::Ordering;
+        pub use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, fence};
+
+        /// Two askers then meet in one slot.
+        pub const SLOTS: usize = 1;
 
         /// Every read is a step to be put in order with all others.
         pub const SPINS: u32 = 1;
@@ -35,16 +39,34 @@ mod shm {
     pub mod region {
         pub use crate::played::memory;
     }
+
+    pub use crate::played::memory::Memory;
 }
 
+/// The mailbox, with requests of one word.
+#[path = "../../src/mailbox"]
+#[allow(dead_code, unused_imports, clippy::modulo_one)] // there is one slot
+mod mailbox {
+    mod breaker;
+    pub mod hearing;
+    pub mod layout;
+    use crate::ends as memory;
+    pub mod owed;
+    use crate::ends::request;
+    pub mod slots;
+}
+
+mod ends;
 mod lock;
+mod slots;
 
 fn main() {
     let mut arguments = Arguments::from_args();
     // What is played is there once.
     arguments.test_threads = Some(1);
-    let trials = lock::MODELS.iter().map(|(name, model)| {
-        Trial::test(*name, move || {
+    let models = [lock::MODELS, slots::MODELS].concat();
+    let trials = models.into_iter().map(|(name, model)| {
+        Trial::test(name, move || {
             model();
             Ok(())
         })

@@ -1,31 +1,114 @@
 //! What is beneath the files under test.
 
-/// Memory that processes share. A word is one of loom's, whatever its place.
+/// Memory that processes share. A word is one of loom's, whatever its place, and is there when it is first used.
 pub mod memory {
+    use std::collections::HashMap;
     use std::io;
+    use std::os::fd::RawFd;
+    use std::sync::{Arc, Mutex};
 
-    use crate::sys::atomic::{AtomicU32, AtomicU64};
+    use crate::sys::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-    pub struct Memory {
-        words: Vec<AtomicU64>,
-        halves: Vec<AtomicU32>,
+    #[derive(Default)]
+    struct Words {
+        words: HashMap<usize, Box<AtomicU64>>,
+        halves: HashMap<usize, Box<AtomicU32>>,
     }
 
+    #[derive(Clone, Default)]
+    pub struct Memory(Arc<Mutex<Words>>);
+
+    /// What files map: there is one.
+    static OF_FILES: Mutex<Option<Memory>> = Mutex::new(None);
+
     impl Memory {
+        /// With all words there: a thread that uses one has to begin after it.
         pub fn anonymous(len: usize) -> io::Result<Self> {
-            Ok(Self {
-                words: (0..len / 8).map(|_| AtomicU64::new(0)).collect(),
-                halves: (0..len / 4).map(|_| AtomicU32::new(0)).collect(),
-            })
+            let memory = Self::default();
+            for at in (0..len).step_by(8) {
+                memory.u64(at);
+                memory.u32(at);
+                memory.u32(at + 4);
+            }
+            Ok(memory)
+        }
+
+        /// The memory of the one file, which begins anew.
+        pub fn of_new_file() -> Self {
+            let memory = Self::default();
+            *OF_FILES.lock().unwrap() = Some(memory.clone());
+            memory
+        }
+
+        pub fn to_read(_file: RawFd, _len: usize) -> io::Result<Self> {
+            Ok(OF_FILES.lock().unwrap().clone().expect("there is one"))
         }
 
         pub fn u64(&self, at: usize) -> &AtomicU64 {
-            &self.words[at / 8]
+            let mut words = self.0.lock().unwrap();
+            let word = words
+                .words
+                .entry(at)
+                .or_insert_with(|| Box::new(AtomicU64::new(0)));
+            // SAFETY: the box is dropped with the memory only, which outlives the reference.
+            unsafe { &*core::ptr::from_ref(&**word) }
         }
 
         pub fn u32(&self, at: usize) -> &AtomicU32 {
-            &self.halves[at / 4]
+            let mut words = self.0.lock().unwrap();
+            let word = words
+                .halves
+                .entry(at)
+                .or_insert_with(|| Box::new(AtomicU32::new(0)));
+            // SAFETY: as above.
+            unsafe { &*core::ptr::from_ref(&**word) }
         }
+
+        pub fn write(&self, at: usize, bytes: &[u8]) {
+            for (number, chunk) in bytes.chunks(8).enumerate() {
+                let mut word = [0; 8];
+                word[..chunk.len()].copy_from_slice(chunk);
+                self.u64(at + 8 * number)
+                    .store(u64::from_ne_bytes(word), Relaxed);
+            }
+        }
+
+        pub fn read(&self, at: usize, len: usize, bytes: &mut Vec<u8>) -> Option<()> {
+            bytes.clear();
+            for at in (at..at + len).step_by(8) {
+                bytes.extend_from_slice(&self.u64(at).load(Relaxed).to_ne_bytes());
+            }
+            bytes.truncate(len);
+            Some(())
+        }
+
+        pub fn wipe(&self, from: usize, to: usize) {
+            for at in (from..to).step_by(8) {
+                self.u64(at).store(0, Relaxed);
+            }
+        }
+    }
+}
+
+/// Writing into a file, whose memory is mapped elsewhere: through the kernel, in the order of the calls.
+pub mod files {
+    use std::os::fd::AsRawFd;
+
+    use super::memory::Memory;
+    use crate::mailbox::layout::{ANSWERED_AT, LINE_BYTES, SLOTS};
+    use crate::sys::atomic::{Ordering::Relaxed, Ordering::SeqCst, fence};
+
+    pub fn write_at(_file: &impl AsRawFd, at: usize, bytes: &[u8]) {
+        let memory = Memory::to_read(0, 0).expect("there is one");
+        fence(SeqCst);
+        match (ANSWERED_AT..ANSWERED_AT + SLOTS * LINE_BYTES).contains(&at) {
+            true => {
+                let number = u32::from_ne_bytes(bytes.try_into().expect("four bytes"));
+                memory.u32(at).store(number, Relaxed);
+            }
+            false => memory.write(at, bytes),
+        }
+        fence(SeqCst);
     }
 }
 
@@ -37,6 +120,10 @@ pub mod clock {
 
     static NOW: AtomicU64 = AtomicU64::new(1_000_000_000_000);
     static STEP: AtomicU64 = AtomicU64::new(0);
+
+    pub fn second() -> i64 {
+        1
+    }
 
     pub fn of(_which: libc::clockid_t) -> Duration {
         Duration::from_nanos(NOW.fetch_add(STEP.load(SeqCst), SeqCst))
@@ -59,7 +146,7 @@ pub mod futex {
     use loom::sync::{Condvar, Mutex};
 
     use super::clock;
-    use crate::sys::atomic::AtomicU64;
+    use crate::sys::atomic::{AtomicU32, AtomicU64};
 
     /// Whether waits end by themselves.
     static ENDS: AtomicBool = AtomicBool::new(false);
@@ -71,6 +158,12 @@ pub mod futex {
     loom::lazy_static! {
         static ref SLEEPERS: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
     }
+
+    pub fn wait(_word: &AtomicU32, _seen: u32, most: Duration) {
+        clock::pass(most);
+    }
+
+    pub fn wake(_word: &AtomicU32, _most: i32) {}
 
     pub fn wait_for_half(word: &AtomicU64, seen: u32, most: Duration) {
         if ENDS.load(SeqCst) {
