@@ -277,9 +277,9 @@ clean:
 
 ## help         this list
 help:
-	@sed -n 's/^## /  make /p' Makefile benches/bench.mk packaging/packages.mk
+	@sed -n 's/^## /  make /p' Makefile benches/bench.mk fuzz/fuzz.mk packaging/packages.mk
 
-include benches/bench.mk packaging/packages.mk
+include benches/bench.mk fuzz/fuzz.mk packaging/packages.mk
 
 # A manual page's folder is named by its suffix: man/x.3 is man3/x.3.
 .SECONDEXPANSION:

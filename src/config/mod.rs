@@ -419,6 +419,23 @@ impl Default for Settings {
     }
 }
 
+/// For fuzzers: what a settings file of this text gives, and the line about what is not understood; `None` if it is no TOML.
+/// The keys at its top, as they are read, are the third.
+#[cfg(fuzzing)]
+pub fn of_text(text: &str) -> Option<(Settings, Option<String>, Vec<(String, Option<String>)>)> {
+    let (settings, complaints, entries) = read::of_text(text)?;
+    let entries = entries.into_iter().map(|toml::Entry { key, value }| {
+        let value = match value {
+            toml::Written::Text(text) => Some(text),
+            toml::Written::Switch(on) => Some(on.to_string()),
+            toml::Written::Number(digits) => Some(digits),
+            toml::Written::Other => None,
+        };
+        (key, value)
+    });
+    Some((settings, complaints.line(), entries.collect()))
+}
+
 /// The settings as they are read now, without complaints: for the moment when the library is loaded.
 pub fn settings_without_complaints() -> Settings {
     read::Sources::of_this_process().read().0

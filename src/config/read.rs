@@ -121,6 +121,19 @@ impl Sources {
     }
 }
 
+/// For fuzzers: the settings of a file's text, the complaints, and the entries.
+#[cfg(fuzzing)]
+pub fn of_text(text: &str) -> Option<(Settings, Complaints, Vec<Entry>)> {
+    let entries = super::toml::entries(text).ok()?;
+    let (mut settings, mut complaints) = (Settings::default(), Complaints::default());
+    for entry in &entries {
+        if let Err(complaint) = put_entry(entry, &Shown(OsStr::new("file")), &mut settings) {
+            complaints.add(complaint);
+        }
+    }
+    Some((settings, complaints, entries))
+}
+
 pub fn known(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }

@@ -43,6 +43,15 @@ impl Mailbox {
     }
 }
 
+/// For fuzzers: what either side may do to what both write to.
+#[cfg(fuzzing)]
+impl Mailbox {
+    /// Changes a word.
+    pub fn scribble(&self, at: usize, change: impl FnOnce(u64) -> u64) {
+        self.memory.scribble(at, change);
+    }
+}
+
 fn make_file() -> io::Result<OwnedFd> {
     /// Says that nothing in the file is to be executed, which some systems demand; unknown to Linux before 6.3.
     const MFD_NOEXEC_SEAL: libc::c_uint = 8;

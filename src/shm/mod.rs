@@ -45,6 +45,8 @@ mod tests;
 pub use keys::codec::KEY_PAGE_BYTES;
 pub use keys::page::PAGE_BYTES;
 pub use keys::schedule::{FreshKey, KeyName, LONGEST_LIFETIME, Summary, TicketKey, TicketKeys};
+#[cfg(fuzzing)]
+pub use operations::fuzzed::{Part, looks};
 pub use operations::look::Found;
 pub use operations::partition::Partition;
 pub use operations::whole::Region;

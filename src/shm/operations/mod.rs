@@ -15,5 +15,7 @@ pub mod look;
 pub mod put;
 pub mod remove;
 
+#[cfg(fuzzing)]
+pub mod fuzzed;
 #[cfg(any(test, fuzzing))]
 pub mod validate;

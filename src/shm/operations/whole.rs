@@ -58,7 +58,7 @@ impl Region {
         Layout::new(bytes).is_some_and(|layout| layout.size == self.layout.size)
     }
 
-    fn of(memory: Memory, layout: Layout, watch: Option<Watch>) -> Region {
+    pub(super) fn of(memory: Memory, layout: Layout, watch: Option<Watch>) -> Region {
         watch_forks();
         let digests = Digests::of(&memory);
         let salt = memory.u64(header::SALT).load(Relaxed);

@@ -231,6 +231,13 @@ impl<'a> Lock<'a> {
         Some(Held { lock: self, word })
     }
 
+    /// For fuzzers: frees the lock, and has the next holder repair.
+    #[cfg(fuzzing)]
+    pub fn disturb(self) {
+        self.word.store(0, Release);
+        self.disturbed.store(1, Release);
+    }
+
     /// For tests: makes another process the holder.
     #[cfg(test)]
     pub fn pretend(self, holder: Identity) {

@@ -11,6 +11,12 @@ use std::os::fd::RawFd;
 
 use crate::sys::mapping::Mapping;
 
+#[cfg(fuzzing)]
+thread_local! {
+    /// How often this thread has asked for a word of any memory: how much it works.
+    pub static LOOKS: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+}
+
 /// A word of the header that nothing else uses.
 pub const NOWHERE: usize = 8;
 
@@ -43,6 +49,8 @@ impl Memory {
 
     /// The address of `size` aligned bytes at `at`.
     fn place(&self, at: usize, size: usize) -> NonNull<u8> {
+        #[cfg(fuzzing)]
+        LOOKS.with(|looks| looks.set(looks.get() + 1));
         let inside = at.is_multiple_of(size) && at <= self.len - size;
         debug_assert!(inside, "{size} bytes at {at} of {}", self.len);
         let at = if inside { at } else { NOWHERE };
@@ -96,6 +104,13 @@ impl Memory {
         }
         bytes.truncate(len);
         Some(())
+    }
+
+    /// For fuzzers: what a hostile process may write, and the length of what it may write to.
+    #[cfg(fuzzing)]
+    pub fn scribble(&self, at: usize, change: impl FnOnce(u64) -> u64) {
+        let word = self.u64(at % self.len & !7);
+        word.store(change(word.load(Relaxed)), Relaxed);
     }
 
     /// Overwrites whole words with zeros. The compiler does not drop these stores, as they are atomic and go to memory that
