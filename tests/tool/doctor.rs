@@ -16,6 +16,7 @@ use crate::tool::{Folder, Outcome, Said, Tool, compile, has_in_order, is_root, s
 pub const CASES: &[Case] = &[
     ("doctor finds a program linked with libssl fine", linked),
     ("doctor knows what OpenSSL 1.1.1 lacks", linked_with_111),
+    ("doctor knows what later releases lack", linked_with_newer),
     (
         "doctor finds a libssl that is left alone",
         linked_with_another,
@@ -189,11 +190,16 @@ fn without_libssl(tool: &Tool) -> Outcome {
 }
 
 /// A program that is linked with a libssl of this name, which is no more than a name.
-fn linked_with(tool: &Tool, folder: &Folder, name: &str) -> Result<Said, Box<dyn Error>> {
+fn linked_with(
+    tool: &Tool,
+    folder: &Folder,
+    name: &str,
+    version: &str,
+) -> Result<Said, Box<dyn Error>> {
     let (libssl, libcrypto) = (folder.file(name), name.replace("libssl", "libcrypto"));
     let soname = format!("-Wl,-soname,{name}");
-    let version = "const char version[] = \"OpenSSL 1.1.1w  11 Sep 2023\";";
-    compile(version, &folder.file(&libcrypto), &["-shared"])?;
+    let version = format!("const char version[] = \"OpenSSL {version}  11 Sep 2023\";");
+    compile(&version, &folder.file(&libcrypto), &["-shared"])?;
     compile("int in_libssl;", &libssl, &["-shared", "-fPIC", &soname])?;
     let program = folder.file("program");
     compile(
@@ -206,28 +212,50 @@ fn linked_with(tool: &Tool, folder: &Folder, name: &str) -> Result<Said, Box<dyn
 
 fn linked_with_111(tool: &Tool) -> Outcome {
     let folder = Folder::new()?;
-    let doctor = linked_with(tool, &folder, "libssl.so.1.1")?;
+    let doctor = linked_with(tool, &folder, "libssl.so.1.1", "1.1.1w")?;
     assert_eq!((doctor.code, &*doctor.err), (0, ""), "{}", doctor.out);
     has_in_order(
         &doctor.out,
         &[
             "  ok  linked with libssl.so.1.1: /",
             ", OpenSSL 1.1.1w\n",
-            "  ok  of OpenSSL 1.1.1, ",
+            "  ok  OpenSSL 1.1.1 does not tell which names a certificate has to have",
             "share with no other process",
         ],
     )
 }
 
+fn linked_with_newer(tool: &Tool) -> Outcome {
+    let folder = Folder::new()?;
+    for (name, version, lacks) in [
+        ("libssl.so.3", "3.4.9", &[][..]),
+        ("libssl.so.3", "3.5.5", &["over QUIC"][..]),
+        ("libssl.so.3", "3.10.0", &["over QUIC"][..]),
+        (
+            "libssl.so.4",
+            "4.0.3",
+            &["OpenSSL 4.0 does not tell how long", "over QUIC"][..],
+        ),
+    ] {
+        let doctor = linked_with(tool, &folder, name, version)?;
+        assert_eq!((doctor.code, &*doctor.err), (0, ""), "{}", doctor.out);
+        let linked = format!("  ok  linked with {name}: /");
+        let version = format!(", OpenSSL {version}\n");
+        has_in_order(&doctor.out, &[&[&*linked, &*version], lacks].concat())?;
+        assert_eq!(doctor.out.contains("QUIC"), lacks.contains(&"over QUIC"));
+    }
+    Ok(())
+}
+
 fn linked_with_another(tool: &Tool) -> Outcome {
     let folder = Folder::new()?;
-    let doctor = linked_with(tool, &folder, "libssl.so.53")?;
+    let doctor = linked_with(tool, &folder, "libssl.so.53", "2.0.0")?;
     assert_eq!(doctor.code, 1, "{}", doctor.out);
     has_in_order(
         &doctor.out,
         &[
             "   !  linked with libssl.so.53: /",
-            "takes libssl.so.3, libssl.so.4, libssl.so.1.1 over, and leaves others alone",
+            "takes libssl.so.3, libssl.so.4, libssl.so.1.1 over, and leaves this one alone, which by its number is LibreSSL's",
             "-> take a build of it for OpenSSL 1.1.1 or later",
         ],
     )

@@ -130,9 +130,13 @@ fn describe_libraries(pid: u32, files: &[&str], report: &mut Report) -> bool {
         name(file).starts_with("libssl") && name(file).contains(".so") && !is_ours(pid, file)
     });
     for file in libssls {
-        let version =
-            version_of(Path::new(file)).map_or(String::new(), |version| format!(", {version}"));
-        let what = format!("libssl is in it: {file}{version}");
+        let version = version_of(Path::new(file));
+        let shown = version
+            .as_ref()
+            .map_or(String::new(), |version| format!(", {version}"));
+        let left_alone = hosts::left_alone(name(file))
+            .map_or(String::new(), |why| format!("; it is left alone, {why}"));
+        let what = format!("libssl is in it: {file}{shown}{left_alone}");
         if file.ends_with(" (deleted)") {
             report.finding(
                 what,
@@ -140,7 +144,7 @@ fn describe_libraries(pid: u32, files: &[&str], report: &mut Report) -> bool {
             );
         } else {
             report.fine(what);
-            if let Some(lack) = hosts::lacks(name(file)) {
+            for lack in hosts::lacks(name(file), version.as_deref()) {
                 report.fine(lack);
             }
         }

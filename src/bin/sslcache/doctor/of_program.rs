@@ -52,12 +52,15 @@ fn describe_libssl(program: &Program, report: &mut Report) {
             name,
             file: Some(file),
         } => {
-            let version = version_of(file).map_or(String::new(), |version| format!(", {version}"));
-            let what = format!("linked with {name}: {}{version}", file.display());
-            if !hosts::is_taken_over(name) {
+            let version = version_of(file);
+            let shown = version
+                .as_ref()
+                .map_or(String::new(), |version| format!(", {version}"));
+            let what = format!("linked with {name}: {}{shown}", file.display());
+            if let Some(why) = hosts::left_alone(name) {
                 report.finding(
                     format_args!(
-                        "{what}; the cache takes {} over, and leaves others alone",
+                        "{what}; the cache takes {} over, and leaves this one alone, {why}",
                         hosts::NAMES.join(", ")
                     ),
                     hosts::BUILD,
@@ -65,7 +68,7 @@ fn describe_libssl(program: &Program, report: &mut Report) {
                 return;
             }
             report.fine(what);
-            if let Some(lack) = hosts::lacks(name) {
+            for lack in hosts::lacks(name, version.as_deref()) {
                 report.fine(lack);
             }
         }
