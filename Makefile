@@ -13,16 +13,16 @@ DESTDIR    ?=
 CARGO   ?= cargo
 CC      ?= cc
 INSTALL ?= install
-# A host libssl other than the libssl.so.3 that programs here load: a libssl.so.3, libssl.so.4 or libssl.so.1.1.
+# A host libssl other than the one that programs here load: a libssl.so.3, libssl.so.4 or libssl.so.1.1, or a folder with one.
 HOST_LIBSSL ?=
 
 export CC
 export CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # All that gets installed, in its installed layout: tests and the demo run from here.
 STAGE := $(CARGO_TARGET_DIR)/stage
-# What stands in front of HOST_LIBSSL has its name, and where that is made.
+# What stands in front of the host has its name, and where that is made.
 soname = $(if $1,$(shell readelf -d $1 2>/dev/null | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p'))
-FRONT := $(or $(filter libssl.so.4 libssl.so.1.1,$(call soname,$(HOST_LIBSSL))),libssl.so.3)
+FRONT := $(or $(call soname,$(shell tools/find-host $(HOST_LIBSSL) 2>/dev/null)),libssl.so.3)
 OUT   := $(STAGE)/lib/sslcache
 # The tests' second host and the library in front of it: libssl.so.3 and sslcache/.
 BSYMBOLIC := $(CARGO_TARGET_DIR)/bsymbolic
@@ -238,9 +238,9 @@ demo-fleet:
 	@$(MAKE) all
 	tools/demo-fleet $(STAGE) $(HOSTS)
 
-## compatibility-table  writes the table of servers in COMPATIBILITY.md anew, from the last whole run of the tests
+## compatibility-table  writes the table of servers in COMPATIBILITY.md anew, from the last runs of test-systems
 compatibility-table:
-	python3 -B tests/servers/compatibility.py $(CARGO_TARGET_DIR)/workers.tsv COMPATIBILITY.md
+	python3 -B tests/servers/compatibility.py $(CARGO_TARGET_DIR)/systems COMPATIBILITY.md
 
 ## install      PREFIX=/usr/local DESTDIR=
 install: all

@@ -12,7 +12,10 @@ TRIED    := $(CARGO_TARGET_DIR)/packages
 
 SCRIPTS += $(addprefix packaging/,make-deb make-dist $(addprefix debian/sslcache,$(addprefix .,postinst prerm postrm) $(addprefix -agent.,postinst prerm postrm))) \
            $(wildcard tests/packages/*.sh)
-.PHONY: deb dist test-packages test-install install-units uninstall-units
+# The releases of Debian that test-systems tries, and what it keeps of each.
+SYSTEMS  ?= bullseye bookworm trixie sid
+KEPT     := $(CARGO_TARGET_DIR)/systems
+.PHONY: deb dist test-packages test-install test-systems install-units uninstall-units
 
 install: install-units
 install-units:
@@ -26,13 +29,13 @@ uninstall-units:
 	rmdir $(DESTDIR)$(DOCDIR)/systemd $(DESTDIR)$(DOCDIR) 2>/dev/null || true
 
 ## deb          Debian packages in target/dist: sslcache, for apt install, sslcache-agent and libsslcache-dev
-# On Debian, the host is the one of its package, wherever another may be. The shell asks for the folder, and not make, which
-# would before the first line has installed what answers.
+# On Debian, the host is the one of its package, wherever another may be. A make of its own asks for it, once the first line has
+# installed what answers.
 deb:
 	@tools/install-deps build deb
 	rm -rf $(DEB_TREE)
-	libdir=/usr/lib/$$(dpkg-architecture -qDEB_HOST_MULTIARCH) && \
-	    $(MAKE) install DESTDIR=$(DEB_TREE) PREFIX=/usr LIBDIR=$$libdir HOST_LIBSSL=$$libdir/libssl.so.3
+	libdir=/usr/lib/$$(dpkg-architecture -qDEB_HOST_MULTIARCH) && host=$$(tools/find-host $$libdir) && \
+	    $(MAKE) install DESTDIR=$(DEB_TREE) PREFIX=/usr LIBDIR=$$libdir HOST_LIBSSL=$$host
 	packaging/make-deb $(DEB_TREE) $(DIST) cli,agent
 
 ## dist         a source tarball in target/dist that builds without a network; the same commit gives the same bytes
@@ -59,3 +62,15 @@ test-install:
 	else \
 	    echo "test-install: left out: no clean system can be made here"; \
 	fi
+
+## test-systems the servers of Debian 11, 12, 13 and sid, each with the package that is built there: SYSTEMS=sid ONLY=nginx
+# No part of make test: it takes half an hour and more. What a release fetched is kept in ~/.cache/sslcache, and what was compiled
+# for it in target/systems.
+test-systems:
+	@tools/install-deps build packages
+	packaging/make-dist $(KEPT)/sslcache.tar.xz
+	@for release in $(SYSTEMS); do \
+	    echo "test-systems: $$release" && \
+	    system=$$(tests/packages/root.sh $$release $$(tools/install-deps --names systems)) && \
+	    tests/packages/system.sh "$$system" $(KEPT)/sslcache.tar.xz $(KEPT)/$$release $(ONLY) || exit; \
+	done
