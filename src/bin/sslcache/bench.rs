@@ -1,6 +1,6 @@
 //! `sslcache bench`: measures this machine's libssl with its own cache, and with ours in front of it.
 //!
-//! This program executes itself once for each. The [`worker`] loads the libssl.so.3 that it finds, and measures.
+//! This program executes itself once for each. The [`worker`] loads the libssl whose name it is told, and measures.
 
 mod libssl;
 mod worker;
@@ -39,7 +39,7 @@ pub fn command() -> Command {
                 .value_parser(value_parser!(u64).range(1..=600))
                 .help("The longest time that one measurement may take"),
         )
-        .arg(Arg::new(WORKER).long(WORKER).hide(true).num_args(0))
+        .arg(Arg::new(WORKER).long(WORKER).hide(true))
 }
 
 /// A measurement: its name in the worker's output, its title, its unit, and whether more is better.
@@ -92,14 +92,16 @@ static MEASUREMENTS: [Measurement; 6] = [
 /// Measures with both caches, and prints a table.
 pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     let seconds = arguments.get_one::<u64>("seconds").copied().unwrap_or(4);
-    if arguments.get_flag(WORKER) {
-        return worker::run(seconds);
+    if let Some(name) = arguments.get_one::<String>(WORKER) {
+        return worker::run(name, seconds);
     }
     let libraries = installed::libraries()?;
+    let name = libraries.name_in_front();
     let mut progress = Progress::default();
-    let plain = measure(None, seconds, "libssl", &mut progress)?;
+    let plain = measure(name, None, seconds, "libssl", &mut progress)?;
     let ours = measure(
-        Some(libraries.in_front("libssl.so.3")?),
+        name,
+        Some(libraries.in_front(name)?),
         seconds,
         "sslcache",
         &mut progress,
@@ -112,7 +114,9 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
 /// The results of a worker, by name.
 type Results = BTreeMap<String, String>;
 
+/// Has a worker measure the libssl of this name.
 fn measure(
+    name: &str,
     in_front: Option<&Path>,
     seconds: u64,
     who: &str,
@@ -128,7 +132,8 @@ fn measure(
     let us = env::current_exe().map_err(|error| failed(error.to_string()))?;
     let mut command = process::Command::new(us);
     command
-        .args(["bench", "--worker", "--seconds", &seconds.to_string()])
+        .args(["bench", "--worker", name])
+        .args(["--seconds", &seconds.to_string()])
         .env_remove("LD_PRELOAD")
         .env_remove("LD_LIBRARY_PATH");
     if let Some(folder) = in_front {

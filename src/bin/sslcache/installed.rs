@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+use crate::hosts;
 
 /// The file with the folder of the libraries if that is not `../lib`, such as a distribution's `LIBDIR`.
 const TOLD: &str = "share/sslcache/libdir";
@@ -21,6 +22,13 @@ impl Installed {
     /// True if our libssl is installed in this folder.
     pub fn is_folder_in_front(&self, folder: &Path) -> bool {
         folder.components().eq(self.in_front.components())
+    }
+
+    /// The name of the library that stands in front of the host's: the host is this machine's, whichever that is.
+    pub fn name_in_front(&self) -> &'static str {
+        let mut names = hosts::NAMES.into_iter();
+        let found = names.find(|name| self.in_front.join(name).is_file());
+        found.unwrap_or(hosts::NAMES[0])
     }
 
     /// The folder with the library of this name in front of the host's. A package moves that file out of the way when it no

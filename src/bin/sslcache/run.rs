@@ -224,7 +224,7 @@ fn bring_in(
 ) -> Result<(), Failure> {
     let name = match &program.libssl {
         Libssl::Linked { name, .. } => name,
-        _ => "libssl.so.3",
+        _ => libraries.name_in_front(),
     };
     let (variable, value) = match form {
         Form::Preload => ("LD_PRELOAD", libraries.preload.as_path()),

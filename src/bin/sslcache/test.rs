@@ -28,6 +28,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
 use crate::failure::Failure;
+use crate::hosts;
 use crate::offered::Offered;
 use libssl::Libssl;
 use peer::Peer;
@@ -179,11 +180,11 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Failure> {
     let until = arguments.get_one::<Until>("wait").copied();
     let tries_early_data = arguments.get_flag("early-data");
     let is_json = arguments.get_flag("json");
-    let libssl = Libssl::load(&[c"libssl.so.3", c"libssl.so.4"]).map_err(|reason| {
+    let libssl = Libssl::load(&hosts::C_NAMES).map_err(|reason| {
         Failure::new(
             "libssl",
             reason,
-            "install OpenSSL 3.0 or later (Debian: libssl3)",
+            "install OpenSSL 1.1.1 or later (Debian: libssl3, or libssl1.1)",
         )
     })?;
     if !is_json {

@@ -1,6 +1,6 @@
 //! The functions of libssl that the worker uses.
 
-use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_uint, c_void};
 
 use crate::libssl::functions;
 
@@ -24,11 +24,10 @@ functions! {
     SSL_SESSION_set_timeout(*mut c_void, c_long) -> c_long;
 }
 
-/// True if sslcache is in this process.
-pub fn is_ours() -> bool {
+/// True if the libssl of this name, which is in this process, is sslcache.
+pub fn is_ours(name: &CStr) -> bool {
     // SAFETY: the name is a C string, and RTLD_NOLOAD loads nothing.
-    let handle =
-        unsafe { libc::dlopen(c"libssl.so.3".as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD) };
+    let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD) };
     // SAFETY: the handle is open, or null, which means the whole process; the name is a C string.
     !unsafe { libc::dlsym(handle, c"sslcache_version".as_ptr()) }.is_null()
 }

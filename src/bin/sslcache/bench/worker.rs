@@ -1,6 +1,6 @@
 //! The worker: it measures, and prints a line `name value` for each result at once.
 
-use std::ffi::{CStr, c_long, c_void};
+use std::ffi::{CStr, CString, c_long, c_void};
 use std::io::Write;
 use std::process::ExitCode;
 use std::ptr;
@@ -120,19 +120,21 @@ fn nanoseconds(time: Duration, count: usize) -> f64 {
     time.as_nanos() as f64 / count.max(1) as f64
 }
 
-/// Runs all measurements, each for at most `seconds`.
-pub fn run(seconds: u64) -> Result<ExitCode, Failure> {
-    let libssl = Libssl::load(&[c"libssl.so.3"]).map_err(|reason| {
+/// Runs all measurements on the libssl of this name, each for at most `seconds`.
+pub fn run(name: &str, seconds: u64) -> Result<ExitCode, Failure> {
+    let missing = |reason: String| {
         Failure::new(
-            "libssl.so.3",
+            name,
             reason,
             "install it: apt-get install libssl3, or the like",
         )
-    })?;
+    };
+    let name = CString::new(name).map_err(|error| missing(error.to_string()))?;
+    let libssl = Libssl::load(&[&name]).map_err(missing)?;
     // SAFETY: for 0 the function returns the version, a static C string.
     let version = unsafe { CStr::from_ptr((libssl.OpenSSL_version)(0)) };
     say("version", version.to_string_lossy());
-    say("cache", if is_ours() { "sslcache" } else { "libssl" });
+    say("cache", if is_ours(&name) { "sslcache" } else { "libssl" });
     let limit = Duration::from_secs(seconds);
     one_thread(libssl, limit);
     say("threads", several_threads(libssl, limit));
