@@ -85,18 +85,20 @@ impl Fixture {
         run(&mut cc).map(drop)
     }
 
-    /// Not the certificate of a CA: httpd warns about a server that has one.
+    /// Not the certificate of a CA: httpd warns about a server that has one. The extensions come from a file, because OpenSSL
+    /// 1.1.1 adds those of its command line to the system's, which are a CA's.
     fn write_certificate(&self) -> Result<(), Box<dyn Error>> {
+        let extensions = self.path("extensions.cnf");
+        fs::write(
+            &extensions,
+            "[req]\ndistinguished_name = name\nx509_extensions = server\n[name]\n[server]\n\
+             subjectAltName = DNS:localhost\nbasicConstraints = critical,CA:FALSE\n",
+        )?;
         let mut openssl = Command::new("openssl");
         openssl
             .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split(' '))
-            .args([
-                "-subj",
-                "/CN=localhost",
-                "-addext",
-                "subjectAltName=DNS:localhost",
-            ])
-            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .args(["-subj", "/CN=localhost", "-config"])
+            .arg(extensions)
             .arg("-keyout")
             .arg(self.key())
             .arg("-out")

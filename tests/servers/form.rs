@@ -12,7 +12,7 @@ pub enum Form {
     Plain,
     /// By `LD_PRELOAD`.
     Preloaded,
-    /// As the `libssl.so.3` that is found first.
+    /// As the libssl that is found first.
     Replacement,
     /// By `-lsslcache` when the program was built.
     Linked,
@@ -32,7 +32,7 @@ impl Form {
         let name = match self {
             Self::Plain => return None,
             Self::Preloaded | Self::Linked => "lib/libsslcache.so.0",
-            Self::Replacement => "lib/sslcache/libssl.so.3",
+            Self::Replacement => in_front(stage),
         };
         Some(
             stage
@@ -76,12 +76,24 @@ impl Form {
     }
 }
 
+/// The library that stands in front of the host's, whichever that is on this machine.
+fn in_front(stage: &Path) -> &'static str {
+    let mut names = [
+        "lib/sslcache/libssl.so.3",
+        "lib/sslcache/libssl.so.4",
+        "lib/sslcache/libssl.so.1.1",
+    ]
+    .into_iter();
+    let found = names.find(|name| stage.join(name).exists());
+    found.unwrap_or("lib/sslcache/libssl.so.3")
+}
+
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
             Self::Plain => "plain",
             Self::Preloaded => "preloaded",
-            Self::Replacement => "libssl.so.3",
+            Self::Replacement => "in front",
             Self::Linked => "linked",
         })
     }

@@ -4,6 +4,11 @@
 
 #include <openssl/ssl.h>
 
+/* OpenSSL 1.1.1 has not got it, and needs none. */
+#ifndef SSL_OP_IGNORE_UNEXPECTED_EOF
+#define SSL_OP_IGNORE_UNEXPECTED_EOF 0
+#endif
+
 /* What a client that has come once brings along: its newest session, the way browsers keep it. */
 struct visitor {
     SSL_SESSION *session;

@@ -79,7 +79,7 @@ fn proftpd_rules(place: &Place, form: Form, protocol: Protocol) -> Result<String
 }
 
 fn redis_rules(place: &Place, form: Form, protocol: Protocol) -> Result<String, Box<dyn Error>> {
-    let (running, ports) = redis::start(place, form, &["optional", "yes"])?;
+    let (running, ports) = redis::start(place, form, "redis-server", &["optional", "yes"])?;
     cross(
         place,
         form,

@@ -3,9 +3,11 @@
 
 use super::running::{Account, Running};
 use super::{Expected, Row, Setting, WORKERS, shared_folder};
+use crate::fixture::run;
 use crate::form::Form;
 use crate::server::{Place, free_port};
 use std::error::Error;
+use std::process::Command;
 
 pub fn rows() -> Vec<Row> {
     vec![
@@ -31,28 +33,19 @@ fn start(place: &Place, form: Form) -> Result<Running, Box<dyn Error>> {
     let internal = Account::of("dovecot")?;
     let port = free_port()?.to_string();
     let folder = place.folder.path.display();
+    let (of_version, stays) = of_version(place)?;
     let text = format!(
-        "base_dir = {folder}/run
+        "{of_version}
+base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = {folder}/dovecot.log
-import_environment = LD_PRELOAD LD_LIBRARY_PATH SSLCACHE_REGION
 protocols = imap
 listen = 127.0.0.1
 ssl = required
-ssl_cert = <{}
-ssl_key = <{}
 ssl_options = no_ticket
 default_login_user = {}
 default_internal_user = {}
 default_internal_group = {}
-passdb {{
-  driver = static
-  args = password=secret
-}}
-userdb {{
-  driver = static
-  args = uid=nobody gid=nogroup home={folder}
-}}
 service anvil {{
   chroot =
 }}
@@ -61,7 +54,7 @@ service stats {{
 }}
 service imap-login {{
   chroot =
-  service_count = 0
+  {stays}
   process_min_avail = {WORKERS}
   process_limit = {WORKERS}
   inet_listener imap {{
@@ -73,14 +66,61 @@ service imap-login {{
   }}
 }}
 ",
-        place.fixture.certificate().display(),
-        place.fixture.key().display(),
-        login.user,
-        internal.user,
-        internal.group,
+        login.user, internal.user, internal.group,
     );
     let configuration = place.write("dovecot.conf", &text)?;
     let mut command = place.command("dovecot", form);
     command.args(["-F", "-c"]).arg(configuration);
     Running::start(place, command, port)
+}
+
+/// The variables that login processes keep.
+const IMPORTED: [&str; 3] = ["LD_PRELOAD", "LD_LIBRARY_PATH", "SSLCACHE_REGION"];
+
+/// What 2.4 says in other words than the versions before it, and begins with: the variables that are imported, certificate and key, and
+/// who may log in. Besides, that a login process serves any number of clients.
+fn of_version(place: &Place) -> Result<(String, &'static str), Box<dyn Error>> {
+    let version = run(Command::new("dovecot")
+        .arg("--version")
+        .env_remove("LD_LIBRARY_PATH"))?;
+    let certificate = place.fixture.certificate().display().to_string();
+    let key = place.fixture.key().display().to_string();
+    if version.stdout.starts_with(b"2.3.") {
+        let text = format!(
+            "import_environment = {}
+ssl_cert = <{certificate}
+ssl_key = <{key}
+passdb {{
+  driver = static
+  args = password=secret
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home=/nonexistent
+}}",
+            IMPORTED.join(" ")
+        );
+        return Ok((text, "service_count = 0"));
+    }
+    let imported = IMPORTED.map(|name| format!("  {name} = %{{env:{name}}}\n"));
+    let text = format!(
+        "dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+import_environment {{
+{}}}
+ssl_server_cert_file = {certificate}
+ssl_server_key_file = {key}
+passdb static {{
+  password = secret
+}}
+userdb static {{
+  fields {{
+    uid = nobody
+    gid = nogroup
+    home = /nonexistent
+  }}
+}}",
+        imported.concat()
+    );
+    Ok((text, "restart_request_count = unlimited"))
 }

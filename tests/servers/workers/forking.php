@@ -13,8 +13,10 @@ $context = stream_context_create(['ssl' => [
 ]]);
 $listener = stream_socket_server(
     "tls://127.0.0.1:$port",
-    flags: STREAM_SERVER_BIND | STREAM_SERVER_LISTEN,
-    context: $context,
+    $error,
+    $reason,
+    STREAM_SERVER_BIND | STREAM_SERVER_LISTEN,
+    $context
 );
 
 $children = [];

@@ -22,7 +22,7 @@ server.max-worker = {WORKERS}
 ssl.engine = \"enable\"
 ssl.pemfile = \"{}\"
 ssl.privkey = \"{}\"
-ssl.openssl.ssl-conf-cmd = (\"Options\" => \"-SessionTicket\")
+ssl.openssl.ssl-conf-cmd = (\"MinProtocol\" => \"TLSv1.2\", \"Options\" => \"-SessionTicket\")
 ",
                     place.folder.path.display(),
                     place.fixture.certificate().display(),

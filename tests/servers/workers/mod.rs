@@ -1,6 +1,6 @@
 //! Servers of several processes: the number of resumed clients.
 //!
-//! Every row is a server as its users set it up, with four workers and without tickets. One client returns two hundred
+//! Every row is a server as its users set it up, with four workers and without tickets, unless it says otherwise. One client returns two hundred
 //! times, each time over a new connection and with the session of the last visit. The kernel chooses the process that serves
 //! it, or the client does if the processes have addresses of their own. The row has the expected results: without sslcache,
 //! with it, and with it and one setting.
@@ -56,7 +56,8 @@ const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/worker
 /// The number of visits after the first.
 const VISITS: u32 = 200;
 
-/// The number of visits that were resumed, and of those that could have been because a server held the session.
+/// The number of visits that were resumed, and of those that could have been because a server held the session, or made a ticket
+/// where it makes tickets.
 #[derive(Clone, Copy)]
 struct Count {
     resumed: u32,
@@ -102,6 +103,10 @@ enum Setting {
     Named,
     /// Contexts whose program has switched the cache off get one.
     Force,
+    /// Ticket keys that processes share.
+    Keys,
+    /// The same in a named region.
+    KeysInRegion,
 }
 
 impl Setting {
@@ -115,6 +120,11 @@ impl Setting {
                 place.set("SSLCACHE_GROUP", "shop");
             }
             Self::Force => place.set("SSLCACHE_FORCE", "1"),
+            Self::Keys => place.set("SSLCACHE_TICKET_KEYS", "shared"),
+            Self::KeysInRegion => {
+                place.set("SSLCACHE_REGION", region);
+                place.set("SSLCACHE_TICKET_KEYS", "shared");
+            }
         }
     }
 }
@@ -126,6 +136,8 @@ impl fmt::Display for Setting {
             Self::Group => "SSLCACHE_GROUP=certificate",
             Self::Named => "SSLCACHE_REGION=FILE SSLCACHE_GROUP=shop",
             Self::Force => "SSLCACHE_FORCE=1",
+            Self::Keys => "SSLCACHE_TICKET_KEYS=shared",
+            Self::KeysInRegion => "SSLCACHE_REGION=FILE SSLCACHE_TICKET_KEYS=shared",
         })
     }
 }

@@ -1,5 +1,6 @@
 //! nginx: workers by fork. When nginx reloads its configuration, it makes new workers with new contexts.
 
+use super::results::version;
 use super::running::{Running, figure, wait_until};
 use super::{Count, Expected, Row, Setting, VISITS, WORKERS};
 use crate::form::{Form, Protocol};
@@ -12,6 +13,8 @@ use std::process::Stdio;
 const VERSION: &[&str] = &["nginx", "-v"];
 const BUILTIN: &str = "ssl_session_tickets off; ssl_session_cache builtin;";
 const SHARED: &str = "ssl_session_tickets off; ssl_session_cache shared:one:1m;";
+const TICKETS: &str = "ssl_session_tickets on;";
+const SHARED_TICKETS: &str = "ssl_session_tickets on; ssl_session_cache shared:one:1m;";
 
 pub fn rows() -> Vec<Row> {
     vec![
@@ -44,7 +47,7 @@ pub fn rows() -> Vec<Row> {
             VERSION,
             "fork, new contexts",
             Expected::Nobody,
-            |place, form, protocol| over(place, form, protocol, reload),
+            |place, form, protocol| over(place, form, protocol, BUILTIN, reload),
         )
         .unset(Expected::Nobody)
         .with(Setting::Group, Expected::All),
@@ -53,11 +56,73 @@ pub fn rows() -> Vec<Row> {
             VERSION,
             "fork, after an end",
             Expected::Nobody,
-            |place, form, protocol| over(place, form, protocol, restart),
+            |place, form, protocol| over(place, form, protocol, BUILTIN, restart),
         )
         .unset(Expected::Nobody)
         .with(Setting::Region, Expected::All),
+        Row::new(
+            "nginx with tickets, over a reload",
+            VERSION,
+            "fork, new contexts",
+            Expected::Nobody,
+            |place, form, protocol| over(place, form, protocol, TICKETS, reload),
+        )
+        .unset(Expected::Nobody)
+        .with(Setting::Keys, Expected::All),
+        Row::new(
+            "nginx with tickets, over a restart",
+            VERSION,
+            "fork, after an end",
+            Expected::Nobody,
+            |place, form, protocol| over(place, form, protocol, TICKETS, restart),
+        )
+        .unset(Expected::Nobody)
+        .with(Setting::KeysInRegion, Expected::All),
+        shared_with_tickets(),
+        Row::new(
+            "nginx shared with tickets, over a restart",
+            VERSION,
+            "fork, after an end",
+            Expected::Nobody,
+            |place, form, protocol| over(place, form, protocol, SHARED_TICKETS, restart),
+        )
+        .unset(Expected::Nobody)
+        .with(
+            Setting::KeysInRegion,
+            match has_keys_of_its_own() {
+                true => Expected::Nobody,
+                false => Expected::All,
+            },
+        ),
     ]
+}
+
+fn shared_with_tickets() -> Row {
+    let row = |plain| {
+        Row::new(
+            "nginx shared with tickets, over a reload",
+            VERSION,
+            "fork, new contexts",
+            plain,
+            |place, form, protocol| over(place, form, protocol, SHARED_TICKETS, reload),
+        )
+        .unset(plain)
+    };
+    match has_keys_of_its_own() {
+        true => row(Expected::All),
+        false => row(Expected::Nobody).with(Setting::Keys, Expected::All),
+    }
+}
+
+/// True if this nginx keeps ticket keys of its own, which it changes, in a shared session cache: 1.23.2 and later.
+fn has_keys_of_its_own() -> bool {
+    version(VERSION).is_ok_and(|version| {
+        let numbers: Vec<u32> = version
+            .split('.')
+            .filter_map(|part| part.parse().ok())
+            .collect();
+        numbers >= vec![1, 23, 2]
+    })
 }
 
 /// With a socket for each worker, the kernel distributes the connections. From a common one, the worker that went to sleep
@@ -78,9 +143,10 @@ fn over(
     place: &Place,
     form: Form,
     protocol: Protocol,
+    settings: &str,
     event: Event,
 ) -> Result<Count, Box<dyn Error>> {
-    let (mut running, port) = start(place, form, BUILTIN)?;
+    let (mut running, port) = start(place, form, settings)?;
     let mut client = place.fixture.clients(Form::Plain, &port, protocol, VISITS);
     let mut client = client
         .arg("pause")
@@ -96,11 +162,11 @@ fn over(
     let figures = said.next().transpose()?.unwrap_or_default();
     client.wait()?;
     running.end(place, form)?;
-    let held = if figures.contains("held=server") {
-        VISITS
-    } else {
-        0
+    let holder = match settings {
+        TICKETS | SHARED_TICKETS => "held=client",
+        _ => "held=server",
     };
+    let held = if figures.contains(holder) { VISITS } else { 0 };
     Ok(Count {
         resumed: figure(&figures, "resumed")?,
         held,

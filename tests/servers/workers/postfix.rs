@@ -30,14 +30,29 @@ pub fn rows() -> Vec<Row> {
     ]
 }
 
+/// The level at which postfix has no defaults of an older version, of which it would warn: its version, but 2 before 3.6.
+fn compatibility_level() -> Result<String, Box<dyn Error>> {
+    let mut postconf = Command::new("postconf");
+    postconf.args(["-d", "-h", "mail_version"]);
+    let version = run(postconf.env_remove("LD_LIBRARY_PATH"))?.stdout;
+    let version = String::from_utf8(version)?;
+    let mut numbers = version.trim_end().split('.');
+    let level = [numbers.next(), numbers.next()].map(Option::unwrap_or_default);
+    Ok(match level {
+        ["3", "4" | "5"] => "2".to_owned(),
+        level => level.join("."),
+    })
+}
+
 fn start(place: &Place, form: Form) -> Result<Running, Box<dyn Error>> {
     let port = free_port()?.to_string();
     let folder = place.folder.path.display();
-    for name in ["queue", "data"] {
+    // Some versions insist that all below the configuration belongs to root.
+    for name in ["etc", "queue", "data"] {
         fs::create_dir(place.file(name))?;
     }
     let text = format!(
-        "compatibility_level = 3.6
+        "compatibility_level = {}
 queue_directory = {folder}/queue
 data_directory = {folder}/data
 command_directory = /usr/sbin
@@ -59,10 +74,11 @@ smtpd_tls_key_file = {}
 smtpd_tls_session_cache_database = btree:{folder}/data/smtpd_scache
 tls_ssl_options = NO_TICKET
 ",
+        compatibility_level()?,
         place.fixture.certificate().display(),
         place.fixture.key().display(),
     );
-    place.write("main.cf", &text)?;
+    place.write("etc/main.cf", &text)?;
     let text = format!(
         "{port} inet n - n - {WORKERS} smtpd
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -73,13 +89,13 @@ proxymap unix - - n - - proxymap
 cleanup unix n - n - 0 cleanup
 "
     );
-    place.write("master.cf", &text)?;
+    place.write("etc/master.cf", &text)?;
     Account::of("postfix")?.give(&place.file("data"))?;
     // Makes the folders of the queue. postfix warns about their parent folder in its log.
     let mut check = Command::new("postfix");
-    check.arg("-c").arg(&place.folder.path).arg("check");
+    check.arg("-c").arg(place.file("etc")).arg("check");
     run(check.env_remove("LD_LIBRARY_PATH"))?;
     let mut command = place.command("/usr/lib/postfix/sbin/master", form);
-    command.arg("-d").env("MAIL_CONFIG", &place.folder.path);
+    command.arg("-d").env("MAIL_CONFIG", place.file("etc"));
     Running::start(place, command, port)
 }

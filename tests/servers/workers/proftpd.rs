@@ -76,12 +76,17 @@ ScoreboardFile {folder}/scoreboard
 SystemLog {folder}/proftpd.log
 TransferLog none
 WtmpLog off
-DelayEngine off
+<IfModule mod_delay.c>
+  DelayEngine off
+</IfModule>
 AuthOrder mod_auth_file.c
 AuthUserFile {folder}/users
 RequireValidShell off
 ModulePath /usr/lib/proftpd
 LoadModule mod_tls.c
+<IfModule !mod_xfer.c>
+  LoadModule mod_xfer.c
+</IfModule>
 <Global>
   TLSEngine on
   TLSProtocol TLSv1.2 TLSv1.3

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-const HEAD: &str = "program\tversion\thow\tworkers\tprotocol\tvisits\tplain\tpreloaded\tlibssl.so.3\
-                    \tsetting\tpreloaded, set\tlibssl.so.3, set\n";
+const HEAD: &str = "program\tversion\thow\tworkers\tprotocol\tvisits\tplain\tpreloaded\tin front\
+                    \tsetting\tpreloaded, set\tin front, set\n";
 
 /// The columns of numbers, in the order of `HEAD`.
 const COLUMNS: [(Form, bool); 5] = [
@@ -102,7 +102,7 @@ impl Results {
 }
 
 /// The first number with a dot in the output of the command, on stdout or stderr.
-fn version(command: &[&str]) -> Result<String, String> {
+pub(super) fn version(command: &[&str]) -> Result<String, String> {
     let output = Command::new(command[0])
         .args(&command[1..])
         .env_remove("LD_LIBRARY_PATH")
