@@ -13,6 +13,7 @@ use crate::sys::random::Random;
 
 /// A part of a region, for changes that hit what matters.
 #[derive(Clone, Copy)]
+#[allow(missing_docs)] // the names of the files say what they are
 pub enum Part {
     Header,
     KeyPage,
