@@ -159,8 +159,9 @@ pub mod futex {
         static ref SLEEPERS: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
     }
 
-    pub fn wait(_word: &AtomicU32, _seen: u32, most: Duration) {
-        clock::pass(most);
+    /// The others go on meanwhile. It ends early.
+    pub fn wait(_word: &AtomicU32, _seen: u32, _most: Duration) {
+        loom::thread::yield_now();
     }
 
     pub fn wake(_word: &AtomicU32, _most: i32) {}

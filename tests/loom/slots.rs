@@ -23,7 +23,8 @@ pub const MODELS: &[(&str, fn())] = &[
     ("mailbox / what is owed arrives once, or is in doubt", owed),
 ];
 
-const SOON: Duration = Duration::from_millis(2);
+/// Longer than it takes until a use of a slot is over.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn answer_to(name: [u8; 8]) -> [u8; 8] {
     name.map(|byte| !byte)
@@ -53,7 +54,7 @@ fn agent(hearing: &Hearing, looks: usize) -> Vec<[u8; 8]> {
 /// Asks; an answer is the one to this request.
 fn ask(mailbox: &Mailbox, name: [u8; 8]) {
     let mut record = Vec::new();
-    match mailbox.ask(&Request::Look(&name), SOON, &mut record) {
+    match mailbox.ask(&Request::Look(&name), PATIENCE, &mut record) {
         Ok(true) => assert_eq!(record, answer_to(name), "another's answer"),
         Ok(false) => panic!("the agent has said that there is one"),
         Err(Unanswered::Odd | Unanswered::Late | Unanswered::Full | Unanswered::Rests) => {}
@@ -71,7 +72,7 @@ fn with_time(step: Duration) {
 }
 
 fn one_asker() {
-    with_time(Duration::from_micros(700));
+    with_time(Duration::from_secs(4));
     explore(2, || {
         let (mailbox, hearing) = ends();
         let agent = thread::spawn(move || agent(&hearing, 1));
@@ -80,9 +81,10 @@ fn one_asker() {
     });
 }
 
-/// So much time passes at each look that the first use of the slot may be over before its asker has come back.
+/// So much time passes at each look that the first use of the slot is over when the second asker comes, whatever the first one has
+/// come to.
 fn two_askers() {
-    with_time(Duration::from_millis(1600));
+    with_time(Duration::from_millis(3200));
     explore(1, || {
         let (mailbox, hearing) = ends();
         let other = mailbox.clone();
