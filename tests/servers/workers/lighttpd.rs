@@ -1,14 +1,21 @@
 //! lighttpd: workers by fork, libssl's cache switched off.
 
+use super::results::version;
 use super::running::Running;
 use super::{Expected, Row, Setting, WORKERS};
 use crate::server::free_port;
 
+const VERSION: &[&str] = &["lighttpd", "-v"];
+
 pub fn rows() -> Vec<Row> {
+    // With several workers, that of Debian 11 does not end on a signal to its first process.
+    if version(VERSION).is_ok_and(|version| version == "1.4.59") {
+        return Vec::new();
+    }
     vec![
         Row::new(
             "lighttpd",
-            &["lighttpd", "-v"],
+            VERSION,
             "fork, cache switched off",
             Expected::Nobody,
             |place, form, protocol| {

@@ -1,6 +1,7 @@
 //! proftpd: a process for each connection. It refuses a data connection that does not resume the session of its control
 //! connection.
 
+use super::results::version;
 use super::running::{Account, CONTENTS, FILE, Running};
 use super::{Count, Expected, Row};
 use crate::form::{Form, Protocol};
@@ -34,8 +35,17 @@ pub fn rows() -> Vec<Row> {
             Expected::All,
             transfer,
         )
+        .over(protocols_of_transfers())
         .unset(Expected::All),
     ]
+}
+
+/// Since 1.3.9 proftpd refuses the second data connection over TLS 1.3, with the client's newest ticket, with and without sslcache.
+fn protocols_of_transfers() -> &'static [Protocol] {
+    match version(VERSION).is_ok_and(|version| version.starts_with("1.3.9")) {
+        true => &[Protocol::Tls12],
+        false => &[Protocol::Tls12, Protocol::Tls13],
+    }
 }
 
 fn transfer(place: &Place, form: Form, protocol: Protocol) -> Result<Count, Box<dyn Error>> {

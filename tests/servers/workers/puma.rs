@@ -1,14 +1,21 @@
 //! puma: workers by fork, libssl's cache switched off.
 
+use super::results::version;
 use super::running::{Running, without_tickets};
 use super::{Expected, Row, SCRIPTS, Setting, WORKERS};
 use crate::server::free_port;
 
+const VERSION: &[&str] = &["puma", "--version"];
+
 pub fn rows() -> Vec<Row> {
+    // Puma 4 takes a second to close a connection of TLS, which is more than two hundred visits may.
+    if version(VERSION).is_ok_and(|version| version.starts_with("4.")) {
+        return Vec::new();
+    }
     vec![
         Row::new(
             "puma",
-            &["puma", "--version"],
+            VERSION,
             "fork, cache switched off",
             Expected::Nobody,
             |place, form, protocol| {
