@@ -9,6 +9,11 @@ pub fn prefetch<T>(place: &T) {
         // SAFETY: the instruction is a hint: it has no visible effect and faults on no address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(place).cast()) };
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: the instruction is a hint: it has no visible effect and faults on no address. The intrinsic is not stable yet.
+    unsafe {
+        core::arch::asm!("prfm pldl1keep, [{}]", in(reg) core::ptr::from_ref(place), options(nostack, readonly, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = place;
 }

@@ -197,8 +197,9 @@ fn is_volatile(file: RawFd) -> bool {
     // SAFETY: `file` is open, and `about` a place for the answer.
     let asked = uninterrupted(|| unsafe { libc::fstatfs(file, &mut about) } as isize);
     /// RAMFS_MAGIC
-    const RAMFS: i64 = 0x8584_58f6;
-    asked == 0 && [libc::TMPFS_MAGIC, RAMFS].contains(&about.f_type)
+    const RAMFS: u32 = 0x8584_58f6;
+    // Such a number has 32 bits, and its type is another on each platform.
+    asked == 0 && [libc::TMPFS_MAGIC as u32, RAMFS].contains(&(about.f_type as u32))
 }
 
 /// Allocates all blocks of a file of `size` bytes, in steps for which `ask` is given the first byte and the length; fails
