@@ -73,12 +73,15 @@ fn other_files_are_no_pages() {
         0,
         BYTES,
     );
+    let turned = WHOLE.map(|(at, word)| (at, word.swap_bytes()));
+    let other_order = Page::new("other-order", &turned, 0, BYTES);
     let link = Page::new("linked", &WHOLE, 0, BYTES);
     let name = link.0.with_extension("link");
     symlink(&link.0, &name).unwrap();
-    let refused = [&short.0, &unknown.0, &name].map(|path| Reading::of(path).is_err());
+    let refused = [&short.0, &unknown.0, &other_order.0, &name];
+    let refused = refused.map(|path| Reading::of(path).is_err());
     fs::remove_file(&name).unwrap();
-    assert_eq!(refused, [true; 3]);
+    assert_eq!(refused, [true; 4]);
 }
 
 #[test]

@@ -171,6 +171,17 @@ fn files_that_are_no_region_or_a_broken_one_are_refused_and_left_alone() {
         scribble(&path, 16, &other.to_ne_bytes());
         assert!(refusal(&path).contains(&format!("layout {other}")));
     }
+    // One of a machine with the other byte order: each word of its header is turned round.
+    make();
+    let mut header = fs::read(&path).unwrap();
+    header[..64]
+        .as_chunks_mut::<8>()
+        .0
+        .iter_mut()
+        .for_each(|word| word.reverse());
+    fs::write(&path, &header).unwrap();
+    assert!(refusal(&path).contains("not a region"));
+    assert_eq!(fs::read(&path).unwrap(), header, "it is left as it is");
     for size in [0_u64, 12_345, u64::MAX, 65_537] {
         make();
         scribble(&path, 24, &size.to_ne_bytes());
