@@ -15,33 +15,42 @@ CC      ?= cc
 INSTALL ?= install
 # A host libssl other than the one that programs here load: a libssl.so.3, libssl.so.4 or libssl.so.1.1, or a folder with one.
 HOST_LIBSSL ?=
+# Another processor or C library, by rustc's name, and a folder with the system that is built for: packaging/target.mk.
+TARGET  ?=
+SYSROOT ?=
 
-export CC
 export CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# Where cargo and make build for TARGET.
+BUILT := $(CARGO_TARGET_DIR)$(TARGET:%=/%)
+include packaging/target.mk
+export CC
+
 # All that gets installed, in its installed layout: tests and the demo run from here.
-STAGE := $(CARGO_TARGET_DIR)/stage
+STAGE := $(BUILT)/stage
 # What stands in front of the host has its name, and where that is made.
 soname = $(if $1,$(shell readelf -d $1 2>/dev/null | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p'))
-FRONT := $(or $(call soname,$(shell tools/find-host $(HOST_LIBSSL) 2>/dev/null)),libssl.so.3)
+FRONT := $(or $(call soname,$(shell CC='$(CC)' tools/find-host $(HOST_LIBSSL) 2>/dev/null)),libssl.so.3)
 OUT   := $(STAGE)/lib/sslcache
 # The tests' second host and the library in front of it: libssl.so.3 and sslcache/.
-BSYMBOLIC := $(CARGO_TARGET_DIR)/bsymbolic
+BSYMBOLIC := $(BUILT)/bsymbolic
 # Their other hosts, by releases of OpenSSL: each is host/include and host/lib, and sslcache/ in front of it. Those of the
 # second list take minutes to build the first time: only test-hosts builds them, and test takes them along once they are there.
 RELEASES := openssl4 openssl111
 FURTHER_RELEASES := openssl35 openssl36
-FURTHER_MADE = $(notdir $(wildcard $(addprefix $(CARGO_TARGET_DIR)/,$(FURTHER_RELEASES))))
+FURTHER_MADE = $(notdir $(wildcard $(addprefix $(BUILT)/,$(FURTHER_RELEASES))))
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
-ARCHIVE := $(CARGO_TARGET_DIR)/release/libsslcache.a
+ARCHIVE := $(BUILT)/release/libsslcache.a
 PRELOAD := $(STAGE)/lib/libsslcache.so.$(VERSION)
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock build.rs cbindgen.toml exports.map \
            $(wildcard include/sslcache.h)
 MANUALS := $(wildcard man/*.[1-9])
 MAN_FILES = $(foreach m,$(MANUALS),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m))
 SCRIPTS := $(wildcard tools/*) .ci/run
-# Looked for once, and only by the targets that need it.
-host     = $(eval host := $$(shell tools/find-host $$(HOST_LIBSSL)))$(host)
+# Looked for once, and only by the targets that need it: make tells $(shell) nothing of what is exported. Where it is run,
+# there is no SYSROOT before its path.
+host     = $(eval host := $$(shell CC='$$(CC)' tools/find-host $$(HOST_LIBSSL)))$(host)
+named    = $(patsubst $(SYSROOT)/%,/%,$(host))
 
 # Paths of this machine stay out of the finished files. Where the sources of the standard library are installed (rustup's
 # rust-src), rustc names them by where they are, a link resolved; elsewhere, on every machine, by std_name.
@@ -87,7 +96,7 @@ $(PRELOAD): $(ARCHIVE) exports.map tools/aliases tools/check-libraries tools/che
 	@tools/aliases exports.map >$(@D)/.aliases.ld
 	$(LINK) -Wl,-soname,libsslcache.so.0,--version-script,exports.map -o $@ $(@D)/.aliases.ld $(LIBS)
 	@rm $(@D)/.aliases.ld
-	@tools/check-libraries exports.map $@
+	@tools/check-libraries $(CHECKS) exports.map $@
 
 $(STAGE)/lib/libsslcache.so $(STAGE)/lib/libsslcache.so.0: $(PRELOAD)
 	ln -sf $(<F) $@
@@ -95,12 +104,14 @@ $(STAGE)/lib/libsslcache.so $(STAGE)/lib/libsslcache.so.0: $(PRELOAD)
 $(TOOL): $(SOURCES) $(wildcard packaging/systemd/*.conf src/bin/sslcache/*/*.conf) Makefile
 	@mkdir -p $(@D)
 	RUSTFLAGS="$$RUSTFLAGS $(REMAP)" $(CARGO) build --locked --profile tool --features cli,agent --bin sslcache
-	@tools/check-paths $(CARGO_TARGET_DIR)/tool/sslcache
-	cp $(CARGO_TARGET_DIR)/tool/sslcache $@
+	@tools/check-paths $(BUILT)/tool/sslcache
+	cp $(BUILT)/tool/sslcache $@
 
-$(GENERATED) &: $(TOOL)
-	$(TOOL) generate $(STAGE)/share
+# One run writes them all: those of the first, and the others are there then.
+$(firstword $(GENERATED)): $(TOOL)
+	$(RUN) $(TOOL) generate $(STAGE)/share
 	@touch $(GENERATED)
+$(wordlist 2,$(words $(GENERATED)),$(GENERATED)): $(firstword $(GENERATED)) ;
 
 # Made every time, because the host may have been updated, but replaced only by another.
 $(OUT)/.libssl.map: FORCE
@@ -110,10 +121,10 @@ $(OUT)/.libssl.map: FORCE
 
 # The stub makes the linker write the host's path into DT_NEEDED: it copies the SONAME of what it links.
 $(OUT)/$(FRONT): $(ARCHIVE) $(OUT)/.libssl.map tools/check-libraries tools/check-paths
-	@$(CC) -shared -nostdlib -Wl,-soname,$(host) -o $(@D)/.host.so -x c /dev/null
+	@$(CC) -shared -nostdlib -Wl,-soname,$(named) -o $(@D)/.host.so -x c /dev/null
 	$(LINK) -Wl,-soname,$(FRONT),--version-script,$(@D)/.libssl.map -o $@ -Wl,--no-as-needed $(@D)/.host.so $(LIBS)
 	@rm $(@D)/.host.so
-	@tools/check-libraries exports.map $@ $(host)
+	@tools/check-libraries $(CHECKS) exports.map $@ $(host)
 
 # The names of the host and ours, for linkers only: packaging/libssl.so says why.
 $(OUT)/libssl-link.so: $(OUT)/.libssl.map exports.map tools/version-map
@@ -154,7 +165,7 @@ openssl111: soname_of_release = libssl.so.1.1
 openssl35: release = 3.5
 openssl36: release = 3.6
 $(FURTHER_RELEASES): soname_of_release = libssl.so.3
-$(RELEASES) $(FURTHER_RELEASES): folder = $(CARGO_TARGET_DIR)/$@
+$(RELEASES) $(FURTHER_RELEASES): folder = $(BUILT)/$@
 $(RELEASES) $(FURTHER_RELEASES): $(ARCHIVE)
 	@rm -rf $(folder)
 	@mkdir -p $(folder)
@@ -178,8 +189,8 @@ header:
 
 ## check        checks the finished libraries again, as the build does
 check: all
-	@tools/check-libraries exports.map $(PRELOAD)
-	@tools/check-libraries exports.map $(OUT)/$(FRONT) $(host)
+	@tools/check-libraries $(CHECKS) exports.map $(PRELOAD)
+	@tools/check-libraries $(CHECKS) exports.map $(OUT)/$(FRONT) $(host)
 
 ## lint         rustfmt, clippy, and shellcheck where it is installed
 component = $(CARGO) $1 --version >/dev/null 2>&1 || \
@@ -277,7 +288,7 @@ clean:
 
 ## help         this list
 help:
-	@sed -n 's/^## /  make /p' Makefile benches/bench.mk fuzz/fuzz.mk packaging/packages.mk
+	@sed -n 's/^## /  make /p' Makefile benches/bench.mk fuzz/fuzz.mk packaging/packages.mk packaging/target.mk
 
 include benches/bench.mk fuzz/fuzz.mk packaging/packages.mk
 

@@ -3,7 +3,7 @@
 DOCDIR   ?= $(PREFIX)/share/doc/sslcache
 # Where the packages and the tarball go.
 DIST     := $(CARGO_TARGET_DIR)/dist
-DEB_TREE := $(CARGO_TARGET_DIR)/deb-tree
+DEB_TREE := $(BUILT)/deb-tree
 # For systemd: drop-ins of services, and the units of the exporter and of the agent. Examples, until a package or an administrator puts them into place.
 UNITS    := $(notdir $(wildcard $(addprefix packaging/systemd/*.,conf service socket)))
 
@@ -28,15 +28,18 @@ uninstall-units:
 	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/systemd/,$(UNITS))
 	rmdir $(DESTDIR)$(DOCDIR)/systemd $(DESTDIR)$(DOCDIR) 2>/dev/null || true
 
-## deb          Debian packages in target/dist: sslcache, for apt install, sslcache-agent and libsslcache-dev
+# Runs one command, as one word, for the architecture of TARGET.
+DEB_FOR = $(if $(TARGET),dpkg-architecture --force --host-type $(TRIPLET) --command,sh -c)
+
+## deb          Debian packages in target/dist: sslcache, for apt install, sslcache-agent and libsslcache-dev; TARGET= for others
 # On Debian, the host is the one of its package, wherever another may be. A make of its own asks for it, once the first line has
 # installed what answers.
 deb:
 	@tools/install-deps build deb
 	rm -rf $(DEB_TREE)
-	libdir=/usr/lib/$$(dpkg-architecture -qDEB_HOST_MULTIARCH) && host=$$(tools/find-host $$libdir) && \
+	libdir=/usr/lib/$$($(DEB_FOR) "dpkg-architecture -qDEB_HOST_MULTIARCH") && host=$$(tools/find-host $$libdir) && \
 	    $(MAKE) install DESTDIR=$(DEB_TREE) PREFIX=/usr LIBDIR=$$libdir HOST_LIBSSL=$$host
-	packaging/make-deb $(DEB_TREE) $(DIST) cli,agent
+	STRIP=$(STRIP) SYSROOT=$(SYSROOT) $(DEB_FOR) "packaging/make-deb $(DEB_TREE) $(DIST) cli,agent"
 
 ## dist         a source tarball in target/dist that builds without a network; the same commit gives the same bytes
 dist:

@@ -1,0 +1,33 @@
+# TARGET: what is built for another processor than this machine's, or for an older C library, and tested there.
+
+STRIP   ?= strip
+# The newest version of the C library that the finished files may need, as 2.28: RHEL 8's.
+GLIBC   ?=
+# What tools/check-libraries is told.
+CHECKS   = $(GLIBC:%=--glibc %) $(SYSROOT:%=--root %)
+
+ifneq ($(TARGET),)
+export CARGO_BUILD_TARGET := $(TARGET)
+CC := $(BUILT)/cc
+export CARGO_TARGET_$(shell echo $(TARGET) | tr a-z- A-Z_)_LINKER := $(CC)
+include $(BUILT)/target.mk
+
+# Looked at every time, because another SYSROOT may be asked for, and read anew where something has changed.
+$(BUILT)/target.mk: FORCE
+	@tools/install-deps target:$(TARGET)
+	@mkdir -p $(@D)
+	@tools/make-target $(TARGET) $(BUILT) $(SYSROOT) >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+endif
+
+## test-cross   TARGET=aarch64-unknown-linux-gnu: unit tests and C programs on another processor, under qemu
+# UNITS= and PROGRAMS= select by name. The C programs' runner is this machine's, and what it starts is TARGET's.
+.PHONY: test-cross
+RUNNER = env -u CARGO_BUILD_TARGET -u CC SSLCACHE_TARGET=$(TARGET)
+test-cross:
+	@[ -n "$(TARGET)" ] || { echo "test-cross: for which TARGET? For instance aarch64-unknown-linux-gnu" >&2 && exit 2; }
+	@$(MAKE) --no-print-directory all bsymbolic
+	$(CARGO) test --locked --lib --no-run
+	$(RUNNER) $(CARGO) test --locked --test ctests --no-run
+	tools/on-target "$(EMULATOR)" "$(SYSROOT)" $(CARGO) test --locked --lib -- $(UNITS)
+	tools/on-target "$(EMULATOR)" "$(SYSROOT)" $(RUNNER) $(CARGO) test --locked --test ctests -- $(PROGRAMS)
