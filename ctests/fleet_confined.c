@@ -2,6 +2,7 @@
  * Once a context is made, the fleet's keys need nothing of the process: no descriptor, no environment, no file system, no
  * system call that opens something. A worker without all of that opens the tickets of another host. sslcache(7), "A fleet".
  *
+ * needs: seccomp, which no emulator has
  * settings: SSLCACHE_REGION=none
  */
 #include "agent.h"

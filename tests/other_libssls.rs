@@ -21,7 +21,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use workshop::{LIMIT, Workshop};
+use workshop::{Workshop, limit};
 
 type Done<T> = Result<T, String>;
 type Input<'a> = &'a dyn AsRef<OsStr>;
@@ -278,7 +278,7 @@ impl Place<'_> {
             shell.arg(assignment);
         }
         shell.arg(program).args(arguments);
-        let out = run::silent(&mut shell, LIMIT)?;
+        let out = run::silent(&mut shell, limit())?;
         let errors = fs::read_to_string(&errors).map_err(|error| error.to_string())?;
         Ok(Printed { out, errors })
     }

@@ -1,7 +1,7 @@
 //! The ways in which libssl and sslcache are loaded: late, early, twice, or not at all.
 
 use crate::form::{Form, Host};
-use crate::workshop::{LIMIT, Workshop};
+use crate::workshop::{Workshop, limit};
 use crate::{Bench, compare, run};
 use libtest_mimic::Trial;
 use std::ffi::{OsStr, OsString};
@@ -202,7 +202,7 @@ impl<'a> Place<'a> {
     fn copy_of_libssl(&self) -> Result<PathBuf, String> {
         let mut versions = Command::new(self.workshop.root.join("tools/version-map"));
         versions.arg("--all").arg(find_library("libssl.so.3")?);
-        let versions = run::silent(&mut versions, LIMIT)?;
+        let versions = run::silent(&mut versions, limit())?;
         let folder = self.workshop.out.join(&self.folder);
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let map = folder.join("copy.map");
@@ -228,7 +228,7 @@ impl<'a> Place<'a> {
         let mut command = Command::new(program);
         command.args(arguments);
         self.workshop.prepare(&mut command, self.form, self.host)?;
-        run::silent(&mut command, LIMIT)
+        run::silent(&mut command, limit())
     }
 }
 

@@ -85,8 +85,11 @@ fn main() -> ExitCode {
                 }
             }
         }
-        trials.extend(valgrind::trial(&bench, program));
-        trials.extend(sanitizer::trials(&bench, &sanitizers, program));
+        // Both are of this machine's processor and C library.
+        if stage::other_target().is_none() {
+            trials.extend(valgrind::trial(&bench, program));
+            trials.extend(sanitizer::trials(&bench, &sanitizers, program));
+        }
     }
     trials.extend(loading::trials(&bench));
     trials.extend(alike::trials(&bench));

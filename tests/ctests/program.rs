@@ -3,7 +3,8 @@
 use crate::agent::Agent;
 use crate::form::{Form, Host};
 use crate::run;
-use crate::workshop::{LIMIT, Workshop};
+use crate::stage;
+use crate::workshop::{Workshop, limit};
 use std::collections::HashMap;
 use std::env;
 use std::ffi::OsString;
@@ -47,6 +48,10 @@ pub struct Program {
     needs: [u32; 2],
     /// OpenSSL 1.1.1 itself hangs in it: its first comment says so. Ours must print there what it prints on 3.0.
     hangs_on_111: bool,
+    /// It needs an [`Agent`]: its first comment says so.
+    needs_agent: bool,
+    /// It needs the kernel itself, and no emulator of it: its first comment says so.
+    needs_kernel: bool,
     object: OfEach<Built>,
     executables: OfEach<Mutex<HashMap<Form, Result<PathBuf, String>>>>,
     plain: [OnceLock<Result<String, String>>; Host::ALL.len()],
@@ -148,10 +153,12 @@ impl Program {
                     .join(kind.folder())
                     .join(format!("{name}.c"));
                 let text = fs::read_to_string(file).unwrap_or_default();
+                let says = |what: &str| comment_of(&text).any(|line| line.starts_with(what));
                 Self {
                     needs: needed(&text),
-                    hangs_on_111: comment_of(&text)
-                        .any(|line| line.starts_with(" * hangs: OpenSSL 1.1.1")),
+                    hangs_on_111: says(" * hangs: OpenSSL 1.1.1"),
+                    needs_agent: says(" * agent: "),
+                    needs_kernel: says(" * needs: seccomp"),
                     name,
                     kind,
                     object: Default::default(),
@@ -159,6 +166,13 @@ impl Program {
                     plain: Default::default(),
                 }
             }));
+        }
+        // The agent is this runner's.
+        if !workshop.has_our_byte_order() {
+            programs.retain(|program| !program.needs_agent);
+        }
+        if stage::other_target().is_some() {
+            programs.retain(|program| !program.needs_kernel);
         }
         programs
     }
@@ -261,7 +275,7 @@ impl Program {
 
     pub fn run(&self, workshop: &Workshop, form: Form, host: Host) -> Result<String, String> {
         let (mut command, _agent) = self.command(workshop, form, host)?;
-        run::silent(&mut command, LIMIT)
+        run::silent(&mut command, limit())
     }
 
     /// The host whose plain output is the reference for `host`.

@@ -12,8 +12,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 /// A program that takes longer counts as hanging.
-pub const LIMIT: Duration = Duration::from_secs(60);
-/// The limit for builds and for programs under valgrind or a sanitizer.
+pub fn limit() -> Duration {
+    match stage::other_target() {
+        Some(_) => LONG_LIMIT,
+        None => Duration::from_secs(60),
+    }
+}
+
+/// The limit for builds and for programs under valgrind, a sanitizer or an emulator.
 pub const LONG_LIMIT: Duration = Duration::from_secs(400);
 
 const COMPILE: [&str; 9] = [
@@ -43,7 +49,7 @@ pub struct Workshop {
 impl Workshop {
     pub fn new() -> Result<Self, String> {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("ctests");
+        let out = stage::target().join("tmp/ctests");
         fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
         Ok(Self {
             source: root.join("ctests"),
@@ -62,7 +68,7 @@ impl Workshop {
     }
 
     pub fn compiler() -> Command {
-        Command::new(env::var_os("CC").unwrap_or("cc".into()))
+        Command::new(stage::compiler())
     }
 
     /// Compiles `source`, relative to `ctests/`, to an object named `object`, with additional `flags`.
@@ -113,6 +119,16 @@ impl Workshop {
         }
     }
 
+    /// True if what is tested has this runner's byte order, in which the two speak to each other.
+    pub fn has_our_byte_order(&self) -> bool {
+        /// EI_DATA, the place in an ELF file that tells it.
+        const ORDER: usize = 5;
+        let ours = if cfg!(target_endian = "big") { 2 } else { 1 };
+        let library = self.stage.as_ref().map(|stage| stage.join(stage::LIBRARY));
+        let bytes = library.and_then(|library| fs::read(library).ok());
+        bytes.is_none_or(|bytes| bytes.get(ORDER) == Some(&ours))
+    }
+
     /// True if the host is one that `make` builds, and it has not.
     pub fn lacks(&self, host: Host) -> bool {
         host.release()
@@ -147,7 +163,8 @@ impl Workshop {
             let folder = stage::target().join("bsymbolic");
             if !folder.join("libssl.so.3").exists() {
                 let mut make = Command::new(self.root.join("tools/make-bsymbolic-host"));
-                run::silent(make.arg(&folder), LONG_LIMIT)?;
+                make.arg(&folder).env("CC", stage::compiler());
+                run::silent(&mut make, LONG_LIMIT)?;
             }
             Ok(folder)
         });
@@ -169,7 +186,8 @@ impl Workshop {
                 // This make must not use the job server of an outer one.
                 .env_remove("MAKEFLAGS")
                 .env_remove("MAKELEVEL")
-                .env("CARGO_TARGET_DIR", stage::target())
+                .env("CARGO_TARGET_DIR", stage::target_of_cargo())
+                .env("TARGET", stage::other_target().unwrap_or_default())
                 .arg("bsymbolic");
             let done = make.output().map_err(|error| format!("make: {error}"))?;
             if !done.status.success() {

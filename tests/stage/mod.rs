@@ -2,8 +2,12 @@
 //!
 //! `make` lays the libraries out in cargo's target directory, where the runners look for them; an environment variable names
 //! another place. A runner that finds no library runs the tests that need none, and tells the user what to make.
+//!
+//! `SSLCACHE_TARGET` names another target than this runner's, one of rustc's: what `make TARGET=` has built for it is tested,
+//! and the kernel runs its programs (`make test-cross`).
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -41,7 +45,8 @@ pub fn advice() -> Option<String> {
     })
 }
 
-const LIBRARY: &str = "lib/libsslcache.so.0";
+/// The library, in the stage.
+pub const LIBRARY: &str = "lib/libsslcache.so.0";
 
 fn found(variable: &str, folder: &str, file: &str) -> Option<PathBuf> {
     if let Some(named) = env::var_os(variable) {
@@ -52,9 +57,29 @@ fn found(variable: &str, folder: &str, file: &str) -> Option<PathBuf> {
 }
 
 /// Cargo's target directory, wherever CARGO_TARGET_DIR or a configuration has put it.
-pub fn target() -> &'static Path {
+pub fn target_of_cargo() -> &'static Path {
     let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
     tmp.parent().unwrap_or(tmp)
+}
+
+/// Where the libraries are built: cargo's target directory, or the folder of another target in it.
+pub fn target() -> PathBuf {
+    let folder = target_of_cargo();
+    other_target().map_or(folder.into(), |name| folder.join(name))
+}
+
+/// The target that is tested, if it is not this runner's.
+pub fn other_target() -> Option<OsString> {
+    env::var_os("SSLCACHE_TARGET")
+}
+
+/// The C compiler for what is tested.
+#[allow(dead_code)] // not every runner compiles
+pub fn compiler() -> OsString {
+    match other_target() {
+        Some(_) => target().join("cc").into(),
+        None => env::var_os("CC").unwrap_or("cc".into()),
+    }
 }
 
 fn newest_in(folder: &Path) -> Option<SystemTime> {
