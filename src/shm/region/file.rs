@@ -256,6 +256,9 @@ fn attach(
         // The process that made the file was killed before it had finished.
         return make(file, wanted);
     }
+    if magic == MAGIC.swap_bytes() {
+        return Err("is a region of a machine with the other byte order".to_owned());
+    }
     if magic != MAGIC {
         return Err("is not a region of sslcache".to_owned());
     }
