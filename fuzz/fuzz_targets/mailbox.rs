@@ -22,12 +22,18 @@ use sslcache_fuzz::Input;
 /// Requests that one look finds, at most: the slots, what is owed, and a doubt.
 const MOST: usize = 64 + 4096 + 1;
 
+/// The reply of the first slot.
+const REPLY_AT: usize = 28672 + 8192;
+
 /// The agent, and what the test knows of what it does.
 struct Agent {
     hearing: Hearing,
     heard: Heard,
+    mailbox: Rc<Mailbox>,
     /// How it answers the next requests.
     answers: Vec<u8>,
+    /// Whether it, or somebody else, has changed an answer.
+    is_hostile: bool,
     /// The ids of removals that have arrived.
     removed: Vec<u8>,
     doubts: usize,
@@ -59,7 +65,16 @@ impl Agent {
                     match self.answers.pop().unwrap_or(0) % 4 {
                         0 => {}
                         1 => self.hearing.answer(slot, Reply::None, &[]),
-                        _ => self.hearing.answer(slot, Reply::Found, &record(id)),
+                        2 => self.hearing.answer(slot, Reply::Found, &record(id)),
+                        _ => {
+                            self.hearing.answer(slot, Reply::Found, &record(id));
+                            let (word, change) = (self.answers.pop(), self.answers.pop());
+                            let at = REPLY_AT + 8 * usize::from(word.unwrap_or(0) % 8);
+                            let change = u64::from(change.unwrap_or(0));
+                            self.mailbox
+                                .scribble(at, |word| word ^ change << (change % 40));
+                            self.is_hostile = true;
+                        }
                     }
                 }
                 OwnedRequest::Remove(name) => self.removed.push(name.id()[0]),
@@ -101,10 +116,13 @@ fuzz_target!(|bytes: &[u8]| {
     let mut input = Input(bytes);
     let (mailbox, file) = Mailbox::make().expect("a mailbox");
     let end = AgentEnd::of_peer(file).expect("it is one");
+    let mailbox = Rc::new(mailbox);
     let agent = Rc::new(RefCell::new(Agent {
         hearing: end.hear().expect("an ear"),
         heard: Heard::default(),
+        mailbox: mailbox.clone(),
         answers: Vec::new(),
+        is_hostile: false,
         removed: Vec::new(),
         doubts: 0,
         latest: None,
@@ -127,7 +145,7 @@ fuzz_target!(|bytes: &[u8]| {
         let (operation, number) = (input.below(14), input.u8());
         match operation {
             0..3 => {
-                agent.borrow_mut().answers = input.bytes(4).to_vec();
+                agent.borrow_mut().answers = input.bytes(6).to_vec();
                 let mut record_of = Vec::new();
                 let name = name(number);
                 let request = match input.flip() {
@@ -139,6 +157,7 @@ fuzz_target!(|bytes: &[u8]| {
                     Duration::from_millis(u64::from(input.below(8))),
                     &mut record_of,
                 );
+                is_hostile |= agent.borrow().is_hostile;
                 match found {
                     Ok(true) => assert!(
                         is_hostile || record_of == record(number),

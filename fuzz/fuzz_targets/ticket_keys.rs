@@ -82,5 +82,11 @@ fuzz_target!(|bytes: &[u8]| {
             keys.making_late(now, lifetime);
         }
         keys.opening(&[serial; 16], now);
+        // A key of zeros is one that a page has and nobody has made.
+        let zeros = keys.opening(&[0; 16], now);
+        assert!(
+            zeros.is_none_or(|(key, _)| key.secret != [0; 32]),
+            "anybody has this key"
+        );
     }
 });
