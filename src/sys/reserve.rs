@@ -227,7 +227,7 @@ mod tests {
                 if piece.is_null() {
                     break;
                 }
-                assert!(RESERVE.has(piece) && piece.addr() % align == 0);
+                assert!(RESERVE.has(piece) && piece.addr().is_multiple_of(*align));
                 out.push((piece.addr(), piece, *size));
             }
             out.sort();
