@@ -57,6 +57,14 @@ pub struct Certificate {
 /// A subject shows at most this many certificates: libssl has nine kinds of keys.
 const CERTIFICATES_MOST: usize = 16;
 
+/// The store by which the certificates of clients are verified.
+pub enum Store {
+    /// This one, which the subject keeps alive.
+    Told(*mut X509_STORE),
+    /// The host does not tell: 1.1.1k and 1.1.1o have no SSL_CTX_get0_verify_cert_store, 1.1.1w has.
+    Untold,
+}
+
 impl Subject<'_> {
     /// The getters of the subject's libssl.
     pub fn traits(&self) -> &'static Traits {
@@ -122,15 +130,17 @@ impl Subject<'_> {
 
     /// The store by which the certificates of clients are verified: SSL_CTX_set1_verify_cert_store's, or else the
     /// context's own.
-    pub fn verifying_store(&self) -> Option<*mut X509_STORE> {
+    pub fn verifying_store(&self) -> Option<Store> {
         let mut store = ptr::null_mut::<X509_STORE>();
         let place = (&raw mut store).cast::<c_void>();
-        let told = self.control_into(SSL_CTRL_GET_VERIFY_CERT_STORE, 0, place)?;
-        if told == 1 && store.is_null() {
+        if self.control_into(SSL_CTRL_GET_VERIFY_CERT_STORE, 0, place)? != 1 {
+            return Some(Store::Untold);
+        }
+        if store.is_null() {
             // SAFETY: the context is alive, and owns the store that is returned.
             store = unsafe { self.traits().SSL_CTX_get_cert_store?(self.ctx) };
         }
-        (told == 1 && !store.is_null()).then_some(store)
+        (!store.is_null()).then_some(Store::Told(store))
     }
 
     /// Visits each certificate; `None` if they cannot be told.
