@@ -36,7 +36,7 @@ BSYMBOLIC := $(BUILT)/bsymbolic
 # Their other hosts, by releases of OpenSSL: each is host/include and host/lib, and sslcache/ in front of it. Those of the
 # second list take minutes to build the first time: only test-hosts builds them, and test takes them along once they are there.
 RELEASES := openssl4 openssl111
-FURTHER_RELEASES := openssl35 openssl36
+FURTHER_RELEASES := openssl35 openssl36 openssl111k
 FURTHER_MADE = $(notdir $(wildcard $(addprefix $(BUILT)/,$(FURTHER_RELEASES))))
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
@@ -157,14 +157,16 @@ $(BSYMBOLIC)/libssl.so.3: tools/make-bsymbolic-host $(OUT)/.libssl.map
 
 ## openssl4     for the tests: OpenSSL 4.0, built once and kept in ~/.cache/sslcache, and the libssl.so.4 in front of it
 ## openssl111   likewise OpenSSL 1.1.1, and the libssl.so.1.1 in front of it
-## openssl35 openssl36  likewise OpenSSL 3.5 and 3.6, for test-hosts
+## openssl35 openssl36 openssl111k  likewise OpenSSL 3.5, 3.6 and 1.1.1k, for test-hosts
 openssl4: release = 4.0
 openssl4: soname_of_release = libssl.so.4
 openssl111: release = 1.1.1
 openssl111: soname_of_release = libssl.so.1.1
 openssl35: release = 3.5
 openssl36: release = 3.6
-$(FURTHER_RELEASES): soname_of_release = libssl.so.3
+openssl35 openssl36: soname_of_release = libssl.so.3
+openssl111k: release = 1.1.1k
+openssl111k: soname_of_release = libssl.so.1.1
 $(RELEASES) $(FURTHER_RELEASES): folder = $(BUILT)/$@
 $(RELEASES) $(FURTHER_RELEASES): $(ARCHIVE)
 	@rm -rf $(folder)
@@ -179,7 +181,7 @@ $(RELEASES) $(FURTHER_RELEASES): $(ARCHIVE)
 test-forms: all bsymbolic $(RELEASES) $(FURTHER_MADE)
 	SSLCACHE_ALL_FORMS=1 $(CARGO) test --locked --test ctests
 
-## test-hosts   each C program in each form on OpenSSL 1.1.1, 3.0, 3.5, 3.6 and 4.0
+## test-hosts   each C program in each form on OpenSSL 1.1.1k and w, 3.0, 3.5, 3.6 and 4.0
 test-hosts: all bsymbolic $(RELEASES) $(FURTHER_RELEASES)
 	SSLCACHE_ALL_FORMS=1 $(CARGO) test --locked --no-fail-fast --test ctests -- --skip valgrind:: --skip asan:: --skip tsan::
 

@@ -110,15 +110,17 @@ pub fn trials(bench: &Arc<Bench>) -> Vec<Trial> {
         };
         let tried = WAYS.into_iter().filter(is_tried);
         // 1.1.1 lacks getters, whatever the way: one of each kind is enough, among them those with a name, in which contexts
-        // that ask for certificates share.
-        let tried = tried.filter(|way| {
-            host != Host::Openssl111
-                || ["fork", "region_name", "forced", "tickets_name"].contains(way)
-        });
+        // that ask for certificates share, which on 1.1.1k none do.
+        let enough: Option<&[_]> = match host {
+            Host::Openssl111 => Some(&["fork", "region_name", "forced", "tickets_name"]),
+            Host::Openssl111k => Some(&["forced"]),
+            _ => None,
+        };
+        let tried = tried.filter(|way| enough.is_none_or(|enough| enough.contains(way)));
         let tried = tried.map(|way| (Form::Preloaded, way));
         // Functions of libcrypto are met by another way where we stand in front.
         let in_front = ["fork", "name_processes", "tickets_name"].map(|way| (Form::Replaced, way));
-        let in_front = in_front.into_iter().filter(|_| host != Host::Openssl111);
+        let in_front = in_front.into_iter().filter(|_| enough.is_none());
         let all = [(Form::Plain, EXTERNAL)]
             .into_iter()
             .chain(tried)

@@ -51,7 +51,11 @@ impl Divergences {
 
     fn find(&self, name: &str, host: Host) -> Result<&Values, String> {
         let of = |host: Host| self.known.get(&format!("{name}@{host}"));
-        let older = (host == Host::Openssl36).then_some(Host::Openssl35);
+        let older = match host {
+            Host::Openssl36 => Some(Host::Openssl35),
+            Host::Openssl111k => Some(Host::Openssl111),
+            _ => None,
+        };
         let linked_alike = host.release().map(|_| Host::Bsymbolic);
         [Some(host), older, linked_alike]
             .into_iter()

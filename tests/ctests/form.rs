@@ -46,16 +46,19 @@ pub enum Host {
     Openssl35,
     /// OpenSSL 3.6, likewise.
     Openssl36,
+    /// OpenSSL 1.1.1k, which RHEL 8 has. It tells less of a connection than 1.1.1w.
+    Openssl111k,
 }
 
 impl Host {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::System,
         Self::Bsymbolic,
         Self::Openssl4,
         Self::Openssl111,
         Self::Openssl35,
         Self::Openssl36,
+        Self::Openssl111k,
     ];
     /// The hosts that one program file runs on: those of the system's OpenSSL 3.
     pub const OF_OPENSSL_3: [Self; 2] = [Self::System, Self::Bsymbolic];
@@ -84,6 +87,11 @@ impl Host {
                 number: "3.6",
                 libraries: ["libssl.so.3", "libcrypto.so.3"],
             }),
+            Self::Openssl111k => Some(Release {
+                name: "openssl111k",
+                number: "1.1.1k",
+                libraries: ["libssl.so.1.1", "libcrypto.so.1.1"],
+            }),
         }
     }
 
@@ -96,18 +104,19 @@ impl Host {
             Self::Openssl111 => 2,
             Self::Openssl35 => 3,
             Self::Openssl36 => 4,
+            Self::Openssl111k => 5,
         }
     }
 
     /// How many lines of releases there are.
-    pub const LINES: usize = 5;
+    pub const LINES: usize = 6;
 
     /// The oldest release that it may be: major and minor number.
     pub fn number(self) -> [u32; 2] {
         match self {
             Self::System | Self::Bsymbolic => [3, 0],
             Self::Openssl4 => [4, 0],
-            Self::Openssl111 => [1, 1],
+            Self::Openssl111 | Self::Openssl111k => [1, 1],
             Self::Openssl35 => [3, 5],
             Self::Openssl36 => [3, 6],
         }
@@ -115,7 +124,10 @@ impl Host {
 
     /// True if every other program is enough there, but for `make test-hosts`.
     pub fn runs_every_other(self) -> bool {
-        matches!(self, Self::Openssl111 | Self::Openssl35 | Self::Openssl36)
+        matches!(
+            self,
+            Self::Openssl111 | Self::Openssl35 | Self::Openssl36 | Self::Openssl111k
+        )
     }
 }
 
@@ -139,6 +151,7 @@ impl fmt::Display for Host {
             Self::Openssl111 => "openssl111",
             Self::Openssl35 => "openssl35",
             Self::Openssl36 => "openssl36",
+            Self::Openssl111k => "openssl111k",
         })
     }
 }

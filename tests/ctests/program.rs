@@ -281,7 +281,7 @@ impl Program {
     /// The host whose plain output is the reference for `host`.
     pub fn reference(&self, host: Host) -> Host {
         match host {
-            Host::Openssl111 if self.hangs_on_111 => Host::System,
+            Host::Openssl111 | Host::Openssl111k if self.hangs_on_111 => Host::System,
             host => host,
         }
     }
