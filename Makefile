@@ -290,9 +290,9 @@ clean:
 
 ## help         this list
 help:
-	@sed -n 's/^## /  make /p' Makefile benches/bench.mk fuzz/fuzz.mk packaging/packages.mk packaging/target.mk
+	@sed -n 's/^## /  make /p' Makefile benches/bench.mk fuzz/fuzz.mk packaging/packages.mk packaging/target.mk packaging/musl.mk
 
-include benches/bench.mk fuzz/fuzz.mk packaging/packages.mk
+include benches/bench.mk fuzz/fuzz.mk packaging/packages.mk packaging/musl.mk
 
 # A manual page's folder is named by its suffix: man/x.3 is man3/x.3.
 .SECONDEXPANSION:
