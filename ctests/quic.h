@@ -38,6 +38,14 @@ static inline SSL_CTX *quic_server_context(void)
     return ctx;
 }
 
+/* The same, whose tickets name sessions that the server keeps. */
+static inline SSL_CTX *quic_stateful_context(void)
+{
+    SSL_CTX *ctx = quic_server_context();
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+    return ctx;
+}
+
 static inline SSL_CTX *quic_client_context(void)
 {
     SSL_CTX *ctx = SSL_CTX_new(OSSL_QUIC_client_method());
@@ -155,7 +163,15 @@ static int quic_keep(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
-/* A visit: 1 if it was resumed, 0 if it was not, -1 if it failed. What the client was given is in quic_given. */
+/* That session, which is the caller's from now on; NULL if there is none. */
+static inline SSL_SESSION *quic_taken(void)
+{
+    SSL_SESSION *session = quic_given;
+    quic_given = NULL;
+    return session;
+}
+
+/* A visit: 1 if it was resumed, 0 if it was not, -1 if it failed. quic_taken has what the client was given. */
 static inline int quic_visit(const QuicServer *server, SSL_CTX *clients, SSL_SESSION *offered)
 {
     SSL *client = quic_client(clients, server, offered);

@@ -17,20 +17,6 @@ int sessions_are_bare(void)
 
 static SSL_CTX *clients;
 
-static SSL_SESSION *taken(void)
-{
-    SSL_SESSION *session = quic_given;
-    quic_given = NULL;
-    return session;
-}
-
-static SSL_CTX *stateful(void)
-{
-    SSL_CTX *ctx = quic_server_context();
-    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
-    return ctx;
-}
-
 static int visit_at(SSL_CTX *ctx, SSL_SESSION *offered)
 {
     QuicServer server = quic_listen(ctx);
@@ -42,13 +28,13 @@ static int visit_at(SSL_CTX *ctx, SSL_SESSION *offered)
 
 static void two_contexts(void)
 {
-    SSL_CTX *first = stateful(), *second = stateful();
+    SSL_CTX *first = quic_stateful_context(), *second = quic_stateful_context();
     heading("two contexts of one certificate");
     TRACE(visit_at(first, NULL));
-    TRACE(visit_at(second, taken()));
-    TRACE(visit_at(second, taken()));
-    TRACE(visit_at(first, taken()));
-    SSL_SESSION_free(taken());
+    TRACE(visit_at(second, quic_taken()));
+    TRACE(visit_at(second, quic_taken()));
+    TRACE(visit_at(first, quic_taken()));
+    SSL_SESSION_free(quic_taken());
     SSL_CTX_free(first);
     SSL_CTX_free(second);
 }
@@ -75,7 +61,7 @@ static void two_contexts_of_tls(void)
 /* A session of before the fork is in both processes, as with libssl; one of after it is in its own. */
 static void over_a_fork(void)
 {
-    SSL_CTX *ctx = stateful();
+    SSL_CTX *ctx = quic_stateful_context();
     unsigned char *der = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), *end = der + 4;
     const unsigned char *start = der + 4;
     SSL_SESSION *session;
@@ -87,8 +73,8 @@ static void over_a_fork(void)
     child = fork();
     NEED(child >= 0);
     if (child == 0) {
-        TRACE(visit_at(ctx, taken()));
-        session = taken();
+        TRACE(visit_at(ctx, quic_taken()));
+        session = quic_taken();
         NEED(session != NULL && i2d_SSL_SESSION(session, NULL) <= 4000);
         length = i2d_SSL_SESSION(session, &end);
         memcpy(der, &length, sizeof length);
@@ -99,7 +85,7 @@ static void over_a_fork(void)
     session = d2i_SSL_SESSION(NULL, &start, length);
     NEED(session != NULL);
     TRACE(visit_at(ctx, session));
-    SSL_SESSION_free(taken());
+    SSL_SESSION_free(quic_taken());
     SSL_CTX_free(ctx);
 }
 

@@ -10,13 +10,6 @@
 
 static SSL_CTX *clients;
 
-static SSL_SESSION *taken(void)
-{
-    SSL_SESSION *session = quic_given;
-    quic_given = NULL;
-    return session;
-}
-
 /* One visit without a session and two with the last one, and what is cached then. */
 static void three_visits(const char *what, SSL_CTX *ctx)
 {
@@ -27,19 +20,12 @@ static void three_visits(const char *what, SSL_CTX *ctx)
     for (visit = 0; visit < 3; visit++) {
         TRACE(quic_visit(&server, clients, offered));
         SSL_SESSION_free(offered);
-        offered = taken();
+        offered = quic_taken();
     }
     SSL_SESSION_free(offered);
     print_counters(ctx);
     SSL_free(server.listener);
     SSL_CTX_free(ctx);
-}
-
-static SSL_CTX *stateful(void)
-{
-    SSL_CTX *ctx = quic_server_context();
-    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
-    return ctx;
 }
 
 /* A connection's own options, set when it has been accepted and before its tickets are made. */
@@ -70,7 +56,7 @@ static void options_of_one(const char *what, SSL_CTX *ctx, uint64_t set, uint64_
         TRACE(SSL_session_reused(accepted));
         quic_close(server.listener, accepted, client);
         SSL_SESSION_free(offered);
-        offered = taken();
+        offered = quic_taken();
     }
     SSL_SESSION_free(offered);
     print_counters(ctx);
@@ -132,44 +118,44 @@ int main(void)
     SSL_CTX_sess_set_new_cb(clients, quic_keep);
 
     options_of_one("one connection without tickets", quic_server_context(), SSL_OP_NO_TICKET, 0);
-    options_of_one("one connection with tickets", stateful(), 0, SSL_OP_NO_TICKET);
+    options_of_one("one connection with tickets", quic_stateful_context(), 0, SSL_OP_NO_TICKET);
 
-    ctx = stateful();
+    ctx = quic_stateful_context();
     NEED(SSL_CTX_set_max_early_data(ctx, UINT32_MAX));
     three_visits("early data, by the cache", ctx);
     ctx = quic_server_context();
     NEED(SSL_CTX_set_max_early_data(ctx, UINT32_MAX));
     three_visits("early data, by tickets", ctx);
-    ctx = stateful();
+    ctx = quic_stateful_context();
     NEED(SSL_CTX_set_max_early_data(ctx, UINT32_MAX));
     SSL_CTX_set_options(ctx, SSL_OP_NO_ANTI_REPLAY);
     three_visits("early data, by the cache, without a guard", ctx);
 
-    ctx = stateful();
+    ctx = quic_stateful_context();
     NEED(SSL_CTX_set_generate_session_id(ctx, make_id));
     three_visits("ids of the program", ctx);
 
-    ctx = stateful();
-    other = stateful();
+    ctx = quic_stateful_context();
+    other = quic_stateful_context();
     SSL_CTX_set_tlsext_servername_callback(ctx, switch_by_name);
     SSL_CTX_set_cert_cb(ctx, choose_certificate, NULL);
     three_visits("callbacks for names and certificates", ctx);
     SSL_CTX_free(other);
 
-    ctx = stateful();
+    ctx = quic_stateful_context();
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, keep);
     SSL_CTX_sess_set_get_cb(ctx, give_kept);
     three_visits("a cache of the program's", ctx);
     SSL_SESSION_free(kept);
 
-    ctx = stateful();
+    ctx = quic_stateful_context();
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     three_visits("no cache", ctx);
 
     NEED(SSL_CTX_use_certificate(clients, SSL_CTX_get0_certificate(like)));
     NEED(SSL_CTX_use_PrivateKey(clients, SSL_CTX_get0_privatekey(like)));
-    ctx = stateful();
+    ctx = quic_stateful_context();
     NEED(X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), SSL_CTX_get0_certificate(like)));
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     three_visits("certificates of clients", ctx);

@@ -23,36 +23,29 @@ static void watch(SSL_CTX *ctx)
     SSL_CTX_sess_set_remove_cb(ctx, count_removed);
 }
 
-static SSL_SESSION *taken(void)
-{
-    SSL_SESSION *session = quic_given;
-    quic_given = NULL;
-    return session;
-}
-
 static void visits(const char *what, SSL_CTX *ctx)
 {
     QuicServer server = quic_listen(ctx);
     SSL_SESSION *first, *second, *third;
     heading("%s", what);
     TRACE(quic_visit(&server, clients, NULL));
-    first = taken();
+    first = quic_taken();
     TRACE_POINTER(first);
     TRACE(quic_visit(&server, clients, first));
-    second = taken();
+    second = quic_taken();
     TRACE_POINTER(second);
     TRACE(SSL_CTX_sess_number(ctx));
     TRACE(quic_visit(&server, clients, first));
-    third = taken();
+    third = quic_taken();
     TRACE(quic_visit(&server, clients, third));
-    TRACE(quic_visit(&server, clients, taken()));
+    TRACE(quic_visit(&server, clients, quic_taken()));
     print_counters(ctx);
     SSL_CTX_flush_sessions(ctx, 0);
     TRACE(removed);
     TRACE(SSL_CTX_sess_number(ctx));
     TRACE(quic_visit(&server, clients, second));
     print_counters(ctx);
-    SSL_SESSION_free(taken());
+    SSL_SESSION_free(quic_taken());
     SSL_SESSION_free(first);
     SSL_SESSION_free(second);
     SSL_SESSION_free(third);
