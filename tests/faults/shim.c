@@ -32,7 +32,7 @@ static uintptr_t fails_at;
 static unsigned long fails_from = 1, allocations;
 static long live;
 static uintptr_t begin, end;
-static char *lock_word;
+static int lock_word;
 
 static int note_library(struct dl_phdr_info *info, size_t size, void *unused)
 {
@@ -86,12 +86,12 @@ static int is_due(unsigned long call)
 
 static void lock(void)
 {
-    while (__atomic_exchange_n(&lock_word, (char *)1, __ATOMIC_ACQUIRE) != NULL) {}
+    while (__atomic_exchange_n(&lock_word, 1, __ATOMIC_ACQUIRE)) {}
 }
 
 static void unlock(void)
 {
-    __atomic_store_n(&lock_word, NULL, __ATOMIC_RELEASE);
+    __atomic_store_n(&lock_word, 0, __ATOMIC_RELEASE);
 }
 
 /* Counts a call, and tells whether it fails. */
