@@ -11,6 +11,7 @@ mod played;
 mod region_lock;
 
 use libtest_mimic::{Arguments, Trial};
+pub use loom::thread_local; // for models/identity.rs
 
 /// The rooms of the library that its file names.
 mod sys {

@@ -53,6 +53,7 @@ mod shm {
 }
 
 use libtest_mimic::{Arguments, Trial};
+pub use shuttle::thread_local; // for models/identity.rs
 
 fn main() {
     let mut arguments = Arguments::from_args();

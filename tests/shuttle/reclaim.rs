@@ -33,7 +33,7 @@ fn partition_id(number: u64) -> PartitionId {
 /// All entries have a record; each process then puts into a partition that has none, and into one of those that are displaced.
 fn reclaim(random: &mut Random, ends: bool) {
     clock::begin();
-    identity::begin();
+    identity::all_live();
     let region = Arc::new(Region::anonymous(BYTES).expect("memory"));
     let board = Board::default();
     for number in 0..ENTRIES {

@@ -75,7 +75,7 @@ struct Process {
 
 fn of_several(random: &mut Random, trouble: Trouble) {
     clock::begin();
-    identity::begin();
+    identity::all_live();
     let region = Arc::new(Region::anonymous(BYTES).expect("memory"));
     let id = PartitionId::named(7);
     let capacity = [0, 0, 1, 2][random.below(4) as usize];
