@@ -1,7 +1,7 @@
 /*
- * Contexts and sessions that only an application's ex_data callbacks get to see: sslcache has a
- * context of its own to mark sessions with, and where the host cannot be stepped into, a session
- * in each context. That session is gone with its context; the scratch context is kept.
+ * Contexts and sessions that only an application's ex_data callbacks get to see: sslcache has
+ * contexts of its own to mark sessions with, one of them for children, and where the host cannot be stepped into, a session
+ * in each context. That session is gone with its context; the scratch contexts are kept.
  * LIBSSL.md section 2, "several scratch contexts" (divergence).
  */
 #include "common.h"

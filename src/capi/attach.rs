@@ -64,6 +64,8 @@ pub unsafe fn attach_or_wait(host: &'static Host, ctx: *mut SSL_CTX, origin: Ori
     }
     if locate::position(host).is_some() && quietly(|| hooks::cover(host, ctx)) {
         known::wait(ctx);
+        watch_forks();
+        quietly(|| host.scratch.provide(libssl, &origin));
     }
 }
 
@@ -193,6 +195,10 @@ unsafe fn take_over(
     }
     if context.may_group() {
         ending::watch_for_the_end(&context, ctx);
+    }
+    // One that waited is taken over later, maybe by a child, which must not make any.
+    if !waits {
+        host.scratch.provide(libssl, &context.origin);
     }
     attempt(|| {
         registry::enter(ctx, context);

@@ -62,8 +62,16 @@ unsafe impl Sync for Origin {}
 /// Each is used by one thread at a time, so that no thread waits at the context's own lock: a thread that finds one in use
 /// takes another. This also tells a forked child which contexts a thread of the parent was using. These are not touched
 /// again, as their locks may be held for ever.
+///
+/// Making one takes locks of libcrypto, which a thread that the fork has cut off may hold, because it was making one itself
+/// or for reasons of the program's. So a child gets along with what it inherits, and a spare context is made for it
+/// while the program makes one of its own. A child makes more only once threads of its own want them at the same time.
 pub struct Scratch {
     places: [Place; CONTEXTS],
+    /// For the children of the process that has filled it. That process leaves it alone, so that no fork finds it in use.
+    spare: Place,
+    /// The number of the process that has filled it.
+    spare_made_in: AtomicU32,
     /// The number of the process in which the host was found.
     found_in: u32,
 }
@@ -116,6 +124,11 @@ impl Place {
         self.ctx.store(ptr::null_mut(), relaxed);
         Some(Claim(self))
     }
+
+    fn is_empty(&self) -> bool {
+        // Relaxed: compared, not followed.
+        self.ctx.load(Ordering::Relaxed).is_null()
+    }
 }
 
 impl Claim<'_> {
@@ -129,6 +142,16 @@ impl Claim<'_> {
         // SAFETY: a context in a place is never freed, and `session` holds a reference.
         unsafe { (libssl.SSL_CTX_remove_session)(ctx, session.as_ptr()) };
         true
+    }
+
+    /// Moves the context of another place here, unless there is one. True if there is one now.
+    fn take(&self, other: Claim<'_>) -> bool {
+        if self.0.is_empty() {
+            // Relaxed: ordered by the two claims.
+            let ctx = other.0.ctx.swap(ptr::null_mut(), Ordering::Relaxed);
+            self.0.ctx.store(ctx, Ordering::Relaxed);
+        }
+        !self.0.is_empty()
     }
 
     /// Puts a new context here; false if none could be made.
@@ -145,11 +168,27 @@ impl Scratch {
     pub(super) fn new() -> Self {
         Self {
             places: [const { Place::new() }; CONTEXTS],
+            spare: Place::new(),
+            spare_made_in: AtomicU32::new(FREE),
             found_in: this_process(),
         }
     }
 
-    /// Marks `session` not resumable; false if no context could be made for it. `origin` is that of a living context, as an
+    /// Makes the context that children of this process may need, unless there is one. Called while the program makes a
+    /// context of its own, which takes the same locks.
+    pub fn provide(&self, libssl: &'static Libssl, origin: &Origin) {
+        let process = this_process();
+        if self.spare.is_empty()
+            && let Some(claim) = self.spare.claim(process)
+            && claim.0.is_empty()
+            && claim.fill(libssl, origin)
+        {
+            // Relaxed: ordered by the claim.
+            self.spare_made_in.store(process, Ordering::Relaxed);
+        }
+    }
+
+    /// Marks `session` not resumable; false if there is no context for it. `origin` is that of a living context, as an
     /// application may have left the default library context without any cipher.
     pub fn mark_not_resumable(
         &self,
@@ -176,24 +215,42 @@ impl Scratch {
         own: usize,
     ) -> bool {
         let process = this_process();
-        // A child uses the contexts that it has inherited, if it can: making one takes locks of libcrypto, which may have
-        // been held when its parent forked.
         let mut may_make = process == self.found_in;
         loop {
+            let mut is_shared = false;
             for number in own..own + CONTEXTS {
-                if let Some(claim) = self.places[number % CONTEXTS].claim(process) {
-                    if claim.mark(libssl, session) {
-                        return true;
-                    }
-                    if may_make {
+                match self.places[number % CONTEXTS].claim(process) {
+                    Some(claim) if claim.mark(libssl, session) => return true,
+                    Some(claim) if may_make => {
                         return claim.fill(libssl, origin) && claim.mark(libssl, session);
                     }
+                    Some(_) => {}
+                    None => is_shared = true,
                 }
+            }
+            if let Some(spare) = self.inherited_spare(process)
+                && let Some(claim) = self.places[own].claim(process)
+                && claim.take(spare)
+                && claim.mark(libssl, session)
+            {
+                return true;
+            }
+            if !is_shared {
+                return false; // the fork has left none
             }
             may_make = true;
             // All are in use, each for a moment.
             thread::yield_now();
         }
+    }
+
+    /// The spare context, if it was made in a process that this one was forked from, and has not been taken yet.
+    fn inherited_spare(&self, process: u32) -> Option<Claim<'_>> {
+        // Relaxed: it was stored before the fork. Where a thread of this process is storing it now, either answer will do.
+        let made_in = self.spare_made_in.load(Ordering::Relaxed);
+        (made_in != process)
+            .then(|| self.spare.claim(process))
+            .flatten()
     }
 }
 
