@@ -5,7 +5,7 @@
 //! COMPATIBILITY.md lists is left out: sizes that a cache can reach, empty ids, a session in two contexts, calls inside of callbacks,
 //! and the order of the callbacks of one flush.
 
-#![no_main]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 
 use core::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use core::mem::transmute;
@@ -13,7 +13,6 @@ use core::ptr::null_mut;
 use std::cell::RefCell;
 use std::sync::OnceLock;
 
-use libfuzzer_sys::fuzz_target;
 use sslcache::capi::{contexts, control, sessions};
 use sslcache_fuzz::Input;
 
@@ -521,7 +520,7 @@ fn run(
     said
 }
 
-fuzz_target!(|bytes: &[u8]| {
+sslcache_fuzz::target!(|bytes: &[u8]| {
     let [plain, with_sslcache] = libraries().1;
     let (expected, seen) = (run(plain, bytes), run(with_sslcache, bytes));
     for (step, (expected, seen)) in expected.iter().zip(&seen).enumerate() {

@@ -4,14 +4,13 @@
 //! Without changes each answer is the agent's for this request, whatever is owed arrives once and in its order, and news and keys
 //! arrive as they were told. With changes nothing ends either side, and the work of a look is bounded.
 
-#![no_main]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use libfuzzer_sys::fuzz_target;
 use sslcache::mailbox::{
     AgentEnd, FleetKey, FleetKeys, Heard, Hearing, MAILBOX_BYTES, Mailbox, News, OwnedRequest,
     Reply, Request, Serving, SessionName, Unanswered,
@@ -111,7 +110,7 @@ fn keys(number: u8) -> FleetKeys {
     keys
 }
 
-fuzz_target!(|bytes: &[u8]| {
+sslcache_fuzz::target!(|bytes: &[u8]| {
     played::begin();
     let mut input = Input(bytes);
     let (mailbox, file) = Mailbox::make().expect("a mailbox");

@@ -2,11 +2,10 @@
 //!
 //! The host is the libssl.so.3 of this machine. It is not instrumented: what is covered of it the fuzzer does not see.
 
-#![no_main]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 
 use std::sync::OnceLock;
 
-use libfuzzer_sys::fuzz_target;
 use sslcache::host::scratch::Origin;
 use sslcache::host::{Host, SessionRef, locate};
 
@@ -21,7 +20,7 @@ fn host() -> &'static Host {
     })
 }
 
-fuzz_target!(|bytes: &[u8]| {
+sslcache_fuzz::target!(|bytes: &[u8]| {
     let host = host();
     let Some(session) = SessionRef::decode(host, &Origin::default(), bytes) else {
         return;

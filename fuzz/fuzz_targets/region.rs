@@ -3,12 +3,11 @@
 //! Without changes the region agrees with a map, but for what it has evicted. With changes nothing ends the process, a record that
 //! comes out was put under that key, each call's work is bounded, and a region whose locks are repaired is whole.
 
-#![no_main]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use libfuzzer_sys::fuzz_target;
 use sslcache::cache::{ClientHistory, Expiry, Key};
 use sslcache::shm::{Found, Part, Partition, PartitionId, Region, looks};
 use sslcache::sys::played;
@@ -282,7 +281,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-fuzz_target!(|bytes: &[u8]| {
+sslcache_fuzz::target!(|bytes: &[u8]| {
     played::begin();
     let region = Region::fuzzed(BYTES, 1);
     let mut scene = Scene {

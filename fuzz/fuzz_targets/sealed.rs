@@ -3,22 +3,21 @@
 //! An input is a value. It is opened as it is; as the body of a value that is sealed with the fleet's key, as each kind; and as a
 //! change of a value that is whole, which then is not opened.
 
-#![no_main]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 #![allow(dead_code)] // what only the agent uses
 
 use std::path::Path;
 use std::sync::OnceLock;
 
-use libfuzzer_sys::fuzz_target;
 use sslcache::mailbox::SessionName;
 
 #[path = "../../src/bin/sslcache/failure.rs"]
-mod failure;
+pub mod failure;
 #[path = "../../src/bin/sslcache/hexadecimal.rs"]
-mod hexadecimal;
+pub mod hexadecimal;
 
 #[path = "../../src/bin/sslcache/agent"]
-mod agent {
+pub mod agent {
     pub mod keyring;
     pub mod seal;
     pub mod secret;
@@ -64,7 +63,7 @@ fn sealed(kind: u8, name: &str, body: &[u8]) -> Vec<u8> {
     .expect("sealed")
 }
 
-fuzz_target!(|bytes: &[u8]| {
+sslcache_fuzz::target!(|bytes: &[u8]| {
     let form = Form {
         keyring: keyring(),
         namespace: SPACE,

@@ -3,12 +3,11 @@
 //! What is read as TOML another reader takes, too, and it finds the same values under the names of settings. A line about what is
 //! not understood is one line, for a terminal.
 
-#![no_main]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use toml::{Table, Value};
 
-fuzz_target!(|text: &str| {
+sslcache_fuzz::target!(|text: &str| {
     if text.len() > 64 << 10 {
         return;
     }

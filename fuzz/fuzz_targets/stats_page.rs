@@ -2,9 +2,8 @@
 //!
 //! An input is a list of changes to a page that has a process in a slot.
 
-#![no_main]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use sslcache::page::FIGURES;
 use sslcache::page::census::Census;
 use sslcache::page::reading::Reading;
@@ -16,7 +15,7 @@ const HEADER: usize = 512;
 const SLOT: usize = 256;
 const WORDS: usize = HEADER + 128 * SLOT;
 
-fuzz_target!(|bytes: &[u8]| {
+sslcache_fuzz::target!(|bytes: &[u8]| {
     let mut input = Input(bytes);
     let mut words = vec![0; WORDS];
     (words[0], words[1]) = (MAGIC, VERSION);

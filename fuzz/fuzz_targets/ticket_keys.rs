@@ -3,9 +3,8 @@
 //! An input is a page and what is done with it. Where it begins with 1, the page is made valid first, with the input's numbers in its
 //! keys.
 
-#![no_main]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use sslcache::shm::{FreshKey, KEY_PAGE_BYTES, LONGEST_LIFETIME, TicketKeys};
 use sslcache_fuzz::Input;
 
@@ -23,7 +22,7 @@ fn sum_of(bytes: &[u8]) -> u64 {
     })
 }
 
-fuzz_target!(|bytes: &[u8]| {
+sslcache_fuzz::target!(|bytes: &[u8]| {
     let mut input = Input(bytes);
     let is_sealed = input.flip();
     let mut page = vec![0; KEY_PAGE_BYTES];

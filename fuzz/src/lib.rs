@@ -1,4 +1,30 @@
-//! What the fuzzers share: an input as a sequence of numbers.
+//! What the fuzzers share: their entry, and an input as a sequence of numbers.
+
+/// What a fuzzer does with an input: libFuzzer's entry, or the function `fuzz` of a module of `smoke.rs`.
+#[cfg(feature = "libfuzzer")]
+#[macro_export]
+macro_rules! target {
+    (|$input:ident: &$kind:tt| $body:block) => {
+        libfuzzer_sys::fuzz_target!(|$input: &$kind| $body);
+    };
+}
+
+/// The same without libFuzzer.
+#[cfg(not(feature = "libfuzzer"))]
+#[macro_export]
+macro_rules! target {
+    (|$input:ident: &[u8]| $body:block) => {
+        pub fn fuzz($input: &[u8]) $body
+    };
+    (|$input:ident: &str| $body:block) => {
+        pub fn fuzz(bytes: &[u8]) {
+            let Ok($input) = std::str::from_utf8(bytes) else {
+                return;
+            };
+            $body
+        }
+    };
+}
 
 /// The bytes of an input, from the front. After the last one there are zeros.
 pub struct Input<'a>(pub &'a [u8]);
