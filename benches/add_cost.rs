@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sslcache::cache::{Cache, ClientHistory, Expiry, Key};
+use sslcache::cache::{Arrival, Cache, ClientHistory, Evicted, Expiry, Key};
 
 const SIZES: [u64; 4] = [1_000, 20_000, 100_000, 1_000_000];
 const TIMED: u64 = 20_000;
@@ -52,7 +52,14 @@ fn add(cache: &Cache<Arc<u64>>, number: u64) {
     }
     let expiry = Expiry::at(300 + (scramble(number) % 86_100) as i64);
     let key = Key::new(&id, 0x0304).expect("32 bytes are an id");
-    let _ = black_box(cache.insert(key, Arc::new(number), expiry, ClientHistory::New, 0));
+    let arrival = Arrival {
+        key: &key,
+        value: &Arc::new(number),
+        expiry,
+        history: ClientHistory::New,
+        now: 0,
+    };
+    let _ = black_box(cache.insert(&arrival, &mut Evicted::none()));
 }
 
 /// splitmix64's finisher.

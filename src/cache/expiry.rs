@@ -34,29 +34,33 @@ impl Expiry {
         self.0
     }
 
-    /// True if the expiry can be packed.
-    pub(super) const fn is_near(self) -> bool {
-        FIRST <= self.0 && self.0 <= LAST || self.0 == i64::MAX
+    /// The packed expiry; `None` if it cannot be packed.
+    #[inline]
+    pub(super) const fn try_packed(self) -> Option<Packed> {
+        let bits = match self.0 {
+            FIRST..=LAST => self.0,
+            i64::MAX => PACKED_NEVER,
+            _ => return None,
+        };
+        Some(((bits >> 32) as i8, bits as u32))
     }
 
     /// The nearest expiry that can be packed.
     pub(crate) const fn nearest(self) -> Expiry {
-        if self.is_near() {
-            self
-        } else if self.0 < FIRST {
-            Expiry(FIRST)
-        } else {
-            Expiry(LAST)
+        match self.0 {
+            i64::MAX => self,
+            ..FIRST => Expiry(FIRST),
+            FIRST..=LAST => self,
+            _ => Expiry(LAST),
         }
     }
 
     /// The packed expiry, or the nearest one that can be packed.
     pub(crate) const fn packed(self) -> Packed {
-        let bits = match self.nearest().0 {
-            i64::MAX => PACKED_NEVER,
-            secs => secs,
-        };
-        ((bits >> 32) as i8, bits as u32)
+        match self.nearest().try_packed() {
+            Some(packed) => packed,
+            None => (i8::MAX, u32::MAX), // not reached: `nearest` can be packed
+        }
     }
 
     /// The expiry that was packed.

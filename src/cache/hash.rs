@@ -1,17 +1,20 @@
 //! The hash of a key: random for each cache, and provably as good as chance.
 //!
-//! Clients choose session ids, and an attacker who could predict buckets could fill one. So the hash has a random key, one
-//! for all caches of a process, that never leaves this module, and no hash leaves the cache. It is the vector form of
-//! multiply-shift (Dietzfelbinger 1996; Thorup, "High Speed Hashing for Integers and Strings", 2015): every word times a
-//! random 128-bit number of its own, summed with one more modulo 2^128, of which the upper 64 bits are used. For any two
-//! different keys, even chosen by an attacker, the two hashes are independent and uniform: they fall into the same one of n
-//! buckets with a probability of exactly 1/n, and n keys chosen without knowledge of the numbers are spread as evenly as
-//! random ones.
+//! Clients choose session ids, and an attacker who could predict buckets could fill one. So the hash has random keys, one
+//! set for all caches of a process, that never leave this module, and no hash leaves the cache. It has three steps:
 //!
-//! The sum alone is linear: an attacker who learned by patient timing that two keys collide would know of others that do.
-//! The final mix is a permutation, so it weakens nothing, and one collision of some bits tells nothing about another.
+//! 1. NH (Black, Halevi, Krawczyk, Krovetz and Rogaway, "UMAC", 1999) shortens the key to 128 bits: each word plus a random
+//!    one, multiplied in pairs and summed. Two different keys, even chosen by an attacker, get the same sum with a
+//!    probability of 2^-64.
+//! 2. Multiply-shift in vector form (Dietzfelbinger 1996; Thorup, "High Speed Hashing for Integers and Strings", 2015): each
+//!    half of the sum times a random 128-bit number, plus one more modulo 2^128, of which the upper 64 bits are used. For
+//!    two different sums the two hashes are independent and uniform. So two keys fall into the same one of n buckets with a
+//!    probability of 1/n, plus at most 2^-64, and n keys chosen without knowledge of the numbers are spread as evenly as
+//!    random ones.
+//! 3. A permutation, which weakens nothing. Without it the difference of two hashes would depend on the difference of the
+//!    sums alone: an attacker who learned by patient timing that two keys collide would know of others that do.
 //!
-//! SipHash is stronger than a table needs, at more than twice the instructions.
+//! SipHash is stronger than a table needs, at more than four times the instructions.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -20,9 +23,13 @@ use once_cell::race::OnceBox;
 use super::key::{Key, WORDS};
 use crate::sys::uncancelled::Uncancelled;
 
+/// Words that NH takes: those of a key, and a zero to complete the last pair.
+const PAIRED: usize = WORDS.next_multiple_of(2);
+
 /// The random numbers of a process.
 pub(super) struct Hash {
-    factors: [u128; WORDS],
+    added: [u64; PAIRED],
+    factors: [u128; 2],
     addend: u128,
 }
 
@@ -36,28 +43,36 @@ impl Hash {
         // Seeded by the operating system; SipHash makes as many words of it as are asked for.
         let _uncancelled = Uncancelled::new(); // RandomState asks the system for random numbers
         let random = RandomState::new();
-        let word = |number: usize| u128::from(random.hash_one(number));
-        let wide = |number| word(2 * number) << 64 | word(2 * number + 1);
+        let word = |number: usize| random.hash_one(number);
+        let wide = |number| u128::from(word(number)) << 64 | u128::from(word(number + 1));
         Hash {
-            factors: std::array::from_fn(wide),
-            addend: wide(WORDS),
+            added: std::array::from_fn(word),
+            factors: [wide(PAIRED), wide(PAIRED + 2)],
+            addend: wide(PAIRED + 4),
         }
     }
 
+    #[inline]
     pub(super) fn of(&self, key: &Key) -> u64 {
-        let products = self.factors.iter().zip(key.words());
-        let sum = products.fold(self.addend, |sum, (factor, word)| {
-            sum.wrapping_add(factor.wrapping_mul(u128::from(word)))
+        let mut words = [0; PAIRED];
+        words[..WORDS].copy_from_slice(&key.words());
+        let (pairs, added) = (words.as_chunks().0, self.added.as_chunks().0);
+        let products = pairs.iter().zip(added).map(|(&[a, b], &[to_a, to_b])| {
+            u128::from(a.wrapping_add(to_a)) * u128::from(b.wrapping_add(to_b))
         });
-        mix((sum >> 64) as u64)
+        let sum = products.fold(0, u128::wrapping_add);
+        let [lower, upper] = self.factors;
+        let hash = (self.addend)
+            .wrapping_add(lower.wrapping_mul(u128::from(sum as u64)))
+            .wrapping_add(upper.wrapping_mul(sum >> 64));
+        mix((hash >> 64) as u64)
     }
 }
 
-/// MurmurHash3's finisher: a permutation in which every bit depends on every other.
-fn mix(mut word: u64) -> u64 {
-    word = (word ^ (word >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    word = (word ^ (word >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    word ^ (word >> 33)
+/// A permutation after which the lower half of the bits depends on all, and the upper half on most.
+fn mix(word: u64) -> u64 {
+    let word = (word ^ (word >> 32)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    word ^ (word >> 32)
 }
 
 #[cfg(test)]

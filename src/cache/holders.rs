@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use super::segments::Segments;
+use super::segments::{Element, Segments};
 use super::slab::NIL;
 use crate::sys::lock::Lock;
 
@@ -31,6 +31,14 @@ struct Item {
     holder: u32,
     /// The next item of the bucket; for a vacant item, the next vacant one.
     next: u32,
+}
+
+impl Element for Item {
+    const BLANK: Self = Item {
+        hash: 0,
+        holder: 0,
+        next: NIL,
+    };
 }
 
 /// The part, and the hash within it. An unkeyed hash suffices, as no attacker chooses addresses.

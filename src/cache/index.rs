@@ -19,12 +19,14 @@
 
 use super::key::Key;
 use super::rank::Moment;
-use super::segments::Segments;
+use super::segments::{Element, Segments};
 use super::slab::{HASH_BITS, NIL, Slab, kept_of};
 use crate::sys::prefetch::prefetch;
 
 /// So few buckets are never joined, as there is nothing to gain.
 const FEWEST: u32 = 16;
+/// From so many on, buckets and chains are further away than a nearby cache.
+const AHEAD_FROM: u32 = 1 << 11;
 /// No hash would reach more buckets; in a shard with 16 million entries chains begin to get longer.
 const MOST: u32 = 1 << HASH_BITS;
 
@@ -41,6 +43,13 @@ struct Bucket {
     tags: u16,
     /// The memory of the entry that left last.
     left: Left,
+}
+
+impl Element for Bucket {
+    const BLANK: Self = Bucket::new(Left {
+        mark: 0,
+        used: Moment::FIRST,
+    });
 }
 
 impl Bucket {
@@ -192,25 +201,35 @@ impl Index {
         }
     }
 
-    #[cold]
     #[inline(never)]
     fn split_one<V>(&mut self, slab: &mut Slab<V>) {
         let last = self.buckets.len();
         if last == MOST || !self.buckets.make_ready() {
             return; // Without memory the chains get longer; the next insert tries again.
         }
-        self.fetch_ahead(slab, last);
-        let sibling = Self::sibling(last);
+        if last >= AHEAD_FROM {
+            self.fetch_ahead(slab, last);
+        }
+        let decisive = 1 << last.ilog2();
+        self.mask = decisive | (decisive - 1);
+        let old = &mut self.buckets[Self::sibling(last)];
         // Both keep the memory: to which of them it belongs now, it does not say.
-        let left = self.buckets[sibling].left;
-        self.buckets.push(Bucket::new(left));
-        self.set_mask();
-        let mut at = std::mem::replace(&mut self.buckets[sibling], Bucket::new(left)).head;
+        let mut stays = Bucket::new(old.left);
+        let mut goes = Bucket::new(old.left);
+        let mut at = old.head;
         while at != NIL {
-            let (hash, after) = (slab.hook(at).hash(), slab.hook(at).chain);
-            slab.hook_mut(at).chain = self.link(hash, at);
+            let hook = slab.hook_mut(at);
+            let hash = hook.hash();
+            let to = if hash & decisive == 0 {
+                &mut stays
+            } else {
+                &mut goes
+            };
+            let after = std::mem::replace(&mut hook.chain, to.push(hash, at));
             at = after;
         }
+        *old = stays;
+        self.buckets.push(goes);
     }
 
     /// Begins to load the entries that the next splits will follow, one step of each, so that they are there in time.
@@ -218,9 +237,6 @@ impl Index {
         const NEXT: u32 = 1;
         const SECOND: u32 = 2;
         const LINES_AHEAD: u32 = 16;
-        if last < FEWEST {
-            return;
-        }
         prefetch(&self.buckets[Self::sibling(last + LINES_AHEAD)]);
         let head = self.buckets[Self::sibling(last + SECOND)].head;
         if head != NIL {

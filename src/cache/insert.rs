@@ -19,15 +19,6 @@ const ATTEMPTS_MOST: u32 = 32;
 /// Sessions that one shard gives up under one lock while a lowered capacity is being reached.
 const EVICTED_AT_ONCE: usize = 16;
 
-/// The result of an insert.
-#[must_use = "the caller decides when to drop the sessions that left"]
-pub struct Inserted<V> {
-    /// The result for the session itself.
-    pub outcome: Outcome<V>,
-    /// The sessions that left to make room.
-    pub evicted: Evicted<V>,
-}
-
 /// Sessions that left to make room, in order: nearly always none or one, which takes no memory.
 pub struct Evicted<V> {
     first: Option<V>,
@@ -35,7 +26,8 @@ pub struct Evicted<V> {
 }
 
 impl<V> Evicted<V> {
-    fn none() -> Evicted<V> {
+    /// None so far.
+    pub const fn none() -> Evicted<V> {
         Evicted {
             first: None,
             others: None,
@@ -49,6 +41,12 @@ impl<V> Evicted<V> {
         }
         let others = self.others.get_or_insert_default();
         others.try_reserve(more).is_ok()
+    }
+
+    /// True if no session left.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none() && self.others.is_none()
     }
 
     /// Adds a session. `make_ready` must have returned true before.
@@ -86,102 +84,110 @@ impl<V> Evicted<V> {
 pub enum Outcome<V> {
     /// The session is cached.
     Added,
-    /// This very object was cached already. It has the new expiry; nothing else changed. The reference passed in is
-    /// returned.
-    AlreadyCached(V),
+    /// This very object was cached already. It has the new expiry; nothing else changed.
+    AlreadyCached,
     /// The session is cached in place of another object of the same key, which has left.
     Replaced(V),
     /// The session is not cached: there was no memory, or other threads took all room that was made.
-    Refused(V),
+    Refused,
 }
 
-/// The arguments of an insert, without the session.
-struct Arrival<'a> {
-    key: &'a Key,
-    expiry: Expiry,
-    history: ClientHistory,
-    now: i64,
+/// A session that is to be cached.
+pub struct Arrival<'a, V> {
+    /// Its key.
+    pub key: &'a Key,
+    /// The session; the cache keeps a clone of it.
+    pub value: &'a V,
+    /// Its expiry.
+    pub expiry: Expiry,
+    /// What is known of its client.
+    pub history: ClientHistory,
+    /// The second of its arrival.
+    pub now: i64,
 }
 
-/// A session that could not be placed, and how many slots must be free for another attempt.
-struct NoRoom<V> {
-    value: V,
+/// The answer to a session that found no room: how many slots must be free for another attempt.
+struct NoRoom {
     wanted: usize,
 }
 
 impl<V: Clone + PartialEq> Cache<V> {
-    /// Caches a session. Sessions that have expired at `now` leave before others where one has to leave.
+    /// Caches a session. Those that have to leave for it are added to `evicted`, which has none yet: sessions that have
+    /// expired when it arrives before others.
+    #[must_use = "the caller decides when to drop the session that was replaced"]
     #[inline(always)]
-    pub fn insert(
-        &self,
-        key: Key,
-        value: V,
-        expiry: Expiry,
-        history: ClientHistory,
-        now: i64,
-    ) -> Inserted<V> {
-        let arrival = Arrival {
-            key: &key,
-            expiry,
-            history,
-            now,
-        };
-        let mut evicted = Evicted::none();
+    pub fn insert(&self, arrival: &Arrival<'_, V>, evicted: &mut Evicted<V>) -> Outcome<V> {
         let outcome = match self.store_or_make() {
-            Some(store) => self.place(store, &arrival, value, &mut evicted),
-            None => Outcome::Refused(value),
+            Some(store) => self.place(store, arrival, evicted),
+            None => Outcome::Refused,
         };
-        if let Outcome::Refused(_) = outcome {
+        if let Outcome::Refused = outcome {
             self.refused.fetch_add(1, Relaxed);
         }
-        Inserted { outcome, evicted }
+        outcome
     }
 
+    #[inline(always)]
     fn place(
         &self,
         store: &Store<V>,
-        arrival: &Arrival<'_>,
-        mut value: V,
+        arrival: &Arrival<'_, V>,
         evicted: &mut Evicted<V>,
     ) -> Outcome<V> {
         let Some(home) = store.home_or_make(arrival.key) else {
-            return Outcome::Refused(value);
+            return Outcome::Refused;
         };
-        for _ in 0..ATTEMPTS_MOST {
+        match self.try_place(&home, arrival, evicted) {
+            Ok(outcome) => outcome,
+            Err(no_room) => self.place_again(store, &home, arrival, evicted, no_room),
+        }
+    }
+
+    /// Makes room and tries again.
+    #[cold]
+    #[inline(never)]
+    fn place_again(
+        &self,
+        store: &Store<V>,
+        home: &Home<'_, V>,
+        arrival: &Arrival<'_, V>,
+        evicted: &mut Evicted<V>,
+        mut no_room: NoRoom,
+    ) -> Outcome<V> {
+        for _ in 1..ATTEMPTS_MOST {
+            self.make_room(store, no_room.wanted, arrival.now, evicted);
             // Here and not when it is needed: under the lock there must be room for the session that is evicted.
             if !evicted.make_ready(1) {
                 break;
             }
-            match self.try_place(&home, arrival, value, evicted) {
+            match self.try_place(home, arrival, evicted) {
                 Ok(outcome) => return outcome,
-                Err(no_room) => {
-                    value = no_room.value;
-                    self.make_room(store, no_room.wanted, arrival.now, evicted);
-                }
+                Err(still) => no_room = still,
             }
         }
-        Outcome::Refused(value)
+        Outcome::Refused
     }
 
-    /// One attempt under the lock of the key's shard.
+    /// One attempt under the lock of the key's shard. `evicted` has room for one more.
+    #[inline(always)]
     fn try_place(
         &self,
         home: &Home<'_, V>,
-        arrival: &Arrival<'_>,
-        value: V,
+        arrival: &Arrival<'_, V>,
         evicted: &mut Evicted<V>,
-    ) -> Result<Outcome<V>, NoRoom<V>> {
+    ) -> Result<Outcome<V>, NoRoom> {
         let Some(mut shard) = home.shard.lock() else {
-            return Ok(Outcome::Refused(value));
+            return Ok(Outcome::Refused);
         };
         if let Some(at) = shard.find(home.hash, arrival.key) {
-            if shard.is_same(at, &value) {
+            if shard.is_same(at, arrival.value) {
                 shard.add_again(at, arrival.expiry);
-                return Ok(Outcome::AlreadyCached(value));
+                return Ok(Outcome::AlreadyCached);
             }
             if self.slots.over(0) > 0 {
-                return Err(NoRoom { value, wanted: 0 });
+                return Err(NoRoom { wanted: 0 });
             }
+            let value = arrival.value.clone();
             let replaced = shard.replace(at, value, arrival.expiry, arrival.history);
             return Ok(Outcome::Replaced(replaced));
         }
@@ -189,16 +195,16 @@ impl<V: Clone + PartialEq> Cache<V> {
             Slot::Taken if shard.make_ready() => {}
             Slot::Taken => {
                 self.slots.release(1);
-                return Ok(Outcome::Refused(value));
+                return Ok(Outcome::Refused);
             }
             // A swap within the shard: the slot passes from one session to the other and is never free.
             Slot::Full => match shard.evict_one(arrival.now) {
                 Some(gone) => evicted.push(gone),
-                None => return Err(NoRoom { value, wanted: 1 }),
+                None => return Err(NoRoom { wanted: 1 }),
             },
-            Slot::Excess => return Err(NoRoom { value, wanted: 0 }),
+            Slot::Excess => return Err(NoRoom { wanted: 0 }),
         }
-        let entry = Entry::new(arrival.key, value);
+        let entry = Entry::new(arrival.key, arrival.value.clone());
         shard.store(entry, arrival.expiry, home.hash, arrival.history);
         Ok(Outcome::Added)
     }

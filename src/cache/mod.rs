@@ -58,7 +58,7 @@ pub use counters::Counters;
 pub use expiry::Expiry;
 pub use history::ClientHistory;
 pub use holders::Holders;
-pub use insert::{Evicted, Inserted, Outcome};
+pub use insert::{Arrival, Evicted, Outcome};
 pub use key::Key;
 pub use sweep::{Batches, Flush, Sweep};
 pub use whole::Cache;

@@ -20,7 +20,7 @@
 use super::history::ClientHistory;
 use super::rank::{Moment, Rank, USES_MOST};
 use super::ring::{ByUse, Ring};
-use super::slab::{Entry, Slab};
+use super::slab::{Entry, Slab, Ties};
 
 /// Entries that one choice may examine.
 const EXAMINED_MOST: u32 = 16;
@@ -92,8 +92,10 @@ impl Queues {
         self.of(main).push_back(slab, at);
     }
 
-    pub(super) fn withdraw<V>(&mut self, slab: &mut Slab<V>, at: u32) {
-        self.of(slab[at].rank().main).remove(slab, at);
+    /// Takes out an entry that is tied as `ties` says.
+    #[inline]
+    pub(super) fn withdraw<V>(&mut self, slab: &mut Slab<V>, at: u32, ties: &Ties) {
+        self.of(ties.rank.main).remove(slab, at, ties.in_queue);
     }
 
     pub(super) fn count_use<V>(&self, slab: &mut Slab<V>, at: u32) {
@@ -106,7 +108,8 @@ impl Queues {
     /// Counts a use after which no other is expected.
     pub(super) fn retire<V>(&mut self, slab: &mut Slab<V>, at: u32) {
         slab.hook_mut(at).set_used(self.now);
-        self.withdraw(slab, at);
+        let ties = slab.ties(at);
+        self.withdraw(slab, at, &ties);
         self.enter(slab, at, false);
     }
 
@@ -200,7 +203,8 @@ impl Queues {
             slab[at].set_rank(rank);
             self.main.turn(slab);
         } else {
-            self.small.remove(slab, at);
+            let links = slab[at].in_queue;
+            self.small.remove(slab, at, links);
             self.enter(slab, at, true);
         }
     }

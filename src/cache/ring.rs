@@ -85,9 +85,9 @@ impl<T: Through> Ring<T> {
         Links { before, after }
     }
 
-    /// Takes out an entry, which must be in this ring.
-    pub(super) fn remove<V>(&mut self, slab: &mut Slab<V>, at: u32) {
-        let Links { before, after } = *T::links(&slab[at]);
+    /// Takes out an entry, which must be in this ring and have these links.
+    pub(super) fn remove<V>(&mut self, slab: &mut Slab<V>, at: u32, links: Links) {
+        let Links { before, after } = links;
         self.len -= 1;
         if self.len == 0 {
             self.back = NIL;

@@ -1,42 +1,48 @@
 //! A vector that grows without moving its elements.
 //!
-//! Each segment is twice as long as the one before, so growing takes one allocation and no copy, whatever the length: a
-//! `Vec` would copy everything while the shard's lock is held. The tail of a large segment costs only address space, as
-//! its pages are touched when they are first used. A lack of memory is reported and does not abort. Segments are kept when
-//! elements are popped, because freeing pages is work too, and this runs under a lock; dropping the whole vector, outside
-//! the lock, frees them.
+//! It grows by a segment, which takes one allocation and no copy, whatever the length: a `Vec` would copy everything while
+//! the shard's lock is held. Only the first segment grows from a single element, because many contexts cache a session or
+//! two; what has moved from there leaves blanks behind, as freed memory must not keep a session id. All segments have one
+//! length, so that an element is found by a shift and a mask. A lack of memory is reported and does not abort. Segments
+//! are kept when elements are popped, because freeing pages is work too, and this runs under a lock; dropping the whole
+//! vector, outside the lock, frees them.
 
 use std::collections::TryReserveError;
 use std::ops::{Index, IndexMut};
+use std::{hint, mem};
 
 use crate::sys::reserve::is_short;
 
-/// Elements in the first segment, as a power of two: small, because many contexts cache a session or two.
-const FIRST_LOG2: u32 = 0;
-/// So few segments are not worth freeing.
-const FEW: usize = 4;
+/// Elements of a segment, as a power of two.
+const SEGMENT_LOG2: u32 = 8;
+const SEGMENT: u32 = 1 << SEGMENT_LOG2;
+/// So few elements are not worth freeing.
+const FEW: u32 = 16;
 /// With this length the last index is below `u32::MAX`, which is free to mean "none".
-const LONGEST: u32 = u32::MAX - (1 << FIRST_LOG2) + 1;
+const LONGEST: u32 = u32::MAX - SEGMENT + 1;
+
+/// What may stand in a vector.
+pub(super) trait Element {
+    /// An element that says nothing.
+    const BLANK: Self;
+}
 
 pub(super) struct Segments<T> {
     segments: Vec<Vec<T>>,
     len: u32,
     /// How many elements there is room for.
     places: u32,
-    /// The greatest length so far.
+    /// The greatest length before an element was popped.
     longest: u32,
 }
 
-/// Segment k begins at 2^k - 1; with 1 added, the top bit of an index names its segment.
+/// The segment of an element, and its place there.
+#[inline(always)]
 fn locate(at: u32) -> (usize, usize) {
-    // No index up to LONGEST wraps; a larger one wraps to a segment that never exists.
-    let shifted = at.wrapping_add(1 << FIRST_LOG2);
-    let top = 31 - (shifted | 1).leading_zeros();
-    let segment = top.wrapping_sub(FIRST_LOG2);
-    (segment as usize, (shifted ^ 1 << top) as usize)
+    ((at >> SEGMENT_LOG2) as usize, (at % SEGMENT) as usize)
 }
 
-impl<T> Segments<T> {
+impl<T: Element> Segments<T> {
     pub(super) const fn new() -> Self {
         Segments {
             segments: Vec::new(),
@@ -58,19 +64,31 @@ impl<T> Segments<T> {
 
     #[cold]
     fn add_segment(&mut self) -> Result<(), TryReserveError> {
-        let length = 1 << (self.segments.len() as u32 + FIRST_LOG2);
-        let places = u64::from(self.places) + length;
-        if places > u64::from(LONGEST) {
+        if self.places == LONGEST || is_short() {
             return Ok(());
         }
-        if is_short() {
-            return Ok(());
-        }
+        // The first segment is doubled until it is whole.
+        let is_first = self.places < SEGMENT;
+        let length = if is_first {
+            (2 * self.places).max(1)
+        } else {
+            SEGMENT
+        };
         let mut elements = Vec::new();
         elements.try_reserve_exact(length as usize)?;
-        self.segments.try_reserve_exact(1)?; // there are never many
-        self.segments.push(elements);
-        self.places = places as u32;
+        match self.segments.first_mut() {
+            Some(first) if is_first => {
+                elements.extend(first.iter_mut().map(|old| mem::replace(old, T::BLANK)));
+                hint::black_box(&*first); // keeps the blanks, which nothing reads
+                *first = elements;
+                self.places = length;
+            }
+            _ => {
+                self.segments.try_reserve(1)?;
+                self.segments.push(elements);
+                self.places += length;
+            }
+        }
         Ok(())
     }
 
@@ -79,27 +97,27 @@ impl<T> Segments<T> {
         let (segment, _) = locate(self.len);
         self.segments[segment].push(element);
         self.len += 1;
-        self.longest = self.longest.max(self.len);
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
         let (segment, _) = locate(self.len.checked_sub(1)?);
+        self.longest = self.longest.max(self.len);
         self.len -= 1;
         self.segments[segment].pop()
     }
 
     /// Bytes that elements take or have taken; the part of the last segment that was never used is only address space.
     pub(super) fn memory(&self) -> usize {
-        self.longest as usize * size_of::<T>()
+        self.longest.max(self.len) as usize * size_of::<T>()
     }
 
-    /// True if more than a few segments were ever needed.
+    /// True if more than a few elements were ever needed.
     pub(super) fn has_grown(&self) -> bool {
-        self.segments.len() > FEW
+        self.places > FEW
     }
 }
 
-impl<T> Index<u32> for Segments<T> {
+impl<T: Element> Index<u32> for Segments<T> {
     type Output = T;
 
     fn index(&self, at: u32) -> &T {
@@ -108,9 +126,17 @@ impl<T> Index<u32> for Segments<T> {
     }
 }
 
-impl<T> IndexMut<u32> for Segments<T> {
+impl<T: Element> IndexMut<u32> for Segments<T> {
     fn index_mut(&mut self, at: u32) -> &mut T {
         let (segment, offset) = locate(at);
         &mut self.segments[segment][offset]
     }
+}
+
+impl Element for u32 {
+    const BLANK: Self = 0;
+}
+
+impl Element for i64 {
+    const BLANK: Self = 0;
 }

@@ -104,6 +104,7 @@ impl<V: Clone + PartialEq> Shard<V> {
     }
 
     /// Makes room for one more entry; false if there is no memory for it.
+    #[inline(always)]
     pub(super) fn make_ready(&mut self) -> bool {
         self.wheel.make_ready(&mut self.slab);
         self.slab.make_ready() && self.index.make_ready()
@@ -111,6 +112,7 @@ impl<V: Clone + PartialEq> Shard<V> {
 
     /// Adds an entry of a key that `find` did not find. `make_ready` must have returned true, or an entry have been evicted,
     /// just before.
+    #[inline(always)]
     pub(super) fn store(
         &mut self,
         mut entry: Entry<V>,
@@ -139,7 +141,8 @@ impl<V: Clone + PartialEq> Shard<V> {
         history: ClientHistory,
     ) -> V {
         self.set_expiry(at, expiry);
-        self.queues.withdraw(&mut self.slab, at);
+        let ties = self.slab.ties(at);
+        self.queues.withdraw(&mut self.slab, at, &ties);
         self.queues.admit(&mut self.slab, at, history);
         self.counters.replaced += 1;
         self.slab.exchange(at, value)
@@ -152,7 +155,11 @@ impl<V: Clone + PartialEq> Shard<V> {
     }
 
     pub(super) fn set_expiry(&mut self, at: u32, expiry: Expiry) {
-        self.wheel.withdraw(&mut self.slab, at);
+        let ties = self.slab.ties(at);
+        if ties.expiry == expiry {
+            return; // nearly always, where a session is added again
+        }
+        self.wheel.withdraw(&mut self.slab, at, &ties);
         self.slab.set_expiry(at, expiry);
         self.wheel.add(&mut self.slab, at);
     }
@@ -163,9 +170,10 @@ impl<V: Clone + PartialEq> Shard<V> {
     }
 
     fn remove(&mut self, at: u32) -> V {
+        let ties = self.slab.ties(at);
         self.index.unlink(&mut self.slab, at);
-        self.queues.withdraw(&mut self.slab, at);
-        self.wheel.withdraw(&mut self.slab, at);
+        self.queues.withdraw(&mut self.slab, at, &ties);
+        self.wheel.withdraw(&mut self.slab, at, &ties);
         self.slab.vacate(at)
     }
 

@@ -12,7 +12,7 @@ use std::hint;
 use super::expiry::{Expiry, FAR, Packed};
 use super::key::{Key, Parts};
 use super::rank::{Moment, Rank};
-use super::segments::Segments;
+use super::segments::{Element, Segments};
 use crate::sys::prefetch::prefetch;
 
 /// No position.
@@ -48,6 +48,27 @@ pub(super) struct Entry<V> {
     version: u16,
 }
 
+impl<V> Element for Entry<V> {
+    const BLANK: Self = Entry {
+        value: None,
+        id: [0; 4],
+        in_queue: Links::NONE,
+        in_wheel: Links::NONE,
+        expiry_lower: Expiry::NEVER.packed().1,
+        expiry_upper: Expiry::NEVER.packed().0,
+        len_and_rank: 0,
+        version: 0,
+    };
+}
+
+/// What ties an occupied entry to the others, read at once.
+pub(super) struct Ties {
+    pub(super) rank: Rank,
+    pub(super) in_queue: Links,
+    pub(super) in_wheel: Links,
+    pub(super) expiry: Expiry,
+}
+
 /// An entry's place in the index, and when it was last used, which a look-up updates here without another cache line.
 pub(super) struct Hook {
     /// The lower `HASH_BITS` bits are the part of the key's hash that chooses the bucket. They are kept because splitting a
@@ -59,6 +80,13 @@ pub(super) struct Hook {
 
 /// Bits of a hash that a hook has room for beside a moment.
 pub(super) const HASH_BITS: u32 = 24;
+
+impl Element for Hook {
+    const BLANK: Self = Hook {
+        hash_and_used: 0,
+        chain: NIL,
+    };
+}
 
 impl Hook {
     pub(super) fn new(hash: u32, chain: u32, used: Moment) -> Self {
@@ -89,18 +117,15 @@ pub(super) fn kept_of(hash: u32) -> u32 {
 
 impl<V> Entry<V> {
     /// An entry that never expires, until it is given another expiry.
+    #[inline(always)]
     pub(super) fn new(key: &Key, value: V) -> Self {
         let (id, len_less_one, version) = key.parts();
-        let (expiry_upper, expiry_lower) = Expiry::NEVER.packed();
         Entry {
             value: Some(value),
             id,
-            in_queue: Links::NONE,
-            in_wheel: Links::NONE,
-            expiry_lower,
-            expiry_upper,
             len_and_rank: len_less_one << Rank::BITS,
             version,
+            ..Entry::BLANK
         }
     }
 
@@ -264,49 +289,89 @@ impl<V> Slab<V> {
     }
 
     /// Sets the expiry of an entry that is not yet in the slab, and returns it as stored.
+    #[inline]
     pub(super) fn give_expiry(&mut self, entry: &mut Entry<V>, expiry: Expiry) -> Expiry {
-        let packed = self.pack(expiry);
+        if let Some(packed) = expiry.try_packed() {
+            entry.set_packed(packed);
+            return expiry;
+        }
+        let packed = self.pack_far(expiry);
         entry.set_packed(packed);
         self.unpacked(packed)
     }
 
-    /// Without memory for a far expiry the result is the nearest one for which an entry has room.
     fn pack(&mut self, expiry: Expiry) -> Packed {
-        if expiry.is_near() {
-            return expiry.packed();
+        match expiry.try_packed() {
+            Some(packed) => packed,
+            None => self.pack_far(expiry),
         }
+    }
+
+    /// Without memory for a far expiry the result is the nearest one for which an entry has room.
+    #[cold]
+    fn pack_far(&mut self, expiry: Expiry) -> Packed {
         let far = self.far.get_or_insert_with(Far::new);
         let place = far.keep(expiry.secs());
         place.map_or(expiry.packed(), |place| (FAR, place))
     }
 
+    #[inline]
     fn unpacked(&self, packed: Packed) -> Expiry {
         match packed {
-            (FAR, place) => match &self.far {
-                Some(far) => Expiry::at(far.seconds[place]),
-                None => Expiry::NEVER, // unreachable: a far place exists only in a `Far`
-            },
+            (FAR, place) => self.far_expiry(place),
             near => Expiry::unpacked(near),
         }
     }
 
+    #[cold]
+    fn far_expiry(&self, place: u32) -> Expiry {
+        match &self.far {
+            Some(far) => Expiry::at(far.seconds[place]),
+            None => Expiry::NEVER, // not reached: a far place exists only in a `Far`
+        }
+    }
+
+    /// Before another expiry takes the place of the entry's.
+    #[inline]
     fn forget_expiry(&mut self, at: u32) {
-        if let (FAR, place) = self.entries[at].packed()
-            && let Some(far) = &mut self.far
-        {
+        let (upper, place) = self.entries[at].packed();
+        if upper == FAR {
+            self.vacate_far(place);
+        }
+    }
+
+    #[cold]
+    fn vacate_far(&mut self, place: u32) {
+        if let Some(far) = &mut self.far {
             far.vacate(place);
-            self.entries[at].set_packed(Expiry::NEVER.packed());
+        }
+    }
+
+    /// What ties the entry at `at` to others.
+    #[inline]
+    pub(super) fn ties(&self, at: u32) -> Ties {
+        let entry = &self.entries[at];
+        Ties {
+            rank: entry.rank(),
+            in_queue: entry.in_queue,
+            in_wheel: entry.in_wheel,
+            expiry: self.unpacked(entry.packed()),
         }
     }
 
     /// Frees a position that is no longer in index, queues and wheel, and returns its value.
+    #[inline]
     pub(super) fn vacate(&mut self, at: u32) -> V {
-        self.forget_expiry(at);
         let entry = &mut self.entries[at];
         let value = entry.value.take().expect("a linked position is occupied");
         // A session id can be all that is needed to resume. black_box keeps the stores, which nothing reads.
         entry.forget_key();
         hint::black_box(&entry.id);
+        let (upper, place) = entry.packed();
+        if upper == FAR {
+            entry.set_packed(Expiry::NEVER.packed());
+            self.vacate_far(place);
+        }
         self.hooks[at].chain = self.vacant;
         self.vacant = at;
         self.len -= 1;

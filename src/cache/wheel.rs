@@ -16,7 +16,7 @@
 
 use super::expiry::Expiry;
 use super::ring::{ByExpiry, Ring};
-use super::slab::{Links, Slab};
+use super::slab::{Links, Slab, Ties};
 
 /// Seconds in a tick, as a power of two.
 const TICK_LOG2: u32 = 4;
@@ -95,7 +95,8 @@ impl Wheel {
             return;
         };
         while let Some(at) = self.few.front(slab) {
-            self.few.remove(slab, at);
+            let links = slab[at].in_wheel;
+            self.few.remove(slab, at, links);
             slots[slot(tick(slab.expiry(at).secs()))].push_back(slab, at);
         }
         self.many = Some(slots);
@@ -133,13 +134,13 @@ impl Wheel {
         self.ring(tick(expiry.secs())).make_way(slab, at)
     }
 
-    /// Takes an entry out; its expiry must be the one that it was added with.
-    pub(super) fn withdraw<V>(&mut self, slab: &mut Slab<V>, at: u32) {
-        let expiry = slab.expiry(at);
-        if expiry == Expiry::NEVER {
+    /// Takes out an entry that is tied as `ties` says; its expiry must be the one that it was added with.
+    pub(super) fn withdraw<V>(&mut self, slab: &mut Slab<V>, at: u32, ties: &Ties) {
+        if ties.expiry == Expiry::NEVER {
             return;
         }
-        self.ring(tick(expiry.secs())).remove(slab, at);
+        self.ring(tick(ties.expiry.secs()))
+            .remove(slab, at, ties.in_wheel);
         self.len -= 1;
         if self.len == 0 {
             self.earliest = i64::MAX;

@@ -25,7 +25,7 @@ use crate::host::SessionRef;
 use crate::host::abi::*;
 use crate::host::connection::version_of;
 use crate::host::types::*;
-use crate::stats::publish;
+use crate::stats::publish::{self, Tick};
 use crate::sys::entropy;
 use crate::sys::guard::{attempt, passage, quietly};
 
@@ -65,7 +65,9 @@ pub unsafe extern "C-unwind" fn on_new(ssl: *mut SSL, session: *mut SSL_SESSION)
             let now = now();
             // SAFETY: the host holds a reference to the session until this function returns.
             let add = || unsafe { add::add(context, ctx, session, history, destination, now) };
-            publish::tick(context, ctx, now, || abroad::while_announced(session, add));
+            let tick = Tick::begin(context, ctx, now);
+            abroad::while_announced(session, add);
+            tick.end();
             added_to = Some(destination.scope);
         }
         // Held over the callback, which may give back its own reference and the connection's.
@@ -282,8 +284,9 @@ unsafe fn ask_application(
             terms: terms.of_a_stranger(),
         };
         let now = now();
+        let tick = Tick::begin(context, ctx, now);
         // SAFETY: `session` is a reference to the answer.
-        publish::tick(context, ctx, now, || unsafe {
+        unsafe {
             add::add(
                 context,
                 ctx,
@@ -292,7 +295,8 @@ unsafe fn ask_application(
                 destination,
                 now,
             )
-        });
+        };
+        tick.end();
     }
     answer
 }

@@ -15,7 +15,7 @@ use crate::host::SessionRef;
 use crate::host::abi::SSL_SESS_CACHE_SERVER;
 use crate::host::table::Passthrough;
 use crate::host::types::*;
-use crate::stats::publish;
+use crate::stats::publish::Tick;
 use crate::sys::guard::{passage, quietly};
 
 /// SSL_CTX_add_session(3). Returns 1 if the session was added, 0 if this very object was cached already.
@@ -44,24 +44,42 @@ pub unsafe extern "C-unwind" fn SSL_CTX_add_session(
 
 /// # Safety
 /// * `ctx` is the SSL_CTX of `context`, `session` a live session of the same library.
+#[inline(always)]
 unsafe fn add_to(context: &Context, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) -> bool {
-    let destination = if decide::matters(context) {
-        context.note_that_program_keeps_sessions();
+    if decide::matters(context) {
         // SAFETY: the context and the session outlive the call.
-        let terms = unsafe { decide::added(context, ctx, session) };
-        Destination {
-            scope: scope::of(context, ctx, terms.client),
-            to_all: context.mode_has(SSL_SESS_CACHE_SERVER),
-            terms,
-        }
-    } else {
-        Destination::OWN
+        return unsafe { add_where_tags_matter(context, ctx, session) };
+    }
+    let now = now();
+    let tick = Tick::begin(context, ctx, now);
+    // SAFETY: the context and the session outlive the call.
+    let is_new = unsafe { add::add_alone(context, ctx, session, now) };
+    tick.end();
+    is_new
+}
+
+/// # Safety
+/// * `ctx` is the SSL_CTX of `context`, `session` a live session of the same library.
+#[inline(never)]
+unsafe fn add_where_tags_matter(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    session: *mut SSL_SESSION,
+) -> bool {
+    context.note_that_program_keeps_sessions();
+    // SAFETY: the context and the session outlive the call.
+    let terms = unsafe { decide::added(context, ctx, session) };
+    let destination = Destination {
+        scope: scope::of(context, ctx, terms.client),
+        to_all: context.mode_has(SSL_SESS_CACHE_SERVER),
+        terms,
     };
     let now = now();
+    let tick = Tick::begin(context, ctx, now);
     // SAFETY: the context and the session outlive the call.
-    publish::tick(context, ctx, now, || unsafe {
-        add::add(context, ctx, session, ClientHistory::New, destination, now)
-    })
+    let is_new = unsafe { add::add(context, ctx, session, ClientHistory::New, destination, now) };
+    tick.end();
+    is_new
 }
 
 /// SSL_CTX_remove_session(3). Returns 1 if the session's id was cached, 0 otherwise; the session is marked not resumable

@@ -1,13 +1,14 @@
 //! Adding a session, for the new callback and for SSL_CTX_add_session.
 
 use core::ffi::c_long;
+use core::mem::ManuallyDrop;
 
 use super::alike::decide;
 use super::session::{expiry_of, key_of};
 use super::sharing::operations;
 use super::sharing::state::{Destination, Scope};
 use super::{Context, everywhere, insert, listing, unannounced};
-use crate::cache::{ClientHistory, Key};
+use crate::cache::{Arrival, ClientHistory, Key};
 use crate::host::SessionRef;
 use crate::host::abi::SSL_SESS_CACHE_UPDATE_TIME;
 use crate::host::types::*;
@@ -27,53 +28,81 @@ pub unsafe fn add(
     now: c_long,
 ) -> bool {
     // SAFETY: the caller keeps `session` alive during the call, which is as long as `lent` is used.
-    let Some(lent) = (unsafe { SessionRef::lend(context.libssl, session) }) else {
+    let Some((lent, key)) = (unsafe { begin(context, session, now) }) else {
         return false;
     };
+    // SAFETY: `lent` is a session of the context's host, which the caller keeps alive.
+    unsafe { decide::note_tag_if_strict(context, lent.as_ptr(), &destination.terms) };
+    if !matches!(destination.scope, Scope::Own) || context.may_group() {
+        return operations::add_shared(context, ctx, destination, (&key, &lent), history);
+    }
+    put_in(context, ctx, (&key, &lent), history, now)
+}
+
+/// Does what [`add`] does for a session that the application adds to a context whose tags do not matter: it goes to the
+/// cache of this process, and nothing else has to be asked.
+///
+/// # Safety
+/// As for [`add`].
+#[inline(always)]
+pub unsafe fn add_alone(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    session: *mut SSL_SESSION,
+    now: c_long,
+) -> bool {
+    // SAFETY: the caller keeps `session` alive during the call, which is as long as `lent` is used.
+    match unsafe { begin(context, session, now) } {
+        Some((lent, key)) => put_in(context, ctx, (&key, &lent), ClientHistory::New, now),
+        None => false,
+    }
+}
+
+/// What comes first wherever the session goes; `None` if it goes nowhere.
+///
+/// # Safety
+/// * `session` is null or a session of the context's library, alive for as long as the result is used.
+#[inline(always)]
+unsafe fn begin(
+    context: &Context,
+    session: *mut SSL_SESSION,
+    now: c_long,
+) -> Option<(ManuallyDrop<SessionRef>, Key)> {
+    // SAFETY: by the contract above.
+    let lent = unsafe { SessionRef::lend(context.libssl, session) }?;
     // divergence: libssl stores a session without an id, which can then never be found or removed and
     // blocks eviction for ever. We refuse it.
-    let Some(key) = key_of(&lent) else {
-        return false;
-    };
+    let key = key_of(&lent)?;
     unannounced::forget(lent.as_ptr().cast());
     listing::release_due_tables();
     update_time(context, &lent, now);
-    put_in(context, ctx, (key, &lent), history, destination, now)
+    Some((lent, key))
 }
 
-/// Puts a session into the cache of this process, or into a shared one.
+/// Puts a session into the own cache of this process.
+#[inline(always)]
 fn put_in(
     context: &Context,
     ctx: *mut SSL_CTX,
-    (key, lent): (Key, &SessionRef),
+    (key, value): (&Key, &SessionRef),
     history: ClientHistory,
-    destination: Destination,
     now: c_long,
 ) -> bool {
-    // SAFETY: `lent` is a session of the context's host, which the caller of `add` keeps alive.
-    unsafe { decide::note_tag_if_strict(context, lent.as_ptr(), &destination.terms) };
-    if !matches!(destination.scope, Scope::Own) || context.may_group() {
-        return operations::add_shared(context, ctx, destination, (key, lent), history);
-    }
-    // Read before the reference is counted: the reads wait for the session's memory together, while no load overtakes the
-    // atomic increment.
-    let expiry = expiry_of(lent);
-    let Some(session) = lent.share() else {
-        return false;
-    };
-    insert::insert(
-        context,
-        ctx,
-        &context.cache,
-        (key, session),
-        expiry,
+    let arrival = Arrival {
+        key,
+        value,
+        // Read before the reference is counted: the reads wait for the session's memory together, while no load overtakes
+        // the atomic increment.
+        expiry: expiry_of(value),
         history,
         now,
-    )
+    };
+    insert::insert_inlined(context, ctx, &context.cache, &arrival)
 }
 
 /// Sets a session's time to now if the mode is SSL_SESS_CACHE_UPDATE_TIME, as libssl does with each session that is added
 /// from 3.0 on.
+#[inline]
 pub fn update_time(context: &Context, session: &SessionRef, now: c_long) {
     if context.mode_has(SSL_SESS_CACHE_UPDATE_TIME) && context.host.kind.knows_update_time() {
         session.set_time(now);

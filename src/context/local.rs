@@ -9,9 +9,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use smallvec::SmallVec;
 
-use crate::cache::{
-    Batch, Cache, ClientHistory, Expiry, Flush, Holders, Inserted, Key, Outcome, Sweep,
-};
+use crate::cache::{Arrival, Batch, Cache, Evicted, Flush, Holders, Key, Outcome, Sweep};
 use crate::host::SessionRef;
 
 /// Which listed contexts hold which sessions.
@@ -59,28 +57,19 @@ impl Local {
     #[inline(always)]
     pub fn insert(
         &self,
-        key: Key,
-        session: SessionRef,
-        expiry: Expiry,
-        history: ClientHistory,
-        now: i64,
-    ) -> Inserted<SessionRef> {
-        match self.listed_as() {
-            None => self.cache.insert(key, session, expiry, history, now),
-            Some(number) => {
-                // Recorded first: a thread that finds the session here and changes its time finds the record, too.
-                note(&session, number);
-                let inserted = self.cache.insert(key, session, expiry, history, now);
-                match &inserted.outcome {
-                    Outcome::Added => {}
-                    Outcome::AlreadyCached(gone)
-                    | Outcome::Replaced(gone)
-                    | Outcome::Refused(gone) => strike_out(gone, number),
-                }
-                inserted.evicted.each(|gone| strike_out(gone, number));
-                inserted
-            }
+        arrival: &Arrival<'_, SessionRef>,
+        evicted: &mut Evicted<SessionRef>,
+    ) -> Outcome<SessionRef> {
+        let listed_as = self.listed_as();
+        if let Some(number) = listed_as {
+            // Recorded first: a thread that finds the session here and changes its time finds the record, too.
+            note(arrival.value, number);
         }
+        let outcome = self.cache.insert(arrival, evicted);
+        if let Some(number) = listed_as {
+            strike_out_all(arrival, &outcome, evicted, number);
+        }
+        outcome
     }
 
     /// Does [`Cache::take`] and records the change.
@@ -141,6 +130,22 @@ fn note(session: &SessionRef, number: u32) {
     if !HOLDERS.note(session.as_ptr().addr(), number) {
         INCOMPLETE.store(true, Ordering::Relaxed);
     }
+}
+
+/// Records what an insertion has taken out of a listed cache.
+#[cold]
+fn strike_out_all(
+    arrival: &Arrival<'_, SessionRef>,
+    outcome: &Outcome<SessionRef>,
+    evicted: &Evicted<SessionRef>,
+    number: u32,
+) {
+    match outcome {
+        Outcome::Added => {}
+        Outcome::AlreadyCached | Outcome::Refused => strike_out(arrival.value, number),
+        Outcome::Replaced(gone) => strike_out(gone, number),
+    }
+    evicted.each(|gone| strike_out(gone, number));
 }
 
 #[cold]

@@ -89,7 +89,7 @@ use self::id_context::IdContext;
 use self::key_source::KeySource;
 use self::local::Local;
 use self::session::{Usage, key_of, now};
-use self::sharing::common::{self, ForkPoint, common};
+use self::sharing::common::{self, common};
 use self::sharing::state::{Realm, Scope, Sharing};
 use self::state::{AutoClear, CertCallback, Counters, Ending, TicketSharing};
 use self::tables::Snapshots;
@@ -483,11 +483,11 @@ impl Context {
     /// Whether other processes may have a copy of this context.
     #[inline(always)]
     pub fn has_forked(&self) -> bool {
-        let election = self.sharing.election.get().copied().flatten();
-        self.sharing.made != ForkPoint::now()
-            || election.is_some_and(|election| {
-                common().is_some_and(|c| c.elections.is_known_elsewhere(election))
-            })
+        let is_known = || {
+            let election = self.sharing.election.get().and_then(Option::as_ref);
+            election.is_some_and(|election| election.is_known_elsewhere())
+        };
+        !self.sharing.made.is_now() || is_known()
     }
 
     /// Whether the context was made in a worker, after the fork: the other workers then have contexts of their own.
@@ -567,10 +567,8 @@ impl Context {
     /// Ends a migration, also one that has not begun: no process migrates a session from then on, so a session that is
     /// removed or flushed afterwards does not come back.
     pub fn end_migration(&self) {
-        if let Some(&Some(election)) = self.sharing.election.get()
-            && let Some(common) = common()
-        {
-            common.elections.end(election);
+        if let Some(Some(election)) = self.sharing.election.get() {
+            election.end();
         }
     }
 

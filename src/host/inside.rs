@@ -41,7 +41,14 @@ impl Inside {
     /// True if this thread is inside such a call.
     #[inline]
     pub fn is() -> bool {
-        ANYWHERE.load(Ordering::Relaxed) > 0 && DEPTH.with(|depth| depth.get() > 0)
+        ANYWHERE.load(Ordering::Relaxed) > 0 && Self::is_here()
+    }
+
+    /// Apart, as the address of thread-local data is the result of a call, which would else be made in advance.
+    #[cold]
+    #[inline(never)]
+    fn is_here() -> bool {
+        DEPTH.with(|depth| depth.get() > 0)
     }
 
     /// Runs `call` like [`Self::enter`]. Returns whether it came back to sslcache's SSL_CTX_flush_sessions with `ctx`.

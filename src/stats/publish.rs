@@ -102,20 +102,32 @@ pub fn leave() {
     }
 }
 
-/// Runs a call of the application that uses a cache. The first one of each second writes the sums, after the call: other
+/// A call of the application that uses a cache. The first one of each second writes the sums, after the call: other
 /// processes may be waiting for its effect.
-#[inline]
-pub fn tick<T>(context: &Context, ctx: *mut SSL_CTX, now: i64, call: impl FnOnce() -> T) -> T {
-    // Relaxed: if several threads find the second new, each may write.
-    let is_first = LOOKED.load(Relaxed) != now;
-    if is_first {
-        look(context, ctx, now);
+#[must_use]
+pub struct Tick {
+    is_first: bool,
+}
+
+impl Tick {
+    /// Begins a call in the second `now`.
+    #[inline(always)]
+    pub fn begin(context: &Context, ctx: *mut SSL_CTX, now: i64) -> Self {
+        // Relaxed: if several threads find the second new, each may write.
+        let is_first = LOOKED.load(Relaxed) != now;
+        if is_first {
+            look(context, ctx, now);
+        }
+        Self { is_first }
     }
-    let result = call();
-    if is_first {
-        publish();
+
+    /// Ends the call.
+    #[inline(always)]
+    pub fn end(self) {
+        if self.is_first {
+            publish();
+        }
     }
-    result
 }
 
 #[cold]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use crate::board::{Board, When};
-use crate::cache::{Cache, ClientHistory, Expiry, Flush};
+use crate::cache::{Arrival, Cache, ClientHistory, Evicted, Expiry, Flush, Outcome};
 use crate::explore::Model;
 use crate::played::{clock, several};
 use crate::region_models::key;
@@ -87,14 +87,18 @@ fn call(cache: &Cache<Arc<Value>>, board: &Board, random: &mut Random) {
         0..4 => {
             let put = board.put(number, When::Always);
             let expiry = Expiry::at(random.below(10) as i64);
-            let done = cache.insert(name, Value::new(put), expiry, ClientHistory::New, 0);
+            let arrival = Arrival {
+                key: &name,
+                value: &Value::new(put),
+                expiry,
+                history: ClientHistory::New,
+                now: 0,
+            };
+            let done = cache.insert(&arrival, &mut Evicted::none());
             board.is_put(
                 put,
                 began,
-                matches!(
-                    done.outcome,
-                    crate::cache::Outcome::Added | crate::cache::Outcome::Replaced(_)
-                ),
+                matches!(done, Outcome::Added | Outcome::Replaced(_)),
             );
         }
         4 => {

@@ -1,6 +1,6 @@
 //! The cache itself, with one shard: which shard a key falls into is up to chance.
 
-use sslcache::cache::{Cache, ClientHistory, Expiry, Key};
+use sslcache::cache::{self, Cache, ClientHistory, Evicted, Expiry, Key};
 
 use super::{Arrival, Policy};
 use crate::random::scramble;
@@ -45,10 +45,14 @@ impl Policy for Ours {
         };
         let expiry = Expiry::at(arrival.expiry);
         let key = key(arrival.session);
-        drop(
-            self.cache
-                .insert(key, arrival.session, expiry, standing, arrival.now),
-        );
+        let arrived = cache::Arrival {
+            key: &key,
+            value: &arrival.session,
+            expiry,
+            history: standing,
+            now: arrival.now,
+        };
+        drop(self.cache.insert(&arrived, &mut Evicted::none()));
     }
 
     fn remove(&mut self, session: u32) -> bool {

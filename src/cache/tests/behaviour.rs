@@ -64,7 +64,8 @@ fn a_flood_of_strangers_does_not_push_out_those_who_return() {
 fn a_session_made_in_a_resumed_handshake_outlives_a_flood_before_its_first_use() {
     let cache = Cache::new(1_000, 1);
     for number in 0..100 {
-        let _ = cache.insert(
+        let _ = insert(
+            &cache,
             key(number),
             Session::new(number),
             Expiry::at(100),
@@ -84,7 +85,8 @@ fn a_session_that_has_expired_makes_room_before_a_good_one_however_much_it_was_u
         let cache = Cache::new(10, 1);
         for number in 0..10 {
             let expiry = Expiry::at(if number == 0 { 50 } else { 100 });
-            let _ = cache.insert(
+            let _ = insert(
+                &cache,
                 key(number),
                 Session::new(number),
                 expiry,
@@ -93,7 +95,8 @@ fn a_session_that_has_expired_makes_room_before_a_good_one_however_much_it_was_u
             );
         }
         let _ = (cache.get(&key(0)), cache.get(&key(0)));
-        let inserted = cache.insert(
+        let inserted = insert(
+            &cache,
             key(10),
             Session::new(10),
             Expiry::at(100),
@@ -108,7 +111,8 @@ fn a_session_that_has_expired_makes_room_before_a_good_one_however_much_it_was_u
 #[test]
 fn a_proven_session_that_has_expired_does_not_outlive_good_newcomers() {
     let cache = Cache::new(40, 1);
-    let _ = cache.insert(
+    let _ = insert(
+        &cache,
         key(0),
         Session::new(0),
         Expiry::at(50),
@@ -118,15 +122,15 @@ fn a_proven_session_that_has_expired_does_not_outlive_good_newcomers() {
     for number in 1..40 {
         let _ = add(&cache, number, 100);
     }
-    let gone = cache
-        .insert(
-            key(40),
-            Session::new(40),
-            Expiry::at(100),
-            ClientHistory::New,
-            51,
-        )
-        .evicted;
+    let gone = insert(
+        &cache,
+        key(40),
+        Session::new(40),
+        Expiry::at(100),
+        ClientHistory::New,
+        51,
+    )
+    .evicted;
     assert_eq!(*listed(gone)[0].0, 0);
 }
 
@@ -134,7 +138,8 @@ fn a_proven_session_that_has_expired_does_not_outlive_good_newcomers() {
 fn the_tickets_of_two_new_clients_find_room_in_a_cache_of_ten_that_proven_ones_fill() {
     let cache = Cache::new(10, 1);
     for number in 0..10 {
-        let _ = cache.insert(
+        let _ = insert(
+            &cache,
             key(number),
             Session::new(number),
             Expiry::at(100),
@@ -161,7 +166,8 @@ fn an_expired_session_is_found_until_it_is_flushed_and_flushed_only_after_its_la
 #[test]
 fn a_session_that_never_expires_stays_through_every_flush_of_the_expired() {
     let cache = Cache::new(0, 1);
-    let _ = cache.insert(
+    let _ = insert(
+        &cache,
         key(1),
         Session::new(1),
         Expiry::NEVER,
@@ -177,7 +183,8 @@ fn a_session_that_never_expires_stays_through_every_flush_of_the_expired() {
 fn a_session_whose_expiry_was_changed_goes_by_the_new_one() {
     let cache = Cache::new(0, 1);
     let session = Session::new(1);
-    let _ = cache.insert(
+    let _ = insert(
+        &cache,
         key(1),
         session.clone(),
         Expiry::at(100),
@@ -187,8 +194,15 @@ fn a_session_whose_expiry_was_changed_goes_by_the_new_one() {
     assert!(cache.set_expiry_if_same(&key(1), &session, Expiry::at(100_000)));
     assert!(!cache.set_expiry_if_same(&key(1), &Session::new(1), Expiry::at(0)));
     assert_eq!(numbers(cache.flush(Flush::ExpiredBefore(101))), []);
-    let again = cache.insert(key(1), session, Expiry::at(10), ClientHistory::New, 0);
-    assert!(matches!(again.outcome, Outcome::AlreadyCached(_)));
+    let again = insert(
+        &cache,
+        key(1),
+        session,
+        Expiry::at(10),
+        ClientHistory::New,
+        0,
+    );
+    assert!(matches!(again.outcome, Outcome::AlreadyCached));
     assert_eq!(numbers(cache.flush(Flush::ExpiredBefore(11))), [1]);
 }
 
@@ -212,9 +226,15 @@ fn ids_that_share_a_prefix_or_differ_in_length_or_version_are_different_sessions
     for (number, key) in keys.iter().enumerate() {
         let session = Session::new(number as u64);
         assert!(matches!(
-            cache
-                .insert(key.clone(), session, Expiry::NEVER, ClientHistory::New, 0)
-                .outcome,
+            insert(
+                &cache,
+                key.clone(),
+                session,
+                Expiry::NEVER,
+                ClientHistory::New,
+                0
+            )
+            .outcome,
             Outcome::Added
         ));
     }
@@ -311,7 +331,8 @@ fn the_counters_tell_what_happened() {
     assert!(cache.get(&key(1)).is_none());
     let session = Session::new(1);
     for _ in 0..2 {
-        let _ = cache.insert(
+        let _ = insert(
+            &cache,
             key(1),
             session.clone(),
             Expiry::at(10),

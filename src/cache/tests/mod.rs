@@ -8,7 +8,7 @@ mod returning;
 
 use std::sync::Arc;
 
-use super::{Batch, Cache, ClientHistory, Evicted, Expiry, Flush, Inserted, Key};
+use super::{Arrival, Batch, Cache, ClientHistory, Evicted, Expiry, Flush, Key, Outcome};
 
 /// TLS1_2_VERSION
 const TLS12: i32 = 0x0303;
@@ -38,8 +38,36 @@ fn key(number: u64) -> Key {
     Key::new(&number.to_be_bytes(), TLS12).expect("8 bytes are an id")
 }
 
+/// What an insert has done.
+#[must_use]
+struct Inserted<V> {
+    outcome: Outcome<V>,
+    evicted: Evicted<V>,
+}
+
+fn insert<V: Clone + PartialEq>(
+    cache: &Cache<V>,
+    key: Key,
+    value: V,
+    expiry: Expiry,
+    history: ClientHistory,
+    now: i64,
+) -> Inserted<V> {
+    let mut evicted = Evicted::none();
+    let arrival = Arrival {
+        key: &key,
+        value: &value,
+        expiry,
+        history,
+        now,
+    };
+    let outcome = cache.insert(&arrival, &mut evicted);
+    Inserted { outcome, evicted }
+}
+
 fn add(cache: &Cache<Session>, number: u64, expiry: i64) -> Inserted<Session> {
-    cache.insert(
+    insert(
+        cache,
         key(number),
         Session::new(number),
         Expiry::at(expiry),

@@ -193,12 +193,17 @@ impl<'a> Model<'a> {
             0 => usize::MAX,
             capacity => capacity,
         };
-        let Inserted { outcome, evicted } =
-            self.cache
-                .insert(key_of(n), session.clone(), expiry, standing, now);
+        let Inserted { outcome, evicted } = insert(
+            &self.cache,
+            key_of(n),
+            session.clone(),
+            expiry,
+            standing,
+            now,
+        );
         let evicted = listed(evicted);
         if same {
-            assert!(matches!(&outcome, Outcome::AlreadyCached(back) if *back == session));
+            assert!(matches!(&outcome, Outcome::AlreadyCached));
             assert!(evicted.is_empty());
             self.cached.insert(n, (session, expiry));
             return;
@@ -219,7 +224,7 @@ impl<'a> Model<'a> {
         match outcome {
             Outcome::Added => assert_eq!(replaced, None),
             Outcome::Replaced(old) => assert_eq!(replaced, Some(old)),
-            Outcome::AlreadyCached(_) | Outcome::Refused(_) => panic!("{outcome:?}"),
+            Outcome::AlreadyCached | Outcome::Refused => panic!("{outcome:?}"),
         }
         let needed = (before + usize::from(replaced.is_none())).saturating_sub(limit);
         assert_eq!(evicted.len(), needed, "exactly as many leave as have to");

@@ -34,9 +34,14 @@ impl Drop for Caller {
         if self.drops.fetch_add(1, Relaxed) < 100 {
             let number = self.number + 1_000;
             let again = Caller { number, ..*self };
-            let _ = self
-                .cache
-                .insert(key(number), again, Expiry::at(50), ClientHistory::New, 0);
+            let _ = insert(
+                self.cache,
+                key(number),
+                again,
+                Expiry::at(50),
+                ClientHistory::New,
+                0,
+            );
             let _ = self.cache.get(&key(self.number));
             assert!(self.cache.len() <= self.cache.capacity());
         }
@@ -61,10 +66,18 @@ fn a_value_may_call_the_cache_when_it_is_dropped_whatever_made_it_leave() {
     within_ten_seconds(|| {
         let ways: [fn(&Cache<Caller>, Caller); 7] = [
             |cache, new| {
-                drop(cache.insert(key(new.number), new, Expiry::at(9), ClientHistory::New, 0))
+                drop(insert(
+                    &cache,
+                    key(new.number),
+                    new,
+                    Expiry::at(9),
+                    ClientHistory::New,
+                    0,
+                ))
             },
             |cache, same| {
-                drop(cache.insert(
+                drop(insert(
+                    &cache,
                     key(1),
                     Caller { number: 1, ..same },
                     Expiry::at(9),
@@ -72,7 +85,16 @@ fn a_value_may_call_the_cache_when_it_is_dropped_whatever_made_it_leave() {
                     0,
                 ))
             },
-            |cache, other| drop(cache.insert(key(1), other, Expiry::at(9), ClientHistory::New, 0)),
+            |cache, other| {
+                drop(insert(
+                    &cache,
+                    key(1),
+                    other,
+                    Expiry::at(9),
+                    ClientHistory::New,
+                    0,
+                ))
+            },
             |cache, _| drop(cache.take(&key(1))),
             |cache, other| drop(cache.remove_if_same(&key(1), &Caller { number: 1, ..other })),
             |cache, _| cache.flush(Flush::Everything).for_each(drop),
@@ -87,7 +109,8 @@ fn a_value_may_call_the_cache_when_it_is_dropped_whatever_made_it_leave() {
                 drops,
             };
             for number in 1..=3 {
-                let _ = cache.insert(
+                let _ = insert(
+                    &cache,
                     key(number),
                     caller(number),
                     Expiry::at(50),
@@ -133,19 +156,26 @@ fn a_panic_under_the_lock_leaves_a_cache_that_misses_and_frees_what_it_has() {
         session: session.clone(),
         breaks,
     };
-    let insert = |cache: &Cache<Fragile>, number| {
-        let inserted = cache.insert(key(number), fragile(), Expiry::NEVER, ClientHistory::New, 0);
+    let add = |cache: &Cache<Fragile>, number| {
+        let inserted = insert(
+            &cache,
+            key(number),
+            fragile(),
+            Expiry::NEVER,
+            ClientHistory::New,
+            0,
+        );
         matches!(inserted.outcome, Outcome::Added)
     };
     let cache = Cache::new(10, 1);
-    assert!(insert(&cache, 1));
+    assert!(add(&cache, 1));
     breaks.store(true, Relaxed);
     assert!(panic::catch_unwind(AssertUnwindSafe(|| cache.get(&key(1)))).is_err());
     breaks.store(false, Relaxed);
 
     assert_eq!(cache.get(&key(1)), None);
     assert_eq!(cache.take(&key(1)), None);
-    assert!(!insert(&cache, 2));
+    assert!(!add(&cache, 2));
     assert_eq!(cache.flush(Flush::Everything).count(), 0);
     drop(cache);
     assert_eq!(session.references(), 1);

@@ -14,7 +14,8 @@ fn a_client_whose_session_had_to_leave_is_known_by_offering_it_and_its_next_one_
     let believed = made_up.filter(|&standing| standing == ClientHistory::Proven);
     assert!(believed.count() < 50, "one in 256 agrees with a memory");
     let session = Session::new(5_000);
-    let _ = cache.insert(
+    let _ = insert(
+        &cache,
         key(5_000),
         session,
         Expiry::at(100),
@@ -36,7 +37,8 @@ fn a_client_that_stayed_away_longer_than_the_oldest_was_unused_is_not_proven_by_
     }
     for number in 21..1_021 {
         let session = Session::new(number);
-        let _ = cache.insert(
+        let _ = insert(
+            &cache,
             key(number),
             session,
             Expiry::at(100),
@@ -80,7 +82,7 @@ fn of_clients_that_return_in_turn_and_do_not_all_fit_some_are_found_every_time()
             }
             sessions[client] = visit;
             let session = Session::new(visit);
-            let _ = cache.insert(key(visit), session, Expiry::NEVER, standing, 0);
+            let _ = insert(&cache, key(visit), session, Expiry::NEVER, standing, 0);
         }
         assert!(hits > 10 * CAPACITY * 6 / 10, "{hits} of {clients} clients");
     }
@@ -91,7 +93,8 @@ fn a_ticket_that_was_used_leaves_before_those_that_were_not() {
     let cache = Cache::new(100, 1);
     for number in 0..100 {
         let session = Session::new(number);
-        let _ = cache.insert(
+        let _ = insert(
+            &cache,
             key(number),
             session,
             Expiry::at(100),
@@ -105,7 +108,8 @@ fn a_ticket_that_was_used_leaves_before_those_that_were_not() {
     }
     for number in 100..140 {
         let session = Session::new(number);
-        let _ = cache.insert(
+        let _ = insert(
+            &cache,
             key(number),
             session,
             Expiry::at(100),

@@ -38,6 +38,12 @@ impl ForkPoint {
         }
     }
 
+    /// Whether there was no fork since this point. `unseen` need not be looked at: within one process it does not change.
+    #[inline]
+    pub fn is_now(self) -> bool {
+        FORKS.load(Ordering::SeqCst) == self.forks && this_process() == self.process
+    }
+
     /// Whether this process, or an ancestor since this point, was forked without fork handlers (by `clone` or `_Fork`): its
     /// parent does not know that it has a child.
     pub fn was_forked_unseen(self) -> bool {

@@ -6,7 +6,6 @@
 use core::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::common::Common;
 use super::{exchange, private};
 use crate::cache::ClientHistory;
 use crate::context::Context;
@@ -25,32 +24,25 @@ const MIGRATION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Migrates the sessions that were cached before the fork, or keeps them as inherited. `false` while another process
 /// migrates them.
 #[cold]
-pub fn settle(
-    context: &Context,
-    ctx: *mut SSL_CTX,
-    common: &Common,
-    partition: Partition<'static>,
-) -> bool {
+pub fn settle(context: &Context, ctx: *mut SSL_CTX, partition: Partition<'static>) -> bool {
     let sharing = &context.sharing;
     let election = sharing.election.get().copied().flatten();
     match election {
         // The parent does not know this process and goes on alone until it sees the observer: of the sessions that both
         // have, neither may consume one.
         Some(election) if sharing.made.was_forked_unseen() => {
-            common.elections.note_observer(election);
+            election.note_observer();
             keep_inherited(context, ctx, |_| true);
         }
-        Some(election) => match common.elections.begin(election) {
+        Some(election) => match election.begin() {
             Turn::Ours => {
-                migrate(context, ctx, partition, &|| {
-                    common.elections.is_under_way(election)
-                });
-                common.elections.end(election);
+                migrate(context, ctx, partition, &|| election.is_under_way());
+                election.end();
             }
             Turn::Theirs if waits(context) => return false,
             Turn::Theirs | Turn::Over => {
                 // A session that is removed from now on must not come back.
-                common.elections.end(election);
+                election.end();
                 keep_inherited(context, ctx, |session| session.has_application_data());
             }
         },

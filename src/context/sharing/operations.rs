@@ -10,7 +10,7 @@ use super::arrival::session_of;
 use super::exchange::{der_of, must_stay, note_shared, tagged};
 use super::state::{Destination, Scope};
 use super::{abroad, exchange, private, scope};
-use crate::cache::{ClientHistory, Key};
+use crate::cache::{Arrival, ClientHistory, Key};
 use crate::context::alike::decide;
 use crate::context::alike::rule::{Tag, Terms};
 use crate::context::local::Local;
@@ -32,7 +32,7 @@ pub fn add_shared(
         to_all,
         terms,
     }: Destination,
-    (key, session): (Key, &SessionRef),
+    (key, session): (&Key, &SessionRef),
     history: ClientHistory,
 ) -> bool {
     let now = now();
@@ -40,36 +40,32 @@ pub fn add_shared(
         context.failed();
         return false;
     }
-    let Some(own) = session.share() else {
-        return false;
-    };
     let (partition, tag) = match (scope.partition(), terms.shared_tag()) {
         (Some(partition), Some(tag)) if to_all && !must_stay(context, session, &terms) => {
             (partition, tag)
         }
-        _ => return keep(context, ctx, scope, (key, own), history, now),
+        _ => return keep(context, ctx, scope, (key, session), history, now),
     };
     let expiry = expiry_of(session);
-    let fresh = insert::insert(
-        context,
-        ctx,
-        &context.cache,
-        (key.clone(), own),
+    let arrival = Arrival {
+        key,
+        value: session,
         expiry,
         history,
         now,
-    );
-    let known = !fresh && attempt(|| partition.holds(&key, session.digest(), now)) == Some(true);
+    };
+    let fresh = insert::insert(context, ctx, &context.cache, &arrival);
+    let known = !fresh && attempt(|| partition.holds(key, session.digest(), now)) == Some(true);
     // A session that is known already is put again: its time may be new.
     let put =
-        |record: &[u8], expiry| partition.put(&key, session.digest(), record, expiry, history, now);
+        |record: &[u8], expiry| partition.put(key, session.digest(), record, expiry, history, now);
     if exchange::publish(session, Some(tag), put) {
-        drop(context.take_private(&key));
+        drop(context.take_private(key));
     } else if let Some(own) = context
-        .with_cache(|cache| cache.remove_if_same(&key, session))
+        .with_cache(|cache| cache.remove_if_same(key, session))
         .flatten()
     {
-        return keep(context, ctx, scope, (key, own), history, now) && !known;
+        return keep(context, ctx, scope, (key, &own), history, now) && !known;
     }
     !known
 }
@@ -80,7 +76,7 @@ fn keep(
     context: &Context,
     ctx: *mut SSL_CTX,
     scope: Scope,
-    (key, session): (Key, SessionRef),
+    (key, session): (&Key, &SessionRef),
     history: ClientHistory,
     now: c_long,
 ) -> bool {
@@ -88,20 +84,26 @@ fn keep(
         private::own_private(context, ctx),
         context.inherited_private(),
     );
-    let take = |cache: &Local| context.with_cache(|_| cache.take(&key)).flatten();
+    let take = |cache: &Local| context.with_cache(|_| cache.take(key)).flatten();
     let cached = take(&context.cache);
     let was_inherited = matches!(scope, Scope::Unsettled(_)) && cached.is_some();
     let known = take(inherited);
     // Another process may have a session under this id.
     let removed = match scope.partition() {
-        Some(partition) => exchange::remove_shared(partition, &key),
+        Some(partition) => exchange::remove_shared(partition, key),
         None => Some(false),
     };
     let is_own = known.is_none() && !was_inherited && removed.is_some();
     let to = if is_own { own } else { inherited };
-    let expiry = expiry_of(&session);
-    let same = cached.or(known).as_ref() == Some(&session);
-    insert::insert(context, ctx, to, (key, session), expiry, history, now) && !same
+    let same = cached.or(known).as_ref() == Some(session);
+    let arrival = Arrival {
+        key,
+        value: session,
+        expiry: expiry_of(session),
+        history,
+        now,
+    };
+    insert::insert(context, ctx, to, &arrival) && !same
 }
 
 /// Removes the session of a key from this process and from the region. Returns the session that this process had, and
@@ -355,18 +357,15 @@ fn find_elsewhere(
     if let Usage::Again = usage
         && may_stay
         && !context.may_group()
-        && let Some(copy) = session.share()
     {
-        let expiry = expiry_of(&copy);
-        insert::insert(
-            context,
-            ctx,
-            &context.cache,
-            (key.clone(), copy),
-            expiry,
-            ClientHistory::Proven,
+        let arrival = Arrival {
+            key,
+            value: &session,
+            expiry: expiry_of(&session),
+            history: ClientHistory::Proven,
             now,
-        );
+        };
+        insert::insert(context, ctx, &context.cache, &arrival);
     }
     Some(session)
 }

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::cache::{ClientHistory, Key};
+use crate::cache::{Arrival, ClientHistory, Evicted, Key};
 use crate::context::alike::decide::is_for;
 use crate::context::alike::rule::Terms;
 use crate::context::local::Local;
@@ -57,6 +57,7 @@ pub fn make_private(
 ) {
     let Some(key) = key_of(session) else { return };
     let (expiry, now) = (expiry_of(session), now());
+    let mut evicted = Evicted::none();
     let inserted = {
         let mut moves = context.sharing.private.moves.lock();
         let moved = context.with_cache(|_| from.remove_if_same(&key, session));
@@ -66,9 +67,16 @@ pub fn make_private(
         if let Some(moves) = &mut moves {
             **moves = moves.wrapping_add(1);
         }
-        context.with_cache(|_| to.insert(key, session, expiry, ClientHistory::Returning, now))
+        let arrival = Arrival {
+            key: &key,
+            value: &session,
+            expiry,
+            history: ClientHistory::Returning,
+            now,
+        };
+        context.with_cache(|_| to.insert(&arrival, &mut evicted))
     };
-    insert::finish(context, ctx, inserted); // not under the lock: it calls the application
+    insert::finish(context, ctx, inserted, evicted); // not under the lock: it calls the application
 }
 
 /// Looks an id up among the private sessions. The inner `None`: there is one, but this connection may not have it.

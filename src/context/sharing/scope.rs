@@ -58,7 +58,7 @@ fn alone(context: &Context, ctx: *mut SSL_CTX, common: &'static Common) -> Scope
     };
     let is_settled = || {
         context.sharing.settled.load(Ordering::Acquire)
-            || partition.is_placed() && migration::settle(context, ctx, common, partition)
+            || partition.is_placed() && migration::settle(context, ctx, partition)
     };
     if is_settled() {
         Scope::Shared(partition)

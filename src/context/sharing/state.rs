@@ -33,7 +33,7 @@ pub struct Sharing {
     pub former: Former,
     /// Decides which process migrates the sessions cached before a fork. Opened with the first session; `None` inside if
     /// no election was left.
-    pub election: OnceBox<Option<Election>>,
+    pub election: OnceBox<Option<Election<'static>>>,
     /// Whether this process has dealt with the sessions cached before the fork.
     pub settled: AtomicBool,
     /// When this process began to wait for the migrating one.
@@ -152,15 +152,6 @@ pub struct Destination {
     pub to_all: bool,
     /// The terms on which other connections may have it.
     pub terms: Terms,
-}
-
-impl Destination {
-    /// The cache of this process, where nothing is shared.
-    pub const OWN: Self = Self {
-        scope: Scope::Own,
-        to_all: false,
-        terms: Terms::ALONE,
-    };
 }
 
 /// With which processes a context shares its cache at this moment.

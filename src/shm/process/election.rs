@@ -28,7 +28,8 @@ const GENERATION: u32 = 0b1000;
 
 /// One election.
 #[derive(Clone, Copy)]
-pub struct Election {
+pub struct Election<'a> {
+    word: &'a AtomicU32,
     number: u32,
     generation: u32,
 }
@@ -61,7 +62,7 @@ impl Elections {
     }
 
     /// Opens an election; `None` when no number is left.
-    pub fn open(&self) -> Option<Election> {
+    pub fn open(&self) -> Option<Election<'_>> {
         let again = self.free.lock().and_then(|mut free| {
             let ours = free.0 == this_process();
             if ours { free.1.pop() } else { None }
@@ -72,7 +73,11 @@ impl Elections {
             let generation =
                 (word.load(Ordering::Relaxed) & !(STATE | OBSERVED)).wrapping_add(GENERATION);
             word.store(generation | OPEN, Ordering::SeqCst);
-            return Some(Election { number, generation });
+            return Some(Election {
+                word,
+                number,
+                generation,
+            });
         }
         let next = |given: u32| (given as usize + 1 < WORDS).then_some(given + 1);
         // Relaxed: only that the numbers differ counts.
@@ -81,29 +86,32 @@ impl Elections {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
         let number = given.ok()? + 1;
         Some(Election {
+            word: self.word(number),
             number,
             generation: 0,
         })
     }
 
     /// Releases an election, in the process that opened it. Descendants that still have it find it ended.
-    pub fn release(&self, election: Election) {
+    pub fn release(&self, election: Election<'_>) {
         if let Some(mut free) = self.free.lock()
             && free.0 == this_process()
             && free.1.try_reserve(1).is_ok()
         {
-            let word = self.word(election.number);
-            word.store(election.generation | DONE, Ordering::SeqCst);
+            let done = election.generation | DONE;
+            election.word.store(done, Ordering::SeqCst);
             free.1.push(election.number);
         }
     }
+}
 
+impl Election<'_> {
     /// Takes part in an election. One process, once, gets the answer `Ours`.
-    pub fn begin(&self, election: Election) -> Turn {
-        let word = self.word(election.number);
+    pub fn begin(self) -> Turn {
+        let word = self.word;
         let mut seen = word.load(Ordering::SeqCst);
         loop {
-            if seen & !(STATE | OBSERVED) != election.generation {
+            if seen & !(STATE | OBSERVED) != self.generation {
                 return Turn::Over;
             }
             match seen & STATE {
@@ -120,32 +128,32 @@ impl Elections {
     }
 
     /// True if the winner has not ended the election.
-    pub fn is_under_way(&self, election: Election) -> bool {
-        let seen = self.word(election.number).load(Ordering::SeqCst);
-        seen & !OBSERVED == election.generation | BEGUN
+    pub fn is_under_way(self) -> bool {
+        let seen = self.word.load(Ordering::SeqCst);
+        seen & !OBSERVED == self.generation | BEGUN
     }
 
     /// Ends an election. Called by the winner, or by a process that has waited for the winner for too long.
-    pub fn end(&self, election: Election) {
+    pub fn end(self) {
         let decide = |seen: u32| {
-            let ours = seen & !(STATE | OBSERVED) == election.generation;
+            let ours = seen & !(STATE | OBSERVED) == self.generation;
             (ours && seen & STATE != DONE).then_some(seen & !STATE | DONE)
         };
         let _ = self
-            .word(election.number)
+            .word
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, decide);
     }
 
     /// Notes that this process knows the election without taking part.
-    pub fn note_observer(&self, election: Election) {
-        self.word(election.number)
-            .fetch_or(OBSERVED, Ordering::SeqCst);
+    pub fn note_observer(self) {
+        self.word.fetch_or(OBSERVED, Ordering::SeqCst);
     }
 
     /// True if another process has taken part, or was noted as an observer.
-    pub fn is_known_elsewhere(&self, election: Election) -> bool {
+    #[inline]
+    pub fn is_known_elsewhere(self) -> bool {
         // SeqCst: if this answers false, a process that takes part later sees what was taken out before.
-        self.word(election.number).load(Ordering::SeqCst) & (STATE | OBSERVED) != 0
+        self.word.load(Ordering::SeqCst) & (STATE | OBSERVED) != 0
     }
 }
 
@@ -181,14 +189,14 @@ mod tests {
         let won = of_four_children(|| {
             let ours = elections
                 .iter()
-                .filter(|election| table.begin(**election) == Turn::Ours);
-            ours.map(|election| table.end(*election)).count()
+                .filter(|election| election.begin() == Turn::Ours);
+            ours.map(|election| election.end()).count()
         });
         assert_eq!(won, elections.len());
         assert!(
             elections
                 .iter()
-                .all(|election| table.begin(*election) == Turn::Over)
+                .all(|election| election.begin() == Turn::Over)
         );
     }
 
@@ -196,12 +204,12 @@ mod tests {
     fn election_under_way_is_theirs_until_it_is_over() {
         let table = Elections::new().unwrap();
         let election = table.open().unwrap();
-        assert!(!table.is_known_elsewhere(election));
-        assert_eq!(table.begin(election), Turn::Ours);
-        assert!(table.is_known_elsewhere(election));
-        assert_eq!(table.begin(election), Turn::Theirs);
-        table.end(election);
-        assert_eq!(table.begin(election), Turn::Over);
+        assert!(!election.is_known_elsewhere());
+        assert_eq!(election.begin(), Turn::Ours);
+        assert!(election.is_known_elsewhere());
+        assert_eq!(election.begin(), Turn::Theirs);
+        election.end();
+        assert_eq!(election.begin(), Turn::Over);
     }
 
     #[test]
@@ -209,9 +217,9 @@ mod tests {
         let table = Elections::new().unwrap();
         for _ in 0..3 * WORDS {
             let election = table.open().unwrap();
-            assert_eq!(table.begin(election), Turn::Ours);
+            assert_eq!(election.begin(), Turn::Ours);
             table.release(election);
-            assert_eq!(table.begin(election), Turn::Over);
+            assert_eq!(election.begin(), Turn::Over);
         }
         assert_eq!(std::iter::from_fn(|| table.open()).count(), WORDS - 1);
     }
