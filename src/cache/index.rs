@@ -1,14 +1,14 @@
-//! The index, from a key's hash to the entry: a table that grows and shrinks by one bucket at a time.
+//! The index, from a key's hash to the entry: a table that grows and shrinks by a few buckets at a time.
 //!
 //! Linear hashing (Litwin 1980): with n buckets, a hash goes to its low bits, one bit fewer where that bucket does not
-//! exist yet. An insert splits at most one bucket and a removal joins at most one, so the longest step is a chain, and
-//! chains are short because there are never more than five entries to four buckets (unless there is no memory for
+//! exist yet. Of five inserts one splits four buckets, and a removal joins at most one, so the longest step is a few chains,
+//! and chains are short because there are hardly more than five entries to four buckets (unless there is no memory for
 //! buckets).
 //!
 //! In a large cache each step from line to line is a wait for main memory, and a branch that depends on the loaded value
 //! stalls the processor. So a bucket has sixteen bits that tell, for most keys, that they are not in its chain: an insert of
-//! a new key reads and writes one line of the index, and follows no chain. The bucket that is split next is known long
-//! before, so its chain is fetched during earlier calls.
+//! a new key reads and writes one line of the index, and follows no chain. The buckets that are split next are known long
+//! before, so their chains are fetched during earlier calls.
 //!
 //! hashbrown's `HashTable` would be less code, but it grows by moving every entry at once: milliseconds under a shard's lock
 //! at 100,000 entries, in the middle of a handshake. To spread that over later calls needs a second table beside the first
@@ -25,6 +25,8 @@ use crate::sys::prefetch::prefetch;
 
 /// So few buckets are never joined, as there is nothing to gain.
 const FEWEST: u32 = 16;
+/// Buckets that are split at once: what the first split waits for, the others have waited for, too.
+const AT_ONCE: u32 = 4;
 /// From so many on, buckets and chains are further away than a nearby cache.
 const AHEAD_FROM: u32 = 1 << 11;
 /// No hash would reach more buckets; in a shard with 16 million entries chains begin to get longer.
@@ -125,7 +127,7 @@ impl Index {
         last ^ (1 << last.ilog2())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn find<V>(&self, slab: &Slab<V>, hash: u32, key: &Key) -> Option<u32> {
         if self.buckets.len() == 0 {
             return None;
@@ -138,6 +140,7 @@ impl Index {
     }
 
     /// Looks for a key in the chain that begins with `at`.
+    #[inline(never)]
     fn follow<V>(slab: &Slab<V>, mut at: u32, hash: u32, key: &Key) -> Option<u32> {
         while at != NIL {
             let hook = slab.hook(at);
@@ -151,6 +154,7 @@ impl Index {
 
     /// Makes an entry that will be at `at` the first of its bucket; the caller chains the returned entry to it. `make_ready`
     /// must have returned true before.
+    #[inline(always)]
     pub(super) fn link(&mut self, hash: u32, at: u32) -> u32 {
         let bucket = self.bucket(hash);
         self.buckets[bucket].push(hash, at)
@@ -158,8 +162,10 @@ impl Index {
 
     /// Splits a bucket if there are too many entries for the buckets; called after an entry was added.
     pub(super) fn grow<V>(&mut self, slab: &mut Slab<V>) {
-        if slab.len() - slab.len() / 5 > self.buckets.len() {
-            self.split_one(slab);
+        let wanted = slab.len() - slab.len() / 5;
+        if wanted >= self.buckets.len() + AT_ONCE || wanted > self.buckets.len() && wanted < FEWEST
+        {
+            self.split_some(slab);
         }
     }
 
@@ -201,15 +207,23 @@ impl Index {
         }
     }
 
+    /// Without memory the chains get longer; the next insert tries again.
     #[inline(never)]
+    fn split_some<V>(&mut self, slab: &mut Slab<V>) {
+        if self.buckets.len() >= AHEAD_FROM {
+            self.fetch_ahead(slab);
+        }
+        for _ in 0..if self.buckets.len() < FEWEST { 1 } else { AT_ONCE } {
+            if self.buckets.len() == MOST || !self.buckets.make_ready() {
+                return;
+            }
+            self.split_one(slab);
+        }
+    }
+
+    #[inline(always)]
     fn split_one<V>(&mut self, slab: &mut Slab<V>) {
         let last = self.buckets.len();
-        if last == MOST || !self.buckets.make_ready() {
-            return; // Without memory the chains get longer; the next insert tries again.
-        }
-        if last >= AHEAD_FROM {
-            self.fetch_ahead(slab, last);
-        }
         let decisive = 1 << last.ilog2();
         self.mask = decisive | (decisive - 1);
         let old = &mut self.buckets[Self::sibling(last)];
@@ -232,19 +246,21 @@ impl Index {
         self.buckets.push(goes);
     }
 
-    /// Begins to load the entries that the next splits will follow, one step of each, so that they are there in time.
-    fn fetch_ahead<V>(&self, slab: &Slab<V>, last: u32) {
-        const NEXT: u32 = 1;
-        const SECOND: u32 = 2;
-        const LINES_AHEAD: u32 = 16;
-        prefetch(&self.buckets[Self::sibling(last + LINES_AHEAD)]);
-        let head = self.buckets[Self::sibling(last + SECOND)].head;
-        if head != NIL {
-            slab.prefetch_hook(head);
+    /// Begins to load what the next splits will follow, one step each time, so that it is there in time.
+    fn fetch_ahead<V>(&self, slab: &Slab<V>) {
+        const LINES_AHEAD: u32 = 8 * AT_ONCE;
+        let next = self.buckets.len() + AT_ONCE;
+        let head_of = |number| self.buckets[Self::sibling(number)].head;
+        prefetch(&self.buckets[Self::sibling(next + LINES_AHEAD)]);
+        for head in (next + AT_ONCE..next + 2 * AT_ONCE).map(head_of) {
+            if head != NIL {
+                slab.prefetch_hook(head);
+            }
         }
-        let head = self.buckets[Self::sibling(last + NEXT)].head;
-        if head != NIL && slab.hook(head).chain != NIL {
-            slab.prefetch_hook(slab.hook(head).chain);
+        for head in (next..next + AT_ONCE).map(head_of) {
+            if head != NIL && slab.hook(head).chain != NIL {
+                slab.prefetch_hook(slab.hook(head).chain);
+            }
         }
     }
 

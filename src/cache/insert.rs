@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::expiry::Expiry;
 use super::history::ClientHistory;
 use super::key::Key;
-use super::slab::Entry;
 use super::slots::Slot;
 use super::store::{Home, Locked, Store};
 use super::whole::Cache;
@@ -204,8 +203,12 @@ impl<V: Clone + PartialEq> Cache<V> {
             },
             Slot::Excess => return Err(NoRoom { wanted: 0 }),
         }
-        let entry = Entry::new(arrival.key, arrival.value.clone());
-        shard.store(entry, arrival.expiry, home.hash, arrival.history);
+        shard.store(
+            (home.hash, arrival.key),
+            arrival.value.clone(),
+            arrival.expiry,
+            arrival.history,
+        );
         Ok(Outcome::Added)
     }
 

@@ -20,7 +20,7 @@
 use super::history::ClientHistory;
 use super::rank::{Moment, Rank, USES_MOST};
 use super::ring::{ByUse, Ring};
-use super::slab::{Entry, Slab, Ties};
+use super::slab::{Links, Slab, Ties};
 
 /// Entries that one choice may examine.
 const EXAMINED_MOST: u32 = 16;
@@ -54,17 +54,16 @@ impl Queues {
         self.now
     }
 
-    /// Admits an entry that will be at `at`; the caller notes that it was used `now`.
-    pub(super) fn admit_new<V>(
+    /// Admits an entry that will be at `at`: its rank and its links. The caller notes that it was used `now`.
+    #[inline(always)]
+    pub(super) fn make_way<V>(
         &mut self,
         slab: &mut Slab<V>,
         at: u32,
-        entry: &mut Entry<V>,
         history: ClientHistory,
-    ) {
+    ) -> (Rank, Links) {
         let main = self.arrive(history);
-        entry.set_rank(Rank { uses: 0, main });
-        entry.in_queue = self.of(main).make_way(slab, at);
+        (Rank { uses: 0, main }, self.of(main).make_way(slab, at))
     }
 
     pub(super) fn admit<V>(&mut self, slab: &mut Slab<V>, at: u32, history: ClientHistory) {

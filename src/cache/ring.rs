@@ -72,6 +72,7 @@ impl<T: Through> Ring<T> {
     }
 
     /// Links the neighbours to a new back at `at`, and returns the links for the entry there.
+    #[inline(always)]
     pub(super) fn make_way<V>(&mut self, slab: &mut Slab<V>, at: u32) -> Links {
         let before = std::mem::replace(&mut self.back, at);
         self.len += 1;

@@ -13,7 +13,7 @@ use super::history::ClientHistory;
 use super::index::Index;
 use super::key::Key;
 use super::queues::Queues;
-use super::slab::{Entry, Hook, Slab};
+use super::slab::{Entry, Hook, Slab, Ties};
 use super::wheel::{Progress, Scan, Wheel};
 
 /// Entries that a walk or a scan may look at under one lock.
@@ -62,6 +62,7 @@ impl<V: Clone + PartialEq> Shard<V> {
         self.slab.memory() + self.index.memory() + self.wheel.memory()
     }
 
+    #[inline(always)]
     pub(super) fn find(&self, hash: u32, key: &Key) -> Option<u32> {
         self.index.find(&self.slab, hash, key)
     }
@@ -115,19 +116,25 @@ impl<V: Clone + PartialEq> Shard<V> {
     #[inline(always)]
     pub(super) fn store(
         &mut self,
-        mut entry: Entry<V>,
+        (hash, key): (u32, &Key),
+        value: V,
         expiry: Expiry,
-        hash: u32,
         history: ClientHistory,
     ) {
         let at = self.slab.next_position();
-        let expiry = self.slab.give_expiry(&mut entry, expiry);
-        entry.in_wheel = self.wheel.make_way(&mut self.slab, at, expiry);
-        self.queues
-            .admit_new(&mut self.slab, at, &mut entry, history);
+        let (packed, expiry) = self.slab.pack(expiry);
+        let in_wheel = self.wheel.make_way(&mut self.slab, at, expiry);
+        let (rank, in_queue) = self.queues.make_way(&mut self.slab, at, history);
         let chain = self.index.link(hash, at);
         let hook = Hook::new(hash, chain, self.queues.now());
-        self.slab.occupy(entry, hook);
+        let ties = Ties {
+            rank,
+            in_queue,
+            in_wheel,
+            expiry,
+        };
+        self.slab
+            .occupy(Entry::new(key, value, &ties, packed), hook);
         self.index.grow(&mut self.slab);
         self.counters.inserted += 1;
     }
@@ -154,11 +161,17 @@ impl<V: Clone + PartialEq> Shard<V> {
         self.counters.already_cached += 1;
     }
 
+    #[inline(always)]
     pub(super) fn set_expiry(&mut self, at: u32, expiry: Expiry) {
-        let ties = self.slab.ties(at);
-        if ties.expiry == expiry {
-            return; // nearly always, where a session is added again
+        // Nearly always the same, where a session is added again.
+        if self.slab.expiry(at) != expiry {
+            self.move_expiry(at, expiry);
         }
+    }
+
+    #[inline(never)]
+    fn move_expiry(&mut self, at: u32, expiry: Expiry) {
+        let ties = self.slab.ties(at);
         self.wheel.withdraw(&mut self.slab, at, &ties);
         self.slab.set_expiry(at, expiry);
         self.wheel.add(&mut self.slab, at);

@@ -116,16 +116,20 @@ pub(super) fn kept_of(hash: u32) -> u32 {
 }
 
 impl<V> Entry<V> {
-    /// An entry that never expires, until it is given another expiry.
+    /// An entry that expires as `packed` and `ties` say.
     #[inline(always)]
-    pub(super) fn new(key: &Key, value: V) -> Self {
+    pub(super) fn new(key: &Key, value: V, ties: &Ties, packed: Packed) -> Self {
         let (id, len_less_one, version) = key.parts();
+        let (expiry_upper, expiry_lower) = packed;
         Entry {
             value: Some(value),
             id,
-            len_and_rank: len_less_one << Rank::BITS,
+            in_queue: ties.in_queue,
+            in_wheel: ties.in_wheel,
+            expiry_lower,
+            expiry_upper,
+            len_and_rank: len_less_one << Rank::BITS | ties.rank.bits(),
             version,
-            ..Entry::BLANK
         }
     }
 
@@ -263,6 +267,7 @@ impl<V> Slab<V> {
 
     /// Puts the entry into the next position. `make_ready` must have returned true, or a position have been vacated, just
     /// before.
+    #[inline(always)]
     pub(super) fn occupy(&mut self, entry: Entry<V>, hook: Hook) {
         let at = self.vacant;
         if at == NIL {
@@ -284,30 +289,21 @@ impl<V> Slab<V> {
     /// Gives an occupied entry another expiry.
     pub(super) fn set_expiry(&mut self, at: u32, expiry: Expiry) {
         self.forget_expiry(at);
-        let packed = self.pack(expiry);
+        let (packed, _) = self.pack(expiry);
         self.entries[at].set_packed(packed);
     }
 
-    /// Sets the expiry of an entry that is not yet in the slab, and returns it as stored.
-    #[inline]
-    pub(super) fn give_expiry(&mut self, entry: &mut Entry<V>, expiry: Expiry) -> Expiry {
+    /// An expiry as an entry keeps it, and what that says. Without memory for a far one it is the nearest for which an entry
+    /// has room.
+    #[inline(always)]
+    pub(super) fn pack(&mut self, expiry: Expiry) -> (Packed, Expiry) {
         if let Some(packed) = expiry.try_packed() {
-            entry.set_packed(packed);
-            return expiry;
+            return (packed, expiry);
         }
         let packed = self.pack_far(expiry);
-        entry.set_packed(packed);
-        self.unpacked(packed)
+        (packed, self.unpacked(packed))
     }
 
-    fn pack(&mut self, expiry: Expiry) -> Packed {
-        match expiry.try_packed() {
-            Some(packed) => packed,
-            None => self.pack_far(expiry),
-        }
-    }
-
-    /// Without memory for a far expiry the result is the nearest one for which an entry has room.
     #[cold]
     fn pack_far(&mut self, expiry: Expiry) -> Packed {
         let far = self.far.get_or_insert_with(Far::new);

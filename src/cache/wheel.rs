@@ -124,6 +124,7 @@ impl Wheel {
     }
 
     /// Adds an entry that will be at `at`; the caller gives it the returned links.
+    #[inline(always)]
     pub(super) fn make_way<V>(&mut self, slab: &mut Slab<V>, at: u32, expiry: Expiry) -> Links {
         if expiry == Expiry::NEVER {
             return Links::NONE;
