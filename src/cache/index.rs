@@ -1,8 +1,8 @@
 //! The index, from a key's hash to the entry: a table that grows and shrinks by a few buckets at a time.
 //!
 //! Linear hashing (Litwin 1980): with n buckets, a hash goes to its low bits, one bit fewer where that bucket does not
-//! exist yet. Of five inserts one splits four buckets, and a removal joins at most one, so the longest step is a few chains,
-//! and chains are short because there are hardly more than five entries to four buckets (unless there is no memory for
+//! exist yet. One insert in ten splits eight buckets, and a removal joins at most eight, so the longest step is a few chains, and
+//! chains are short because there are never more than five entries to four buckets (unless there is no memory for
 //! buckets).
 //!
 //! In a large cache each step from line to line is a wait for main memory, and a branch that depends on the loaded value
@@ -23,21 +23,24 @@ use super::segments::{Element, Segments};
 use super::slab::{HASH_BITS, NIL, Slab, kept_of};
 use crate::sys::prefetch::prefetch;
 
+/// Buckets that are split or joined at once: those of a cache line. What the first waits for, the others have waited for, too.
+const AT_ONCE: usize = 8;
+const RUN: u32 = AT_ONCE as u32;
 /// So few buckets are never joined, as there is nothing to gain.
-const FEWEST: u32 = 16;
-/// Buckets that are split at once: what the first split waits for, the others have waited for, too.
-const AT_ONCE: u32 = 4;
+const FEWEST: u32 = 2 * RUN;
 /// From so many on, buckets and chains are further away than a nearby cache.
 const AHEAD_FROM: u32 = 1 << 11;
 /// No hash would reach more buckets; in a shard with 16 million entries chains begin to get longer.
 const MOST: u32 = 1 << HASH_BITS;
 
 pub(super) struct Index {
+    /// A multiple of `AT_ONCE` of buckets.
     buckets: Segments<Bucket>,
     /// The bits of a hash that are used: so many that each bucket is reached.
     mask: u32,
 }
 
+#[derive(Clone, Copy)]
 struct Bucket {
     /// The first entry; the others follow through `Hook::chain`.
     head: u32,
@@ -96,12 +99,20 @@ impl Index {
         }
     }
 
-    /// True if there is a bucket to link into; false only if there is no memory for the very first one.
+    /// True if there is a bucket to link into; false only if there is no memory for the very first ones.
+    #[inline(always)]
     pub(super) fn make_ready(&mut self) -> bool {
-        if self.buckets.len() == 0 && self.buckets.make_ready() {
-            self.buckets.push(Bucket::new(Left::default()));
+        self.buckets.len() > 0 || self.begin()
+    }
+
+    #[cold]
+    fn begin(&mut self) -> bool {
+        let has_room = self.buckets.make_ready_for_run::<AT_ONCE>();
+        if has_room {
+            self.buckets.push_run([Bucket::BLANK; AT_ONCE]);
+            self.set_mask();
         }
-        self.buckets.len() > 0
+        has_room
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -162,9 +173,7 @@ impl Index {
 
     /// Splits a bucket if there are too many entries for the buckets; called after an entry was added.
     pub(super) fn grow<V>(&mut self, slab: &mut Slab<V>) {
-        let wanted = slab.len() - slab.len() / 5;
-        if wanted >= self.buckets.len() + AT_ONCE || wanted > self.buckets.len() && wanted < FEWEST
-        {
+        if slab.len() - slab.len() / 5 > self.buckets.len() {
             self.split_some(slab);
         }
     }
@@ -203,83 +212,79 @@ impl Index {
         }
         // A quarter, while splitting keeps it full: a cache whose size swings a little neither splits nor joins.
         if slab.len() < self.buckets.len() / 4 && self.buckets.len() > FEWEST {
-            self.join_one(slab);
+            self.join_some(slab);
         }
     }
 
     /// Without memory the chains get longer; the next insert tries again.
     #[inline(never)]
     fn split_some<V>(&mut self, slab: &mut Slab<V>) {
-        if self.buckets.len() >= AHEAD_FROM {
+        let last = self.buckets.len();
+        if last == MOST || !self.buckets.make_ready_for_run::<AT_ONCE>() {
+            return;
+        }
+        if last >= AHEAD_FROM {
             self.fetch_ahead(slab);
         }
-        for _ in 0..if self.buckets.len() < FEWEST { 1 } else { AT_ONCE } {
-            if self.buckets.len() == MOST || !self.buckets.make_ready() {
-                return;
-            }
-            self.split_one(slab);
-        }
-    }
-
-    #[inline(always)]
-    fn split_one<V>(&mut self, slab: &mut Slab<V>) {
-        let last = self.buckets.len();
         let decisive = 1 << last.ilog2();
-        self.mask = decisive | (decisive - 1);
-        let old = &mut self.buckets[Self::sibling(last)];
-        // Both keep the memory: to which of them it belongs now, it does not say.
-        let mut stays = Bucket::new(old.left);
-        let mut goes = Bucket::new(old.left);
-        let mut at = old.head;
-        while at != NIL {
-            let hook = slab.hook_mut(at);
-            let hash = hook.hash();
-            let to = if hash & decisive == 0 {
-                &mut stays
-            } else {
-                &mut goes
-            };
-            let after = std::mem::replace(&mut hook.chain, to.push(hash, at));
-            at = after;
+        let mut goes = [Bucket::BLANK; AT_ONCE];
+        let old = self.buckets.run::<AT_ONCE>(Self::sibling(last));
+        for (old, goes) in old.iter_mut().zip(&mut goes) {
+            // Both keep the memory: to which of them it belongs now, it does not say.
+            *goes = Bucket::new(old.left);
+            let mut at = std::mem::replace(old, *goes).head;
+            while at != NIL {
+                let hook = slab.hook_mut(at);
+                let hash = hook.hash();
+                let to = if hash & decisive == 0 {
+                    &mut *old
+                } else {
+                    &mut *goes
+                };
+                let after = std::mem::replace(&mut hook.chain, to.push(hash, at));
+                at = after;
+            }
         }
-        *old = stays;
-        self.buckets.push(goes);
+        self.buckets.push_run(goes);
+        self.mask = decisive | (decisive - 1);
     }
 
     /// Begins to load what the next splits will follow, one step each time, so that it is there in time.
     fn fetch_ahead<V>(&self, slab: &Slab<V>) {
-        const LINES_AHEAD: u32 = 8 * AT_ONCE;
-        let next = self.buckets.len() + AT_ONCE;
+        const LINES_AHEAD: u32 = 4 * RUN;
+        let next = self.buckets.len() + RUN;
         let head_of = |number| self.buckets[Self::sibling(number)].head;
         prefetch(&self.buckets[Self::sibling(next + LINES_AHEAD)]);
-        for head in (next + AT_ONCE..next + 2 * AT_ONCE).map(head_of) {
+        for head in (next + RUN..next + 2 * RUN).map(head_of) {
             if head != NIL {
                 slab.prefetch_hook(head);
             }
         }
-        for head in (next..next + AT_ONCE).map(head_of) {
+        for head in (next..next + RUN).map(head_of) {
             if head != NIL && slab.hook(head).chain != NIL {
                 slab.prefetch_hook(slab.hook(head).chain);
             }
         }
     }
 
-    fn join_one<V>(&mut self, slab: &mut Slab<V>) {
-        let Some(last) = self.buckets.pop() else {
-            return;
-        };
+    #[cold]
+    fn join_some<V>(&mut self, slab: &mut Slab<V>) {
+        let last = self.buckets.pop_run::<AT_ONCE>();
         self.set_mask();
-        if last.head == NIL {
-            return;
+        let old = self
+            .buckets
+            .run::<AT_ONCE>(Self::sibling(self.buckets.len()));
+        for (old, last) in old.iter_mut().zip(last) {
+            if last.head == NIL {
+                continue;
+            }
+            let mut end = last.head;
+            while slab.hook(end).chain != NIL {
+                end = slab.hook(end).chain;
+            }
+            old.tags |= last.tags;
+            slab.hook_mut(end).chain = std::mem::replace(&mut old.head, last.head);
         }
-        let sibling = Self::sibling(self.buckets.len());
-        let mut end = last.head;
-        while slab.hook(end).chain != NIL {
-            end = slab.hook(end).chain;
-        }
-        let sibling = &mut self.buckets[sibling];
-        sibling.tags |= last.tags;
-        slab.hook_mut(end).chain = std::mem::replace(&mut sibling.head, last.head);
     }
 
     /// Follows every chain.

@@ -4,7 +4,7 @@
 //! the shard's lock is held. Only the first segment grows from a single element, because many contexts cache a session or
 //! two; what has moved from there leaves blanks behind, as freed memory must not keep a session id. All segments have one
 //! length, so that an element is found by a shift and a mask. A lack of memory is reported and does not abort. Segments
-//! are kept when elements are popped, because freeing pages is work too, and this runs under a lock; dropping the whole
+//! are kept when elements are taken off, because freeing pages is work too, and this runs under a lock; dropping the whole
 //! vector, outside the lock, frees them.
 
 use std::collections::TryReserveError;
@@ -32,7 +32,7 @@ pub(super) struct Segments<T> {
     len: u32,
     /// How many elements there is room for.
     places: u32,
-    /// The greatest length before an element was popped.
+    /// The greatest length before a run was taken off.
     longest: u32,
 }
 
@@ -93,17 +93,11 @@ impl<T: Element> Segments<T> {
     }
 
     /// Appends an element. `make_ready` must have returned true before, so the segment does not grow here.
+    #[inline(always)]
     pub(super) fn push(&mut self, element: T) {
         let (segment, _) = locate(self.len);
         self.segments[segment].push(element);
         self.len += 1;
-    }
-
-    pub(super) fn pop(&mut self) -> Option<T> {
-        let (segment, _) = locate(self.len.checked_sub(1)?);
-        self.longest = self.longest.max(self.len);
-        self.len -= 1;
-        self.segments[segment].pop()
     }
 
     /// Bytes that elements take or have taken; the part of the last segment that was never used is only address space.
@@ -114,6 +108,47 @@ impl<T: Element> Segments<T> {
     /// True if more than a few elements were ever needed.
     pub(super) fn has_grown(&self) -> bool {
         self.places > FEW
+    }
+}
+
+/// Runs of elements. A run is as long as a divisor of a segment and begins at a multiple of that, so it lies in one segment.
+impl<T: Element + Copy> Segments<T> {
+    /// Makes room for one more run of `N`; false if there is no memory for it.
+    pub(super) fn make_ready_for_run<const N: usize>(&mut self) -> bool {
+        const { assert!(SEGMENT as usize % N == 0) };
+        while self.places - self.len < N as u32 {
+            let before = self.places;
+            if self.add_segment().is_err() || self.places == before {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The run that begins at `at`.
+    #[inline]
+    pub(super) fn run<const N: usize>(&mut self, at: u32) -> &mut [T; N] {
+        let (segment, offset) = locate(at);
+        let rest = self.segments[segment].get_mut(offset..);
+        rest.and_then(<[T]>::first_chunk_mut)
+            .expect("a run begins at a multiple of its length")
+    }
+
+    /// Appends a run. `make_ready_for_run` must have returned true before.
+    pub(super) fn push_run<const N: usize>(&mut self, run: [T; N]) {
+        let (segment, _) = locate(self.len);
+        self.segments[segment].extend(run);
+        self.len += N as u32;
+    }
+
+    /// Takes off the last run.
+    pub(super) fn pop_run<const N: usize>(&mut self) -> [T; N] {
+        let run = *self.run(self.len - N as u32);
+        self.longest = self.longest.max(self.len);
+        self.len -= N as u32;
+        let (segment, offset) = locate(self.len);
+        self.segments[segment].truncate(offset);
+        run
     }
 }
 

@@ -270,9 +270,15 @@ impl<V: Clone + PartialEq> Shard<V> {
         Progress::Finished
     }
 
-    /// Takes the memory of a shard that has become empty after having been large.
+    /// True if the shard has become empty after having been large.
+    #[inline]
+    pub(super) fn is_spent(&self) -> bool {
+        self.is_empty() && self.slab.has_grown()
+    }
+
+    /// Takes the memory of a shard that is spent.
     pub(super) fn give_back_memory(&mut self) -> Option<Spent<V>> {
-        (self.is_empty() && self.slab.has_grown()).then(|| Spent {
+        self.is_spent().then(|| Spent {
             _slab: std::mem::replace(&mut self.slab, Slab::new()),
             _index: std::mem::replace(&mut self.index, Index::new()),
         })

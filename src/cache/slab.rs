@@ -10,7 +10,9 @@
 use std::hint;
 
 use super::expiry::{Expiry, FAR, Packed};
-use super::key::{Key, Parts};
+use super::key::Key;
+#[cfg(any(test, fuzzing))]
+use super::key::Parts;
 use super::rank::{Moment, Rank};
 use super::segments::{Element, Segments};
 use crate::sys::prefetch::prefetch;
@@ -134,9 +136,11 @@ impl<V> Entry<V> {
     }
 
     pub(super) fn is_of(&self, key: &Key) -> bool {
-        self.key_parts() == key.parts()
+        let (id, len_less_one, version) = key.parts();
+        self.id == id && self.len_and_rank >> Rank::BITS == len_less_one && self.version == version
     }
 
+    #[cfg(any(test, fuzzing))]
     fn key_parts(&self) -> Parts {
         (self.id, self.len_and_rank >> Rank::BITS, self.version)
     }

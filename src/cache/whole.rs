@@ -113,16 +113,19 @@ impl<V: Clone + PartialEq> Cache<V> {
         self.remove_if(key, |shard, at| shard.is_same(at, value))
     }
 
+    #[inline(always)]
     fn remove_if(&self, key: &Key, wanted: impl FnOnce(&Shard<V>, u32) -> bool) -> Option<V> {
-        let (gone, spent) = self.at_home_of(key, |shard, at| {
-            if !wanted(shard, at) {
-                return None;
-            }
-            let gone = shard.take(at);
-            self.slots.release(1);
-            Some((gone, shard.give_back_memory()))
-        })??;
-        drop(spent);
+        let home = self.home(key)?;
+        let mut shard = home.shard.lock()?;
+        let at = shard.find(home.hash, key)?;
+        if !wanted(&shard, at) {
+            return None;
+        }
+        let gone = shard.take(at);
+        self.slots.release(1);
+        if shard.is_spent() {
+            give_back_memory(shard);
+        }
         Some(gone)
     }
 
@@ -198,4 +201,11 @@ impl<V: Clone + PartialEq> Cache<V> {
         let shards = self.store.get().into_iter().flat_map(Store::shards);
         shards.filter_map(Locked::lock)
     }
+}
+
+#[cold]
+fn give_back_memory<V: Clone + PartialEq>(mut shard: MutexGuard<'_, Shard<V>>) {
+    let spent = shard.give_back_memory();
+    drop(shard);
+    drop(spent); // outside the lock
 }

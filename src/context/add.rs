@@ -1,7 +1,6 @@
 //! Adding a session, for the new callback and for SSL_CTX_add_session.
 
 use core::ffi::c_long;
-use core::mem::ManuallyDrop;
 
 use super::alike::decide;
 use super::session::{expiry_of, key_of};
@@ -28,7 +27,10 @@ pub unsafe fn add(
     now: c_long,
 ) -> bool {
     // SAFETY: the caller keeps `session` alive during the call, which is as long as `lent` is used.
-    let Some((lent, key)) = (unsafe { begin(context, session, now) }) else {
+    let Some(lent) = (unsafe { SessionRef::lend(context.libssl, session) }) else {
+        return false;
+    };
+    let Some(key) = key_to_add(context, &lent, now) else {
         return false;
     };
     // SAFETY: `lent` is a session of the context's host, which the caller keeps alive.
@@ -52,31 +54,25 @@ pub unsafe fn add_alone(
     now: c_long,
 ) -> bool {
     // SAFETY: the caller keeps `session` alive during the call, which is as long as `lent` is used.
-    match unsafe { begin(context, session, now) } {
-        Some((lent, key)) => put_in(context, ctx, (&key, &lent), ClientHistory::New, now),
-        None => false,
-    }
+    let Some(lent) = (unsafe { SessionRef::lend(context.libssl, session) }) else {
+        return false;
+    };
+    let Some(key) = key_to_add(context, &lent, now) else {
+        return false;
+    };
+    put_in(context, ctx, (&key, &lent), ClientHistory::New, now)
 }
 
-/// What comes first wherever the session goes; `None` if it goes nowhere.
-///
-/// # Safety
-/// * `session` is null or a session of the context's library, alive for as long as the result is used.
+/// Does what comes first wherever the session goes, and returns its key; `None` if it goes nowhere.
 #[inline(always)]
-unsafe fn begin(
-    context: &Context,
-    session: *mut SSL_SESSION,
-    now: c_long,
-) -> Option<(ManuallyDrop<SessionRef>, Key)> {
-    // SAFETY: by the contract above.
-    let lent = unsafe { SessionRef::lend(context.libssl, session) }?;
+fn key_to_add(context: &Context, session: &SessionRef, now: c_long) -> Option<Key> {
+    unannounced::forget(session.as_ptr().cast());
+    listing::release_due_tables();
     // divergence: libssl stores a session without an id, which can then never be found or removed and
     // blocks eviction for ever. We refuse it.
-    let key = key_of(&lent)?;
-    unannounced::forget(lent.as_ptr().cast());
-    listing::release_due_tables();
-    update_time(context, &lent, now);
-    Some((lent, key))
+    let key = key_of(session)?;
+    update_time(context, session, now);
+    Some(key)
 }
 
 /// Puts a session into the own cache of this process.

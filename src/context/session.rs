@@ -33,13 +33,10 @@ impl Usage {
 }
 
 /// The key of a session; `None` if it has no id.
+#[inline]
 pub fn key_of(session: &SessionRef) -> Option<Key> {
     let (id, version) = session.identity();
-    if id.is_empty() {
-        None
-    } else {
-        Key::new(id, version)
-    }
+    Key::new(id, version)
 }
 
 /// The second after which libssl treats a session as expired: its time plus its timeout, or never if that sum does not fit
