@@ -42,6 +42,17 @@ fn locate(at: u32) -> (usize, usize) {
     ((at >> SEGMENT_LOG2) as usize, (at % SEGMENT) as usize)
 }
 
+/// Writes to each page of a new segment. A page that the kernel has yet to find makes a call ten times as long, and would do
+/// so once in 64 calls; a few at once do it once in a segment.
+fn touch<T: Element>(elements: &mut Vec<T>) {
+    const PAGE: usize = 4096;
+    let room = elements.spare_capacity_mut();
+    for first in room.iter_mut().step_by((PAGE / size_of::<T>()).max(1)) {
+        first.write(T::BLANK);
+    }
+    hint::black_box(room);
+}
+
 impl<T: Element> Segments<T> {
     pub(super) const fn new() -> Self {
         Segments {
@@ -85,6 +96,7 @@ impl<T: Element> Segments<T> {
             }
             _ => {
                 self.segments.try_reserve(1)?;
+                touch(&mut elements);
                 self.segments.push(elements);
                 self.places += length;
             }
