@@ -92,25 +92,45 @@ pub fn configure(
     settings: &str,
     answer: &str,
 ) -> Result<(), Box<dyn Error>> {
+    configure_servers(place, listen, workers, &[settings], answer)
+}
+
+/// Writes a configuration of several servers at one address, each with its settings.
+pub fn configure_servers(
+    place: &Place,
+    listen: &str,
+    workers: u32,
+    servers: &[&str],
+    answer: &str,
+) -> Result<(), Box<dyn Error>> {
     let fixture = place.fixture;
     let user = if is_root() { "user root;" } else { "" };
-    let text = format!(
+    let mut text = format!(
         "daemon off; worker_processes {workers}; {user} pid nginx.pid; error_log stderr warn;
          events {{ }}
          http {{
              access_log off; keepalive_timeout 0;
              client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp;
              uwsgi_temp_path temp; scgi_temp_path temp;
-             server {{
-                 listen {listen} ssl;
-                 ssl_certificate {}; ssl_certificate_key {};
-                 ssl_protocols TLSv1.2 TLSv1.3; {settings}
-                 location / {{ return 200 \"{answer}\\n\"; }}
-             }}
-         }}",
+             ssl_certificate {}; ssl_certificate_key {};
+             ssl_protocols TLSv1.2 TLSv1.3;
+        ",
         fixture.certificate().display(),
         fixture.key().display(),
     );
+    // Options of an address are given once.
+    let mut listen = format!("{listen} ssl");
+    for settings in servers {
+        text += &format!(
+            "server {{
+                 listen {listen}; {settings}
+                 location / {{ return 200 \"{answer}\\n\"; }}
+             }}
+            "
+        );
+        listen = listen.replace(" reuseport", "");
+    }
+    text.push('}');
     place.write("nginx.conf", &text)?;
     Ok(())
 }

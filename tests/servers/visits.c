@@ -200,6 +200,18 @@ static int reach_and_greet(const char *address, const struct talk *talk)
     return fd;
 }
 
+/* Over HTTP, a server that has several names is told which is meant. */
+static int ask(SSL *ssl, const struct talk *talk)
+{
+    char named[128];
+    int length;
+
+    if (server_name == NULL || strncmp(talk->request, "GET ", 4) != 0)
+        return SSL_write(ssl, talk->request, (int)talk->request_length) > 0;
+    length = snprintf(named, sizeof named, "GET / HTTP/1.0\r\nHost: %s\r\n\r\n", server_name);
+    return length < (int)sizeof named && SSL_write(ssl, named, length) > 0;
+}
+
 int visit(SSL_CTX *ctx, const char *address, const char *talk_name, struct visitor *visitor)
 {
     const struct talk *talk = find_talk(talk_name);
@@ -209,7 +221,7 @@ int visit(SSL_CTX *ctx, const char *address, const char *talk_name, struct visit
     if (talk->abrupt)
         SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
     /* TLS 1.3 tickets come with the answer. */
-    if (SSL_write(ssl, talk->request, (int)talk->request_length) <= 0)
+    if (!ask(ssl, talk))
         die(address, "request");
     part(ssl, address);
     return reused;
@@ -227,8 +239,8 @@ int is_let_in(SSL_CTX *ctx, const char *address, const char *talk_name, struct v
     if (SSL_connect(ssl) == 1) {
         *reused = SSL_session_reused(ssl);
         /* Over TLS 1.3 a server refuses after the client's part of the handshake is over. */
-        answered = SSL_write(ssl, talk->request, (int)talk->request_length) > 0
-                   && SSL_read_ex(ssl, answer, sizeof answer, &got);
+        answered = ask(ssl, talk) && SSL_read_ex(ssl, answer, sizeof answer, &got)
+                   && (got < 12 || strncmp(answer, "HTTP/", 5) != 0 || strncmp(answer + 8, " 200", 4) == 0);
         SSL_shutdown(ssl);
     }
     close(SSL_get_fd(ssl));

@@ -40,7 +40,7 @@ void part(SSL *ssl, const char *address);
  * abrupt-ftp, mqtt or postgres. Was it resumed? */
 int visit(SSL_CTX *ctx, const char *address, const char *talk, struct visitor *visitor);
 
-/* One visit to a server that may refuse it, in the handshake or after. Did the server answer the request? */
+/* One visit to a server that may refuse it, in the handshake or after. Did the server answer the request, over HTTP with 200? */
 int is_let_in(SSL_CTX *ctx, const char *address, const char *talk, struct visitor *visitor, int *reused);
 
 /* Does the server hold this session, under an id or under a TLS 1.3 stateful ticket, which is an id too? */

@@ -12,7 +12,7 @@ use std::error::Error;
 const VERSION: &[&str] = &["stunnel4", "-version"];
 
 pub fn rows() -> Vec<Row> {
-    // That of Debian 11 keeps its sessions to itself.
+    // That of Debian 11 leaves data of its own with each session, which therefore stays in its process.
     if version(VERSION).is_ok_and(|version| version == "5.56") {
         return vec![row(Expected::Nobody)];
     }
