@@ -5,7 +5,7 @@ DOCDIR   ?= $(PREFIX)/share/doc/sslcache
 DIST     := $(CARGO_TARGET_DIR)/dist
 DEB_TREE := $(BUILT)/deb-tree
 # For systemd: drop-ins of services, and the units of the exporter and of the agent. Examples, until a package or an administrator puts them into place.
-UNITS    := $(notdir $(wildcard $(addprefix packaging/systemd/*.,conf service socket)))
+SYSTEMD  := $(notdir $(wildcard $(addprefix packaging/systemd/*.,conf service socket)))
 
 # What test-packages makes, from a tarball.
 TRIED    := $(CARGO_TARGET_DIR)/packages
@@ -20,12 +20,12 @@ KEPT     := $(CARGO_TARGET_DIR)/systems
 install: install-units
 install-units:
 	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/systemd
-	$(foreach f,$(UNITS),sed -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@BINDIR@|$(BINDIR)|' packaging/systemd/$f >$(DESTDIR)$(DOCDIR)/systemd/$f &&) true
-	cd $(DESTDIR)$(DOCDIR)/systemd && chmod 644 $(UNITS)
+	$(foreach f,$(SYSTEMD),sed -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@BINDIR@|$(BINDIR)|' packaging/systemd/$f >$(DESTDIR)$(DOCDIR)/systemd/$f &&) true
+	cd $(DESTDIR)$(DOCDIR)/systemd && chmod 644 $(SYSTEMD)
 
 uninstall: uninstall-units
 uninstall-units:
-	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/systemd/,$(UNITS))
+	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/systemd/,$(SYSTEMD))
 	rmdir $(DESTDIR)$(DOCDIR)/systemd $(DESTDIR)$(DOCDIR) 2>/dev/null || true
 
 # Runs one command, as one word, for the architecture of TARGET.
