@@ -46,6 +46,33 @@ struct Library {
     SSL_CTX_sess_get_remove_cb: unsafe extern "C" fn(Ctx) -> Option<OnRemove>,
     SSL_SESSION_set_time: unsafe extern "C" fn(Session, c_long) -> c_long,
     SSL_SESSION_set_timeout: unsafe extern "C" fn(Session, c_long) -> c_long,
+    SSL_SESSION_set1_id: unsafe extern "C" fn(Session, *const u8, c_uint) -> c_int,
+    SSL_SESSION_set_protocol_version: unsafe extern "C" fn(Session, c_int) -> c_int,
+    SSL_SESSION_set_ex_data: unsafe extern "C" fn(Session, c_int, *mut c_void) -> c_int,
+    // Those that this host has under another name, or as macros.
+    SSL_add_session: unsafe extern "C" fn(Ctx, Session) -> c_int,
+    SSL_remove_session: unsafe extern "C" fn(Ctx, Session) -> c_int,
+    SSL_flush_sessions: unsafe extern "C" fn(Ctx, c_long),
+    SSL_CTX_flush_sessions_ex: unsafe extern "C" fn(Ctx, c_long),
+    SSL_SESSION_set_time_ex: unsafe extern "C" fn(Session, c_long) -> c_long,
+    SSL_CTX_sess_set_cache_size: unsafe extern "C" fn(Ctx, c_long) -> c_long,
+    SSL_CTX_set_session_cache_mode: unsafe extern "C" fn(Ctx, c_long) -> c_long,
+    /// The counters, the size and the mode.
+    getters: [unsafe extern "C" fn(Ctx) -> c_long; GETTERS],
+}
+
+const GETTERS: usize = 14;
+
+/// A macro over SSL_CTX_ctrl, as the host's header has it.
+unsafe extern "C" fn asked<const COMMAND: c_int>(ctx: Ctx) -> c_long {
+    // SAFETY: the caller's context is the host's, and these commands take no pointer.
+    unsafe { (libraries().1[0].SSL_CTX_ctrl)(ctx, COMMAND, 0, null_mut()) }
+}
+
+/// Likewise, with a number.
+unsafe extern "C" fn told<const COMMAND: c_int>(ctx: Ctx, number: c_long) -> c_long {
+    // SAFETY: the caller's context is the host's, and these commands take no pointer.
+    unsafe { (libraries().1[0].SSL_CTX_ctrl)(ctx, COMMAND, number, null_mut()) }
 }
 
 /// What the host alone has.
@@ -54,12 +81,9 @@ struct Host {
     TLS_method: unsafe extern "C" fn() -> *const c_void,
     SSL_SESSION_new: unsafe extern "C" fn() -> Session,
     SSL_SESSION_free: unsafe extern "C" fn(Session),
-    SSL_SESSION_set1_id: unsafe extern "C" fn(Session, *const u8, c_uint) -> c_int,
-    SSL_SESSION_set_protocol_version: unsafe extern "C" fn(Session, c_int) -> c_int,
     SSL_SESSION_is_resumable: unsafe extern "C" fn(Session) -> c_int,
     SSL_SESSION_get_time: unsafe extern "C" fn(Session) -> c_long,
     SSL_SESSION_get_timeout: unsafe extern "C" fn(Session) -> c_long,
-    SSL_SESSION_set_ex_data: unsafe extern "C" fn(Session, c_int, *mut c_void) -> c_int,
     SSL_SESSION_get_ex_data: unsafe extern "C" fn(Session, c_int) -> *mut c_void,
     OPENSSL_LH_num_items: unsafe extern "C" fn(*const c_void) -> c_ulong,
     ERR_get_error: unsafe extern "C" fn() -> c_ulong,
@@ -135,6 +159,32 @@ fn libraries() -> &'static (Host, [Library; 2]) {
             SSL_CTX_sess_get_remove_cb: host!(handle, SSL_CTX_sess_get_remove_cb),
             SSL_SESSION_set_time: host!(handle, SSL_SESSION_set_time),
             SSL_SESSION_set_timeout: host!(handle, SSL_SESSION_set_timeout),
+            SSL_SESSION_set1_id: host!(handle, SSL_SESSION_set1_id),
+            SSL_SESSION_set_protocol_version: host!(handle, SSL_SESSION_set_protocol_version),
+            SSL_SESSION_set_ex_data: host!(handle, SSL_SESSION_set_ex_data),
+            SSL_add_session: host!(handle, SSL_CTX_add_session),
+            SSL_remove_session: host!(handle, SSL_CTX_remove_session),
+            SSL_flush_sessions: host!(handle, SSL_CTX_flush_sessions),
+            SSL_CTX_flush_sessions_ex: host!(handle, SSL_CTX_flush_sessions),
+            SSL_SESSION_set_time_ex: host!(handle, SSL_SESSION_set_time),
+            SSL_CTX_sess_set_cache_size: told::<SET_SIZE>,
+            SSL_CTX_set_session_cache_mode: told::<SET_MODE>,
+            getters: [
+                asked::<20>,
+                asked::<21>,
+                asked::<22>,
+                asked::<23>,
+                asked::<24>,
+                asked::<25>,
+                asked::<26>,
+                asked::<27>,
+                asked::<28>,
+                asked::<29>,
+                asked::<30>,
+                asked::<31>,
+                asked::<GET_SIZE>,
+                asked::<GET_MODE>,
+            ],
         };
         let with_sslcache = Library {
             SSL_CTX_new: ours!(contexts::SSL_CTX_new),
@@ -152,6 +202,32 @@ fn libraries() -> &'static (Host, [Library; 2]) {
             SSL_CTX_sess_get_remove_cb: ours!(control::SSL_CTX_sess_get_remove_cb),
             SSL_SESSION_set_time: ours!(sessions::SSL_SESSION_set_time),
             SSL_SESSION_set_timeout: ours!(sessions::SSL_SESSION_set_timeout),
+            SSL_SESSION_set1_id: ours!(sessions::SSL_SESSION_set1_id),
+            SSL_SESSION_set_protocol_version: ours!(sessions::SSL_SESSION_set_protocol_version),
+            SSL_SESSION_set_ex_data: ours!(sessions::SSL_SESSION_set_ex_data),
+            SSL_add_session: ours!(sessions::SSL_add_session),
+            SSL_remove_session: ours!(sessions::SSL_remove_session),
+            SSL_flush_sessions: ours!(contexts::SSL_flush_sessions),
+            SSL_CTX_flush_sessions_ex: ours!(contexts::SSL_CTX_flush_sessions_ex),
+            SSL_SESSION_set_time_ex: ours!(sessions::SSL_SESSION_set_time_ex),
+            SSL_CTX_sess_set_cache_size: ours!(control::SSL_CTX_sess_set_cache_size),
+            SSL_CTX_set_session_cache_mode: ours!(control::SSL_CTX_set_session_cache_mode),
+            getters: [
+                ours!(control::SSL_CTX_sess_number),
+                ours!(control::SSL_CTX_sess_connect),
+                ours!(control::SSL_CTX_sess_connect_good),
+                ours!(control::SSL_CTX_sess_connect_renegotiate),
+                ours!(control::SSL_CTX_sess_accept),
+                ours!(control::SSL_CTX_sess_accept_good),
+                ours!(control::SSL_CTX_sess_accept_renegotiate),
+                ours!(control::SSL_CTX_sess_hits),
+                ours!(control::SSL_CTX_sess_cb_hits),
+                ours!(control::SSL_CTX_sess_misses),
+                ours!(control::SSL_CTX_sess_timeouts),
+                ours!(control::SSL_CTX_sess_cache_full),
+                ours!(control::SSL_CTX_sess_get_cache_size),
+                ours!(control::SSL_CTX_get_session_cache_mode),
+            ],
             ..plain
         };
         type NewIndex = unsafe extern "C" fn(
@@ -182,12 +258,9 @@ fn libraries() -> &'static (Host, [Library; 2]) {
             TLS_method: host!(handle, TLS_method),
             SSL_SESSION_new: host!(handle, SSL_SESSION_new),
             SSL_SESSION_free: host!(handle, SSL_SESSION_free),
-            SSL_SESSION_set1_id: host!(handle, SSL_SESSION_set1_id),
-            SSL_SESSION_set_protocol_version: host!(handle, SSL_SESSION_set_protocol_version),
             SSL_SESSION_is_resumable: host!(handle, SSL_SESSION_is_resumable),
             SSL_SESSION_get_time: host!(handle, SSL_SESSION_get_time),
             SSL_SESSION_get_timeout: host!(handle, SSL_SESSION_get_timeout),
-            SSL_SESSION_set_ex_data: host!(handle, SSL_SESSION_set_ex_data),
             SSL_SESSION_get_ex_data: host!(handle, SSL_SESSION_get_ex_data),
             // SAFETY: the types are those of the headers.
             OPENSSL_LH_num_items: unsafe { found(c"OPENSSL_LH_num_items") },
@@ -304,7 +377,7 @@ impl Side {
     fn answer(&mut self, input: &mut Input<'_>) -> Vec<c_long> {
         let host = &libraries().0;
         let library = self.library;
-        let operation = input.below(24);
+        let operation = input.below(30);
         let context = usize::from(input.u8()) % self.contexts.len();
         let ctx = self.contexts[context];
         let is_alive = self.references[context] > 0;
@@ -320,15 +393,15 @@ impl Side {
                     let session = (host.SSL_SESSION_new)();
                     let id = [input.below(6); 32];
                     let len = 1 + c_uint::from(input.below(32));
-                    (host.SSL_SESSION_set1_id)(session, id.as_ptr(), len);
-                    (host.SSL_SESSION_set_protocol_version)(
+                    (library.SSL_SESSION_set1_id)(session, id.as_ptr(), len);
+                    (library.SSL_SESSION_set_protocol_version)(
                         session,
                         0x0303 + c_int::from(input.below(2)),
                     );
                     (library.SSL_SESSION_set_time)(session, MADE + c_long::from(input.u8()));
                     (library.SSL_SESSION_set_timeout)(session, c_long::from(input.u8()));
                     let number = self.sessions.len() + 1;
-                    (host.SSL_SESSION_set_ex_data)(session, host.number, number as *mut c_void);
+                    (library.SSL_SESSION_set_ex_data)(session, host.number, number as *mut c_void);
                     self.sessions.push(session);
                     self.homes.push(usize::MAX);
                     vec![]
@@ -343,7 +416,11 @@ impl Side {
                         return vec![];
                     }
                     self.homes[number] = context;
-                    vec![(library.SSL_CTX_add_session)(ctx, session).into()]
+                    let add = match input.flip() {
+                        true => library.SSL_add_session,
+                        false => library.SSL_CTX_add_session,
+                    };
+                    vec![add(ctx, session).into()]
                 }
                 9..12 => match self.session(of_session) {
                     Some((_, session)) => {
@@ -441,6 +518,34 @@ impl Side {
                     }
                     None => vec![],
                 },
+                24 => match self.session(of_session) {
+                    Some((_, session)) => vec![(library.SSL_remove_session)(ctx, session).into()],
+                    None => vec![(library.SSL_remove_session)(ctx, null_mut()).into()],
+                },
+                25 => {
+                    let second = MADE + c_long::from(input.u8()) * 2;
+                    match input.flip() {
+                        true => (library.SSL_flush_sessions)(ctx, second),
+                        false => (library.SSL_CTX_flush_sessions_ex)(ctx, second),
+                    }
+                    vec![]
+                }
+                26 => match self.session(of_session) {
+                    Some((_, session)) => {
+                        let second = MADE + c_long::from(input.u8());
+                        vec![(library.SSL_SESSION_set_time_ex)(session, second)]
+                    }
+                    None => vec![],
+                },
+                27 => {
+                    let size = [0, 20480, 1000, -1][usize::from(input.below(4))];
+                    vec![(library.SSL_CTX_sess_set_cache_size)(ctx, size)]
+                }
+                28 => {
+                    let mode = c_long::from(input.u16() & 0x3ff);
+                    vec![(library.SSL_CTX_set_session_cache_mode)(ctx, mode)]
+                }
+                29 => library.getters.iter().map(|get| get(ctx)).collect(),
                 _ => vec![],
             }
         }
