@@ -7,9 +7,9 @@ WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 76, 24, 78, 56
 
 STYLE = """
-svg { --page: #ffffff; --ink: #1f2328; --faint: #d8dee4; --dim: #59636e; --a: #bc4c00; --b: #0550ae; --c: #6e7781; }
+svg { --page: #ffffff; --ink: #1f2328; --faint: #d8dee4; --dim: #59636e; --a: #bc4c00; --b: #0550ae; --c: #6e7781; --d: #1a7f37; }
 @media (prefers-color-scheme: dark) {
-  svg { --page: #0d1117; --ink: #e6edf3; --faint: #30363d; --dim: #9198a1; --a: #f0883e; --b: #58a6ff; --c: #8b949e; }
+  svg { --page: #0d1117; --ink: #e6edf3; --faint: #30363d; --dim: #9198a1; --a: #f0883e; --b: #58a6ff; --c: #8b949e; --d: #3fb950; }
 }
 text { font: 13px system-ui, sans-serif; fill: var(--ink); }
 .title { font-size: 16px; font-weight: 600; }

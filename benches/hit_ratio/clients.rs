@@ -40,7 +40,7 @@ pub struct Future {
 impl Future {
     pub fn of(trace: &Trace) -> Future {
         let ahead = |wanted: usize| {
-            let mut known = vec![NEVER; trace.clients];
+            let mut known = vec![NEVER; trace.comers];
             let mut next = vec![NEVER; trace.visits.len()];
             for (number, visit) in trace.visits.iter().enumerate().rev() {
                 if visit.client == STRANGER {
@@ -91,7 +91,7 @@ struct Server<'a> {
 
 /// Plays a trace on a cache.
 pub fn play(trace: &Trace, future: &Future, policy: &mut dyn Policy) -> Score {
-    let mut held = vec![Held::default(); trace.clients];
+    let mut held = vec![Held::default(); trace.comers];
     let mut server = Server {
         trace,
         future,

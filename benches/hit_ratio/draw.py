@@ -13,6 +13,8 @@ POLICIES = (
     ("belady", "optimum", colour("c"), True),
     ("ours", "sslcache", colour("b"), False),
     ("s3-fifo", "S3-FIFO", colour("b"), True),
+    ("w-tinylfu", "W-TinyLFU", colour("d"), False),
+    ("quick", "quick_cache", colour("d"), True),
     ("lru", "LRU", colour("a"), True),
     ("random", "random", colour("c"), False),
     ("host", "libssl", colour("a"), False),

@@ -17,7 +17,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use clients::{Future, play};
-use policies::{Belady, Host, Lru, Ours, Policy, RandomEviction, S3Fifo};
+use policies::{
+    Arc, Belady, Host, Lru, Ours, Policy, QuickCache, RandomEviction, S3Fifo, Sieve, WTinyLfu,
+};
 use report::Report;
 use traces::Trace;
 
@@ -27,11 +29,15 @@ const SHARES: [usize; 6] = [1, 2, 5, 10, 20, 50];
 /// Makes a cache of a capacity.
 type Make = fn(usize) -> Box<dyn Policy>;
 
-const POLICIES: [(&str, Make); 6] = [
+const POLICIES: [(&str, Make); 10] = [
     ("host", |capacity| Box::new(Host::new(capacity))),
     ("lru", |capacity| Box::new(Lru::new(capacity))),
     ("random", |capacity| Box::new(RandomEviction::new(capacity))),
     ("s3-fifo", |capacity| Box::new(S3Fifo::new(capacity))),
+    ("sieve", |capacity| Box::new(Sieve::new(capacity))),
+    ("arc", |capacity| Box::new(Arc::new(capacity))),
+    ("w-tinylfu", |capacity| Box::new(WTinyLfu::new(capacity))),
+    ("quick", |capacity| Box::new(QuickCache::new(capacity))),
     ("ours", |capacity| Box::new(Ours::new(capacity))),
     ("belady", |capacity| Box::new(Belady::new(capacity))),
 ];

@@ -34,11 +34,17 @@ pub struct Trace {
     pub title: &'static str,
     pub about: &'static str,
     pub protocol: Protocol,
-    /// Clients that return: what a capacity is a share of.
+    /// Clients that return for good: what a capacity is a share of.
     pub clients: usize,
+    /// All that return at all.
+    pub comers: usize,
     pub visits: Vec<Visit>,
     /// How long a session of this client lasts, in seconds.
     pub timeout: fn(client: u32) -> i64,
+}
+
+fn two_days(_client: u32) -> i64 {
+    172_800
 }
 
 fn two_hours(_client: u32) -> i64 {
@@ -58,6 +64,7 @@ pub fn all(clients: usize, visits: usize) -> Vec<Trace> {
         about,
         protocol,
         clients,
+        comers: clients,
         visits: comers
             .into_iter()
             .enumerate()
@@ -74,7 +81,39 @@ pub fn all(clients: usize, visits: usize) -> Vec<Trace> {
     let tls12 = Protocol::Tls12;
     let stays = Protocol::Tls13 { single_use: false };
     let taken = Protocol::Tls13 { single_use: true };
+    let flood_of_three = {
+        let comers = of_three(zipf(), clients);
+        let newest = comers.iter().map(|&(client, _)| client).max();
+        Trace {
+            comers: newest.map_or(0, |newest| newest as usize + 1),
+            ..trace(
+                "flood-twice",
+                "Zipf and a flood that returns twice",
+                "As Zipf, and with each visit a client who comes three times within seconds, and never again.",
+                tls12,
+                comers,
+                two_hours,
+            )
+        }
+    };
+    let by_the_clock = {
+        let comers = hourly_and_daily(clients, visits);
+        let mut trace = trace(
+            "hour-day",
+            "Hourly and daily clients",
+            "Half of the clients come once an hour, the others once a day, all a little early or late. TLS 1.2, two days.",
+            tls12,
+            comers.iter().map(|&(_, client)| (client, 1)).collect(),
+            two_days,
+        );
+        for (visit, (secs, _)) in trace.visits.iter_mut().zip(comers) {
+            visit.secs = secs;
+        }
+        trace
+    };
     vec![
+        flood_of_three,
+        by_the_clock,
         trace(
             "zipf",
             "Zipf",
@@ -201,6 +240,47 @@ fn bursts(clients: usize, visits: usize) -> Vec<(u32, usize)> {
             (open[chosen].0, 1)
         })
         .collect()
+}
+
+/// Half of the clients come once an hour, the others once a day, each up to a tenth of that early or late; with the seconds.
+fn hourly_and_daily(clients: usize, visits: usize) -> Vec<(i64, u32)> {
+    const HOUR: f64 = 3_600.0;
+    let mut random = Random::new(5);
+    let half = clients / 2;
+    let hours = (visits as f64 / (half as f64 * (1.0 + 1.0 / 24.0))).ceil();
+    let mut due = Vec::new();
+    for client in 0..2 * half {
+        let period = if client < half { HOUR } else { 24.0 * HOUR };
+        let mut next = period * random.fraction();
+        while next < hours * HOUR {
+            let early_or_late = period * 0.1 * (2.0 * random.fraction() - 1.0);
+            due.push(((next + early_or_late).max(0.0) as i64, client as u32));
+            next += period;
+        }
+    }
+    due.sort_unstable();
+    due.truncate(visits);
+    due
+}
+
+/// With each visit a new client, who comes twice more, up to 2,000 visits apart.
+fn of_three(comers: Vec<(u32, usize)>, clients: usize) -> Vec<(u32, usize)> {
+    let mut random = Random::new(6);
+    let mut later: Vec<Vec<u32>> = vec![Vec::new(); comers.len()];
+    let mut all = Vec::new();
+    for (number, comer) in comers.into_iter().enumerate() {
+        let new = (clients + number) as u32;
+        let mut again = number;
+        for _ in 0..2 {
+            again += 1 + random.below(2_000);
+            if let Some(then) = later.get_mut(again) {
+                then.push(new);
+            }
+        }
+        all.extend([(new, 1), comer]);
+        all.extend(later[number].drain(..).map(|client| (client, 1)));
+    }
+    all
 }
 
 fn in_pairs(mut comers: Vec<(u32, usize)>) -> Vec<(u32, usize)> {

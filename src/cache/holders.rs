@@ -2,7 +2,7 @@
 //!
 //! Caches are numbers here and objects are addresses, of which only a hash is kept: an answer may name a cache that holds
 //! another object, and the search there is in vain. Each object in each cache takes 16 bytes. Adding, removing and asking
-//! are O(1): the tables grow by one bucket at a time, as `index` does.
+//! are O(1): the tables grow by one bucket at a time.
 
 use smallvec::SmallVec;
 

@@ -8,6 +8,14 @@ pub struct Links {
     before_and_after: Vec<(u32, u32)>,
 }
 
+impl Links {
+    /// The next younger session of the same queue.
+    pub fn after(&self, session: u32) -> Option<u32> {
+        let (_, after) = self.before_and_after[session as usize];
+        (after != NIL).then_some(after)
+    }
+}
+
 pub struct Queue {
     front: u32,
     back: u32,
@@ -15,7 +23,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    pub fn new() -> Queue {
+    pub const fn new() -> Queue {
         Queue {
             front: NIL,
             back: NIL,

@@ -1,19 +1,28 @@
 //! Who leaves a full cache: the policies under comparison, behind one trait.
 
+mod arc;
 mod belady;
 mod host;
 mod lists;
 mod lru;
+mod names;
 mod ours;
+mod quick_cache;
 mod random;
 mod s3_fifo;
+mod sieve;
+mod w_tiny_lfu;
 
+pub use arc::Arc;
 pub use belady::Belady;
 pub use host::Host;
 pub use lru::Lru;
 pub use ours::Ours;
+pub use quick_cache::QuickCache;
 pub use random::RandomEviction;
 pub use s3_fifo::S3Fifo;
+pub use sieve::Sieve;
+pub use w_tiny_lfu::WTinyLfu;
 
 /// A session on its way into the cache. Sessions are numbered in the order in which they are made.
 pub struct Arrival {

@@ -1,0 +1,167 @@
+//! W-TinyLFU as published (Einziger, Friedman and Manes, ACM TOS 2017): a window of a hundredth, a segmented main part, and
+//! between the two the one goes that a sketch knows as used more often. The sketch has four bits a counter, and is halved
+//! after ten times as many uses as the cache has places.
+
+use super::lists::{BySession, Links, Queue};
+use super::names::Names;
+use super::{Arrival, Policy};
+use crate::random::scramble;
+
+const ROWS: usize = 4;
+const COUNT_MOST: u8 = 15;
+/// Uses after which the sketch is halved, for each place of the cache.
+const SAMPLE: usize = 10;
+
+struct Sketch {
+    rows: [Vec<u8>; ROWS],
+    uses: usize,
+    sample: usize,
+}
+
+impl Sketch {
+    fn new(capacity: usize) -> Sketch {
+        let width = (capacity.max(16) * 8).next_power_of_two();
+        Sketch {
+            rows: std::array::from_fn(|_| vec![0; width]),
+            uses: 0,
+            sample: capacity * SAMPLE,
+        }
+    }
+
+    fn places(&self, name: u32) -> [usize; ROWS] {
+        let mask = self.rows[0].len() - 1;
+        std::array::from_fn(|row| scramble(u64::from(name) << 2 | row as u64) as usize & mask)
+    }
+
+    fn count(&mut self, name: u32) {
+        let places = self.places(name);
+        for (row, place) in self.rows.iter_mut().zip(places) {
+            row[place] = (row[place] + 1).min(COUNT_MOST);
+        }
+        self.uses += 1;
+        if self.uses >= self.sample {
+            self.uses /= 2;
+            let counters = self.rows.iter_mut().flatten();
+            counters.for_each(|counter| *counter /= 2);
+        }
+    }
+
+    fn uses_of(&self, name: u32) -> u8 {
+        let places = self.places(name).into_iter();
+        let counters = self.rows.iter().zip(places).map(|(row, place)| row[place]);
+        counters.min().unwrap_or(0)
+    }
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Place {
+    #[default]
+    Unknown,
+    Window,
+    Probation,
+    Protected,
+}
+
+/// Everything is by the names of sessions.
+pub struct WTinyLfu {
+    window_most: usize,
+    main_most: usize,
+    sketch: Sketch,
+    links: Links,
+    queues: [Queue; 3],
+    place: BySession<Place>,
+    names: Names,
+}
+
+impl WTinyLfu {
+    pub fn new(capacity: usize) -> WTinyLfu {
+        let window_most = (capacity / 100).max(1);
+        WTinyLfu {
+            window_most,
+            main_most: capacity - window_most,
+            sketch: Sketch::new(capacity),
+            links: Links::default(),
+            queues: [const { Queue::new() }; 3],
+            place: BySession::default(),
+            names: Names::default(),
+        }
+    }
+
+    fn queue(&self, place: Place) -> &Queue {
+        &self.queues[place as usize - 1]
+    }
+
+    fn put(&mut self, name: u32, place: Place) {
+        let from = self.place.get(name);
+        if from != Place::Unknown {
+            self.queues[from as usize - 1].remove(&mut self.links, name);
+        }
+        if place != Place::Unknown {
+            self.queues[place as usize - 1].push_back(&mut self.links, name);
+        }
+        self.place.set(name, place);
+    }
+
+    /// What leaves the window moves on, or leaves the cache in favour of the one that would.
+    fn settle(&mut self) {
+        while self.queue(Place::Window).len() > self.window_most
+            && let Some(comes) = self.queue(Place::Window).front()
+        {
+            let main = self.queue(Place::Probation).len() + self.queue(Place::Protected).len();
+            if main < self.main_most {
+                self.put(comes, Place::Probation);
+                continue;
+            }
+            let probation = self.queue(Place::Probation).front();
+            let goes = probation.or(self.queue(Place::Protected).front());
+            match goes {
+                Some(goes) if self.sketch.uses_of(comes) > self.sketch.uses_of(goes) => {
+                    self.put(goes, Place::Unknown);
+                    self.put(comes, Place::Probation);
+                }
+                _ => self.put(comes, Place::Unknown),
+            }
+        }
+    }
+}
+
+impl Policy for WTinyLfu {
+    fn find(&mut self, session: u32, _next_use: u32) -> bool {
+        let name = self.names.of(session);
+        let place = self.place.get(name);
+        if !self.names.holds(session) || place == Place::Unknown {
+            return false;
+        }
+        self.sketch.count(name);
+        match place {
+            Place::Window => self.put(name, Place::Window),
+            _ => {
+                self.put(name, Place::Protected);
+                if self.queue(Place::Protected).len() > self.main_most * 4 / 5
+                    && let Some(oldest) = self.queue(Place::Protected).front()
+                {
+                    self.put(oldest, Place::Probation);
+                }
+            }
+        }
+        true
+    }
+
+    fn insert(&mut self, arrival: Arrival) {
+        let place = &self.place;
+        let cached = |name| place.get(name) != Place::Unknown;
+        let name = self.names.arrive(&arrival, cached);
+        self.sketch.count(name);
+        self.put(name, Place::Window);
+        self.settle();
+    }
+
+    fn remove(&mut self, session: u32) -> bool {
+        let name = self.names.of(session);
+        let cached = self.names.holds(session) && self.place.get(name) != Place::Unknown;
+        if cached {
+            self.put(name, Place::Unknown);
+        }
+        cached
+    }
+}
