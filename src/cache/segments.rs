@@ -127,7 +127,7 @@ impl<T: Element> Segments<T> {
 impl<T: Element + Copy> Segments<T> {
     /// Makes room for one more run of `N`; false if there is no memory for it.
     pub(super) fn make_ready_for_run<const N: usize>(&mut self) -> bool {
-        const { assert!(SEGMENT as usize % N == 0) };
+        const { assert!((SEGMENT as usize).is_multiple_of(N)) };
         while self.places - self.len < N as u32 {
             let before = self.places;
             if self.add_segment().is_err() || self.places == before {
