@@ -79,7 +79,7 @@ LIBDIR_TOLD := $(abspath $(BINDIR)/../share)/sslcache/libdir
 STAGED := $(TOOL) $(GENERATED) $(addprefix $(STAGE)/lib/,libsslcache.so libsslcache.so.0 pkgconfig/sslcache.pc) $(PRELOAD) \
           $(STAGE)/include/sslcache.h $(MAN_FILES:$(MANDIR)/%=$(STAGE)/share/man/%)
 
-.PHONY: all replacement bsymbolic $(RELEASES) $(FURTHER_RELEASES) test-forms test-hosts test-faults soak header check lint check-rust check-man test-fleet test demo demo-fleet compatibility-table install uninstall clean help FORCE
+.PHONY: all replacement bsymbolic $(RELEASES) $(FURTHER_RELEASES) test-forms test-hosts test-faults miri soak header check lint check-rust check-man test-fleet test demo demo-fleet compatibility-table install uninstall clean help FORCE
 
 ## all          the libraries, checked, and the tool, in target/stage (the default)
 all: $(STAGED) replacement
@@ -231,6 +231,10 @@ test:
 ## test-faults  every call of the libraries to the C library fails in turn, and every allocation; make test tries some
 test-faults: all
 	SSLCACHE_ALL_FAULTS=1 $(CARGO) test --locked --test faults
+
+## miri         unit tests under Miri, which rustup brings for nightly; MIRI="shm::keys sys::" names some of them
+miri:
+	@tools/miri $(CARGO_TARGET_DIR) $(MIRI)
 
 ## soak         four servers to which everything happens, for MINUTES=60: what they occupy, and whom they resume
 MINUTES ?= 60

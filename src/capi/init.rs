@@ -12,6 +12,7 @@ use crate::sys::guard::{guard, quietly};
 
 /// Makes the shared memory, if a group or shared ticket keys are asked for: processes that make their contexts after a fork
 /// share only memory that was mapped before it. Without such a setting nothing happens when the library is loaded.
+#[cfg_attr(miri, allow(dead_code))] // it runs no program's constructors
 extern "C" fn at_load() {
     quietly(|| {
         guard((), || {
@@ -23,6 +24,7 @@ extern "C" fn at_load() {
     });
 }
 
+#[cfg(not(miri))]
 #[used]
 #[unsafe(link_section = ".init_array")]
 static AT_LOAD: extern "C" fn() = at_load;

@@ -1,6 +1,8 @@
 //! Memory from the kernel, in whole pages: zeroed, or the contents of a file.
 
-use core::ptr::{self, NonNull};
+#[cfg(not(miri))]
+use core::ptr;
+use core::ptr::NonNull;
 use std::io;
 use std::os::fd::RawFd;
 
@@ -43,6 +45,19 @@ impl Mapping {
         Self::map(len, libc::PROT_READ, libc::MAP_SHARED, file)
     }
 
+    /// Under Miri, which has no mappings of files: zeroed memory of the heap.
+    #[cfg(miri)]
+    fn map(len: usize, _access: i32, _flags: i32, file: RawFd) -> io::Result<Self> {
+        if file >= 0 {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        // SAFETY: no mapping is empty.
+        let base = unsafe { std::alloc::alloc_zeroed(layout(len)) };
+        let base = NonNull::new(base).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { base, len })
+    }
+
+    #[cfg(not(miri))]
     fn map(len: usize, access: i32, flags: i32, file: RawFd) -> io::Result<Self> {
         // SAFETY: the kernel chooses the address, so no existing mapping changes.
         let base = unsafe { libc::mmap(ptr::null_mut(), len, access, flags, file, 0) };
@@ -55,6 +70,9 @@ impl Mapping {
 
     /// Advises the kernel about the mapping: one of `MADV_*`, but none that drops its contents.
     pub fn advise(&self, advice: i32) -> io::Result<()> {
+        if cfg!(miri) {
+            return Ok(()); // which means nothing to the heap
+        }
         // SAFETY: the range is exactly this mapping, and the advice keeps its contents.
         match unsafe { libc::madvise(self.base.as_ptr().cast(), self.len, advice) } {
             0 => Ok(()),
@@ -105,6 +123,21 @@ pub unsafe fn carry(to: NonNull<u8>, from: NonNull<u8>, len: usize) -> bool {
     usize::try_from(copied) == Ok(len)
 }
 
+/// What `map` allocates under Miri: whole pages.
+#[cfg(miri)]
+fn layout(len: usize) -> std::alloc::Layout {
+    std::alloc::Layout::from_size_align(len, 4096).expect("a size of this machine")
+}
+
+#[cfg(miri)]
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: `map` has allocated it with this layout; borrows from it have ended, as it is dropped.
+        unsafe { std::alloc::dealloc(self.base.as_ptr(), layout(self.len)) };
+    }
+}
+
+#[cfg(not(miri))]
 impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: `map` made the mapping with this address and length; borrows from it have ended, as it is dropped.
