@@ -76,7 +76,9 @@ impl Identity {
     fn find_out() -> Identity {
         // SAFETY: getpid has no preconditions.
         let pid = unsafe { libc::getpid() } as u32;
-        let start = match Stat::read(c"/proc/self/stat") {
+        // As of its first thread: `/proc/self/stat` is made up by qemu where it runs programs of another processor, with a
+        // beginning that no other process sees.
+        let start = match Stat::of(b"/proc/self/task/", pid) {
             Some(stat) if stat.pid == pid => digest_of(stat.start),
             _ => 0,
         };
@@ -104,12 +106,7 @@ impl Identity {
         if self.start == 0 || judge.start == 0 {
             return false;
         }
-        let mut path = *b"/proc/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-        let mut digits = [0; 10];
-        let digits = decimal(self.pid, &mut digits);
-        path[6..6 + digits.len()].copy_from_slice(digits);
-        path[6 + digits.len()..][..5].copy_from_slice(b"/stat");
-        let Some(stat) = CStr::from_bytes_until_nul(&path).ok().and_then(Stat::read) else {
+        let Some(stat) = Stat::of(b"/proc/", self.pid) else {
             return false; // it may be hidden from this process
         };
         let start = digest_of(stat.start);
@@ -157,6 +154,16 @@ struct Stat {
 }
 
 impl Stat {
+    /// That of the process or thread of this number, in this folder.
+    fn of(folder: &[u8], number: u32) -> Option<Stat> {
+        let (mut path, mut len, mut digits) = ([0; 32], 0, [0; 10]);
+        for part in [folder, decimal(number, &mut digits), b"/stat"] {
+            path.get_mut(len..len + part.len())?.copy_from_slice(part);
+            len += part.len();
+        }
+        Stat::read(CStr::from_bytes_until_nul(&path).ok()?)
+    }
+
     fn read(path: &CStr) -> Option<Stat> {
         let mut text = [0; 1024];
         let len = read_beginning(path, &mut text);
@@ -257,6 +264,22 @@ mod tests {
             }
             .has_ended(own)
         );
+    }
+
+    #[test]
+    fn child_sees_that_its_parent_lives() {
+        let own = Identity::own();
+        // SAFETY: the child only asks for the state of processes.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let has_ended = own.has_ended(Identity::own());
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(i32::from(has_ended)) };
+        }
+        let mut status = -1;
+        // SAFETY: our child, and a place for its status.
+        unsafe { libc::waitpid(child, &mut status, 0) };
+        assert_eq!(status, 0);
     }
 
     #[test]
