@@ -66,12 +66,15 @@ REMAP    = $(foreach from,$(CURDIR) $(or $(CARGO_HOME),$(HOME)/.cargo),--remap-p
 LINK := $(CC) -shared $(LDFLAGS) -Wl,-z,defs,-z,now,-z,relro,-z,nodelete,-z,noexecstack,-z,text \
         -Wl,--no-undefined-version,--gc-sections,--build-id=sha1,--strip-all
 LIBS  = -Wl,--whole-archive $(ARCHIVE) -Wl,--no-whole-archive,--as-needed -lgcc_s -lutil -lrt -lpthread -lm -ldl
+# With GLIBC=, linked once more, without what that C library lacks and Rust's standard library does without.
+without_newer = $(if $(GLIBC),$(LINK) $$(tools/check-glibc --weak $(GLIBC) $@) $(linked))
 
 # The tool, and what it writes itself: manual pages and completions, by their places below share/.
 TOOL        := $(STAGE)/bin/sslcache
 TOOL_PAGES  := $(addsuffix .1,sslcache $(addprefix sslcache-,run doctor test stat top exporter agent agent-key agent-key-new agent-key-rotate agent-flush agent-status flush keys bench enable disable))
 COMPLETIONS := bash-completion/completions/sslcache zsh/site-functions/_sslcache fish/vendor_completions.d/sslcache.fish
 GENERATED   := $(addprefix $(STAGE)/share/,$(addprefix man/man1/,$(TOOL_PAGES)) $(COMPLETIONS))
+build_tool  = RUSTFLAGS="$$RUSTFLAGS $(REMAP)" $(CARGO) $1 --locked --profile tool --features cli,agent --bin sslcache
 # Tells the tool the folder of the libraries where that is not ../lib of where it is. It reads this when it runs: one that
 # was built for a folder would be built anew for each.
 LIBDIR_TOLD := $(abspath $(BINDIR)/../share)/sslcache/libdir
@@ -91,10 +94,12 @@ $(ARCHIVE): $(SOURCES) Makefile
 	RUSTFLAGS="$$RUSTFLAGS $(REMAP)" $(CARGO) rustc --locked --release --lib --crate-type staticlib
 	@touch $@
 
-$(PRELOAD): $(ARCHIVE) exports.map tools/aliases tools/check-libraries tools/check-paths
+$(PRELOAD): linked = -Wl,-soname,libsslcache.so.0,--version-script,exports.map -o $@ $(@D)/.aliases.ld $(LIBS)
+$(PRELOAD): $(ARCHIVE) exports.map tools/aliases tools/check-libraries tools/check-glibc tools/check-paths
 	@mkdir -p $(@D)
 	@tools/aliases exports.map >$(@D)/.aliases.ld
-	$(LINK) -Wl,-soname,libsslcache.so.0,--version-script,exports.map -o $@ $(@D)/.aliases.ld $(LIBS)
+	$(LINK) $(linked)
+	$(without_newer)
 	@rm $(@D)/.aliases.ld
 	@tools/check-libraries $(CHECKS) exports.map $@
 
@@ -103,7 +108,9 @@ $(STAGE)/lib/libsslcache.so $(STAGE)/lib/libsslcache.so.0: $(PRELOAD)
 
 $(TOOL): $(SOURCES) $(wildcard packaging/systemd/*.conf src/bin/sslcache/*/*.conf) Makefile
 	@mkdir -p $(@D)
-	RUSTFLAGS="$$RUSTFLAGS $(REMAP)" $(CARGO) build --locked --profile tool --features cli,agent --bin sslcache
+	$(call build_tool,build)
+	$(if $(GLIBC),$(call build_tool,rustc) -- $$(tools/check-glibc --weak $(GLIBC) $(BUILT)/tool/sslcache | sed 's/^/-C link-arg=/') && \
+	    tools/check-glibc $(GLIBC) $(BUILT)/tool/sslcache)
 	@tools/check-paths $(BUILT)/tool/sslcache
 	cp $(BUILT)/tool/sslcache $@
 
@@ -120,9 +127,11 @@ $(OUT)/.libssl.map: FORCE
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 # The stub makes the linker write the host's path into DT_NEEDED: it copies the SONAME of what it links.
-$(OUT)/$(FRONT): $(ARCHIVE) $(OUT)/.libssl.map tools/check-libraries tools/check-paths
+$(OUT)/$(FRONT): linked = -Wl,-soname,$(FRONT),--version-script,$(@D)/.libssl.map -o $@ -Wl,--no-as-needed $(@D)/.host.so $(LIBS)
+$(OUT)/$(FRONT): $(ARCHIVE) $(OUT)/.libssl.map tools/check-libraries tools/check-glibc tools/check-paths
 	@$(CC) -shared -nostdlib -Wl,-soname,$(named) -o $(@D)/.host.so -x c /dev/null
-	$(LINK) -Wl,-soname,$(FRONT),--version-script,$(@D)/.libssl.map -o $@ -Wl,--no-as-needed $(@D)/.host.so $(LIBS)
+	$(LINK) $(linked)
+	$(without_newer)
 	@rm $(@D)/.host.so
 	@tools/check-libraries $(CHECKS) exports.map $@ $(host)
 
