@@ -20,10 +20,10 @@ $(BUILT)/target.mk: FORCE
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 endif
 
-## test-cross   TARGET=aarch64-unknown-linux-gnu: unit tests and C programs on another processor, under qemu
+## test-cross   TARGET=aarch64-unknown-linux-gnu: unit tests, C programs and nginx on another processor, under qemu
 # UNITS= and PROGRAMS= select by name. The C programs' runner is this machine's, and what it starts is TARGET's.
-.PHONY: test-cross
-RUNNER = env -u CARGO_BUILD_TARGET -u CC SSLCACHE_TARGET=$(TARGET)
+.PHONY: test-cross test-cross-nginx
+RUNNER = env -u CARGO_BUILD_TARGET -u CC SSLCACHE_TARGET=$(TARGET) SSLCACHE_STAGE=$(STAGE) SSLCACHE_BSYMBOLIC=$(BSYMBOLIC)
 test-cross:
 	@[ -n "$(TARGET)" ] || { echo "test-cross: for which TARGET? For instance aarch64-unknown-linux-gnu" >&2 && exit 2; }
 	@$(MAKE) --no-print-directory all bsymbolic
@@ -31,3 +31,9 @@ test-cross:
 	$(RUNNER) $(CARGO) test --locked --test ctests --no-run
 	tools/on-target "$(EMULATOR)" "$(SYSROOT)" $(CARGO) test --locked --lib -- $(UNITS)
 	tools/on-target "$(EMULATOR)" "$(SYSROOT)" $(RUNNER) $(CARGO) test --locked --test ctests -- $(PROGRAMS)
+	@$(MAKE) --no-print-directory test-cross-nginx
+
+# The demo, with Debian's nginx for TARGET in a folder of its own.
+test-cross-nginx: all
+	@tools/unpack-release $(BUILT)/nginx $(DEBIAN) nginx libc6 libcrypt1 libgcc-s1 libpcre2-8-0 libssl3 zlib1g
+	PATIENCE=600 PATH=$(BUILT)/nginx/usr/sbin:$$PATH tools/on-target "$(EMULATOR)" $(BUILT)/nginx tools/demo $(STAGE)
