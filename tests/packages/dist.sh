@@ -67,4 +67,6 @@ rpmspec --parse "$root/packaging/sslcache.spec" >"$folder/spec" || fail "rpmspec
 grep -q -x "Version: *$version" "$folder/spec" || fail "packaging/sslcache.spec is not of version $version"
 rpmlint "$root/packaging/sslcache.spec" >"$folder/rpmlint.log" || { cat "$folder/rpmlint.log" && fail "rpmlint"; }
 rm "$folder/spec"
+sh -n "$root/packaging/APKBUILD" || fail "packaging/APKBUILD"
+grep -q -x "pkgver=$version" "$root/packaging/APKBUILD" || fail "packaging/APKBUILD is not of version $version"
 step "all well"
