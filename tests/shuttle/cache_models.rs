@@ -52,7 +52,7 @@ fn of_four_shards(capacity: usize) -> Cache<Arc<Value>> {
         history: ClientHistory::New,
         now: 0,
     };
-    cache.insert(&first, &mut Evicted::none());
+    drop(cache.insert(&first, &mut Evicted::none()));
     cache.flush(Flush::Everything).for_each(drop);
     cache.set_capacity(capacity);
     cache

@@ -22,7 +22,7 @@ fn mixed_work(cache: &Cache<Session>, thread: u64, rounds: u64) -> Vec<Session> 
                 made.push(session.clone());
                 let expiry = Expiry::at(random.below(10_000) as i64);
                 let _ = insert(
-                    &cache,
+                    cache,
                     key(number),
                     session,
                     expiry,

@@ -194,7 +194,7 @@ impl<'a> Model<'a> {
             capacity => capacity,
         };
         let Inserted { outcome, evicted } = insert(
-            &self.cache,
+            self.cache,
             key_of(n),
             session.clone(),
             expiry,

@@ -67,7 +67,7 @@ fn a_value_may_call_the_cache_when_it_is_dropped_whatever_made_it_leave() {
         let ways: [fn(&Cache<Caller>, Caller); 7] = [
             |cache, new| {
                 drop(insert(
-                    &cache,
+                    cache,
                     key(new.number),
                     new,
                     Expiry::at(9),
@@ -77,7 +77,7 @@ fn a_value_may_call_the_cache_when_it_is_dropped_whatever_made_it_leave() {
             },
             |cache, same| {
                 drop(insert(
-                    &cache,
+                    cache,
                     key(1),
                     Caller { number: 1, ..same },
                     Expiry::at(9),
@@ -87,7 +87,7 @@ fn a_value_may_call_the_cache_when_it_is_dropped_whatever_made_it_leave() {
             },
             |cache, other| {
                 drop(insert(
-                    &cache,
+                    cache,
                     key(1),
                     other,
                     Expiry::at(9),
@@ -110,7 +110,7 @@ fn a_value_may_call_the_cache_when_it_is_dropped_whatever_made_it_leave() {
             };
             for number in 1..=3 {
                 let _ = insert(
-                    &cache,
+                    cache,
                     key(number),
                     caller(number),
                     Expiry::at(50),
@@ -158,7 +158,7 @@ fn a_panic_under_the_lock_leaves_a_cache_that_misses_and_frees_what_it_has() {
     };
     let add = |cache: &Cache<Fragile>, number| {
         let inserted = insert(
-            &cache,
+            cache,
             key(number),
             fragile(),
             Expiry::NEVER,
