@@ -241,7 +241,7 @@ test:
 test-faults: all
 	SSLCACHE_ALL_FAULTS=1 $(CARGO) test --locked --test faults
 
-## miri         unit tests under Miri, which rustup brings for nightly; MIRI="shm::keys sys::" names some of them
+## miri         unit tests under Miri, which rustup brings for nightly; MIRI="shm::keys sys::reserve" names some of them
 miri:
 	@tools/miri $(CARGO_TARGET_DIR) $(MIRI)
 

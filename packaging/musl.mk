@@ -27,6 +27,9 @@ endif
 
 ## install-musl that library, its header, pkg-config file and manual pages; PREFIX= and DESTDIR= as for install
 install-musl: musl
+ifeq ($(MUSL_CC)$(DESTDIR),musl-gcc)
+	$(error install-musl: DESTDIR is wanted: here the library would take the place of the one for this machine's own programs)
+endif
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR)/pkgconfig $(INCLUDEDIR) $(sort $(dir $(MAN_FILES))))
 	$(INSTALL) -m 755 $(MUSL)/libsslcache.so.0 $(DESTDIR)$(LIBDIR)
 	ln -sf libsslcache.so.0 $(DESTDIR)$(LIBDIR)/libsslcache.so

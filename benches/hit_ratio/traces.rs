@@ -89,7 +89,7 @@ pub fn all(clients: usize, visits: usize) -> Vec<Trace> {
             ..trace(
                 "flood-twice",
                 "Zipf and a flood that returns twice",
-                "As Zipf, and with each visit a client who comes three times within seconds, and never again.",
+                "As Zipf, and with each visit a client who comes three times within minutes, and never again.",
                 tls12,
                 comers,
                 two_hours,
@@ -263,7 +263,7 @@ fn hourly_and_daily(clients: usize, visits: usize) -> Vec<(i64, u32)> {
     due
 }
 
-/// With each visit a new client, who comes twice more, up to 2,000 visits apart.
+/// With each visit a new client, who comes twice more, up to 2,000 visits of the others apart.
 fn of_three(comers: Vec<(u32, usize)>, clients: usize) -> Vec<(u32, usize)> {
     let mut random = Random::new(6);
     let mut later: Vec<Vec<u32>> = vec![Vec::new(); comers.len()];

@@ -1,7 +1,7 @@
 //! The index, from a key's hash to the entry: a table that grows and shrinks by a few buckets at a time.
 //!
 //! Linear hashing (Litwin 1980): with n buckets, a hash goes to its low bits, one bit fewer where that bucket does not
-//! exist yet. One insert in ten splits eight buckets, and a removal joins at most eight, so the longest step is a few chains, and
+//! exist yet. One insert in ten splits eight buckets, and a removal joins at most eight, so the longest step is the chains of eight buckets, and
 //! chains are short because there are never more than five entries to four buckets (unless there is no memory for
 //! buckets).
 //!
@@ -171,7 +171,7 @@ impl Index {
         self.buckets[bucket].push(hash, at)
     }
 
-    /// Splits a bucket if there are too many entries for the buckets; called after an entry was added.
+    /// Splits `AT_ONCE` buckets if there are too many entries for the buckets; called after an entry was added.
     pub(super) fn grow<V>(&mut self, slab: &mut Slab<V>) {
         if slab.len() - slab.len() / 5 > self.buckets.len() {
             self.split_some(slab);
@@ -251,10 +251,10 @@ impl Index {
 
     /// Begins to load what the next splits will follow, one step each time, so that it is there in time.
     fn fetch_ahead<V>(&self, slab: &Slab<V>) {
-        const LINES_AHEAD: u32 = 4 * RUN;
+        const BUCKETS_AHEAD: u32 = 4 * RUN;
         let next = self.buckets.len() + RUN;
         let head_of = |number| self.buckets[Self::sibling(number)].head;
-        prefetch(&self.buckets[Self::sibling(next + LINES_AHEAD)]);
+        prefetch(&self.buckets[Self::sibling(next + BUCKETS_AHEAD)]);
         for head in (next + RUN..next + 2 * RUN).map(head_of) {
             if head != NIL {
                 slab.prefetch_hook(head);

@@ -42,7 +42,7 @@ impl<V> Evicted<V> {
         others.try_reserve(more).is_ok()
     }
 
-    /// True if no session left.
+    /// True if no session left. False also if room was made, and none left after all.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.first.is_none() && self.others.is_none()
@@ -111,8 +111,8 @@ struct NoRoom {
 }
 
 impl<V: Clone + PartialEq> Cache<V> {
-    /// Caches a session. Those that have to leave for it are added to `evicted`, which has none yet: sessions that have
-    /// expired when it arrives before others.
+    /// Caches a session. `evicted` must be empty; the sessions that leave for this one are added to it. Those that have expired
+    /// when it arrives leave first.
     #[must_use = "the caller decides when to drop the session that was replaced"]
     #[inline(always)]
     pub fn insert(&self, arrival: &Arrival<'_, V>, evicted: &mut Evicted<V>) -> Outcome<V> {

@@ -112,7 +112,7 @@ impl<T: Element> Segments<T> {
         self.len += 1;
     }
 
-    /// Bytes that elements take or have taken; the part of the last segment that was never used is only address space.
+    /// Bytes that elements take or have taken. The rest of the last segment, whose pages are touched already, is not counted.
     pub(super) fn memory(&self) -> usize {
         self.longest.max(self.len) as usize * size_of::<T>()
     }

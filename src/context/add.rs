@@ -41,8 +41,8 @@ pub unsafe fn add(
     put_in(context, ctx, (&key, &lent), history, now)
 }
 
-/// Does what [`add`] does for a session that the application adds to a context whose tags do not matter: it goes to the
-/// cache of this process, and nothing else has to be asked.
+/// Does what [`add`] does for a session that the application adds to a context whose sessions stay in this process and are not
+/// compared there (`decide::matters` is false): nothing else has to be asked.
 ///
 /// # Safety
 /// As for [`add`].

@@ -55,7 +55,7 @@ pub fn finish(
     let Some(outcome) = outcome else {
         return false;
     };
-    // The swap picks one of several threads that arrive together.
+    // The swap picks one of several threads that arrive together. Relaxed: the swap decides.
     if !context.populated.load(Ordering::Relaxed) && !context.populated.swap(true, Ordering::AcqRel)
     {
         context.note_inheritance();

@@ -78,7 +78,7 @@ int main(void)
     measured_add(others);
     measured_again(others);
     measured_removal(others);
-    SSL_CTX_sess_set_cache_size(ctx, CACHED - 1);
+    SSL_CTX_sess_set_cache_size(ctx, CACHED - 1); /* one was removed above: the cache is full */
     add(extra, CALLS, 1);
     measured_full(more);
     return 0;

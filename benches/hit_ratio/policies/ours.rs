@@ -38,7 +38,7 @@ impl Policy for Ours {
     }
 
     fn insert(&mut self, arrival: Arrival) {
-        let standing = match arrival.offered {
+        let history = match arrival.offered {
             _ if arrival.resumed => ClientHistory::Proven,
             Some(offered) => self.cache.history_of(&key(offered)),
             None => ClientHistory::New,
@@ -49,7 +49,7 @@ impl Policy for Ours {
             key: &key,
             value: &arrival.session,
             expiry,
-            history: standing,
+            history,
             now: arrival.now,
         };
         drop(self.cache.insert(&arrived, &mut Evicted::none()));

@@ -1,6 +1,6 @@
-//! W-TinyLFU as published (Einziger, Friedman and Manes, ACM TOS 2017): a window of a hundredth, a segmented main part, and
-//! between the two the one goes that a sketch knows as used more often. The sketch has four bits a counter, and is halved
-//! after ten times as many uses as the cache has places.
+//! W-TinyLFU as published (Einziger, Friedman and Manes, ACM TOS 2017): a window of a hundredth, and a segmented main
+//! part. Of the one that leaves the window and the one that would leave the main part, the one stays that a sketch has counted more
+//! often. The sketch counts to 15, and is halved after ten times as many uses as the cache has places.
 
 use super::lists::{BySession, Links, Queue};
 use super::names::Names;

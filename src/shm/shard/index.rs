@@ -1,5 +1,5 @@
-//! The index of a shard, from fingerprints to records: a table that grows by one bucket at a time, as the holders of the cache do
-//! (linear hashing; `cache/index.rs`). It does not shrink: a bucket is 6 bytes.
+//! The index of a shard, from fingerprints to records: a table that grows by one bucket at a time, as that of the cache's holders
+//! does (linear hashing; `cache/holders.rs`). It does not shrink: a bucket is 6 bytes.
 //!
 //! A bucket also remembers, in two bytes, the record that last left it: 8 bits of its hash, and when it was used.
 
