@@ -24,6 +24,20 @@ use crate::sys::guard::{attempt, quietly};
 use crate::sys::lock::watch_forks;
 use crate::sys::reserve::is_short;
 
+/// Prepares for a context that the application is about to make: makes what its children may need to mark sessions, so that the
+/// application's context is the last to be made.
+pub fn prepare(host: &'static Host, method: *const SSL_METHOD, origin: &Origin) {
+    if let Ok(libssl) = &host.libssl
+        && !method.is_null()
+        && !Inside::is()
+        && locate::position(host).is_some()
+        && !is_short()
+    {
+        watch_forks();
+        quietly(|| host.scratch.provide(libssl, origin));
+    }
+}
+
 /// Gives a context that its application has just made a cache of ours. If that fails, the context keeps the host's.
 ///
 /// # Safety
@@ -58,14 +72,12 @@ pub unsafe fn attach_or_wait(host: &'static Host, ctx: *mut SSL_CTX, origin: Ori
         return;
     };
     let looks_like_new = origin.libctx.is_null() && origin.propq.is_none();
-    if !looks_like_new || !quietly(|| host.tells_of_the_end(libssl)) {
+    if !looks_like_new || !quietly(|| host.tells_of_the_end(libssl, &origin)) {
         // SAFETY: the context is of this host, and no other thread uses it yet.
         return unsafe { attach(host, ctx, origin) };
     }
     if locate::position(host).is_some() && quietly(|| hooks::cover(host, ctx)) {
         known::wait(ctx);
-        watch_forks();
-        quietly(|| host.scratch.provide(libssl, &origin));
     }
 }
 
@@ -195,10 +207,6 @@ unsafe fn take_over(
     }
     if context.may_group() {
         ending::watch_for_the_end(&context, ctx);
-    }
-    // One that waited is taken over later, maybe by a child, which must not make any.
-    if !waits {
-        host.scratch.provide(libssl, &context.origin);
     }
     attempt(|| {
         registry::enter(ctx, context);

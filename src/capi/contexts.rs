@@ -6,7 +6,8 @@ use core::{ptr, slice};
 use libc::time_t;
 
 use super::attach::{
-    Early, attach, attach_or_wait, attached, is_making, record_session_context, while_making,
+    Early, attach, attach_or_wait, attached, is_making, prepare, record_session_context,
+    while_making,
 };
 use super::entry::{Object, dispatch, hosts};
 use super::hooks;
@@ -34,6 +35,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_new(method: *const SSL_METHOD) -> *mut S
         let new = host.passthrough.SSL_CTX_new?;
         Early::forget();
         quietly(|| hooks::register(host)); // before, so that this context's beginning is seen
+        prepare(host, method, &Origin::default());
         // SAFETY: the method is of this host, or null, which libssl refuses.
         let ctx = while_making(host, || unsafe { new(method) });
         // SAFETY: this host has just made the context, and no other thread has its address.
@@ -62,11 +64,14 @@ pub unsafe extern "C-unwind" fn SSL_CTX_new_ex(
         if !Inside::is() {
             quietly(|| hooks::register(host)); // before, so that this context's beginning is seen
         }
+        // SAFETY: `propq` is null or a C string, and the library context outlives every context made with it.
+        let origin = unsafe { Origin::new(libctx, propq) };
+        if !is_making() && !locate::is_called_by(host) {
+            prepare(host, method, &origin);
+        }
         // SAFETY: the host's function gets the caller's arguments.
         let ctx = unsafe { new(libctx, propq, method) };
         if !ctx.is_null() {
-            // SAFETY: `propq` is null or a C string, and the library context outlives every context made with it.
-            let origin = unsafe { Origin::new(libctx, propq) };
             // SAFETY: this host has just made the context, and no other thread has its address.
             unsafe { attach_or_wait(host, ctx, origin) };
         }

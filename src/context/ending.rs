@@ -23,7 +23,11 @@ use crate::sys::guard::quietly;
 /// compared with others, when it is made.
 pub fn watch_for_the_end(context: &Context, ctx: *mut SSL_CTX) {
     if context.ending.sentinel.get().is_some()
-        || quietly(|| context.host.tells_of_the_end(context.libssl))
+        || quietly(|| {
+            context
+                .host
+                .tells_of_the_end(context.libssl, &context.origin)
+        })
     {
         return;
     }

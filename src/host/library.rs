@@ -175,13 +175,14 @@ impl Host {
     /// True if SSL_CTX_free reaches sslcache's SSL_CTX_flush_sessions: the host then calls its own functions through the PLT,
     /// as Debian's does and upstream's does not. The first SSL_CTX_new tells it; before that it is tried on an empty
     /// context.
-    pub fn tells_of_the_end(&self, libssl: &Libssl) -> bool {
+    pub fn tells_of_the_end(&self, libssl: &Libssl, origin: &Origin) -> bool {
         *self.tells.get_or_init(|| {
-            let ctx = libssl.new_empty_context(&Origin::default());
-            // SAFETY: `ctx` was made above and is not null; this is its only use.
-            Box::new(
-                !ctx.is_null() && Inside::comes_back(ctx, || unsafe { (libssl.SSL_CTX_free)(ctx) }),
-            )
+            let made = self.scratch.make(libssl, origin);
+            Box::new(made.is_some_and(|ctx| {
+                let ctx = ctx.as_ptr();
+                // SAFETY: `ctx` was made above; this is its only use.
+                Inside::comes_back(ctx, || unsafe { (libssl.SSL_CTX_free)(ctx) })
+            }))
         })
     }
 

@@ -65,15 +65,20 @@ unsafe impl Sync for Origin {}
 ///
 /// Making one takes locks of libcrypto, which a thread that the fork has cut off may hold, because it was making one itself
 /// or for reasons of the program's. So a child gets along with what it inherits, and a spare context is made for it
-/// while the program makes one of its own. A child makes more only once threads of its own want them at the same time.
+/// before the program makes one of its own. A child makes more only if it makes contexts of its own, too, or if several of its
+/// threads want one at once: in either case it relies on these locks already.
 pub struct Scratch {
     places: [Place; CONTEXTS],
     /// For the children of the process that has filled it. That process leaves it alone, so that no fork finds it in use.
     spare: Place,
     /// The number of the process that has filled it.
     spare_made_in: AtomicU32,
-    /// The number of the process in which the host was found.
+    /// The number of the last process whose program has made a context.
+    used_in: AtomicU32,
+    /// The number of the process in which the host was found: it makes contexts at will.
     found_in: u32,
+    /// The library context of what is made for a program that has one of its own; null before.
+    apart: AtomicPtr<OSSL_LIB_CTX>,
 }
 
 /// A place for one context, on cache lines of its own.
@@ -144,19 +149,9 @@ impl Claim<'_> {
         true
     }
 
-    /// Moves the context of another place here, unless there is one. True if there is one now.
-    fn take(&self, other: Claim<'_>) -> bool {
-        if self.0.is_empty() {
-            // Relaxed: ordered by the two claims.
-            let ctx = other.0.ctx.swap(ptr::null_mut(), Ordering::Relaxed);
-            self.0.ctx.store(ctx, Ordering::Relaxed);
-        }
-        !self.0.is_empty()
-    }
-
     /// Puts a new context here; false if none could be made.
-    fn fill(&self, libssl: &Libssl, origin: &Origin) -> bool {
-        match make(libssl, origin) {
+    fn fill(&self, scratch: &Scratch, libssl: &Libssl, origin: &Origin) -> bool {
+        match scratch.make(libssl, origin) {
             Some(made) => self.0.ctx.store(made.as_ptr(), Ordering::Relaxed),
             None => return false,
         }
@@ -170,20 +165,23 @@ impl Scratch {
             places: [const { Place::new() }; CONTEXTS],
             spare: Place::new(),
             spare_made_in: AtomicU32::new(FREE),
+            used_in: AtomicU32::new(FREE),
             found_in: this_process(),
+            apart: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
-    /// Makes the context that children of this process may need, unless there is one. Called while the program makes a
-    /// context of its own, which takes the same locks.
+    /// Makes the context that children of this process may need, unless there is one. Called before the program makes a
+    /// context of this origin, which takes the same locks.
     pub fn provide(&self, libssl: &'static Libssl, origin: &Origin) {
         let process = this_process();
+        // Relaxed, here and below: a thread that does not see it yet gets along without.
+        self.used_in.store(process, Ordering::Relaxed);
         if self.spare.is_empty()
             && let Some(claim) = self.spare.claim(process)
             && claim.0.is_empty()
-            && claim.fill(libssl, origin)
+            && claim.fill(self, libssl, origin)
         {
-            // Relaxed: ordered by the claim.
             self.spare_made_in.store(process, Ordering::Relaxed);
         }
     }
@@ -206,6 +204,7 @@ impl Scratch {
         self.mark_elsewhere(libssl, origin, session, own)
     }
 
+    /// Does the same where the thread's own place has no context, or another thread uses it.
     #[cold]
     fn mark_elsewhere(
         &self,
@@ -215,48 +214,76 @@ impl Scratch {
         own: usize,
     ) -> bool {
         let process = this_process();
-        let mut may_make = process == self.found_in;
+        let mut may_make = [self.found_in, self.used_in.load(Ordering::Relaxed)].contains(&process);
+        // It was stored before the fork; where a thread of this process is storing it now, either answer will do.
+        let is_inherited = self.spare_made_in.load(Ordering::Relaxed) != process;
         loop {
+            // Whether another thread of this process stands in the way, for a moment.
             let mut is_shared = false;
+            if is_inherited && !may_make {
+                match self.spare.claim(process) {
+                    Some(claim) if claim.mark(libssl, session) => return true,
+                    Some(_) => {}
+                    None => is_shared = true,
+                }
+            }
             for number in own..own + CONTEXTS {
                 match self.places[number % CONTEXTS].claim(process) {
                     Some(claim) if claim.mark(libssl, session) => return true,
                     Some(claim) if may_make => {
-                        return claim.fill(libssl, origin) && claim.mark(libssl, session);
+                        return claim.fill(self, libssl, origin) && claim.mark(libssl, session);
                     }
                     Some(_) => {}
                     None => is_shared = true,
                 }
             }
-            if let Some(spare) = self.inherited_spare(process)
-                && let Some(claim) = self.places[own].claim(process)
-                && claim.take(spare)
-                && claim.mark(libssl, session)
-            {
-                return true;
-            }
             if !is_shared {
                 return false; // the fork has left none
             }
             may_make = true;
-            // All are in use, each for a moment.
             thread::yield_now();
         }
     }
 
-    /// The spare context, if it was made in a process that this one was forked from, and has not been taken yet.
-    fn inherited_spare(&self, process: u32) -> Option<Claim<'_>> {
-        // Relaxed: it was stored before the fork. Where a thread of this process is storing it now, either answer will do.
-        let made_in = self.spare_made_in.load(Ordering::Relaxed);
-        (made_in != process)
-            .then(|| self.spare.claim(process))
-            .flatten()
+    /// Makes a context; `None` without memory. A program that makes contexts with a library context of its own may have left
+    /// the default one without any provider, on purpose: in that a context would bring in the default provider, unasked.
+    pub(super) fn make(&self, libssl: &Libssl, origin: &Origin) -> Option<NonNull<SSL_CTX>> {
+        let neutral = match origin.libctx.is_null() {
+            true => Some(Origin::default()),
+            false => self.library_context(libssl).map(|libctx| Origin {
+                libctx: libctx.as_ptr(),
+                propq: None,
+            }),
+        };
+        let make = |origin: &Origin| NonNull::new(libssl.new_empty_context(origin));
+        neutral
+            .and_then(|neutral| make(&neutral))
+            .or_else(|| make(origin))
     }
-}
 
-fn make(libssl: &Libssl, origin: &Origin) -> Option<NonNull<SSL_CTX>> {
-    let made = NonNull::new(libssl.new_empty_context(&Origin::default()));
-    made.or_else(|| NonNull::new(libssl.new_empty_context(origin)))
+    /// A library context that no program sees. It is kept, as the contexts are.
+    fn library_context(&self, libssl: &Libssl) -> Option<NonNull<OSSL_LIB_CTX>> {
+        // Acquire: pairs with the Release below.
+        if let Some(known) = NonNull::new(self.apart.load(Ordering::Acquire)) {
+            return Some(known);
+        }
+        // SAFETY: the function has no preconditions.
+        let made = NonNull::new(unsafe { libssl.OSSL_LIB_CTX_new?() })?;
+        let (none, release, acquire) = (ptr::null_mut(), Ordering::Release, Ordering::Acquire);
+        match self
+            .apart
+            .compare_exchange(none, made.as_ptr(), release, acquire)
+        {
+            Ok(_) => Some(made),
+            Err(theirs) => {
+                if let Some(free) = libssl.OSSL_LIB_CTX_free {
+                    // SAFETY: it was made above, and nothing refers to it.
+                    unsafe { free(made.as_ptr()) };
+                }
+                NonNull::new(theirs)
+            }
+        }
+    }
 }
 
 impl Libssl {

@@ -242,6 +242,8 @@ functions! {
         SSL_CTX_new_ex(*mut OSSL_LIB_CTX, *const c_char, *const SSL_METHOD) -> *mut SSL_CTX;
         OSSL_LIB_CTX_set0_default(*mut OSSL_LIB_CTX) -> *mut OSSL_LIB_CTX;
         OSSL_LIB_CTX_get0_global_default() -> *mut OSSL_LIB_CTX;
+        OSSL_LIB_CTX_new() -> *mut OSSL_LIB_CTX;
+        OSSL_LIB_CTX_free(*mut OSSL_LIB_CTX);
         OPENSSL_LH_flush(*mut OPENSSL_LHASH);
     }
 }
