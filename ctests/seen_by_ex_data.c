@@ -7,6 +7,14 @@
 #include "common.h"
 
 static int contexts, sessions;
+static void *last_context;
+
+static void see(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+    (void)ptr, (void)ad, (void)idx, (void)argl;
+    last_context = parent;
+    ++*(int *)argp;
+}
 
 static void count(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
@@ -24,9 +32,10 @@ int main(void)
 {
     SSL_CTX *ctx;
     SSL_SESSION *a;
-    NEED(SSL_CTX_get_ex_new_index(0, &contexts, count, NULL, uncount) >= 0);
+    NEED(SSL_CTX_get_ex_new_index(0, &contexts, see, NULL, uncount) >= 0);
     NEED(SSL_SESSION_get_ex_new_index(0, &sessions, count, NULL, uncount) >= 0);
     ctx = server_context("ctx", TLS1_2_VERSION);
+    printf("the last context seen is the one made: %d\n", last_context == ctx);
     a = make_session(NULL, TLS1_2_VERSION, "a");
     NEED(SSL_CTX_add_session(ctx, a) == 1);
     divergence("seen_with_a_session", "%d contexts, %d sessions", contexts, sessions);
