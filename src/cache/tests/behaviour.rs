@@ -64,14 +64,7 @@ fn a_flood_of_strangers_does_not_push_out_those_who_return() {
 fn a_session_made_in_a_resumed_handshake_outlives_a_flood_before_its_first_use() {
     let cache = Cache::new(1_000, 1);
     for number in 0..100 {
-        let _ = insert(
-            &cache,
-            key(number),
-            Session::new(number),
-            Expiry::at(100),
-            ClientHistory::Proven,
-            0,
-        );
+        let _ = add_proven(&cache, number, 100);
     }
     for number in 1_000..10_000 {
         let _ = add(&cache, number, 100);
@@ -111,14 +104,7 @@ fn a_session_that_has_expired_makes_room_before_a_good_one_however_much_it_was_u
 #[test]
 fn a_proven_session_that_has_expired_does_not_outlive_good_newcomers() {
     let cache = Cache::new(40, 1);
-    let _ = insert(
-        &cache,
-        key(0),
-        Session::new(0),
-        Expiry::at(50),
-        ClientHistory::Proven,
-        0,
-    );
+    let _ = add_proven(&cache, 0, 50);
     for number in 1..40 {
         let _ = add(&cache, number, 100);
     }
@@ -138,14 +124,7 @@ fn a_proven_session_that_has_expired_does_not_outlive_good_newcomers() {
 fn the_tickets_of_two_new_clients_find_room_in_a_cache_of_ten_that_proven_ones_fill() {
     let cache = Cache::new(10, 1);
     for number in 0..10 {
-        let _ = insert(
-            &cache,
-            key(number),
-            Session::new(number),
-            Expiry::at(100),
-            ClientHistory::Proven,
-            0,
-        );
+        let _ = add_proven(&cache, number, 100);
     }
     for number in 10..14 {
         let _ = add(&cache, number, 100);

@@ -66,14 +66,21 @@ fn insert<V: Clone + PartialEq>(
 }
 
 fn add(cache: &Cache<Session>, number: u64, expiry: i64) -> Inserted<Session> {
-    insert(
-        cache,
-        key(number),
-        Session::new(number),
-        Expiry::at(expiry),
-        ClientHistory::New,
-        0,
-    )
+    add_of(cache, number, expiry, ClientHistory::New)
+}
+
+fn add_proven(cache: &Cache<Session>, number: u64, expiry: i64) -> Inserted<Session> {
+    add_of(cache, number, expiry, ClientHistory::Proven)
+}
+
+fn add_of(
+    cache: &Cache<Session>,
+    number: u64,
+    expiry: i64,
+    history: ClientHistory,
+) -> Inserted<Session> {
+    let (key, session) = (key(number), Session::new(number));
+    insert(cache, key, session, Expiry::at(expiry), history, 0)
 }
 
 /// The evicted values, in this order.

@@ -13,15 +13,7 @@ fn a_client_whose_session_had_to_leave_is_known_by_offering_it_and_its_next_one_
     let made_up = (1_000_000..1_001_000).map(|number| cache.history_of(&key(number)));
     let believed = made_up.filter(|&standing| standing == ClientHistory::Proven);
     assert!(believed.count() < 50, "one in 256 agrees with a memory");
-    let session = Session::new(5_000);
-    let _ = insert(
-        &cache,
-        key(5_000),
-        session,
-        Expiry::at(100),
-        ClientHistory::Proven,
-        0,
-    );
+    let _ = add_proven(&cache, 5_000, 100);
     for number in 10_000..20_000 {
         let _ = add(&cache, number, 100);
     }
@@ -36,15 +28,7 @@ fn a_client_that_stayed_away_longer_than_the_oldest_was_unused_is_not_proven_by_
         let _ = add(&cache, number, 100);
     }
     for number in 21..1_021 {
-        let session = Session::new(number);
-        let _ = insert(
-            &cache,
-            key(number),
-            session,
-            Expiry::at(100),
-            ClientHistory::Proven,
-            0,
-        );
+        let _ = add_proven(&cache, number, 100);
     }
     let _ = (add(&cache, 2_000, 100), cache.take(&key(2_000)));
     assert_eq!(cache.history_of(&key(0)), ClientHistory::Returning);
@@ -92,30 +76,14 @@ fn of_clients_that_return_in_turn_and_do_not_all_fit_some_are_found_every_time()
 fn a_ticket_that_was_used_leaves_before_those_that_were_not() {
     let cache = Cache::new(100, 1);
     for number in 0..100 {
-        let session = Session::new(number);
-        let _ = insert(
-            &cache,
-            key(number),
-            session,
-            Expiry::at(100),
-            ClientHistory::Proven,
-            0,
-        );
+        let _ = add_proven(&cache, number, 100);
     }
     for number in 0..50 {
         assert!(cache.get_once(&key(number)).is_some());
         assert!(cache.contains(&key(number)), "it stays for now");
     }
     for number in 100..140 {
-        let session = Session::new(number);
-        let _ = insert(
-            &cache,
-            key(number),
-            session,
-            Expiry::at(100),
-            ClientHistory::Proven,
-            0,
-        );
+        let _ = add_proven(&cache, number, 100);
     }
     assert!((50..140).all(|number| cache.contains(&key(number))));
 }
