@@ -48,9 +48,8 @@ impl Expiry {
     /// The nearest expiry that can be packed.
     pub(crate) const fn nearest(self) -> Expiry {
         match self.0 {
-            i64::MAX => self,
             ..FIRST => Expiry(FIRST),
-            FIRST..=LAST => self,
+            FIRST..=LAST | i64::MAX => self,
             _ => Expiry(LAST),
         }
     }

@@ -1,9 +1,9 @@
 //! The index, from a key's hash to the entry: a table that grows and shrinks by a few buckets at a time.
 //!
 //! Linear hashing (Litwin 1980): with n buckets, a hash goes to its low bits, one bit fewer where that bucket does not
-//! exist yet. One insert in ten splits eight buckets, and a removal joins at most eight, so the longest step is the chains of eight buckets, and
-//! chains are short because there are never more than five entries to four buckets (unless there is no memory for
-//! buckets).
+//! exist yet. One insert in ten splits eight buckets, and a removal joins at most eight, so the longest step is the chains
+//! of eight buckets, and chains are short because there are never more than five entries to four buckets (unless there is
+//! no memory for buckets).
 //!
 //! In a large cache each step from line to line is a wait for main memory, and a branch that depends on the loaded value
 //! stalls the processor. So a bucket has sixteen bits that tell, for most keys, that they are not in its chain: an insert of
@@ -75,7 +75,7 @@ impl Bucket {
 
 /// The memory of an entry that left. A bucket that no entry has left has zeros, which agree with a hash by chance as often
 /// as any other value.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Left {
     mark: u8,
     used: Moment,

@@ -70,18 +70,25 @@ impl<T: Element> Segments<T> {
     /// Makes room for one more element; false if there is no memory for it.
     #[inline]
     pub(super) fn make_ready(&mut self) -> bool {
-        self.len < self.places || self.add_segment().is_ok_and(|()| self.len < self.places)
+        self.make_ready_for(1)
     }
 
+    #[inline]
+    fn make_ready_for(&mut self, more: u32) -> bool {
+        let has_room = |vector: &Self| vector.places - vector.len >= more;
+        has_room(self) || self.add_segment(more).is_ok_and(|()| has_room(self))
+    }
+
+    /// Adds a segment of `least` elements or more.
     #[cold]
-    fn add_segment(&mut self) -> Result<(), TryReserveError> {
+    fn add_segment(&mut self, least: u32) -> Result<(), TryReserveError> {
         if self.places == LONGEST || is_short() {
             return Ok(());
         }
         // The first segment is doubled until it is whole.
         let is_first = self.places < SEGMENT;
         let length = if is_first {
-            (2 * self.places).max(1)
+            (2 * self.places).max(least)
         } else {
             SEGMENT
         };
@@ -128,13 +135,7 @@ impl<T: Element + Copy> Segments<T> {
     /// Makes room for one more run of `N`; false if there is no memory for it.
     pub(super) fn make_ready_for_run<const N: usize>(&mut self) -> bool {
         const { assert!((SEGMENT as usize).is_multiple_of(N)) };
-        while self.places - self.len < N as u32 {
-            let before = self.places;
-            if self.add_segment().is_err() || self.places == before {
-                return false;
-            }
-        }
-        true
+        self.make_ready_for(N as u32)
     }
 
     /// The run that begins at `at`.
