@@ -26,19 +26,16 @@ pub unsafe fn add(
     destination: Destination,
     now: c_long,
 ) -> bool {
-    // SAFETY: the caller keeps `session` alive during the call, which is as long as `lent` is used.
-    let Some(lent) = (unsafe { SessionRef::lend(context.libssl, session) }) else {
-        return false;
+    let go_on = |key: &Key, lent: &SessionRef| {
+        // SAFETY: `lent` is a session of the context's host, which the caller keeps alive.
+        unsafe { decide::note_tag_if_strict(context, lent.as_ptr(), &destination.terms) };
+        if !matches!(destination.scope, Scope::Own) || context.may_group() {
+            return operations::add_shared(context, ctx, destination, (key, lent), history);
+        }
+        put_in(context, ctx, (key, lent), history, now)
     };
-    let Some(key) = key_to_add(context, &lent, now) else {
-        return false;
-    };
-    // SAFETY: `lent` is a session of the context's host, which the caller keeps alive.
-    unsafe { decide::note_tag_if_strict(context, lent.as_ptr(), &destination.terms) };
-    if !matches!(destination.scope, Scope::Own) || context.may_group() {
-        return operations::add_shared(context, ctx, destination, (&key, &lent), history);
-    }
-    put_in(context, ctx, (&key, &lent), history, now)
+    // SAFETY: the caller keeps `session` alive during the call.
+    unsafe { begin(context, session, now, go_on) }
 }
 
 /// Does what [`add`] does for a session that the application adds to a context whose sessions stay in this process and are not
@@ -53,26 +50,36 @@ pub unsafe fn add_alone(
     session: *mut SSL_SESSION,
     now: c_long,
 ) -> bool {
+    let go_on =
+        |key: &Key, lent: &SessionRef| put_in(context, ctx, (key, lent), ClientHistory::New, now);
+    // SAFETY: the caller keeps `session` alive during the call.
+    unsafe { begin(context, session, now, go_on) }
+}
+
+/// Does what comes first wherever a session goes, and then `go_on` with its key; `false` if it goes nowhere.
+///
+/// # Safety
+/// * `session` is null or a session of the context's library, alive during the call.
+#[inline(always)]
+unsafe fn begin(
+    context: &Context,
+    session: *mut SSL_SESSION,
+    now: c_long,
+    go_on: impl FnOnce(&Key, &SessionRef) -> bool,
+) -> bool {
     // SAFETY: the caller keeps `session` alive during the call, which is as long as `lent` is used.
     let Some(lent) = (unsafe { SessionRef::lend(context.libssl, session) }) else {
         return false;
     };
-    let Some(key) = key_to_add(context, &lent, now) else {
-        return false;
-    };
-    put_in(context, ctx, (&key, &lent), ClientHistory::New, now)
-}
-
-/// Does what comes first wherever the session goes, and returns its key; `None` if it goes nowhere.
-#[inline(always)]
-fn key_to_add(context: &Context, session: &SessionRef, now: c_long) -> Option<Key> {
-    unannounced::forget(session.as_ptr().cast());
+    unannounced::forget(lent.as_ptr().cast());
     listing::release_due_tables();
     // divergence: libssl stores a session without an id, which can then never be found or removed and
     // blocks eviction for ever. We refuse it.
-    let key = key_of(session)?;
-    update_time(context, session, now);
-    Some(key)
+    let Some(key) = key_of(&lent) else {
+        return false;
+    };
+    update_time(context, &lent, now);
+    go_on(&key, &lent)
 }
 
 /// Puts a session into the own cache of this process.
