@@ -267,8 +267,9 @@ impl Scratch {
         if let Some(known) = NonNull::new(self.apart.load(Ordering::Acquire)) {
             return Some(known);
         }
+        let new = libssl.OSSL_LIB_CTX_new?;
         // SAFETY: the function has no preconditions.
-        let made = NonNull::new(unsafe { libssl.OSSL_LIB_CTX_new?() })?;
+        let made = NonNull::new(libssl.without_errors(|| unsafe { new() }))?;
         let (none, release, acquire) = (ptr::null_mut(), Ordering::Release, Ordering::Acquire);
         match self
             .apart
