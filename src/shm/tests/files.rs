@@ -103,7 +103,7 @@ fn lock_kept_over_a_restart_by_one_who_died_is_recovered() {
     std::mem::forget(child);
     let region = Region::named(&folder.file(), SIZE).unwrap();
     let partition = region.partition(id, 0).unwrap();
-    assert!(put_in_the_end(&partition, 2, b"record"));
+    assert!(put(&partition, 2, b"record"));
     assert_eq!(get(&partition, 1), Some(record(1, 1, 100)));
     assert_eq!(region.stats().recovered, 1);
 }
@@ -319,7 +319,7 @@ fn processes_that_make_one_file_at_once_share_it() {
                 ));
                 let region = Region::named(&folder.join("region"), SIZE).unwrap();
                 let partition = region.partition(PartitionId::named(3), 0).unwrap();
-                i32::from(put_in_the_end(&partition, number, &record(number, 0, 50)))
+                i32::from(put(&partition, number, &record(number, 0, 50)))
             })
         })
         .collect();

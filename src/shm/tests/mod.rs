@@ -56,18 +56,6 @@ fn put(partition: &Partition<'_>, number: u64, body: &[u8]) -> bool {
     )
 }
 
-/// [`put`], again where a lock was not had in time: on a busy machine its holder may not run for longer than it is waited for.
-fn put_in_the_end(partition: &Partition<'_>, number: u64, body: &[u8]) -> bool {
-    let begun = std::time::Instant::now();
-    while begun.elapsed().as_secs() < 10 {
-        if put(partition, number, body) {
-            return true;
-        }
-        std::thread::yield_now();
-    }
-    false
-}
-
 fn put_at(
     partition: &Partition<'_>,
     number: u64,
