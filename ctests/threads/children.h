@@ -7,20 +7,11 @@
 
 #include "threads.h"
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 static SSL_CTX *ctx;
 static SSL_SESSION *first, *session;
 static atomic_int stop, clean;
-
-static void count_if_clean(pid_t child)
-{
-    int status;
-    NEED(waitpid(child, &status, 0) == child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        atomic_fetch_add(&clean, 1);
-}
 
 static void run_with_children(void *(*work)(void *), int forks)
 {

@@ -27,7 +27,7 @@ static void *fork_at_once(void *argument)
             _exit(1);
         _exit(0);
     }
-    count_if_clean(pid);
+    count_if_clean(pid, &clean);
     return argument;
 }
 

@@ -5,7 +5,6 @@
  */
 #include "threads.h"
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define FORKS 100
@@ -44,15 +43,13 @@ static void use_again(void)
 
 static void fork_again_and_again(void)
 {
-    int i, status;
+    int i;
     for (i = 0; i < FORKS && clean == i; i++) {
         pid_t pid = fork();
         NEED(pid >= 0);
         if (pid == 0)
             _exit(in_child == 2 ? 0 : 1);
-        NEED(waitpid(pid, &status, 0) == pid);
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-            atomic_fetch_add(&clean, 1);
+        count_if_clean(pid, &clean);
     }
     atomic_store(&stop, 1);
 }

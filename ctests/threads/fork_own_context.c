@@ -4,7 +4,6 @@
  */
 #include "threads.h"
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define FORKS 60
@@ -28,14 +27,11 @@ static void *work(void *argument)
     while (argument != NULL && !atomic_load(&stop))
         SSL_CTX_remove_session(ctx, sessions[(long)argument]);
     for (i = 0; argument == NULL && i < FORKS; i++) {
-        int status;
         pid_t pid = fork();
         NEED(pid >= 0);
         if (pid == 0)
             child();
-        NEED(waitpid(pid, &status, 0) == pid);
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-            atomic_fetch_add(&clean, 1);
+        count_if_clean(pid, &clean);
     }
     atomic_store(&stop, 1);
     return NULL;

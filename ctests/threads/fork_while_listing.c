@@ -5,7 +5,6 @@
 #include "threads.h"
 
 #include <openssl/lhash.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define FORKS 150
@@ -34,7 +33,7 @@ static void child(int number)
 
 static void *work(void *argument)
 {
-    int i, status;
+    int i;
     if (argument != NULL) {
         while (!atomic_load(&stop))
             NEED(items() == SESSIONS);
@@ -45,9 +44,7 @@ static void *work(void *argument)
         NEED(pid >= 0);
         if (pid == 0)
             child(i);
-        NEED(waitpid(pid, &status, 0) == pid);
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-            atomic_fetch_add(&clean, 1);
+        count_if_clean(pid, &clean);
     }
     atomic_store(&stop, 1);
     return NULL;

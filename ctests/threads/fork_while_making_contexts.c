@@ -37,7 +37,7 @@ static void *work(void *argument)
         NEED(pid >= 0);
         if (pid == 0)
             child();
-        count_if_clean(pid);
+        count_if_clean(pid, &clean);
     }
     atomic_store(&stop, 1);
     return NULL;

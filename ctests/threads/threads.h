@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 #define THREADS 8
 
@@ -18,6 +19,15 @@ static inline void in_threads(void *(*body)(void *))
         NEED(pthread_create(&threads[i], NULL, body, (void *)i) == 0);
     for (i = 0; i < THREADS; i++)
         NEED(pthread_join(threads[i], NULL) == 0);
+}
+
+/* Waits for a child, and counts it if it has ended with 0. */
+static inline void count_if_clean(pid_t child, atomic_int *clean)
+{
+    int status;
+    NEED(waitpid(child, &status, 0) == child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        atomic_fetch_add(clean, 1);
 }
 
 #endif
