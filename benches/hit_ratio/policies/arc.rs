@@ -1,7 +1,7 @@
 //! ARC as published (Megiddo and Modha, FAST 2003, figure 4): sessions that came once and sessions that came again, a memory
 //! of what left either, and a share between the two that follows which memory is asked.
 
-use super::lists::{BySession, Links, Queue};
+use super::lists::Queues;
 use super::names::Names;
 use super::{Arrival, Policy};
 
@@ -15,14 +15,18 @@ enum Place {
     AgainLeft,
 }
 
+impl From<Place> for usize {
+    fn from(place: Place) -> usize {
+        place as usize
+    }
+}
+
 /// Everything is by the names of sessions.
 pub struct Arc {
     capacity: usize,
     /// How many of the places are for those that came once.
     once_wanted: usize,
-    links: Links,
-    queues: [Queue; 4],
-    place: BySession<Place>,
+    queues: Queues<Place, 4>,
     names: Names,
 }
 
@@ -31,39 +35,22 @@ impl Arc {
         Arc {
             capacity,
             once_wanted: 0,
-            links: Links::default(),
-            queues: [const { Queue::new() }; 4],
-            place: BySession::default(),
+            queues: Queues::new(),
             names: Names::default(),
         }
     }
 
-    fn len(&self, place: Place) -> usize {
-        self.queues[place as usize - 1].len()
-    }
-
-    fn put(&mut self, name: u32, place: Place) {
-        let from = self.place.get(name);
-        if from != Place::Unknown {
-            self.queues[from as usize - 1].remove(&mut self.links, name);
-        }
-        if place != Place::Unknown {
-            self.queues[place as usize - 1].push_back(&mut self.links, name);
-        }
-        self.place.set(name, place);
-    }
-
     fn move_oldest(&mut self, from: Place, to: Place) {
-        if let Some(oldest) = self.queues[from as usize - 1].front() {
-            self.put(oldest, to);
+        if let Some(oldest) = self.queues.front(from) {
+            self.queues.put(oldest, to);
         }
     }
 
     /// REPLACE of the paper.
     fn evict(&mut self, comes_back_to_again: bool) {
-        let once = self.len(Place::Once);
+        let once = self.queues.len(Place::Once);
         let over = once > self.once_wanted || comes_back_to_again && once == self.once_wanted;
-        if once > 0 && (over || self.len(Place::Again) == 0) {
+        if once > 0 && (over || self.queues.len(Place::Again) == 0) {
             self.move_oldest(Place::Once, Place::OnceLeft);
         } else {
             self.move_oldest(Place::Again, Place::AgainLeft);
@@ -71,22 +58,28 @@ impl Arc {
     }
 
     fn is_full(&self) -> bool {
-        self.len(Place::Once) + self.len(Place::Again) >= self.capacity
+        self.queues.len(Place::Once) + self.queues.len(Place::Again) >= self.capacity
     }
 
     fn is_cached(&self, name: u32) -> bool {
-        matches!(self.place.get(name), Place::Once | Place::Again)
+        matches!(self.queues.place(name), Place::Once | Place::Again)
     }
 
     fn admit_new(&mut self, name: u32) {
-        let (once, once_left) = (self.len(Place::Once), self.len(Place::OnceLeft));
+        let (once, once_left) = (
+            self.queues.len(Place::Once),
+            self.queues.len(Place::OnceLeft),
+        );
         if once + once_left >= self.capacity {
             if once < self.capacity {
                 self.move_oldest(Place::OnceLeft, Place::Unknown);
             } else {
                 self.move_oldest(Place::Once, Place::Unknown);
             }
-        } else if once + once_left + self.len(Place::Again) + self.len(Place::AgainLeft)
+        } else if once
+            + once_left
+            + self.queues.len(Place::Again)
+            + self.queues.len(Place::AgainLeft)
             >= 2 * self.capacity
         {
             self.move_oldest(Place::AgainLeft, Place::Unknown);
@@ -94,7 +87,7 @@ impl Arc {
         if self.is_full() {
             self.evict(false);
         }
-        self.put(name, Place::Once);
+        self.queues.put(name, Place::Once);
     }
 }
 
@@ -103,24 +96,27 @@ impl Policy for Arc {
         let name = self.names.of(session);
         let cached = self.names.holds(session) && self.is_cached(name);
         if cached {
-            self.put(name, Place::Again);
+            self.queues.put(name, Place::Again);
         }
         cached
     }
 
     fn insert(&mut self, arrival: Arrival) {
-        let place = &self.place;
-        let cached = |name| matches!(place.get(name), Place::Once | Place::Again);
+        let queues = &self.queues;
+        let cached = |name| matches!(queues.place(name), Place::Once | Place::Again);
         let name = self.names.arrive(&arrival, cached);
-        let (once_left, again_left) = (self.len(Place::OnceLeft), self.len(Place::AgainLeft));
-        match self.place.get(name) {
+        let (once_left, again_left) = (
+            self.queues.len(Place::OnceLeft),
+            self.queues.len(Place::AgainLeft),
+        );
+        match self.queues.place(name) {
             Place::OnceLeft => {
                 let step = (again_left / once_left).max(1);
                 self.once_wanted = (self.once_wanted + step).min(self.capacity);
                 if self.is_full() {
                     self.evict(false);
                 }
-                self.put(name, Place::Again);
+                self.queues.put(name, Place::Again);
             }
             Place::AgainLeft => {
                 let step = (once_left / again_left).max(1);
@@ -128,7 +124,7 @@ impl Policy for Arc {
                 if self.is_full() {
                     self.evict(true);
                 }
-                self.put(name, Place::Again);
+                self.queues.put(name, Place::Again);
             }
             _ => self.admit_new(name),
         }
@@ -138,7 +134,7 @@ impl Policy for Arc {
         let name = self.names.of(session);
         let cached = self.names.holds(session) && self.is_cached(name);
         if cached {
-            self.put(name, Place::Unknown);
+            self.queues.put(name, Place::Unknown);
         }
         cached
     }

@@ -95,3 +95,45 @@ impl<T: Copy + Default> BySession<T> {
         self.values[session as usize] = value;
     }
 }
+
+/// Several queues, of which a session is in one at most. `P` numbers them: its default is none of them, and the next is the
+/// first queue.
+pub struct Queues<P, const N: usize> {
+    links: Links,
+    queues: [Queue; N],
+    place: BySession<P>,
+}
+
+impl<P: Copy + Default + PartialEq + Into<usize>, const N: usize> Queues<P, N> {
+    pub fn new() -> Self {
+        Queues {
+            links: Links::default(),
+            queues: [const { Queue::new() }; N],
+            place: BySession::default(),
+        }
+    }
+
+    pub fn place(&self, session: u32) -> P {
+        self.place.get(session)
+    }
+
+    pub fn len(&self, place: P) -> usize {
+        self.queues[place.into() - 1].len()
+    }
+
+    pub fn front(&self, place: P) -> Option<u32> {
+        self.queues[place.into() - 1].front()
+    }
+
+    /// Moves a session to the back of a queue, which may be its own, or out of all.
+    pub fn put(&mut self, session: u32, place: P) {
+        let from = self.place.get(session);
+        if from != P::default() {
+            self.queues[from.into() - 1].remove(&mut self.links, session);
+        }
+        if place != P::default() {
+            self.queues[place.into() - 1].push_back(&mut self.links, session);
+        }
+        self.place.set(session, place);
+    }
+}

@@ -2,7 +2,7 @@
 //! part. Of the one that leaves the window and the one that would leave the main part, the one stays that a sketch has counted more
 //! often. The sketch counts to 15, and is halved after ten times as many uses as the cache has places.
 
-use super::lists::{BySession, Links, Queue};
+use super::lists::Queues;
 use super::names::Names;
 use super::{Arrival, Policy};
 use crate::random::scramble;
@@ -62,14 +62,18 @@ enum Place {
     Protected,
 }
 
+impl From<Place> for usize {
+    fn from(place: Place) -> usize {
+        place as usize
+    }
+}
+
 /// Everything is by the names of sessions.
 pub struct WTinyLfu {
     window_most: usize,
     main_most: usize,
     sketch: Sketch,
-    links: Links,
-    queues: [Queue; 3],
-    place: BySession<Place>,
+    queues: Queues<Place, 3>,
     names: Names,
 }
 
@@ -80,46 +84,29 @@ impl WTinyLfu {
             window_most,
             main_most: capacity - window_most,
             sketch: Sketch::new(capacity),
-            links: Links::default(),
-            queues: [const { Queue::new() }; 3],
-            place: BySession::default(),
+            queues: Queues::new(),
             names: Names::default(),
         }
     }
 
-    fn queue(&self, place: Place) -> &Queue {
-        &self.queues[place as usize - 1]
-    }
-
-    fn put(&mut self, name: u32, place: Place) {
-        let from = self.place.get(name);
-        if from != Place::Unknown {
-            self.queues[from as usize - 1].remove(&mut self.links, name);
-        }
-        if place != Place::Unknown {
-            self.queues[place as usize - 1].push_back(&mut self.links, name);
-        }
-        self.place.set(name, place);
-    }
-
     /// What leaves the window moves on, or leaves the cache in favour of the one that would.
     fn settle(&mut self) {
-        while self.queue(Place::Window).len() > self.window_most
-            && let Some(comes) = self.queue(Place::Window).front()
+        while self.queues.len(Place::Window) > self.window_most
+            && let Some(comes) = self.queues.front(Place::Window)
         {
-            let main = self.queue(Place::Probation).len() + self.queue(Place::Protected).len();
+            let main = self.queues.len(Place::Probation) + self.queues.len(Place::Protected);
             if main < self.main_most {
-                self.put(comes, Place::Probation);
+                self.queues.put(comes, Place::Probation);
                 continue;
             }
-            let probation = self.queue(Place::Probation).front();
-            let goes = probation.or(self.queue(Place::Protected).front());
+            let probation = self.queues.front(Place::Probation);
+            let goes = probation.or(self.queues.front(Place::Protected));
             match goes {
                 Some(goes) if self.sketch.uses_of(comes) > self.sketch.uses_of(goes) => {
-                    self.put(goes, Place::Unknown);
-                    self.put(comes, Place::Probation);
+                    self.queues.put(goes, Place::Unknown);
+                    self.queues.put(comes, Place::Probation);
                 }
-                _ => self.put(comes, Place::Unknown),
+                _ => self.queues.put(comes, Place::Unknown),
             }
         }
     }
@@ -128,19 +115,19 @@ impl WTinyLfu {
 impl Policy for WTinyLfu {
     fn find(&mut self, session: u32, _next_use: u32) -> bool {
         let name = self.names.of(session);
-        let place = self.place.get(name);
+        let place = self.queues.place(name);
         if !self.names.holds(session) || place == Place::Unknown {
             return false;
         }
         self.sketch.count(name);
         match place {
-            Place::Window => self.put(name, Place::Window),
+            Place::Window => self.queues.put(name, Place::Window),
             _ => {
-                self.put(name, Place::Protected);
-                if self.queue(Place::Protected).len() > self.main_most * 4 / 5
-                    && let Some(oldest) = self.queue(Place::Protected).front()
+                self.queues.put(name, Place::Protected);
+                if self.queues.len(Place::Protected) > self.main_most * 4 / 5
+                    && let Some(oldest) = self.queues.front(Place::Protected)
                 {
-                    self.put(oldest, Place::Probation);
+                    self.queues.put(oldest, Place::Probation);
                 }
             }
         }
@@ -148,19 +135,19 @@ impl Policy for WTinyLfu {
     }
 
     fn insert(&mut self, arrival: Arrival) {
-        let place = &self.place;
-        let cached = |name| place.get(name) != Place::Unknown;
+        let queues = &self.queues;
+        let cached = |name| queues.place(name) != Place::Unknown;
         let name = self.names.arrive(&arrival, cached);
         self.sketch.count(name);
-        self.put(name, Place::Window);
+        self.queues.put(name, Place::Window);
         self.settle();
     }
 
     fn remove(&mut self, session: u32) -> bool {
         let name = self.names.of(session);
-        let cached = self.names.holds(session) && self.place.get(name) != Place::Unknown;
+        let cached = self.names.holds(session) && self.queues.place(name) != Place::Unknown;
         if cached {
-            self.put(name, Place::Unknown);
+            self.queues.put(name, Place::Unknown);
         }
         cached
     }
