@@ -81,7 +81,7 @@ fn compile(host: &Host) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("instructions");
     fs::create_dir_all(&folder).expect("a folder for the programs");
     let program = folder.join(host.name);
-    let mut compiler = Command::new("cc");
+    let mut compiler = Command::new(stage::compiler());
     compiler.args(["-O2", "-DOPENSSL_SUPPRESS_DEPRECATED", "-o"]);
     compiler.arg(&program);
     compiler.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/instructions/calls.c"));
