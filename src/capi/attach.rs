@@ -25,8 +25,8 @@ use crate::sys::lock::watch_forks;
 use crate::sys::reserve::is_short;
 
 /// Prepares for a context that the application is about to make: makes what its children may need to mark sessions, so that the
-/// application's context is the last to be made.
-pub fn prepare(host: &'static Host, method: *const SSL_METHOD, origin: &Origin) {
+/// application's context is the last to be made. `None` if the application's call fails.
+pub fn prepare(host: &'static Host, method: *const SSL_METHOD, origin: &Origin) -> Option<()> {
     if let Ok(libssl) = &host.libssl
         && !method.is_null()
         && !Inside::is()
@@ -34,8 +34,9 @@ pub fn prepare(host: &'static Host, method: *const SSL_METHOD, origin: &Origin) 
         && !is_short()
     {
         watch_forks();
-        quietly(|| host.scratch.provide(libssl, origin));
+        return host.scratch.provide(libssl, origin).then_some(());
     }
+    Some(())
 }
 
 /// Gives a context that its application has just made a cache of ours. If that fails, the context keeps the host's.

@@ -35,7 +35,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_new(method: *const SSL_METHOD) -> *mut S
         let new = host.passthrough.SSL_CTX_new?;
         Early::forget();
         quietly(|| hooks::register(host)); // before, so that this context's beginning is seen
-        prepare(host, method, &Origin::default());
+        prepare(host, method, &Origin::default())?;
         // SAFETY: the method is of this host, or null, which libssl refuses.
         let ctx = while_making(host, || unsafe { new(method) });
         // SAFETY: this host has just made the context, and no other thread has its address.
@@ -67,7 +67,7 @@ pub unsafe extern "C-unwind" fn SSL_CTX_new_ex(
         // SAFETY: `propq` is null or a C string, and the library context outlives every context made with it.
         let origin = unsafe { Origin::new(libctx, propq) };
         if !is_making() && !locate::is_called_by(host) {
-            prepare(host, method, &origin);
+            prepare(host, method, &origin)?;
         }
         // SAFETY: the host's function gets the caller's arguments.
         let ctx = unsafe { new(libctx, propq, method) };

@@ -14,6 +14,7 @@ use super::inside::Inside;
 use super::session::SessionRef;
 use super::table::Libssl;
 use super::types::{OSSL_LIB_CTX, SSL_CTX};
+use crate::sys::guard::quietly;
 use crate::sys::lock::this_process;
 
 /// Several, so that threads rarely need the same one; a power of two.
@@ -172,18 +173,28 @@ impl Scratch {
     }
 
     /// Makes the context that children of this process may need, unless there is one. Called before the program makes a
-    /// context of this origin, which takes the same locks.
-    pub fn provide(&self, libssl: &'static Libssl, origin: &Origin) {
+    /// context of this origin, which takes the same locks. False, with the error in the queue, if that cannot succeed.
+    pub fn provide(&self, libssl: &'static Libssl, origin: &Origin) -> bool {
         let process = this_process();
         // Relaxed, here and below: a thread that does not see it yet gets along without.
         self.used_in.store(process, Ordering::Relaxed);
-        if self.spare.is_empty()
-            && let Some(claim) = self.spare.claim(process)
-            && claim.0.is_empty()
-            && claim.fill(self, libssl, origin)
-        {
-            self.spare_made_in.store(process, Ordering::Relaxed);
+        if !self.spare.is_empty() {
+            return true;
         }
+        // The first context of a process reads the configuration, and only that one fails for a mistake there: it must be the
+        // program's.
+        if !libssl.initialise() {
+            return false;
+        }
+        quietly(|| {
+            if let Some(claim) = self.spare.claim(process)
+                && claim.0.is_empty()
+                && claim.fill(self, libssl, origin)
+            {
+                self.spare_made_in.store(process, Ordering::Relaxed);
+            }
+        });
+        true
     }
 
     /// Marks `session` not resumable; false if there is no context for it. `origin` is that of a living context, as an

@@ -228,6 +228,7 @@ functions! {
             c_int, c_long, *mut c_void, Option<ExDataFunction>, Option<ExDataDup>, Option<ExDataFunction>
         ) -> c_int;
         OPENSSL_init_crypto(u64, *const c_void) -> c_int;
+        OPENSSL_init_ssl(u64, *const c_void) -> c_int;
         ERR_set_mark() -> c_int;
         ERR_pop_to_mark() -> c_int;
         OPENSSL_LH_new(Option<LhHash>, Option<LhCompare>) -> *mut OPENSSL_LHASH;
@@ -391,6 +392,12 @@ impl Libssl {
         // SAFETY: without options the call changes nothing. Programs depend on the result 0 after the clean-up, as libcrypto's
         // source says; there is no error queue any more that the call could write to.
         unsafe { (self.OPENSSL_init_crypto)(0, ptr::null()) == 0 }
+    }
+
+    /// Initialises the library, as SSL_CTX_new does first; false, with the error in the queue, where that fails.
+    pub(super) fn initialise(&self) -> bool {
+        // SAFETY: null asks for the settings by default; any thread may call this at any time.
+        unsafe { (self.OPENSSL_init_ssl)(0, ptr::null()) == 1 }
     }
 
     /// Gives this thread its error queue, if it has none yet. libcrypto does so at the first use, under a lock of the whole
