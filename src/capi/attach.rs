@@ -254,7 +254,7 @@ thread_local! {
 impl Early {
     /// Notes a setting of `ctx`, unless sslcache made the context for itself.
     pub fn note(ctx: *mut SSL_CTX, note: impl FnOnce(&mut Self)) {
-        if Inside::is() {
+        if Inside::is() || Inside::is_making() {
             return;
         }
         EARLY.with_borrow_mut(|early| {

@@ -17,6 +17,7 @@ static ANYWHERE: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static MAKING: Cell<bool> = const { Cell::new(false) };
     /// The context that `comes_back` waits for; null after it has come.
     static WATCHED: Cell<*mut SSL_CTX> = const { Cell::new(ptr::null_mut()) };
 }
@@ -28,20 +29,19 @@ impl Inside {
         impl Drop for Leave {
             fn drop(&mut self) {
                 DEPTH.with(|depth| depth.set(depth.get() - 1));
-                ANYWHERE.fetch_sub(1, Ordering::Relaxed);
             }
         }
-        // Relaxed: no thread asks about another one.
-        ANYWHERE.fetch_add(1, Ordering::Relaxed);
-        DEPTH.with(|depth| depth.set(depth.get() + 1));
-        let _leave = Leave;
-        call()
+        counted(|| {
+            DEPTH.with(|depth| depth.set(depth.get() + 1));
+            let _leave = Leave;
+            call()
+        })
     }
 
     /// True if this thread is inside such a call.
     #[inline]
     pub fn is() -> bool {
-        ANYWHERE.load(Ordering::Relaxed) > 0 && Self::is_here()
+        is_anywhere() && Self::is_here()
     }
 
     /// Apart, as the address of thread-local data is the result of a call, which would else be made in advance.
@@ -51,7 +51,28 @@ impl Inside {
         DEPTH.with(|depth| depth.get() > 0)
     }
 
-    /// Runs `call` like [`Self::enter`]. Returns whether it came back to sslcache's SSL_CTX_flush_sessions with `ctx`.
+    /// Runs `make`, which makes a context of sslcache's own. Functions of the application's ex_data may run in it, which find its
+    /// contexts as they are at other times.
+    pub fn making<T>(make: impl FnOnce() -> T) -> T {
+        struct Restore(bool);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                MAKING.set(self.0);
+            }
+        }
+        counted(|| {
+            let _restore = Restore(MAKING.replace(true));
+            make()
+        })
+    }
+
+    /// True if this thread is making a context of sslcache's own.
+    pub fn is_making() -> bool {
+        is_anywhere() && MAKING.get()
+    }
+
+    /// Runs `call`, in which functions of the application's ex_data may run. Returns whether it came to sslcache's
+    /// SSL_CTX_flush_sessions with `ctx`.
     pub fn comes_back(ctx: *mut SSL_CTX, call: impl FnOnce()) -> bool {
         struct Forget;
         impl Drop for Forget {
@@ -61,17 +82,36 @@ impl Inside {
         }
         WATCHED.set(ctx);
         let _forget = Forget;
-        Self::enter(call);
+        counted(call);
         WATCHED.get().is_null()
     }
 
     /// True if this thread is inside `comes_back` with `ctx`, and no call has come back.
     pub fn waits_for(ctx: *mut SSL_CTX) -> bool {
-        Self::is() && WATCHED.get() == ctx
+        is_anywhere() && WATCHED.get() == ctx
     }
 
     /// Notes that the call that this thread waits for has come back.
     pub fn note() {
         WATCHED.set(ptr::null_mut());
     }
+}
+
+/// Runs `call` while this thread counts as inside one.
+fn counted<T>(call: impl FnOnce() -> T) -> T {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            ANYWHERE.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    // Relaxed: no thread asks about another one.
+    ANYWHERE.fetch_add(1, Ordering::Relaxed);
+    let _leave = Leave;
+    call()
+}
+
+#[inline]
+fn is_anywhere() -> bool {
+    ANYWHERE.load(Ordering::Relaxed) > 0
 }

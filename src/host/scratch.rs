@@ -225,13 +225,17 @@ impl Scratch {
         own: usize,
     ) -> bool {
         let process = this_process();
-        let mut may_make = [self.found_in, self.used_in.load(Ordering::Relaxed)].contains(&process);
+        // A function of the application's ex_data is called for a context that this thread is making: it would be called for
+        // another one, too.
+        let is_making = Inside::is_making();
+        let mut may_make =
+            !is_making && [self.found_in, self.used_in.load(Ordering::Relaxed)].contains(&process);
         // It was stored before the fork; where a thread of this process is storing it now, either answer will do.
         let is_inherited = self.spare_made_in.load(Ordering::Relaxed) != process;
         loop {
             // Whether another thread of this process stands in the way, for a moment.
             let mut is_shared = false;
-            if is_inherited && !may_make {
+            if is_making || is_inherited && !may_make {
                 match self.spare.claim(process) {
                     Some(claim) if claim.mark(libssl, session) => return true,
                     Some(_) => {}
@@ -248,8 +252,8 @@ impl Scratch {
                     None => is_shared = true,
                 }
             }
-            if !is_shared {
-                return false; // the fork has left none
+            if !is_shared || is_making {
+                return false; // the fork has left none, or this thread itself stands in the way
             }
             may_make = true;
             thread::yield_now();
@@ -305,7 +309,7 @@ impl Libssl {
             .propq
             .as_ref()
             .map_or(ptr::null(), |propq| propq.as_ptr());
-        Inside::enter(|| {
+        Inside::making(|| {
             // SAFETY: the library context is null, or alive because a context of this origin is; `propq` is null or a C
             // string.
             let make = || unsafe { self.new_context(origin.libctx, propq) };
