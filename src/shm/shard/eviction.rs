@@ -210,6 +210,8 @@ impl<'a> Queues<'a> {
     fn push(&self, record: &Record<'_>, main: bool) -> Result<(), Broken> {
         if self.len() == 0 {
             self.shard.change(place::PARTITIONS, 1);
+            // What was noted last may be of eight generations ago, which has the same tag.
+            self.set_swept(record.generation_tag());
         }
         record.set_rank(if main { MAIN } else { 0 });
         let last = self.tail(main);
@@ -391,6 +393,12 @@ impl<'a> Queues<'a> {
                 if record.expiry().secs() < self.earliest() {
                     return Err(format!(
                         "entry {} has one that expires earlier than the earliest",
+                        self.entry
+                    ));
+                }
+                if self.is_swept() && self.shard.is_flushed(&record) {
+                    return Err(format!(
+                        "entry {} is swept, and has a record of an earlier generation at {at}",
                         self.entry
                     ));
                 }

@@ -84,7 +84,8 @@ impl Shard<'_> {
                 Slot::Closed => return Ok(Placed::Moved),
             },
         }
-        // While a slot is taken, the entry cannot change hands.
+        // While a slot is taken, the entry cannot change hands. Of an earlier generation no look-up would find the record, and no
+        // scan of a shard that was swept since (`Queues::is_swept`) would remove it.
         if !partitions.is_of(entry, id)
             || partitions.term(entry, id) != owner.term
             || partitions.spread(entry, id) != owner.spread
