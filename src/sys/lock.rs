@@ -147,11 +147,7 @@ pub fn watch_forks() {
     if !page.is_null() || HANDLED.load(order) {
         return;
     }
-    let size = 4096; // any number of bytes will do; the kernel rounds up to a page
-    // MADV_WIPEONFORK is in Linux since 4.14.
-    let page =
-        Mapping::private(size).and_then(|page| page.advise(libc::MADV_WIPEONFORK).map(|()| page));
-    if let Ok(page) = page {
+    if let Some(page) = wiped_page() {
         let number = page.base().cast::<AtomicU32>();
         // SAFETY: the mapping is aligned to a page, larger than the number, zeroed, and not shared yet.
         unsafe { number.as_ref() }.store(PROCESSES.load(order), order);
@@ -169,7 +165,15 @@ pub fn watch_forks() {
     HANDLED.store(true, order);
 }
 
-/// For kernels without MADV_WIPEONFORK: runs in the child before fork returns.
+/// A page that the kernel zeroes in a child, as Linux does since 4.14.
+fn wiped_page() -> Option<Mapping> {
+    let size = 4096; // any number of bytes will do; the kernel rounds up to a page
+    let page = Mapping::private(size).ok()?;
+    let is_wiped = page.is_advice_heeded() && page.advise(libc::MADV_WIPEONFORK).is_ok();
+    is_wiped.then_some(page)
+}
+
+/// Where no page is zeroed: runs in the child before fork returns.
 unsafe extern "C" fn count_child() {
     PROCESSES.fetch_add(1, Ordering::Relaxed);
 }

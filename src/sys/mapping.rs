@@ -80,6 +80,13 @@ impl Mapping {
         }
     }
 
+    /// Whether the kernel heeds advice: the user mode of qemu, in which programs for another processor run, takes any, also what is
+    /// none, and heeds little of it.
+    pub fn is_advice_heeded(&self) -> bool {
+        const NO_ADVICE: i32 = -1;
+        cfg!(miri) || self.advise(NO_ADVICE).is_err()
+    }
+
     /// The address of the first byte, aligned to a page; the mapping is as long as was asked for.
     pub fn base(&self) -> NonNull<u8> {
         self.base

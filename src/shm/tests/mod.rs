@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use super::region::memory::Memory;
 use super::{Partition, PartitionId, Region};
 use crate::cache::{ClientHistory, Expiry, Key};
+use crate::sys::lock::watch_forks;
 use crate::sys::random::Random;
 
 /// TLS1_3_VERSION
@@ -114,6 +115,8 @@ struct Child(i32);
 impl Child {
     /// Runs `work`, and ends with what it answers.
     fn of(work: impl FnOnce() -> i32) -> Child {
+        // As before any region is made: otherwise a child may be taken for this process.
+        watch_forks();
         // SAFETY: the child only uses inherited memory, and exits at once.
         match unsafe { libc::fork() } {
             0 => {
