@@ -1,5 +1,7 @@
 //! A whole process: it reads its environment once, and prints each line once.
 
+use std::env;
+
 use super::Folder;
 use crate::config::{announce, settings, sharing_in_environment};
 use crate::sys::program;
@@ -20,6 +22,8 @@ fn process_says_each_line_once() {
     let run = |environment: &[(&str, &str)]| {
         let output = program::of_test("config::tests::process::process_with_settings")
             .env_clear()
+            // Where an emulator of the processor has its libraries from.
+            .envs(env::var_os("QEMU_LD_PREFIX").map(|place| ("QEMU_LD_PREFIX", place)))
             .envs(environment.iter().copied())
             .output()
             .unwrap();

@@ -234,6 +234,8 @@ fn slots_come_back_from_askers_that_were_killed() {
     assert_eq!(word.age(1 << 30), 1);
 }
 
+/// The agent serves, and the mailbox with it. An agent says so all the time: a slow machine may need longer for a test's next
+/// step than it is believed.
 fn mailbox_is_served(mailbox: &Mailbox, end: &AgentEnd) {
     end.serve(Serving {
         sessions: true,
@@ -433,7 +435,6 @@ fn whatever_stands_in_a_mailbox_nobody_hangs_or_crashes() {
     let (mailbox, end) = both_ends();
     let (hearing, mut heard) = (end.hear().unwrap(), Heard::default());
     let mut random = Random(1);
-    let begun = Instant::now();
     for round in 0..60 {
         for at in (64..BYTES).step_by(8) {
             // Whole words at random, and small ones, which are more like numbers that count.
@@ -446,6 +447,7 @@ fn whatever_stands_in_a_mailbox_nobody_hangs_or_crashes() {
         }
         let mut record = Vec::new();
         let most = Duration::from_micros(100);
+        let begun = Instant::now();
         let _ = mailbox.is_served();
         let _ = mailbox.ask(&Request::Look(&name(1)), most, &mut record);
         let _ = mailbox.tell(&Request::Remove(&name(1)));
@@ -454,8 +456,8 @@ fn whatever_stands_in_a_mailbox_nobody_hangs_or_crashes() {
         assert!(number <= NEWS_MOST);
         assert!(taken(&hearing, &mut heard).len() <= SLOTS + OWED_MOST as usize + 1);
         end.tell_news(end.latest_news(), &News::Lost);
+        assert!(begun.elapsed() < LONG);
     }
-    assert!(begun.elapsed() < LONG);
 }
 
 #[test]
