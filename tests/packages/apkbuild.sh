@@ -26,17 +26,29 @@ _unwind=$(rustc --print sysroot)/lib/rustlib/$CTARGET/lib/self-contained/libunwi
 
 # The names of the pages are those of man/.
 (cd "$folder/files" && find . ! -type d ! -path './usr/share/man/*' | sort) >"$folder/found"
-cat >"$folder/listed" <<END
+{
+    cat <<END
+./etc/sslcache.toml
 ./usr/include/sslcache.h
 ./usr/lib/libsslcache.so
 ./usr/lib/libsslcache.so.0
 ./usr/lib/pkgconfig/sslcache.pc
+./usr/share/licenses/sslcache/LICENSE-APACHE
+./usr/share/licenses/sslcache/LICENSE-MIT
 END
+    find ./*.md docs ! -type d | sed 's|^\./||; s|^|./usr/share/doc/sslcache/|'
+} | sort >"$folder/listed"
 diff "$folder/listed" "$folder/found" || fail "other files than these"
 [ "$(find "$folder/files/usr/share/man" ! -type d | wc -l)" = "$(find man ! -type d | wc -l)" ] || fail "not all manual pages"
 [ "$(readlink "$folder/files/usr/lib/libsslcache.so")" = libsslcache.so.0 ] || fail "the link for linkers"
 readelf -d "$folder/files/usr/lib/libsslcache.so.0" >"$folder/dynamic"
 grep -q 'SONAME.*\[libsslcache.so.0\]' "$folder/dynamic" || fail "SONAME"
+doc=$folder/files/usr/share/doc/sslcache
+grep -o '](\([^)#]*\)' "$doc/README.md" | sed 's|](||' | grep -v '://' | sort -u >"$folder/links"
+[ -s "$folder/links" ] || fail "README.md has no links: this test proves nothing"
+while read -r link; do
+    [ -e "$doc/$link" ] || fail "README.md of the package: there is no $link"
+done <"$folder/links"
 needed=$(sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' "$folder/dynamic" | xargs)
 [ "$needed" = libc.so ] || fail "needs $needed"
 echo "apkbuild.sh: packaging/APKBUILD is well"
