@@ -11,6 +11,8 @@ export CARGO_BUILD_TARGET := $(TARGET)
 CC := $(BUILT)/cc
 export CARGO_TARGET_$(shell echo $(TARGET) | tr a-z- A-Z_)_LINKER := $(CC)
 include $(BUILT)/target.mk
+# Under qemu, unit tests that are not optimized take minutes each.
+export CARGO_PROFILE_TEST_OPT_LEVEL ?= 1
 
 # Looked at every time, because another SYSROOT may be asked for, and read anew where something has changed.
 $(BUILT)/target.mk: FORCE
@@ -30,7 +32,9 @@ test-cross:
 	$(CARGO) test --locked --lib --no-run
 	$(RUNNER) $(CARGO) test --locked --test ctests --no-run
 	tools/on-target "$(EMULATOR)" "$(SYSROOT)" $(CARGO) test --locked --lib -- $(UNITS)
-	tools/on-target "$(EMULATOR)" "$(SYSROOT)" $(RUNNER) $(CARGO) test --locked --test ctests -- $(PROGRAMS)
+	for program in $(or $(PROGRAMS),''); do \
+	    tools/on-target "$(EMULATOR)" "$(SYSROOT)" $(RUNNER) $(CARGO) test --locked --test ctests -- "$$program" || exit; \
+	done
 	@$(MAKE) --no-print-directory test-cross-nginx
 
 # The demo, with Debian's nginx for TARGET in a folder of its own.
