@@ -118,6 +118,7 @@ pub fn this_process() -> u32 {
     let page = THIS_PROCESS.load(Ordering::Acquire);
     // SAFETY: the pointer is null, or points to a page that `watch_forks` has mapped and that is never unmapped.
     match unsafe { page.as_ref() } {
+        None if IS_TOLD_BY_ID.load(Ordering::Relaxed) => number_by_id(),
         None => PROCESSES.load(Ordering::Relaxed),
         Some(number) => match number.load(Ordering::Relaxed) {
             0 => number_new_process(number),
@@ -135,16 +136,41 @@ fn number_new_process(number: &AtomicU32) -> u32 {
     }
 }
 
+/// True if no page tells of forks: the id of the process does, at the price of a system call each time.
+static IS_TOLD_BY_ID: AtomicBool = AtomicBool::new(false);
+
+/// The number of this process where its id tells of forks, also of those without fork handlers.
+#[cold]
+fn number_by_id() -> u32 {
+    /// The number, and below it the id of the process that has it. Relaxed: both are in one word.
+    static KNOWN: AtomicU64 = AtomicU64::new((FIRST as u64) << 32);
+    // SAFETY: getpid has no preconditions.
+    let id = unsafe { libc::getpid() } as u32;
+    let mut known = KNOWN.load(Ordering::Relaxed);
+    loop {
+        let (number, of) = ((known >> 32) as u32, known as u32);
+        let next = match of {
+            _ if of == id => return number,
+            0 => number,
+            _ => number + 1,
+        };
+        let word = u64::from(next) << 32 | u64::from(id);
+        // Another thread of the same new process may have come first.
+        match KNOWN.compare_exchange(known, word, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => return next,
+            Err(theirs) => known = theirs,
+        }
+    }
+}
+
 /// Begins to notice forks. Called before the first lock is taken; further calls do nothing.
 ///
 /// If several threads call it at once, each makes a page and one page is kept: a fork by another thread cannot leave the
 /// work half done in the child.
 pub fn watch_forks() {
-    /// True if a fork handler counts the processes.
-    static HANDLED: AtomicBool = AtomicBool::new(false);
     // Relaxed: a thread that does not see the page yet reads `PROCESSES`, which the page starts from.
     let (order, page) = (Ordering::Relaxed, THIS_PROCESS.load(Ordering::Relaxed));
-    if !page.is_null() || HANDLED.load(order) {
+    if !page.is_null() || IS_TOLD_BY_ID.load(order) {
         return;
     }
     if let Some(page) = wiped_page() {
@@ -159,10 +185,8 @@ pub fn watch_forks() {
         }
         return;
     }
-    // Two threads may both register the handler: a child is then counted twice, which does no harm.
-    // SAFETY: `count_child` belongs to this library, which is never unloaded.
-    unsafe { libc::pthread_atfork(None, None, Some(count_child)) };
-    HANDLED.store(true, order);
+    number_by_id(); // of the process that forks, before it does
+    IS_TOLD_BY_ID.store(true, order);
 }
 
 /// A page that the kernel zeroes in a child, as Linux does since 4.14.
@@ -171,11 +195,6 @@ fn wiped_page() -> Option<Mapping> {
     let page = Mapping::private(size).ok()?;
     let is_wiped = page.is_advice_heeded() && page.advise(libc::MADV_WIPEONFORK).is_ok();
     is_wiped.then_some(page)
-}
-
-/// Where no page is zeroed: runs in the child before fork returns.
-unsafe extern "C" fn count_child() {
-    PROCESSES.fetch_add(1, Ordering::Relaxed);
 }
 
 #[cfg(test)]
@@ -218,5 +237,12 @@ mod tests {
         let parent = this_process();
         let child_differs = in_child(|| i32::from(this_process() != parent));
         assert_eq!((child_differs, this_process()), (1, parent));
+    }
+
+    #[test]
+    fn each_child_has_a_number_by_its_id_where_no_page_tells() {
+        let parent = number_by_id();
+        let child = in_child(|| number_by_id() as i32);
+        assert_eq!((child, number_by_id()), (parent as i32 + 1, parent));
     }
 }
