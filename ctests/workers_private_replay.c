@@ -93,7 +93,11 @@ static int accepted(SSL_SESSION *ticket, pid_t (*forks)(void), int parents_turn)
 
 static pid_t without_handlers(void)
 {
+#ifdef __s390x__ /* there the stack comes first */
+    return (pid_t)syscall(SYS_clone, 0, SIGCHLD, 0, 0, 0);
+#else
     return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+#endif
 }
 
 /* A child without handlers that forks as usual, and does nothing else. */
