@@ -1,7 +1,6 @@
 #!/bin/sh
 # dist.sh FOLDER: makes the tarball twice, which must give the same bytes, and from it, without a network and without
-# what cargo has at hand, the Debian packages, which stay in FOLDER. lintian must find no fault with them, and rpm must
-# understand the spec.
+# what cargo has at hand, the Debian packages and the rpms, which stay in FOLDER. lintian and rpmlint must find no fault with them.
 set -eu
 export LC_ALL=C
 root=$(cd "$(dirname "$0")/../.." && pwd -P)
@@ -37,7 +36,20 @@ make -C "$folder/$name" -q CARGO_TARGET_DIR="$folder/target" "$folder/target/sta
     fail "make after make deb builds the tool anew"
 [ ! -d "$folder/cargo/registry" ] || fail "cargo has fetched something: $(ls "$folder/cargo/registry")"
 mv "$folder"/target/dist/*.deb "$folder/"
-rm -rf "$folder/target" "${folder:?}/$name" "$folder/cargo"
+
+step "the rpm packages, likewise"
+# In the same place, unpacked anew, where what was built for the Debian packages is not built again; and for this machine's libssl,
+# whose folder is another than an rpm distribution's. Its packages are no rpms, so their names mean nothing to rpmbuild.
+libdir=/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
+without_network env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS CARGO_NET_OFFLINE=true \
+    CARGO_HOME="$folder/cargo" CARGO_TARGET_DIR="$folder/target" rpmbuild -bb --nodeps --define "_topdir $folder/rpm" \
+    --define "_sourcedir $folder" --define "_builddir $folder" --define "_libdir $libdir" \
+    --define "dist %{nil}" "$root/packaging/sslcache.spec" >"$folder/rpm.log" 2>&1 || {
+    tail -n 20 "$folder/rpm.log" >&2
+    fail "rpmbuild, see $folder/rpm.log"
+}
+mv "$folder"/rpm/RPMS/*/*.rpm "$folder/"
+rm -rf "$folder/target" "${folder:?}/$name" "$folder/cargo" "$folder/rpm"
 
 step "lintian"
 lintian --allow-root --info --fail-on error,warning "$folder"/*.deb || fail "lintian"
@@ -53,7 +65,7 @@ for page in "$doc"/*.md "$doc"/docs/*.md; do
         [ -e "$(dirname "$page")/$link" ] || fail "$(basename "$page") of the Debian package: there is no $link"
     done || exit 1
 done
-packed=$(sed -n 's/^%doc //p' "$root/packaging/sslcache.spec")
+packed=$(sed -n 's/^%\(doc\|license\) //p' "$root/packaging/sslcache.spec" | xargs)
 for link in $(links "$root/README.md"); do
     case " $packed man " in
     *" ${link%%/*} "*) ;;
@@ -67,6 +79,11 @@ rpmspec --parse "$root/packaging/sslcache.spec" >"$folder/spec" || fail "rpmspec
 grep -q -x "Version: *$version" "$folder/spec" || fail "packaging/sslcache.spec is not of version $version"
 rpmlint "$root/packaging/sslcache.spec" >"$folder/rpmlint.log" || { cat "$folder/rpmlint.log" && fail "rpmlint"; }
 rm "$folder/spec"
+# Nobody signs them or puts them into groups here; the agent's folder is for secrets, libssl-link.so for linkers alone, and a manual
+# page under several names is several files.
+rpmlint "$folder"/*.rpm >"$folder/rpmlint.log" || true
+grep ' E: ' "$folder/rpmlint.log" | grep -v -E ' (no-signature|no-packager-tag|no-group-tag|files-duplicated-waste|non-standard-dir-perm /etc/sslcache-agent|shared-library-without-dependency-information .*/libssl-link.so)( |$)' &&
+    fail "rpmlint finds fault with the packages"
 sh -n "$root/packaging/APKBUILD" || fail "packaging/APKBUILD"
 grep -q -x "pkgver=$version" "$root/packaging/APKBUILD" || fail "packaging/APKBUILD is not of version $version"
 step "all well"
