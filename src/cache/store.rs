@@ -10,14 +10,13 @@
 //! **The hash** covers the whole key and is random for each process; `hash` describes its properties.
 
 use std::hint;
-use std::sync::MutexGuard;
 
 use once_cell::race::OnceBox;
 
 use super::hash::Hash;
 use super::key::Key;
 use super::shard::Shard;
-use crate::sys::lock::Lock;
+use crate::sys::lock::{Guard, Lock};
 use crate::sys::reserve::is_short;
 
 /// More shards than this would not spread the calls further.
@@ -119,7 +118,7 @@ fn make_shard<V: Clone + PartialEq>(place: &OnceBox<Locked<V>>) -> Option<&Locke
 
 impl<V> Locked<V> {
     /// The shard, or None if it is closed or lost.
-    pub(super) fn lock(&self) -> Option<MutexGuard<'_, Shard<V>>> {
+    pub(super) fn lock(&self) -> Option<Guard<'_, Shard<V>>> {
         self.0.lock()
     }
 }

@@ -1,6 +1,5 @@
 //! The cache as a whole: its bound, its shards, and the calls that concern one session.
 
-use std::sync::MutexGuard;
 use std::sync::atomic::Ordering::Relaxed;
 
 use once_cell::race::OnceBox;
@@ -13,6 +12,7 @@ use super::shard::Shard;
 use super::slots::Slots;
 use super::store::{Home, Locked, Store};
 use crate::sys::atomic::{AtomicU64, AtomicUsize};
+use crate::sys::lock::Guard;
 
 /// A cache of sessions; the module's documentation has its guarantees.
 pub struct Cache<V> {
@@ -197,14 +197,14 @@ impl<V: Clone + PartialEq> Cache<V> {
     }
 
     /// Each shard that was made and is not lost, locked while the caller has it.
-    fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard<V>>> {
+    fn shards(&self) -> impl Iterator<Item = Guard<'_, Shard<V>>> {
         let shards = self.store.get().into_iter().flat_map(Store::shards);
         shards.filter_map(Locked::lock)
     }
 }
 
 #[cold]
-fn give_back_memory<V: Clone + PartialEq>(mut shard: MutexGuard<'_, Shard<V>>) {
+fn give_back_memory<V: Clone + PartialEq>(mut shard: Guard<'_, Shard<V>>) {
     let spent = shard.give_back_memory();
     drop(shard);
     drop(spent); // outside the lock

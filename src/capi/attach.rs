@@ -20,8 +20,8 @@ use crate::host::scratch::Origin;
 use crate::host::types::*;
 use crate::host::{Host, Libssl, locate, owners};
 use crate::stats::publish;
+use crate::sys::forks::watch_forks;
 use crate::sys::guard::{attempt, quietly};
-use crate::sys::lock::watch_forks;
 use crate::sys::reserve::is_short;
 
 /// Prepares for a context that the application is about to make: makes what its children may need to mark sessions, so that the

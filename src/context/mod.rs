@@ -101,8 +101,9 @@ use crate::host::types::*;
 use crate::host::{Host, Libssl, SessionRef};
 use crate::shm::Partition;
 use crate::sys::entropy;
+use crate::sys::forks::{FIRST, this_process};
 use crate::sys::guard::{attempt, caught, quietly};
-use crate::sys::lock::{FIRST, Lock, this_process};
+use crate::sys::lock::Lock;
 use crate::sys::processors::processors;
 
 /// Shards per processor: enough that two threads rarely contend for one lock, few enough that an idle cache is small.

@@ -14,8 +14,8 @@ use super::inside::Inside;
 use super::session::SessionRef;
 use super::table::Libssl;
 use super::types::{OSSL_LIB_CTX, SSL_CTX};
+use crate::sys::forks::this_process;
 use crate::sys::guard::quietly;
-use crate::sys::lock::this_process;
 
 /// Several, so that threads rarely need the same one; a power of two.
 const CONTEXTS: usize = 8;

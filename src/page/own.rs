@@ -30,7 +30,7 @@ use super::layout::{self, BYTES, MAGIC, SLOTS, VERSION, header, slot as place, s
 use super::sweep::{sweep, sweep_of};
 use crate::sys::clock;
 use crate::sys::files::check_file_limit;
-use crate::sys::lock::this_process;
+use crate::sys::forks::this_process;
 use crate::sys::mapping::{Mapping, carry};
 pub use publishing::{
     ASKED_EVERY_MS, Slot, contexts_shown, flushes, is_first_to_flush, orders, publish_region, slot,

@@ -22,8 +22,8 @@ use crate::host::types::SSL_CTX;
 use crate::page::figures::NUMBER;
 use crate::page::{self, About};
 use crate::sys::clock;
+use crate::sys::forks::this_process;
 use crate::sys::guard::attempt;
-use crate::sys::lock::this_process;
 
 /// Writing the sums may take one part in so many of the time that passes.
 const SPARED: i64 = 100;

@@ -43,6 +43,18 @@ pub fn attempt<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
 
 /// Runs `work`; `None` if it panicked. Nothing is printed: stderr belongs to the program.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+    silence();
+    caught_silently(work)
+}
+
+/// Does what [`caught`] does where [`silence`] was called before.
+#[inline(always)]
+pub fn caught_silently<T>(work: impl FnOnce() -> T) -> Option<T> {
+    panic::catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// Lets no panic print anything from now on.
+pub fn silence() {
     // Not a Once: if another thread is inside it while this process forks, it never completes in the child.
     static SILENCED: AtomicBool = AtomicBool::new(false);
     // Relaxed: the flag only tells which thread is first. Unit tests and fuzzers keep their hook, which says why one failed.
@@ -53,7 +65,6 @@ pub fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
         // This is the hook of the standard library inside this shared object; a Rust program has its own.
         panic::set_hook(Box::new(|_| ()));
     }
-    panic::catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 /// Runs `work` and leaves errno as it was. Not for the application's callbacks, whose changes to errno a caller of libssl

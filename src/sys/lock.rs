@@ -2,38 +2,51 @@
 //!
 //! Only the thread that forks exists in the child, and a mutex that another thread held stays locked there. To take all
 //! locks before each fork would be no cure: a program's own fork handlers may then wait for a thread that waits for one of
-//! these locks. So nothing is done before a fork. The child tries each lock when it is first used; a lock that is not
-//! released within a few milliseconds has no living holder and is lost: the value may be half changed, and is not used any
-//! more.
+//! these locks. So nothing is done before a fork. The word of a lock has the number of the process whose thread holds it, and
+//! a child has another number than its parent ([`forks`](super::forks)): there the lock has no living holder and is lost. The
+//! value may be half changed, and is not used any more.
 //!
-//! The mutex inside is std's, one word on Linux. parking_lot's is unfit: it keeps its waiters in a table of the whole
-//! process, which a fork may catch half changed, and it may hand itself to a waiter that does not exist in the child.
+//! | the word | means | changed |
+//! |---|---|---|
+//! | 0 | free | to the number of a process, by the thread of it that takes the lock |
+//! | a number | held by a thread of that process | to 0, when it is released; with [`WAITED_FOR`], by a thread that goes to sleep |
+//! | a number and [`WAITED_FOR`] | and threads may sleep until it is released | to 0, when it is released; one of them is woken, and takes the lock with the mark, as it cannot know whether others sleep |
+//! | [`CLOSED`] | a thread panicked while it held the lock | never again |
+//!
+//! errno stays as it was.
+//!
+//! No crate has such a word: std's mutex and parking_lot's do not tell who holds them, so that a child could only wait for a
+//! while; parking_lot's keeps its waiters in a table of the whole process besides, which a fork may catch half changed.
 
-use core::mem::ManuallyDrop;
-use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use core::cell::UnsafeCell;
+use core::mem;
+use core::ops::{Deref, DerefMut};
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 use std::thread;
-use std::time::Duration;
 
-use crate::sys::mapping::Mapping;
-use crate::sys::uncancelled::Uncancelled;
+use crate::sys::atomic::{AtomicU32, SPINS, spin_loop};
+use crate::sys::forks::this_process;
+use crate::sys::futex;
+use crate::sys::guard::quietly;
 
 /// A mutex around a `T`. If the lock is lost, or a thread panicked while it held it, the `T` is not accessible any more.
 pub struct Lock<T> {
-    /// The number of the process in which the lock was last found usable; or [`LOST`].
-    whole_in: AtomicU32,
-    mutex: Mutex<T>,
+    /// See the table above.
+    word: AtomicU32,
+    value: UnsafeCell<T>,
 }
 
-const LOST: u32 = 0;
-/// The number of a process that was not forked from one that watches forks.
-pub const FIRST: u32 = 1;
+// SAFETY: one thread at a time has the value, and hands it on by a Release of the word and an Acquire.
+unsafe impl<T: Send> Sync for Lock<T> {}
 
-/// How often, and how far apart, a lock is tried before it is given up in a new process: 5 ms in all. Living threads hold
-/// locks for less than that; if one is suspended for longer, a cache is lost without need.
-const TRIES: u32 = 100;
-const PAUSE: Duration = Duration::from_micros(50);
+const FREE: u32 = 0;
+/// A bit that no process's number has.
+const WAITED_FOR: u32 = 1 << 31;
+const CLOSED: u32 = u32::MAX;
+
+/// A sleeper is woken when the lock is released; this is how soon it looks by itself.
+const NAP: Duration = Duration::from_secs(1);
 
 impl<T: Default> Default for Lock<T> {
     fn default() -> Self {
@@ -45,56 +58,168 @@ impl<T> Lock<T> {
     /// Makes an unlocked mutex.
     pub const fn new(value: T) -> Self {
         Self {
-            whole_in: AtomicU32::new(FIRST),
-            mutex: Mutex::new(value),
+            word: AtomicU32::new(FREE),
+            value: UnsafeCell::new(value),
         }
     }
 
     /// Waits for the lock; `None` if the value is lost.
     #[inline]
-    pub fn lock(&self) -> Option<MutexGuard<'_, T>> {
-        // Relaxed, here and below: the mutex orders the accesses to the value.
-        if self.whole_in.load(Ordering::Relaxed) == this_process() {
-            if let Ok(guard) = self.mutex.try_lock() {
-                return Some(guard);
-            }
-            return self.wait();
-        }
-        self.first_lock_since_fork()
+    pub fn lock(&self) -> Option<Guard<'_, T>> {
+        let was_panicking = thread::panicking();
+        // `then`, not `then_some`: a guard that was made and dropped would release the lock.
+        self.take().then(|| Guard {
+            lock: self,
+            was_panicking,
+        })
+    }
+
+    /// Waits for the lock, which the caller [releases](Held::release); `None` if the value is lost.
+    #[inline(always)]
+    pub fn hold(&self) -> Option<Held<'_, T>> {
+        self.take().then(|| Held { lock: self })
+    }
+
+    #[inline(always)]
+    fn take(&self) -> bool {
+        let this = this_process();
+        self.try_take(this) || self.wait(this)
+    }
+
+    /// Takes the lock, if it is free, by writing `held`.
+    #[inline(always)]
+    fn try_take(&self, held: u32) -> bool {
+        // Acquire: pairs with the Release of the thread that had the value before.
+        let (acquire, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
+        self.word
+            .compare_exchange(FREE, held, acquire, relaxed)
+            .is_ok()
     }
 
     #[cold]
-    fn wait(&self) -> Option<MutexGuard<'_, T>> {
-        WAITS.fetch_add(1, Ordering::Relaxed);
-        self.mutex.lock().ok()
-    }
-
-    #[cold]
-    fn first_lock_since_fork(&self) -> Option<MutexGuard<'_, T>> {
-        let before = self.whole_in.load(Ordering::Relaxed);
-        if before == LOST {
-            return None;
-        }
-        let _uncancelled = Uncancelled::new();
-        for _ in 0..TRIES {
-            match self.mutex.try_lock() {
-                Ok(guard) => {
-                    self.whole_in.store(this_process(), Ordering::Relaxed);
-                    return Some(guard);
+    fn wait(&self, this: u32) -> bool {
+        let (mut held, mut turns) = (this, 0);
+        loop {
+            // Relaxed: `try_take` acquires.
+            match self.word.load(Ordering::Relaxed) {
+                FREE => {
+                    if self.try_take(held) {
+                        return true;
+                    }
                 }
-                Err(TryLockError::Poisoned(_)) => return None,
-                Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+                lost if lost & !WAITED_FOR != this => return false,
+                seen => {
+                    if turns == 0 {
+                        WAITS.fetch_add(1, Ordering::Relaxed);
+                    }
+                    if turns < SPINS && seen == this {
+                        spin_loop();
+                    } else if seen & WAITED_FOR != 0 || self.note_waiter(seen) {
+                        quietly(|| futex::wait(&self.word, this | WAITED_FOR, NAP));
+                        held = this | WAITED_FOR;
+                    }
+                    turns = turns.saturating_add(1);
+                }
             }
         }
-        // Not if another thread of this process has had the lock meanwhile.
-        let (relaxed, lost) = (Ordering::Relaxed, LOST);
-        match self
-            .whole_in
-            .compare_exchange(before, lost, relaxed, relaxed)
-        {
-            Ok(_) => None,
-            Err(_) => self.lock(),
+    }
+
+    fn note_waiter(&self, seen: u32) -> bool {
+        // Relaxed: nothing is read on its strength.
+        let (waited_for, relaxed) = (seen | WAITED_FOR, Ordering::Relaxed);
+        self.word
+            .compare_exchange(seen, waited_for, relaxed, relaxed)
+            .is_ok()
+    }
+
+    #[inline(always)]
+    fn release(&self) {
+        // Release: pairs with the Acquire in `try_take`.
+        if self.word.swap(FREE, Ordering::Release) & WAITED_FOR != 0 {
+            self.wake(1);
         }
+    }
+
+    #[cold]
+    fn close(&self) {
+        // Relaxed: nobody reads the value any more.
+        if self.word.swap(CLOSED, Ordering::Relaxed) & WAITED_FOR != 0 {
+            self.wake(i32::MAX);
+        }
+    }
+
+    #[cold]
+    fn wake(&self, most: i32) {
+        quietly(|| futex::wake(&self.word, most));
+    }
+}
+
+/// A lock that this thread holds. Dropping it releases the lock, or closes it in a panic that has begun since it was taken.
+#[must_use = "the lock is released when this is dropped"]
+pub struct Guard<'a, T> {
+    lock: &'a Lock<T>,
+    was_panicking: bool,
+}
+
+// SAFETY: a thread that has a reference to it can do with the value what it could do with a reference to that.
+unsafe impl<T: Sync> Sync for Guard<'_, T> {}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: this thread holds the lock for as long as the guard lives.
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: this thread holds the lock for as long as the guard lives, which is borrowed mutably.
+        unsafe { &mut *self.lock.value.get() }
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    fn drop(&mut self) {
+        if !self.was_panicking && thread::panicking() {
+            self.lock.close();
+        } else {
+            self.lock.release();
+        }
+    }
+}
+
+/// A lock that this thread holds until it releases it. A panic drops this, which closes the lock: so nothing has to be asked
+/// where there was none.
+#[must_use = "dropping this closes the lock"]
+pub struct Held<'a, T> {
+    lock: &'a Lock<T>,
+}
+
+// SAFETY: as for `Guard`.
+unsafe impl<T: Sync> Sync for Held<'_, T> {}
+
+impl<T> Held<'_, T> {
+    /// The value.
+    #[inline(always)]
+    pub fn value(&mut self) -> &mut T {
+        // SAFETY: this thread holds the lock for as long as `self` lives, which is borrowed mutably.
+        unsafe { &mut *self.lock.value.get() }
+    }
+
+    /// Releases the lock.
+    #[inline(always)]
+    pub fn release(self) {
+        let lock = self.lock;
+        mem::forget(self);
+        lock.release();
+    }
+}
+
+impl<T> Drop for Held<'_, T> {
+    fn drop(&mut self) {
+        self.lock.close();
     }
 }
 
@@ -105,116 +230,13 @@ pub fn lock_waits() -> u64 {
     WAITS.load(Ordering::Relaxed)
 }
 
-/// The number of processes along the line of forks that led to this one.
-static PROCESSES: AtomicU32 = AtomicU32::new(FIRST);
-
-/// The number of this process, in a page that a fork zeroes in the child; null before [`watch_forks`].
-static THIS_PROCESS: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
-
-/// The number of this process along its line of forks.
-#[inline]
-pub fn this_process() -> u32 {
-    // Acquire: pairs with the Release in `watch_forks`.
-    let page = THIS_PROCESS.load(Ordering::Acquire);
-    // SAFETY: the pointer is null, or points to a page that `watch_forks` has mapped and that is never unmapped.
-    match unsafe { page.as_ref() } {
-        None if IS_TOLD_BY_ID.load(Ordering::Relaxed) => number_by_id(),
-        None => PROCESSES.load(Ordering::Relaxed),
-        Some(number) => match number.load(Ordering::Relaxed) {
-            0 => number_new_process(number),
-            known => known,
-        },
-    }
-}
-
-#[cold]
-fn number_new_process(number: &AtomicU32) -> u32 {
-    let next = PROCESSES.fetch_add(1, Ordering::Relaxed) + 1;
-    match number.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed) {
-        Ok(_) => next,
-        Err(theirs) => theirs, // by another thread of the same new process
-    }
-}
-
-/// True if no page tells of forks: the id of the process does, at the price of a system call each time.
-static IS_TOLD_BY_ID: AtomicBool = AtomicBool::new(false);
-
-/// The number of this process where its id tells of forks, also of those without fork handlers.
-#[cold]
-fn number_by_id() -> u32 {
-    /// The number, and below it the id of the process that has it. Relaxed: both are in one word.
-    static KNOWN: AtomicU64 = AtomicU64::new((FIRST as u64) << 32);
-    // SAFETY: getpid has no preconditions.
-    let id = unsafe { libc::getpid() } as u32;
-    let mut known = KNOWN.load(Ordering::Relaxed);
-    loop {
-        let (number, of) = ((known >> 32) as u32, known as u32);
-        let next = match of {
-            _ if of == id => return number,
-            0 => number,
-            _ => number + 1,
-        };
-        let word = u64::from(next) << 32 | u64::from(id);
-        // Another thread of the same new process may have come first.
-        match KNOWN.compare_exchange(known, word, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => return next,
-            Err(theirs) => known = theirs,
-        }
-    }
-}
-
-/// Begins to notice forks. Called before the first lock is taken; further calls do nothing.
-///
-/// If several threads call it at once, each makes a page and one page is kept: a fork by another thread cannot leave the
-/// work half done in the child.
-pub fn watch_forks() {
-    // Relaxed: a thread that does not see the page yet reads `PROCESSES`, which the page starts from.
-    let (order, page) = (Ordering::Relaxed, THIS_PROCESS.load(Ordering::Relaxed));
-    if !page.is_null() || IS_TOLD_BY_ID.load(order) {
-        return;
-    }
-    if let Some(page) = wiped_page() {
-        let number = page.base().cast::<AtomicU32>();
-        // SAFETY: the mapping is aligned to a page, larger than the number, zeroed, and not shared yet.
-        unsafe { number.as_ref() }.store(PROCESSES.load(order), order);
-        let (none, number) = (ptr::null_mut(), number.as_ptr());
-        // Release: publishes the number.
-        let kept = THIS_PROCESS.compare_exchange(none, number, Ordering::Release, order);
-        if kept.is_ok() {
-            let _ = ManuallyDrop::new(page); // read for as long as the process lives
-        }
-        return;
-    }
-    number_by_id(); // of the process that forks, before it does
-    IS_TOLD_BY_ID.store(true, order);
-}
-
-/// A page that the kernel zeroes in a child, as Linux does since 4.14.
-fn wiped_page() -> Option<Mapping> {
-    let size = 4096; // any number of bytes will do; the kernel rounds up to a page
-    let page = Mapping::private(size).ok()?;
-    let is_wiped = page.is_advice_heeded() && page.advise(libc::MADV_WIPEONFORK).is_ok();
-    is_wiped.then_some(page)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Forks, and returns the answer of the child, which is its exit code.
-    fn in_child(answer: impl FnOnce() -> i32) -> i32 {
-        // SAFETY: the child calls `answer`, which takes no lock of the parent but the ones under test, and exits at once.
-        match unsafe { libc::fork() } {
-            // SAFETY: ends only the child.
-            0 => unsafe { libc::_exit(answer()) },
-            child => {
-                let mut status = 0;
-                // SAFETY: `child` was forked above, and `status` is a place for the answer.
-                unsafe { libc::waitpid(child, &mut status, 0) };
-                libc::WEXITSTATUS(status)
-            }
-        }
-    }
+    use crate::sys::forks::watch_forks;
+    use crate::sys::program::in_child;
+    use std::panic::{self, AssertUnwindSafe};
+    use std::time::Instant;
 
     #[test]
     fn lock_held_by_another_thread_over_a_fork_is_lost_in_the_child_alone() {
@@ -232,17 +254,101 @@ mod tests {
     }
 
     #[test]
-    fn each_child_has_a_number_of_its_own() {
+    fn lock_that_the_forking_thread_holds_is_released_in_both() {
         watch_forks();
-        let parent = this_process();
-        let child_differs = in_child(|| i32::from(this_process() != parent));
-        assert_eq!((child_differs, this_process()), (1, parent));
+        static LOCK: Lock<i32> = Lock::new(7);
+        let mut guard = LOCK.lock();
+        let child = in_child(|| {
+            drop(guard.take());
+            LOCK.lock().map_or(0, |value| *value)
+        });
+        drop(guard);
+        assert_eq!((child, LOCK.lock().map(|value| *value)), (7, Some(7)));
     }
 
     #[test]
-    fn each_child_has_a_number_by_its_id_where_no_page_tells() {
-        let parent = number_by_id();
-        let child = in_child(|| number_by_id() as i32);
-        assert_eq!((child, number_by_id()), (parent as i32 + 1, parent));
+    fn threads_have_the_value_in_turn() {
+        static LOCK: Lock<(u32, u32)> = Lock::new((0, 0));
+        thread::scope(|scope| {
+            for number in 0..8 {
+                scope.spawn(move || {
+                    for round in 0..2000 {
+                        let add = |both: &mut (u32, u32)| {
+                            both.0 += 1;
+                            if round % 500 == 0 {
+                                thread::sleep(Duration::from_micros(200)); // others go to sleep
+                            }
+                            both.1 += 1;
+                            assert_eq!(both.0, both.1);
+                        };
+                        match number % 2 {
+                            0 => add(&mut LOCK.lock().unwrap()),
+                            _ => {
+                                let mut held = LOCK.hold().unwrap();
+                                add(held.value());
+                                held.release();
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(LOCK.lock().map(|both| *both), Some((16_000, 16_000)));
+    }
+
+    #[test]
+    fn panic_under_a_lock_closes_it_and_wakes_who_waits() {
+        for by_guard in [true, false] {
+            let lock = Lock::new(());
+            let begun = Instant::now();
+            thread::scope(|scope| {
+                let panics = || {
+                    let _guard = by_guard.then(|| lock.lock());
+                    let _held = (!by_guard).then(|| lock.hold());
+                    scope.spawn(|| assert!(lock.lock().is_none()));
+                    thread::sleep(Duration::from_millis(20));
+                    panic!("of the test");
+                };
+                assert!(panic::catch_unwind(AssertUnwindSafe(panics)).is_err());
+            });
+            assert!(begun.elapsed() < NAP);
+            assert!(lock.lock().is_none() && lock.hold().is_none());
+        }
+    }
+
+    #[test]
+    fn guard_taken_in_a_panic_leaves_the_lock_open() {
+        static LOCK: Lock<u32> = Lock::new(0);
+        struct Counts;
+        impl Drop for Counts {
+            fn drop(&mut self) {
+                *LOCK.lock().unwrap() += 1;
+            }
+        }
+        let panics = || {
+            let _counts = Counts;
+            panic!("of the test");
+        };
+        assert!(panic::catch_unwind(panics).is_err());
+        assert_eq!(LOCK.lock().map(|value| *value), Some(1));
+    }
+
+    #[test]
+    fn errno_stays_when_a_thread_has_waited() {
+        let lock = Lock::new(());
+        let held = lock.lock();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                // SAFETY: the function has no preconditions, and returns the address of this thread's errno.
+                let errno = unsafe { libc::__errno_location() };
+                // SAFETY: the valid address of this thread's errno.
+                unsafe { *errno = 77 };
+                let has_it = lock.lock().is_some();
+                // SAFETY: the valid address of this thread's errno.
+                assert_eq!((has_it, unsafe { *errno }), (true, 77));
+            });
+            thread::sleep(NAP + NAP / 5); // it wakes once in vain, by ETIMEDOUT
+            drop(held);
+        });
     }
 }

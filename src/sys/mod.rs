@@ -1,7 +1,8 @@
 //! The platform: the parts of the C library, the kernel and the processor that the other rooms use.
 //!
 //! * `guard`: the boundary at which panics stop and errno is restored.
-//! * [`lock`]: a mutex that survives a fork, and the number of this process along its line of forks.
+//! * [`forks`]: the number of this process along its line of forks.
+//! * [`lock`]: a mutex that survives a fork.
 //! * `mapping`: memory from the kernel.
 //! * `files`: the limit of file sizes, interrupted calls, reading without allocating, writing at a place.
 //! * `clock`: the clocks of the system.
@@ -31,6 +32,7 @@ pub(crate) mod clock;
 pub(crate) mod entropy;
 pub(crate) mod environment;
 pub(crate) mod files;
+pub(crate) mod forks;
 pub(crate) mod futex;
 pub(crate) mod guard;
 pub mod lock;

@@ -26,3 +26,18 @@ pub fn is_testable(what: &str, is_had: bool) -> bool {
     }
     is_had
 }
+
+/// Forks, and returns the answer of the child, which is its exit code.
+pub fn in_child(answer: impl FnOnce() -> i32) -> i32 {
+    // SAFETY: the child calls `answer`, which takes no lock of the parent but the ones under test, and exits at once.
+    match unsafe { libc::fork() } {
+        // SAFETY: ends only the child.
+        0 => unsafe { libc::_exit(answer()) },
+        child => {
+            let mut status = 0;
+            // SAFETY: `child` was forked above, and `status` is a place for the answer.
+            unsafe { libc::waitpid(child, &mut status, 0) };
+            libc::WEXITSTATUS(status)
+        }
+    }
+}

@@ -14,10 +14,13 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::alloc::System;
 
+use crate::sys::guard::quietly;
+
 /// The largest piece. What is larger is asked for by functions that report its lack.
 const LARGEST: usize = 1 << 12;
 
-/// The C library's allocator, with the reserve behind it.
+/// The C library's allocator, with the reserve behind it. It leaves errno as it was: malloc sets it where memory lacks, and
+/// may do so elsewhere.
 struct Allocator;
 
 #[global_allocator]
@@ -38,11 +41,11 @@ pub fn is_short() -> bool {
 fn has_come_back() -> bool {
     const PROBE: Layout = Layout::new::<[u8; 16 * LARGEST]>();
     // SAFETY: the layout has a size, and the piece is freed by the allocator that made it.
-    let there = unsafe {
+    let there = quietly(|| unsafe {
         let piece = System.alloc(PROBE);
         System.dealloc(piece, PROBE);
         !piece.is_null()
-    };
+    });
     if there {
         SHORT.store(false, Ordering::Relaxed);
     }
@@ -54,7 +57,7 @@ fn has_come_back() -> bool {
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
-        let piece = unsafe { System.alloc(layout) };
+        let piece = quietly(|| unsafe { System.alloc(layout) });
         if piece.is_null() {
             return of_last_resort(layout);
         }
@@ -63,7 +66,7 @@ unsafe impl GlobalAlloc for Allocator {
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
-        let piece = unsafe { System.alloc_zeroed(layout) };
+        let piece = quietly(|| unsafe { System.alloc_zeroed(layout) });
         if !piece.is_null() {
             return piece;
         }
@@ -80,13 +83,13 @@ unsafe impl GlobalAlloc for Allocator {
             return RESERVE.give_back(piece);
         }
         // SAFETY: the piece is the C library's, and the rest is as the caller promises.
-        unsafe { System.dealloc(piece, layout) };
+        quietly(|| unsafe { System.dealloc(piece, layout) });
     }
 
     unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         if !RESERVE.has(piece) {
             // SAFETY: the piece is the C library's, and the rest is as the caller promises.
-            let moved = unsafe { System.realloc(piece, layout, size) };
+            let moved = quietly(|| unsafe { System.realloc(piece, layout, size) });
             if !moved.is_null() {
                 return moved;
             }
@@ -266,5 +269,17 @@ mod tests {
 
     fn is_short_before_it_comes_back() -> bool {
         SHORT.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn errno_stays_where_there_is_no_memory() {
+        // SAFETY: the function has no preconditions, and returns the address of this thread's errno.
+        let errno = unsafe { libc::__errno_location() };
+        // SAFETY: the valid address of this thread's errno.
+        unsafe { *errno = 77 };
+        // SAFETY: the layout has a size.
+        let piece = unsafe { ALLOCATOR.alloc(layout(isize::MAX as usize - 4096, 1)) };
+        // SAFETY: the valid address of this thread's errno.
+        assert_eq!((piece, unsafe { *errno }), (ptr::null_mut(), 77));
     }
 }

@@ -1,5 +1,81 @@
 //! What is beneath the files under test.
 
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
+
+use loom::sync::atomic::AtomicU32;
+
+/// A word of loom's that can be made where constants are: it is there when it is first used.
+pub struct Early {
+    value: u32,
+    word: OnceLock<AtomicU32>,
+}
+
+impl Early {
+    pub const fn new(value: u32) -> Self {
+        let word = OnceLock::new();
+        Self { value, word }
+    }
+
+    fn word(&self) -> &AtomicU32 {
+        self.word.get_or_init(|| AtomicU32::new(self.value))
+    }
+
+    pub fn load(&self, order: Ordering) -> u32 {
+        self.word().load(order)
+    }
+
+    pub fn store(&self, value: u32, order: Ordering) {
+        self.word().store(value, order);
+    }
+
+    pub fn swap(&self, value: u32, order: Ordering) -> u32 {
+        self.word().swap(value, order)
+    }
+
+    pub fn fetch_add(&self, more: u32, order: Ordering) -> u32 {
+        self.word().fetch_add(more, order)
+    }
+
+    pub fn compare_exchange(
+        &self,
+        seen: u32,
+        value: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32> {
+        self.word().compare_exchange(seen, value, success, failure)
+    }
+}
+
+/// The numbers of processes, each of which is a thread here.
+pub mod forks {
+    use std::cell::Cell;
+
+    loom::thread_local! {
+        static OWN: Cell<u32> = Cell::new(1);
+    }
+
+    pub fn this_process() -> u32 {
+        OWN.with(Cell::get)
+    }
+
+    #[allow(dead_code)] // unit tests do
+    pub fn watch_forks() {}
+
+    /// The process of this number from now on.
+    pub fn be(number: u32) {
+        OWN.with(|own| own.set(number));
+    }
+}
+
+/// errno is nobody's here.
+pub mod guard {
+    pub fn quietly<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+}
+
 /// Memory that processes share. A word is one of loom's, whatever its place, and is there when it is first used.
 pub mod memory {
     use std::collections::HashMap;
@@ -159,12 +235,36 @@ pub mod futex {
         static ref SLEEPERS: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
     }
 
-    /// The others go on meanwhile. It ends early.
-    pub fn wait(_word: &AtomicU32, _seen: u32, _most: Duration) {
-        loom::thread::yield_now();
+    /// Whether a wait for a word of 32 bits lasts until somebody wakes the waiter.
+    static LASTS: AtomicBool = AtomicBool::new(false);
+
+    pub fn lasts(lasts: bool) {
+        LASTS.store(lasts, SeqCst);
     }
 
-    pub fn wake(_word: &AtomicU32, _most: i32) {}
+    /// The others go on meanwhile. It ends early, unless waits last.
+    pub fn wait(word: &AtomicU32, seen: u32, _most: Duration) {
+        if !LASTS.load(SeqCst) {
+            return loom::thread::yield_now();
+        }
+        let (lock, sleepers) = &*SLEEPERS;
+        let held = lock.lock().unwrap();
+        if word.load(SeqCst) == seen {
+            drop(sleepers.wait(held).unwrap());
+        }
+    }
+
+    pub fn wake(_word: &AtomicU32, most: i32) {
+        if !LASTS.load(SeqCst) {
+            return;
+        }
+        let (lock, sleepers) = &*SLEEPERS;
+        let _held = lock.lock().unwrap();
+        match most {
+            1 => sleepers.notify_one(),
+            _ => sleepers.notify_all(),
+        }
+    }
 
     pub fn wait_for_half(word: &AtomicU64, seen: u32, most: Duration) {
         if ENDS.load(SeqCst) {

@@ -21,7 +21,7 @@ mod cache;
 /// The rooms of the library that its files name.
 #[path = "../../src/sys"]
 mod sys {
-    pub use crate::played::{atomic, clock, entropy, futex, lock, reserve};
+    pub use crate::played::{atomic, clock, entropy, forks, futex, lock, reserve};
     pub mod prefetch;
     pub mod random;
     pub mod uncancelled;

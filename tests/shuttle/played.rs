@@ -285,12 +285,14 @@ pub mod lock {
 
     pub struct Lock<T>(Mutex<T>);
 
+    pub type Guard<'a, T> = MutexGuard<'a, T>;
+
     impl<T> Lock<T> {
         pub const fn new(value: T) -> Self {
             Self(Mutex::new(value))
         }
 
-        pub fn lock(&self) -> Option<MutexGuard<'_, T>> {
+        pub fn lock(&self) -> Option<Guard<'_, T>> {
             loop {
                 step();
                 match self.0.try_lock() {
@@ -300,6 +302,20 @@ pub mod lock {
                 }
             }
         }
+
+        pub fn hold(&self) -> Option<Held<'_, T>> {
+            self.lock().map(Held)
+        }
+    }
+
+    pub struct Held<'a, T>(Guard<'a, T>);
+
+    impl<T> Held<'_, T> {
+        pub fn value(&mut self) -> &mut T {
+            &mut self.0
+        }
+
+        pub fn release(self) {}
     }
 
     impl<T: Default> Default for Lock<T> {
@@ -307,7 +323,9 @@ pub mod lock {
             Self::new(T::default())
         }
     }
+}
 
+pub mod forks {
     pub fn watch_forks() {}
 }
 

@@ -13,7 +13,8 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use crate::host::table::Traits;
 use crate::host::types::SSL;
-use crate::sys::lock::{Lock, this_process};
+use crate::sys::forks::this_process;
+use crate::sys::lock::Lock;
 
 /// Whether the process in `KNOWN_IN` is known to serve many clients.
 static MANY: AtomicBool = AtomicBool::new(false);

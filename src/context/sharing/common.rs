@@ -7,8 +7,9 @@ use once_cell::race::OnceBox;
 use crate::config::{Settings, write_size};
 use crate::host::locate;
 use crate::shm::{Elections, Partition, PartitionId, Region};
+use crate::sys::forks::{this_process, watch_forks};
 use crate::sys::guard::quietly;
-use crate::sys::lock::{Lock, this_process, watch_forks};
+use crate::sys::lock::Lock;
 use crate::sys::say::{self, Topic};
 
 /// How often this process and its ancestors have forked since the region was made.

@@ -10,7 +10,7 @@ use crate::context::session::{Usage, expiry_of, key_of, now};
 use crate::context::{Context, insert};
 use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
-use crate::sys::lock::this_process;
+use crate::sys::forks::this_process;
 
 /// The private sessions that only this process has.
 pub fn own_private(context: &Context, ctx: *mut SSL_CTX) -> &Local {

@@ -16,7 +16,8 @@ use crate::context::alike::rule::{Rule, Terms};
 use crate::context::local::Local;
 use crate::host::SessionRef;
 use crate::shm::{Election, Partition, PartitionId};
-use crate::sys::lock::{Lock, this_process};
+use crate::sys::forks::this_process;
+use crate::sys::lock::Lock;
 
 /// How a context shares its sessions.
 pub struct Sharing {

@@ -9,7 +9,7 @@ use super::super::figures::{Context, Sums, TicketKeys};
 use super::super::layout::{CONTEXTS_SHOWN, context, header, slot as place};
 use super::{LOOKED_IN, PAGE, Page, SLOT, claim, seconds};
 use crate::sys::clock;
-use crate::sys::lock::this_process;
+use crate::sys::forks::this_process;
 
 /// How long the answer to whether a flush is wanted is reused, as asking takes a system call.
 pub const ASKED_EVERY_MS: u64 = 10;

@@ -14,7 +14,7 @@ use crate::shm::region::memory::Memory;
 use crate::shm::region::partitions::Partitions;
 use crate::shm::shard::view::Shard;
 use crate::shm::stats::{Event, Stats, count};
-use crate::sys::lock::watch_forks;
+use crate::sys::forks::watch_forks;
 
 /// Memory that many processes use at the same time, for the records of many partitions.
 pub struct Region {

@@ -3,7 +3,8 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::io;
 
-use crate::sys::lock::{Lock, this_process};
+use crate::sys::forks::this_process;
+use crate::sys::lock::Lock;
 use crate::sys::mapping::Mapping;
 
 /// Numbered elections in memory that all descendants of a process share. In each, one process wins.

@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::shm::mix::mix;
 use crate::shm::region::boot::boot;
 use crate::sys::files::read_beginning;
-use crate::sys::lock::this_process;
+use crate::sys::forks::this_process;
 
 /// Linux gives out no longer id.
 const PID_BITS: u32 = 22;

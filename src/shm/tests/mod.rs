@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use super::region::memory::Memory;
 use super::{Partition, PartitionId, Region};
 use crate::cache::{ClientHistory, Expiry, Key};
-use crate::sys::lock::watch_forks;
+use crate::sys::forks::watch_forks;
 use crate::sys::random::Random;
 
 /// TLS1_3_VERSION
