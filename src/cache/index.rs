@@ -20,7 +20,7 @@
 use super::key::Key;
 use super::rank::Moment;
 use super::segments::{Element, Segments};
-use super::slab::{HASH_BITS, NIL, Slab, kept_of};
+use super::slab::{Entry, HASH_BITS, Hook, NIL, Slab, kept_of};
 use crate::sys::prefetch::prefetch;
 
 /// Buckets that are split or joined at once: those of a cache line. What the first waits for, the others have waited for, too.
@@ -48,6 +48,19 @@ struct Bucket {
     tags: u16,
     /// The memory of the entry that left last.
     left: Left,
+}
+
+/// Where an entry hangs in the index.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// The number of its bucket.
+    bucket: u32,
+    /// The entry that chains it; `NIL` if it is the first.
+    before: u32,
+    /// Its position.
+    pub(super) at: u32,
+    /// Its hook.
+    hook: Hook,
 }
 
 impl Element for Bucket {
@@ -138,29 +151,59 @@ impl Index {
         last ^ (1 << last.ilog2())
     }
 
+    /// The entry of a key, and where it hangs.
     #[inline(always)]
-    pub(super) fn find<V>(&self, slab: &Slab<V>, hash: u32, key: &Key) -> Option<u32> {
+    pub(super) fn find<'a, V>(
+        &self,
+        slab: &'a Slab<V>,
+        hash: u32,
+        key: &Key,
+    ) -> Option<(Place, &'a Entry<V>)> {
         if self.buckets.len() == 0 {
             return None;
         }
-        let bucket = &self.buckets[self.bucket(hash)];
+        let number = self.bucket(hash);
+        let bucket = &self.buckets[number];
         if bucket.tags & tag(hash) == 0 {
             return None;
         }
-        Self::follow(slab, bucket.head, hash, key)
-    }
-
-    /// Looks for a key in the chain that begins with `at`.
-    #[inline(never)]
-    fn follow<V>(slab: &Slab<V>, mut at: u32, hash: u32, key: &Key) -> Option<u32> {
+        let (mut before, mut at) = (NIL, bucket.head);
         while at != NIL {
-            let hook = slab.hook(at);
-            if hook.hash() == kept_of(hash) && slab[at].is_of(key) {
-                return Some(at);
+            let hook = *slab.hook(at);
+            if hook.hash() == kept_of(hash) {
+                let entry = &slab[at];
+                if entry.is_of(key) {
+                    let place = Place {
+                        bucket: number,
+                        before,
+                        at,
+                        hook,
+                    };
+                    return Some((place, entry));
+                }
             }
-            at = hook.chain;
+            (before, at) = (at, hook.chain);
         }
         None
+    }
+
+    /// Where the entry at `at` hangs.
+    #[inline(always)]
+    pub(super) fn place_of<V>(&self, slab: &Slab<V>, at: u32) -> Place {
+        let hook = *slab.hook(at);
+        let bucket = self.bucket(hook.hash());
+        let mut before = NIL;
+        let mut next = self.buckets[bucket].head;
+        while next != at {
+            before = next;
+            next = slab.hook(next).chain;
+        }
+        Place {
+            bucket,
+            before,
+            at,
+            hook,
+        }
     }
 
     /// Makes an entry that will be at `at` the first of its bucket; the caller chains the returned entry to it. `make_ready`
@@ -187,28 +230,24 @@ impl Index {
         (left.mark == mark(hash)).then_some(left.used)
     }
 
-    /// Takes out an entry that is still in the slab, and remembers it.
-    pub(super) fn unlink<V>(&mut self, slab: &mut Slab<V>, at: u32) {
-        let hook = slab.hook(at);
+    /// Takes out an entry, and remembers it.
+    #[inline(always)]
+    pub(super) fn unlink<V>(&mut self, slab: &mut Slab<V>, place: Place) {
+        let hook = place.hook;
         let after = hook.chain;
-        let number = self.bucket(hook.hash());
-        let bucket = &mut self.buckets[number];
+        let bucket = &mut self.buckets[place.bucket];
         bucket.left = Left {
             mark: mark(hook.hash()),
             used: hook.used(),
         };
-        if bucket.head == at {
+        if place.before != NIL {
+            slab.hook_mut(place.before).chain = after;
+        } else {
             bucket.head = after;
             if after == NIL {
                 // Else its tag stays, which others may share: to know would be to follow the chain.
                 bucket.tags = 0;
             }
-        } else {
-            let mut before = bucket.head;
-            while slab.hook(before).chain != at {
-                before = slab.hook(before).chain;
-            }
-            slab.hook_mut(before).chain = after;
         }
         // A quarter, while splitting keeps it full: a cache whose size swings a little neither splits nor joins.
         if slab.len() < self.buckets.len() / 4 && self.buckets.len() > FEWEST {
@@ -304,7 +343,8 @@ impl Index {
                     "an entry hangs on its own bucket"
                 );
                 assert_eq!(
-                    self.find(slab, hook.hash(), &slab[at].key()),
+                    self.find(slab, hook.hash(), &slab[at].key())
+                        .map(|(place, _)| place.at),
                     Some(at),
                     "a key leads to its entry"
                 );

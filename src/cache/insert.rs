@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::expiry::Expiry;
 use super::history::ClientHistory;
 use super::key::Key;
+use super::shard::{Met, Shard};
 use super::slots::Slot;
 use super::store::{Home, Locked, Store};
 use super::whole::Cache;
@@ -21,7 +22,9 @@ const EVICTED_AT_ONCE: usize = 16;
 /// Sessions that left to make room, in order: nearly always none or one, which takes no memory.
 pub struct Evicted<V> {
     first: Option<V>,
-    others: Option<Vec<V>>,
+    #[allow(clippy::box_collection)]
+    // that it is not there, as nearly always, is one word of three
+    others: Option<Box<Vec<V>>>,
 }
 
 impl<V> Evicted<V> {
@@ -49,25 +52,31 @@ impl<V> Evicted<V> {
     }
 
     /// Adds a session. `make_ready` must have returned true before.
+    #[inline(always)]
     fn push(&mut self, gone: V) {
-        match &mut self.others {
-            Some(others) if self.first.is_some() => others.push(gone),
-            _ => self.first = Some(gone),
+        match self.first {
+            None => self.first = Some(gone),
+            Some(_) => self.push_other(gone),
         }
     }
 
+    #[cold]
+    fn push_other(&mut self, gone: V) {
+        self.others.get_or_insert_default().push(gone);
+    }
+
     fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.others.as_ref().map_or(0, Vec::len)
+        usize::from(self.first.is_some()) + self.others.as_ref().map_or(0, |others| others.len())
     }
 
     /// Calls `look` with each.
     pub fn each(&self, look: impl FnMut(&V)) {
-        let others = self.others.iter().flatten();
+        let others = self.others.iter().flat_map(|others| others.iter());
         self.first.iter().chain(others).for_each(look);
     }
 
     /// Gives each to `act`.
-    #[inline]
+    #[inline(always)]
     pub fn for_each(self, mut act: impl FnMut(V)) {
         if let Some(first) = self.first {
             act(first);
@@ -116,14 +125,16 @@ impl<V: Clone + PartialEq> Cache<V> {
     #[must_use = "the caller decides when to drop the session that was replaced"]
     #[inline(always)]
     pub fn insert(&self, arrival: &Arrival<'_, V>, evicted: &mut Evicted<V>) -> Outcome<V> {
-        let outcome = match self.store_or_make() {
+        match self.store_or_make() {
             Some(store) => self.place(store, arrival, evicted),
-            None => Outcome::Refused,
-        };
-        if let Outcome::Refused = outcome {
-            self.refused.fetch_add(1, Relaxed);
+            None => self.refuse(),
         }
-        outcome
+    }
+
+    #[cold]
+    fn refuse(&self) -> Outcome<V> {
+        self.refused.fetch_add(1, Relaxed);
+        Outcome::Refused
     }
 
     #[inline(always)]
@@ -134,11 +145,15 @@ impl<V: Clone + PartialEq> Cache<V> {
         evicted: &mut Evicted<V>,
     ) -> Outcome<V> {
         let Some(home) = store.home_or_make(arrival.key) else {
-            return Outcome::Refused;
+            return self.refuse();
         };
         match self.try_place(&home, arrival, evicted) {
             Ok(outcome) => outcome,
-            Err(no_room) => self.place_again(store, &home, arrival, evicted, no_room),
+            Err(no_room) => {
+                // Copies, so that what is asked for by reference here need not be in memory on the usual way.
+                let (home, arrival) = (Home { ..home }, Arrival { ..*arrival });
+                self.place_again(store, &home, &arrival, evicted, no_room)
+            }
         }
     }
 
@@ -164,7 +179,7 @@ impl<V: Clone + PartialEq> Cache<V> {
                 Err(still) => no_room = still,
             }
         }
-        Outcome::Refused
+        self.refuse()
     }
 
     /// One attempt under the lock of the key's shard. `evicted` has room for one more.
@@ -175,26 +190,37 @@ impl<V: Clone + PartialEq> Cache<V> {
         arrival: &Arrival<'_, V>,
         evicted: &mut Evicted<V>,
     ) -> Result<Outcome<V>, NoRoom> {
-        let Some(mut shard) = home.shard.lock() else {
-            return Ok(Outcome::Refused);
+        let Some(mut held) = home.shard.hold() else {
+            return Ok(self.refuse());
         };
-        if let Some(at) = shard.find(home.hash, arrival.key) {
-            if shard.is_same(at, arrival.value) {
-                shard.add_again(at, arrival.expiry);
-                return Ok(Outcome::AlreadyCached);
+        let result = self.try_put(held.value(), home.hash, arrival, evicted);
+        held.release();
+        result
+    }
+
+    #[inline(always)]
+    fn try_put(
+        &self,
+        shard: &mut Shard<V>,
+        hash: u32,
+        arrival: &Arrival<'_, V>,
+        evicted: &mut Evicted<V>,
+    ) -> Result<Outcome<V>, NoRoom> {
+        match shard.meet(hash, arrival.key, arrival.value, arrival.expiry) {
+            Met::Nobody => {}
+            Met::Itself => return Ok(Outcome::AlreadyCached),
+            Met::Another(_) if self.slots.over(0) > 0 => return Err(NoRoom { wanted: 0 }),
+            Met::Another(at) => {
+                let value = arrival.value.clone();
+                let replaced = shard.replace(at, value, arrival.expiry, arrival.history);
+                return Ok(Outcome::Replaced(replaced));
             }
-            if self.slots.over(0) > 0 {
-                return Err(NoRoom { wanted: 0 });
-            }
-            let value = arrival.value.clone();
-            let replaced = shard.replace(at, value, arrival.expiry, arrival.history);
-            return Ok(Outcome::Replaced(replaced));
         }
         match self.slots.take() {
             Slot::Taken if shard.make_ready() => {}
             Slot::Taken => {
                 self.slots.release(1);
-                return Ok(Outcome::Refused);
+                return Ok(self.refuse());
             }
             // A swap within the shard: the slot passes from one session to the other and is never free.
             Slot::Full => match shard.evict_one(arrival.now) {
@@ -204,7 +230,7 @@ impl<V: Clone + PartialEq> Cache<V> {
             Slot::Excess => return Err(NoRoom { wanted: 0 }),
         }
         shard.store(
-            (home.hash, arrival.key),
+            (hash, arrival.key),
             arrival.value.clone(),
             arrival.expiry,
             arrival.history,

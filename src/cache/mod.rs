@@ -34,7 +34,7 @@ mod hash;
 mod slab;
 
 mod index;
-mod ring;
+mod list;
 
 mod queues;
 mod wheel;

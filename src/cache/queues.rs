@@ -18,8 +18,8 @@
 //! A choice examines a bounded number of entries, so an insert into a full cache costs the same whatever was used.
 
 use super::history::ClientHistory;
+use super::list::{ByUse, List};
 use super::rank::{Moment, Rank, USES_MOST};
-use super::ring::{ByUse, Ring};
 use super::slab::{Links, Slab, Ties};
 
 /// Entries that one choice may examine.
@@ -33,8 +33,8 @@ const SMALL_LEAST: u32 = 8;
 const MOMENTS_A_TURNOVER: u32 = 16;
 
 pub(super) struct Queues {
-    small: Ring<ByUse>,
-    main: Ring<ByUse>,
+    small: List<ByUse>,
+    main: List<ByUse>,
     now: Moment,
     /// Since `now` began.
     arrivals: u32,
@@ -43,8 +43,8 @@ pub(super) struct Queues {
 impl Queues {
     pub(super) const fn new() -> Self {
         Queues {
-            small: Ring::EMPTY,
-            main: Ring::EMPTY,
+            small: List::EMPTY,
+            main: List::EMPTY,
             now: Moment::FIRST,
             arrivals: 0,
         }
@@ -92,9 +92,9 @@ impl Queues {
     }
 
     /// Takes out an entry that is tied as `ties` says.
-    #[inline]
-    pub(super) fn withdraw<V>(&mut self, slab: &mut Slab<V>, at: u32, ties: &Ties) {
-        self.of(ties.rank.main).remove(slab, at, ties.in_queue);
+    #[inline(always)]
+    pub(super) fn withdraw<V>(&mut self, slab: &mut Slab<V>, ties: &Ties) {
+        self.of(ties.rank.main).remove(slab, ties.in_queue);
     }
 
     pub(super) fn count_use<V>(&self, slab: &mut Slab<V>, at: u32) {
@@ -108,7 +108,7 @@ impl Queues {
     pub(super) fn retire<V>(&mut self, slab: &mut Slab<V>, at: u32) {
         slab.hook_mut(at).set_used(self.now);
         let ties = slab.ties(at);
-        self.withdraw(slab, at, &ties);
+        self.withdraw(slab, &ties);
         self.enter(slab, at, false);
     }
 
@@ -119,7 +119,7 @@ impl Queues {
             return true;
         }
         for _ in 0..EXAMINED_MOST {
-            let Some(oldest) = self.main.front(slab) else {
+            let Some(oldest) = self.main.front() else {
                 return true;
             };
             if slab[oldest].rank().uses == 0 {
@@ -130,7 +130,7 @@ impl Queues {
         false
     }
 
-    fn of(&mut self, main: bool) -> &mut Ring<ByUse> {
+    fn of(&mut self, main: bool) -> &mut List<ByUse> {
         if main {
             &mut self.main
         } else {
@@ -141,14 +141,14 @@ impl Queues {
     /// The entry that should leave; it is not removed. `None` if there is no entry.
     pub(super) fn victim<V>(&mut self, slab: &mut Slab<V>, now: i64) -> Option<u32> {
         // While new sessions supply the victims nothing else looks into the main queue; its expired sessions must leave first.
-        if let Some(oldest) = self.main.front(slab)
+        if let Some(oldest) = self.main.front()
             && slab.expiry(oldest).has_passed(now)
         {
             return Some(oldest);
         }
         let mut least_used = None;
         for _ in 0..EXAMINED_MOST {
-            let Some(at) = self.next_candidate(slab) else {
+            let Some(at) = self.next_candidate() else {
                 break;
             };
             let uses = slab[at].rank().uses;
@@ -186,11 +186,11 @@ impl Queues {
         self.small.len() > 2 * self.small_share()
     }
 
-    fn next_candidate<V>(&self, slab: &Slab<V>) -> Option<u32> {
+    fn next_candidate(&self) -> Option<u32> {
         if self.small_is_over() {
-            self.small.front(slab)
+            self.small.front()
         } else {
-            self.main.front(slab).or(self.small.front(slab))
+            self.main.front().or(self.small.front())
         }
     }
 
@@ -203,7 +203,7 @@ impl Queues {
             self.main.turn(slab);
         } else {
             let links = slab[at].in_queue;
-            self.small.remove(slab, at, links);
+            self.small.remove(slab, links);
             self.enter(slab, at, true);
         }
     }

@@ -1,11 +1,14 @@
 //! A vector that grows without moving its elements.
 //!
 //! It grows by a segment, which takes one allocation and no copy, whatever the length: a `Vec` would copy everything while
-//! the shard's lock is held. Only the first segment grows from a single element, because many contexts cache a session or
-//! two; what has moved from there leaves blanks behind, as freed memory must not keep a session id. All segments have one
-//! length, so that an element is found by a shift and a mask. A lack of memory is reported and does not abort. Segments
-//! are kept when elements are taken off, because freeing pages is work too, and this runs under a lock; dropping the whole
-//! vector, outside the lock, frees them.
+//! the shard's lock is held. All segments have one length, so that an element is found by a shift, a mask and one comparison. Only
+//! the first few elements are in a `Vec`, because many contexts cache a session or two. They move, once in a doubling, and leave
+//! blanks behind, as freed memory must not keep a session id. A lack of memory is reported and does not abort. Segments are kept
+//! when elements are taken off, because freeing pages is work too, and this runs under a lock; dropping the whole vector,
+//! outside the lock, frees them.
+//!
+//! What has no element yet is blank. To write that into a new segment also makes the kernel find its pages, at once: to find one
+//! makes a call ten times as long, and would do so once in 64 calls.
 
 use std::collections::TryReserveError;
 use std::ops::{Index, IndexMut};
@@ -15,11 +18,13 @@ use crate::sys::reserve::is_short;
 
 /// Elements of a segment, as a power of two.
 const SEGMENT_LOG2: u32 = 8;
-const SEGMENT: u32 = 1 << SEGMENT_LOG2;
+const SEGMENT: usize = 1 << SEGMENT_LOG2;
+/// So few elements take no segment.
+const FEW: usize = 64;
 /// So few elements are not worth freeing.
-const FEW: u32 = 16;
+const WORTHLESS: u32 = 16;
 /// With this length the last index is below `u32::MAX`, which is free to mean "none".
-const LONGEST: u32 = u32::MAX - SEGMENT + 1;
+const LONGEST: u32 = u32::MAX - SEGMENT as u32 + 1;
 
 /// What may stand in a vector.
 pub(super) trait Element {
@@ -28,7 +33,9 @@ pub(super) trait Element {
 }
 
 pub(super) struct Segments<T> {
-    segments: Vec<Vec<T>>,
+    segments: Vec<Box<[T; SEGMENT]>>,
+    /// The elements while there is no segment.
+    few: Vec<T>,
     len: u32,
     /// How many elements there is room for.
     places: u32,
@@ -39,24 +46,22 @@ pub(super) struct Segments<T> {
 /// The segment of an element, and its place there.
 #[inline(always)]
 fn locate(at: u32) -> (usize, usize) {
-    ((at >> SEGMENT_LOG2) as usize, (at % SEGMENT) as usize)
+    ((at >> SEGMENT_LOG2) as usize, at as usize % SEGMENT)
 }
 
-/// Writes to each page of a new segment. A page that the kernel has yet to find makes a call ten times as long, and would do
-/// so once in 64 calls; a few at once do it once in a segment.
-fn touch<T: Element>(elements: &mut Vec<T>) {
-    const PAGE: usize = 4096;
-    let room = elements.spare_capacity_mut();
-    for first in room.iter_mut().step_by((PAGE / size_of::<T>()).max(1)) {
-        first.write(T::BLANK);
-    }
-    hint::black_box(room);
+/// So many blanks.
+fn blanks<T: Element>(number: usize) -> Result<Vec<T>, TryReserveError> {
+    let mut blanks = Vec::new();
+    blanks.try_reserve_exact(number)?;
+    blanks.resize_with(number, || T::BLANK);
+    Ok(blanks)
 }
 
 impl<T: Element> Segments<T> {
     pub(super) const fn new() -> Self {
         Segments {
             segments: Vec::new(),
+            few: Vec::new(),
             len: 0,
             places: 0,
             longest: 0,
@@ -76,47 +81,52 @@ impl<T: Element> Segments<T> {
     #[inline]
     fn make_ready_for(&mut self, more: u32) -> bool {
         let has_room = |vector: &Self| vector.places - vector.len >= more;
-        has_room(self) || self.add_segment(more).is_ok_and(|()| has_room(self))
+        has_room(self) || self.grow(more as usize).is_ok_and(|()| has_room(self))
     }
 
-    /// Adds a segment of `least` elements or more.
+    /// Makes room for `least` elements or more.
     #[cold]
-    fn add_segment(&mut self, least: u32) -> Result<(), TryReserveError> {
+    fn grow(&mut self, least: usize) -> Result<(), TryReserveError> {
         if self.places == LONGEST || is_short() {
             return Ok(());
         }
-        // The first segment is doubled until it is whole.
-        let is_first = self.places < SEGMENT;
-        let length = if is_first {
-            (2 * self.places).max(least)
-        } else {
-            SEGMENT
-        };
-        let mut elements = Vec::new();
-        elements.try_reserve_exact(length as usize)?;
-        match self.segments.first_mut() {
-            Some(first) if is_first => {
-                elements.extend(first.iter_mut().map(|old| mem::replace(old, T::BLANK)));
-                hint::black_box(&*first); // keeps the blanks, which nothing reads
-                *first = elements;
-                self.places = length;
-            }
-            _ => {
-                self.segments.try_reserve(1)?;
-                touch(&mut elements);
-                self.segments.push(elements);
-                self.places += length;
-            }
+        let doubled = (2 * self.few.len()).max(least);
+        if self.segments.is_empty() && doubled <= FEW {
+            let mut few = blanks(doubled)?;
+            self.move_few(&mut few);
+            self.few = few;
+            self.places = doubled as u32;
+            return Ok(());
         }
+        self.segments.try_reserve(1)?;
+        let Ok(mut segment) = Box::<[T; SEGMENT]>::try_from(blanks(SEGMENT)?) else {
+            return Ok(()); // not reached: it has this length
+        };
+        if self.segments.is_empty() {
+            self.move_few(&mut *segment);
+            self.few = Vec::new();
+            self.places = 0;
+        }
+        self.segments.push(segment);
+        self.places += SEGMENT as u32;
         Ok(())
     }
 
-    /// Appends an element. `make_ready` must have returned true before, so the segment does not grow here.
+    /// Moves the few elements to the front of `to`.
+    fn move_few(&mut self, to: &mut [T]) {
+        for (old, new) in self.few.iter_mut().zip(to) {
+            mem::swap(old, new);
+        }
+        hint::black_box(&*self.few); // keeps the blanks, which nothing reads
+    }
+
+    /// Appends an element. `make_ready` must have returned true before, so that nothing grows here.
     #[inline(always)]
     pub(super) fn push(&mut self, element: T) {
-        let (segment, _) = locate(self.len);
-        self.segments[segment].push(element);
+        let at = self.len;
         self.len += 1;
+        // What was there is blank and has nothing to drop.
+        mem::forget(mem::replace(&mut self[at], element));
     }
 
     /// Bytes that elements take or have taken. The rest of the last segment, whose pages are touched already, is not counted.
@@ -126,7 +136,17 @@ impl<T: Element> Segments<T> {
 
     /// True if more than a few elements were ever needed.
     pub(super) fn has_grown(&self) -> bool {
-        self.places > FEW
+        self.places > WORTHLESS
+    }
+
+    #[inline(never)]
+    fn of_few(&self, at: u32) -> &T {
+        &self.few[at as usize]
+    }
+
+    #[inline(never)]
+    fn of_few_mut(&mut self, at: u32) -> &mut T {
+        &mut self.few[at as usize]
     }
 }
 
@@ -134,7 +154,7 @@ impl<T: Element> Segments<T> {
 impl<T: Element + Copy> Segments<T> {
     /// Makes room for one more run of `N`; false if there is no memory for it.
     pub(super) fn make_ready_for_run<const N: usize>(&mut self) -> bool {
-        const { assert!((SEGMENT as usize).is_multiple_of(N)) };
+        const { assert!(FEW.is_multiple_of(N) && SEGMENT.is_multiple_of(N)) };
         self.make_ready_for(N as u32)
     }
 
@@ -142,42 +162,51 @@ impl<T: Element + Copy> Segments<T> {
     #[inline]
     pub(super) fn run<const N: usize>(&mut self, at: u32) -> &mut [T; N] {
         let (segment, offset) = locate(at);
-        let rest = self.segments[segment].get_mut(offset..);
+        let rest = match self.segments.get_mut(segment) {
+            Some(segment) => segment.get_mut(offset..),
+            None => self.few.get_mut(offset..),
+        };
         rest.and_then(<[T]>::first_chunk_mut)
             .expect("a run begins at a multiple of its length")
     }
 
     /// Appends a run. `make_ready_for_run` must have returned true before.
     pub(super) fn push_run<const N: usize>(&mut self, run: [T; N]) {
-        let (segment, _) = locate(self.len);
-        self.segments[segment].extend(run);
+        *self.run(self.len) = run;
         self.len += N as u32;
     }
 
     /// Takes off the last run.
     pub(super) fn pop_run<const N: usize>(&mut self) -> [T; N] {
-        let run = *self.run(self.len - N as u32);
         self.longest = self.longest.max(self.len);
         self.len -= N as u32;
-        let (segment, offset) = locate(self.len);
-        self.segments[segment].truncate(offset);
-        run
+        mem::replace(self.run(self.len), [T::BLANK; N])
     }
 }
 
 impl<T: Element> Index<u32> for Segments<T> {
     type Output = T;
 
+    #[inline(always)]
     fn index(&self, at: u32) -> &T {
         let (segment, offset) = locate(at);
-        &self.segments[segment][offset]
+        match self.segments.get(segment) {
+            Some(segment) => &segment[offset],
+            None => self.of_few(at),
+        }
     }
 }
 
 impl<T: Element> IndexMut<u32> for Segments<T> {
+    #[inline(always)]
     fn index_mut(&mut self, at: u32) -> &mut T {
         let (segment, offset) = locate(at);
-        &mut self.segments[segment][offset]
+        // Asked twice, as the borrow checker does not see that an element is returned from one of two places.
+        if segment < self.segments.len() {
+            &mut self.segments[segment][offset]
+        } else {
+            self.of_few_mut(at)
+        }
     }
 }
 

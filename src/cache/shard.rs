@@ -10,7 +10,7 @@ use super::batch::{BATCH, Batch};
 use super::counters::Counters;
 use super::expiry::Expiry;
 use super::history::ClientHistory;
-use super::index::Index;
+use super::index::{Index, Place};
 use super::key::Key;
 use super::queues::Queues;
 use super::slab::{Entry, Hook, Slab, Ties};
@@ -25,6 +25,16 @@ pub(super) struct Shard<V> {
     queues: Queues,
     wheel: Wheel,
     pub(super) counters: Counters,
+}
+
+/// What a session that arrives finds under its key.
+pub(super) enum Met {
+    /// No session.
+    Nobody,
+    /// Itself.
+    Itself,
+    /// Another object, at this position.
+    Another(u32),
 }
 
 /// A walk over the positions of a shard, up to where its slab ended when the walk began.
@@ -62,9 +72,27 @@ impl<V: Clone + PartialEq> Shard<V> {
         self.slab.memory() + self.index.memory() + self.wheel.memory()
     }
 
-    #[inline(always)]
+    #[inline]
     pub(super) fn find(&self, hash: u32, key: &Key) -> Option<u32> {
-        self.index.find(&self.slab, hash, key)
+        let found = self.index.find(&self.slab, hash, key);
+        found.map(|(place, _)| place.at)
+    }
+
+    /// What a session that arrives finds under its key. If it is this very object, its expiry is set, and the arrival counted.
+    #[inline(always)]
+    pub(super) fn meet(&mut self, hash: u32, key: &Key, value: &V, expiry: Expiry) -> Met {
+        let Some((Place { at, .. }, entry)) = self.index.find(&self.slab, hash, key) else {
+            return Met::Nobody;
+        };
+        if entry.value().is_none_or(|cached| cached != value) {
+            return Met::Another(at);
+        }
+        // Nearly always the same.
+        if self.slab.expiry_of(entry) != expiry {
+            self.move_expiry(at, expiry);
+        }
+        self.counters.already_cached += 1;
+        Met::Itself
     }
 
     pub(super) fn is_same(&self, at: u32, value: &V) -> bool {
@@ -149,21 +177,14 @@ impl<V: Clone + PartialEq> Shard<V> {
     ) -> V {
         self.set_expiry(at, expiry);
         let ties = self.slab.ties(at);
-        self.queues.withdraw(&mut self.slab, at, &ties);
+        self.queues.withdraw(&mut self.slab, &ties);
         self.queues.admit(&mut self.slab, at, history);
         self.counters.replaced += 1;
         self.slab.exchange(at, value)
     }
 
-    /// Adds the object that is at `at` already, which only changes its expiry.
-    pub(super) fn add_again(&mut self, at: u32, expiry: Expiry) {
-        self.set_expiry(at, expiry);
-        self.counters.already_cached += 1;
-    }
-
-    #[inline(always)]
+    #[inline]
     pub(super) fn set_expiry(&mut self, at: u32, expiry: Expiry) {
-        // Nearly always the same, where a session is added again.
         if self.slab.expiry(at) != expiry {
             self.move_expiry(at, expiry);
         }
@@ -172,25 +193,43 @@ impl<V: Clone + PartialEq> Shard<V> {
     #[inline(never)]
     fn move_expiry(&mut self, at: u32, expiry: Expiry) {
         let ties = self.slab.ties(at);
-        self.wheel.withdraw(&mut self.slab, at, &ties);
+        self.wheel.withdraw(&mut self.slab, &ties);
         self.slab.set_expiry(at, expiry);
         self.wheel.add(&mut self.slab, at);
     }
 
-    pub(super) fn take(&mut self, at: u32) -> V {
+    /// Removes the key's entry, if `wanted` says so of its value.
+    #[inline(always)]
+    pub(super) fn take(
+        &mut self,
+        hash: u32,
+        key: &Key,
+        wanted: impl FnOnce(Option<&V>) -> bool,
+    ) -> Option<V> {
+        let (place, entry) = self.index.find(&self.slab, hash, key)?;
+        if !wanted(entry.value()) {
+            return None;
+        }
         self.counters.removed += 1;
-        self.remove(at)
+        Some(self.detach(place))
     }
 
     fn remove(&mut self, at: u32) -> V {
-        let ties = self.slab.ties(at);
-        self.index.unlink(&mut self.slab, at);
-        self.queues.withdraw(&mut self.slab, at, &ties);
-        self.wheel.withdraw(&mut self.slab, at, &ties);
-        self.slab.vacate(at)
+        let place = self.index.place_of(&self.slab, at);
+        self.detach(place)
+    }
+
+    #[inline(always)]
+    fn detach(&mut self, place: Place) -> V {
+        let (value, ties) = self.slab.vacate(place.at);
+        self.index.unlink(&mut self.slab, place);
+        self.queues.withdraw(&mut self.slab, &ties);
+        self.wheel.withdraw(&mut self.slab, &ties);
+        value
     }
 
     /// Evicts the least valuable session; `None` only if the shard is empty.
+    #[inline(always)]
     pub(super) fn evict_one(&mut self, now: i64) -> Option<V> {
         let at = self.queues.victim(&mut self.slab, now)?;
         self.counters.evicted += 1;

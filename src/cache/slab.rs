@@ -10,9 +10,9 @@
 use std::hint;
 
 use super::expiry::{Expiry, FAR, Packed};
-use super::key::Key;
 #[cfg(any(test, fuzzing))]
 use super::key::Parts;
+use super::key::{FREE_BITS, Key};
 use super::rank::{Moment, Rank};
 use super::segments::{Element, Segments};
 use crate::sys::prefetch::prefetch;
@@ -20,7 +20,7 @@ use crate::sys::prefetch::prefetch;
 /// No position.
 pub(super) const NIL: u32 = u32::MAX;
 
-/// An entry's neighbours in one ring.
+/// An entry's neighbours in one list.
 #[derive(Clone, Copy)]
 pub(super) struct Links {
     pub(super) before: u32,
@@ -42,13 +42,17 @@ pub(super) struct Entry<V> {
     id: [u64; 4],
     pub(super) in_queue: Links,
     pub(super) in_wheel: Links,
-    /// See [`Packed`].
+    /// The lower part of [`Packed`].
     expiry_lower: u32,
-    expiry_upper: i8,
-    /// The length of the id less one in the upper five bits, the rank in the lower three.
-    len_and_rank: u8,
-    version: u16,
+    /// The rest of the key; in its free bits the rank, and in the lowest eight the upper part of [`Packed`].
+    rest: u32,
 }
+
+/// The bits of `Entry::rest` that are the key's.
+const OF_KEY: u32 = u32::MAX << FREE_BITS;
+/// Where the rank is in `Entry::rest`.
+const RANK_AT: u32 = FREE_BITS - Rank::BITS;
+const _: () = assert!(RANK_AT >= i8::BITS);
 
 impl<V> Element for Entry<V> {
     const BLANK: Self = Entry {
@@ -57,9 +61,7 @@ impl<V> Element for Entry<V> {
         in_queue: Links::NONE,
         in_wheel: Links::NONE,
         expiry_lower: Expiry::NEVER.packed().1,
-        expiry_upper: Expiry::NEVER.packed().0,
-        len_and_rank: 0,
-        version: 0,
+        rest: Expiry::NEVER.packed().0 as u8 as u32,
     };
 }
 
@@ -72,6 +74,7 @@ pub(super) struct Ties {
 }
 
 /// An entry's place in the index, and when it was last used, which a look-up updates here without another cache line.
+#[derive(Clone, Copy)]
 pub(super) struct Hook {
     /// The lower `HASH_BITS` bits are the part of the key's hash that chooses the bucket. They are kept because splitting a
     /// bucket and unlinking a victim would otherwise hash again under the lock. The upper bits are the moment.
@@ -121,7 +124,7 @@ impl<V> Entry<V> {
     /// An entry that expires as `packed` and `ties` say.
     #[inline(always)]
     pub(super) fn new(key: &Key, value: V, ties: &Ties, packed: Packed) -> Self {
-        let (id, len_less_one, version) = key.parts();
+        let (id, rest) = key.parts();
         let (expiry_upper, expiry_lower) = packed;
         Entry {
             value: Some(value),
@@ -129,20 +132,24 @@ impl<V> Entry<V> {
             in_queue: ties.in_queue,
             in_wheel: ties.in_wheel,
             expiry_lower,
-            expiry_upper,
-            len_and_rank: len_less_one << Rank::BITS | ties.rank.bits(),
-            version,
+            rest: rest | u32::from(ties.rank.bits()) << RANK_AT | u32::from(expiry_upper as u8),
         }
     }
 
+    /// Its value, if it is occupied.
+    pub(super) fn value(&self) -> Option<&V> {
+        self.value.as_ref()
+    }
+
+    #[inline(always)]
     pub(super) fn is_of(&self, key: &Key) -> bool {
-        let (id, len_less_one, version) = key.parts();
-        self.id == id && self.len_and_rank >> Rank::BITS == len_less_one && self.version == version
+        let (id, rest) = key.parts();
+        self.id == id && self.rest & OF_KEY == rest
     }
 
     #[cfg(any(test, fuzzing))]
     fn key_parts(&self) -> Parts {
-        (self.id, self.len_and_rank >> Rank::BITS, self.version)
+        (self.id, self.rest & OF_KEY)
     }
 
     /// The key of an occupied entry.
@@ -152,26 +159,26 @@ impl<V> Entry<V> {
     }
 
     fn packed(&self) -> Packed {
-        (self.expiry_upper, self.expiry_lower)
+        (self.rest as i8, self.expiry_lower)
     }
 
-    fn set_packed(&mut self, packed: Packed) {
-        (self.expiry_upper, self.expiry_lower) = packed;
+    fn set_packed(&mut self, (upper, lower): Packed) {
+        self.rest = self.rest & !u32::from(u8::MAX) | u32::from(upper as u8);
+        self.expiry_lower = lower;
     }
 
     pub(super) fn rank(&self) -> Rank {
-        Rank::from_bits(self.len_and_rank)
+        Rank::from_bits((self.rest >> RANK_AT) as u8)
     }
 
     pub(super) fn set_rank(&mut self, rank: Rank) {
-        let len = self.len_and_rank >> Rank::BITS << Rank::BITS;
-        self.len_and_rank = len | rank.bits();
+        const OF_RANK: u32 = ((1 << Rank::BITS) - 1) << RANK_AT;
+        self.rest = self.rest & !OF_RANK | u32::from(rank.bits()) << RANK_AT;
     }
 
     fn forget_key(&mut self) {
         self.id = [0; 4];
-        self.len_and_rank = 0;
-        self.version = 0;
+        self.rest &= !OF_KEY;
     }
 }
 
@@ -287,7 +294,13 @@ impl<V> Slab<V> {
 
     /// The expiry of an occupied entry.
     pub(super) fn expiry(&self, at: u32) -> Expiry {
-        self.unpacked(self.entries[at].packed())
+        self.expiry_of(&self.entries[at])
+    }
+
+    /// The expiry of an entry at hand.
+    #[inline(always)]
+    pub(super) fn expiry_of(&self, entry: &Entry<V>) -> Expiry {
+        self.unpacked(entry.packed())
     }
 
     /// Gives an occupied entry another expiry.
@@ -350,7 +363,12 @@ impl<V> Slab<V> {
     /// What ties the entry at `at` to others.
     #[inline]
     pub(super) fn ties(&self, at: u32) -> Ties {
-        let entry = &self.entries[at];
+        self.ties_of(&self.entries[at])
+    }
+
+    /// What ties an entry at hand to others.
+    #[inline(always)]
+    pub(super) fn ties_of(&self, entry: &Entry<V>) -> Ties {
         Ties {
             rank: entry.rank(),
             in_queue: entry.in_queue,
@@ -359,9 +377,10 @@ impl<V> Slab<V> {
         }
     }
 
-    /// Frees a position that is no longer in index, queues and wheel, and returns its value.
-    #[inline]
-    pub(super) fn vacate(&mut self, at: u32) -> V {
+    /// Frees a position, and returns its value and what has tied it to others: these links are still there.
+    #[inline(always)]
+    pub(super) fn vacate(&mut self, at: u32) -> (V, Ties) {
+        let ties = self.ties(at);
         let entry = &mut self.entries[at];
         let value = entry.value.take().expect("a linked position is occupied");
         // A session id can be all that is needed to resume. black_box keeps the stores, which nothing reads.
@@ -375,7 +394,7 @@ impl<V> Slab<V> {
         self.hooks[at].chain = self.vacant;
         self.vacant = at;
         self.len -= 1;
-        value
+        (value, ties)
     }
 
     /// The value at a position, if it is occupied.
@@ -418,7 +437,7 @@ impl<V> Slab<V> {
                 "the list of vacant positions ends"
             );
             assert!(
-                self.value(at).is_none() && self[at].key_parts() == ([0; 4], 0, 0),
+                self.value(at).is_none() && self[at].key_parts() == ([0; 4], 0),
                 "a vacant entry keeps nothing"
             );
             at = self.hooks[at].chain;
@@ -428,7 +447,7 @@ impl<V> Slab<V> {
             self.positions(),
             "a position is occupied or vacant"
         );
-        let far = (0..self.positions()).filter(|&at| self[at].expiry_upper == FAR);
+        let far = (0..self.positions()).filter(|&at| self[at].packed().0 == FAR);
         let (mut place, mut unused) = (NIL, 0);
         let mut places = 0;
         if let Some(far) = &self.far {

@@ -16,7 +16,7 @@ use once_cell::race::OnceBox;
 use super::hash::Hash;
 use super::key::Key;
 use super::shard::Shard;
-use crate::sys::lock::{Guard, Lock};
+use crate::sys::lock::{Guard, Held, Lock};
 use crate::sys::reserve::is_short;
 
 /// More shards than this would not spread the calls further.
@@ -58,6 +58,7 @@ impl<V: Clone + PartialEq> Store<V> {
     }
 
     /// The home of a key; `None` if no session was ever put there.
+    #[inline(always)]
     pub(super) fn home(&self, key: &Key) -> Option<Home<'_, V>> {
         let (place, hash) = self.place(key);
         let shard = place.get()?;
@@ -65,6 +66,7 @@ impl<V: Clone + PartialEq> Store<V> {
     }
 
     /// The home of a key, made if it is missing; `None` if there is no memory for it.
+    #[inline(always)]
     pub(super) fn home_or_make(&self, key: &Key) -> Option<Home<'_, V>> {
         let (place, hash) = self.place(key);
         let shard = match place.get() {
@@ -74,6 +76,7 @@ impl<V: Clone + PartialEq> Store<V> {
         Some(Home { shard, hash })
     }
 
+    #[inline(always)]
     fn place(&self, key: &Key) -> (&OnceBox<Locked<V>>, u32) {
         let hash = self.hash.of(key);
         // The upper half chooses the shard and the lower one the bucket, so that each shard sees every bucket.
@@ -120,6 +123,12 @@ impl<V> Locked<V> {
     /// The shard, or None if it is closed or lost.
     pub(super) fn lock(&self) -> Option<Guard<'_, Shard<V>>> {
         self.0.lock()
+    }
+
+    /// The shard until the caller releases it, or None if it is closed or lost.
+    #[inline(always)]
+    pub(super) fn hold(&self) -> Option<Held<'_, Shard<V>>> {
+        self.0.hold()
     }
 }
 

@@ -4,7 +4,7 @@
 //! where libssl walks a sorted list. A slot also holds the ticks of later laps (a lap is 68 minutes), which a scan
 //! skips. No clock is assumed: expiries and scans may lie anywhere and come in any order.
 //!
-//! `earliest` is a lower bound, in seconds, of every expiry in the wheel. A completed scan raises it to its own time,
+//! `earliest()` is a lower bound, in seconds, of every expiry in the wheel. A completed scan raises it to its own time,
 //! so that the next one visits only the slots in between, and one in the same second none at all. A lap costs each
 //! entry at most 16 looks, one for each second of its tick; with a million entries, that is 4,000 looks a second. A
 //! hierarchy of wheels would avoid most of them, but it depends on the direction of time: a single scan far in the future,
@@ -15,7 +15,7 @@
 //! A scan is made of steps, each a bounded look under the lock. Between them other scans may run; see `Scan`.
 
 use super::expiry::Expiry;
-use super::ring::{ByExpiry, Ring};
+use super::list::{ByExpiry, List};
 use super::slab::{Links, Slab, Ties};
 
 /// Seconds in a tick, as a power of two.
@@ -36,11 +36,12 @@ fn slot(tick: i64) -> usize {
 
 pub(super) struct Wheel {
     /// The only slot, until there are `many`.
-    few: Ring<ByExpiry>,
-    many: Option<Box<[Ring<ByExpiry>; SLOTS]>>,
+    few: List<ByExpiry>,
+    many: Option<Box<[List<ByExpiry>; SLOTS]>>,
     len: u32,
-    earliest: i64,
-    /// The earliest expiry added since a scan last began, which a scan that ends may have missed.
+    /// A lower bound of what was there when a scan last began and is there yet.
+    earliest_before: i64,
+    /// The earliest expiry added since then, which a scan that ends may have missed.
     added_since: i64,
     /// Steps of scans so far, wrapping, by which a scan notices that another one came between its own steps.
     steps: u32,
@@ -50,7 +51,7 @@ pub(super) struct Wheel {
 ///
 /// It goes through a slot by turning it: an examined entry goes to the back, where new ones go too, so the scan ends however
 /// many are added. If another scan's step in between has turned the same slot, it starts the slot again, a bounded number of
-/// times, and leaves `earliest` as it is, so that a later scan finds the entries that both have missed.
+/// times, and leaves the bound as it is, so that a later scan finds the entries that both have missed.
 pub(super) struct Scan {
     before: i64,
     tick: i64,
@@ -68,10 +69,10 @@ pub(super) struct Scan {
 impl Wheel {
     pub(super) const fn new() -> Self {
         Wheel {
-            few: Ring::EMPTY,
+            few: List::EMPTY,
             many: None,
             len: 0,
-            earliest: i64::MAX,
+            earliest_before: i64::MAX,
             added_since: i64::MAX,
             steps: 0,
         }
@@ -90,13 +91,13 @@ impl Wheel {
         if slots.try_reserve_exact(SLOTS).is_err() {
             return;
         }
-        slots.resize_with(SLOTS, || Ring::EMPTY);
+        slots.resize_with(SLOTS, || List::EMPTY);
         let Ok(mut slots) = Box::<[_; SLOTS]>::try_from(slots) else {
             return;
         };
-        while let Some(at) = self.few.front(slab) {
+        while let Some(at) = self.few.front() {
             let links = slab[at].in_wheel;
-            self.few.remove(slab, at, links);
+            self.few.remove(slab, links);
             slots[slot(tick(slab.expiry(at).secs()))].push_back(slab, at);
         }
         self.many = Some(slots);
@@ -106,7 +107,7 @@ impl Wheel {
         if self.many.is_some() { SLOTS } else { 1 }
     }
 
-    fn ring(&mut self, tick: i64) -> &mut Ring<ByExpiry> {
+    fn list(&mut self, tick: i64) -> &mut List<ByExpiry> {
         match &mut self.many {
             Some(slots) => &mut slots[slot(tick)],
             None => &mut self.few,
@@ -130,39 +131,46 @@ impl Wheel {
             return Links::NONE;
         }
         self.len += 1;
-        self.earliest = self.earliest.min(expiry.secs());
         self.added_since = self.added_since.min(expiry.secs());
-        self.ring(tick(expiry.secs())).make_way(slab, at)
+        self.list(tick(expiry.secs())).make_way(slab, at)
     }
 
     /// Takes out an entry that is tied as `ties` says; its expiry must be the one that it was added with.
-    pub(super) fn withdraw<V>(&mut self, slab: &mut Slab<V>, at: u32, ties: &Ties) {
+    #[inline(always)]
+    pub(super) fn withdraw<V>(&mut self, slab: &mut Slab<V>, ties: &Ties) {
         if ties.expiry == Expiry::NEVER {
             return;
         }
-        self.ring(tick(ties.expiry.secs()))
-            .remove(slab, at, ties.in_wheel);
+        self.list(tick(ties.expiry.secs()))
+            .remove(slab, ties.in_wheel);
         self.len -= 1;
         if self.len == 0 {
-            self.earliest = i64::MAX;
+            self.earliest_before = i64::MAX;
+            self.added_since = i64::MAX;
         }
+    }
+
+    fn earliest(&self) -> i64 {
+        self.earliest_before.min(self.added_since)
     }
 
     /// Begins a scan for everything with `before > expiry`; `None` if there can be nothing.
     pub(super) fn begin(&mut self, before: i64) -> Option<Scan> {
-        if before <= self.earliest {
+        let earliest = self.earliest();
+        if before <= earliest {
             return None;
         }
-        let first = tick(self.earliest);
+        let first = tick(earliest);
         // Neither overflows: `before` is above `earliest`, and ticks are 60 bits wide.
         let ticks = tick(before - 1) - first + 1;
+        self.earliest_before = earliest;
         self.added_since = i64::MAX;
         self.steps = self.steps.wrapping_add(1);
         Some(Scan {
             before,
             tick: first,
             slots_left: usize::try_from(ticks).map_or(SLOTS, |ticks| ticks.min(self.slots())),
-            unseen: self.ring(first).len(),
+            unseen: self.list(first).len(),
             step: self.steps,
             restarts_left: RESTARTS_MOST,
             undisturbed: true,
@@ -184,7 +192,7 @@ impl Wheel {
             scan.undisturbed = false;
             if scan.restarts_left > 0 {
                 scan.restarts_left -= 1;
-                scan.unseen = self.ring(scan.tick).len();
+                scan.unseen = self.list(scan.tick).len();
             }
         }
         self.steps = self.steps.wrapping_add(1);
@@ -200,9 +208,9 @@ impl Wheel {
         looks: &mut u32,
     ) -> Progress {
         while scan.slots_left > 0 {
-            let ring = self.ring(scan.tick);
+            let list = self.list(scan.tick);
             while scan.unseen > 0
-                && let Some(at) = ring.front(slab)
+                && let Some(at) = list.front()
             {
                 if *looks == 0 {
                     return Progress::Paused;
@@ -212,14 +220,14 @@ impl Wheel {
                 if slab.expiry(at).has_passed(scan.before) {
                     return Progress::Found(at);
                 }
-                ring.turn(slab);
+                list.turn(slab);
             }
             scan.slots_left -= 1;
             scan.tick += 1;
-            scan.unseen = self.ring(scan.tick).len();
+            scan.unseen = self.list(scan.tick).len();
         }
         if scan.undisturbed && self.len > 0 {
-            self.earliest = scan.before.min(self.added_since);
+            self.earliest_before = scan.before;
         }
         Progress::Finished
     }
@@ -229,8 +237,8 @@ impl Wheel {
     pub(super) fn validate<V>(&self, slab: &Slab<V>) {
         let mut met = 0;
         let many = self.many.iter().flat_map(|slots| slots.iter());
-        for (number, ring) in many.chain([&self.few]).enumerate() {
-            for at in ring.validate(slab) {
+        for (number, list) in many.chain([&self.few]).enumerate() {
+            for at in list.validate(slab) {
                 met += 1;
                 let secs = slab.expiry(at).secs();
                 assert!(slab.value(at).is_some(), "an entry in a slot is occupied");
@@ -239,7 +247,7 @@ impl Wheel {
                     "an entry is in the slot of its expiry"
                 );
                 assert!(
-                    self.earliest <= secs,
+                    self.earliest() <= secs,
                     "nothing is earlier than the earliest"
                 );
             }

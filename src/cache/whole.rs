@@ -104,29 +104,31 @@ impl<V: Clone + PartialEq> Cache<V> {
     }
 
     /// Removes the session of this key and returns it. Of any number of threads that take one session, one gets it.
+    #[inline(always)]
     pub fn take(&self, key: &Key) -> Option<V> {
-        self.remove_if(key, |_, _| true)
+        self.remove_if(key, |_| true)
     }
 
     /// Removes the session of this key and returns it, if it is this very object.
     pub fn remove_if_same(&self, key: &Key, value: &V) -> Option<V> {
-        self.remove_if(key, |shard, at| shard.is_same(at, value))
+        self.remove_if(key, |cached| cached == Some(value))
     }
 
     #[inline(always)]
-    fn remove_if(&self, key: &Key, wanted: impl FnOnce(&Shard<V>, u32) -> bool) -> Option<V> {
+    fn remove_if(&self, key: &Key, wanted: impl FnOnce(Option<&V>) -> bool) -> Option<V> {
         let home = self.home(key)?;
-        let mut shard = home.shard.lock()?;
-        let at = shard.find(home.hash, key)?;
-        if !wanted(&shard, at) {
-            return None;
+        let mut held = home.shard.hold()?;
+        let shard = held.value();
+        let gone = shard.take(home.hash, key, wanted);
+        if gone.is_some() {
+            self.slots.release(1);
         }
-        let gone = shard.take(at);
-        self.slots.release(1);
-        if shard.is_spent() {
-            give_back_memory(shard);
+        let is_spent = gone.is_some() && shard.is_spent();
+        held.release();
+        if is_spent {
+            give_back_memory(home.shard);
         }
-        Some(gone)
+        gone
     }
 
     /// True if there is a session of this key and it is this very object; not a use.
@@ -192,6 +194,7 @@ impl<V: Clone + PartialEq> Cache<V> {
         Some(self.store.get_or_init(|| Box::new(store)))
     }
 
+    #[inline(always)]
     fn home(&self, key: &Key) -> Option<Home<'_, V>> {
         self.store.get()?.home(key)
     }
@@ -204,8 +207,7 @@ impl<V: Clone + PartialEq> Cache<V> {
 }
 
 #[cold]
-fn give_back_memory<V: Clone + PartialEq>(mut shard: Guard<'_, Shard<V>>) {
-    let spent = shard.give_back_memory();
-    drop(shard);
+fn give_back_memory<V: Clone + PartialEq>(shard: &Locked<V>) {
+    let spent = shard.lock().and_then(|mut shard| shard.give_back_memory());
     drop(spent); // outside the lock
 }
