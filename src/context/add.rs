@@ -1,13 +1,15 @@
 //! Adding a session, for the new callback and for SSL_CTX_add_session.
 
 use core::ffi::c_long;
+use core::mem::ManuallyDrop;
+use core::sync::atomic::Ordering;
 
 use super::alike::decide;
-use super::session::{expiry_of, key_of};
+use super::session::{expiry_in, expiry_of, key_in, key_of};
 use super::sharing::operations;
 use super::sharing::state::{Destination, Scope};
 use super::{Context, everywhere, insert, listing, unannounced};
-use crate::cache::{Arrival, ClientHistory, Key};
+use crate::cache::{Arrival, ClientHistory};
 use crate::host::SessionRef;
 use crate::host::abi::SSL_SESS_CACHE_UPDATE_TIME;
 use crate::host::types::*;
@@ -26,16 +28,28 @@ pub unsafe fn add(
     destination: Destination,
     now: c_long,
 ) -> bool {
-    let go_on = |key: &Key, lent: &SessionRef| {
-        // SAFETY: `lent` is a session of the context's host, which the caller keeps alive.
-        unsafe { decide::note_tag_if_strict(context, lent.as_ptr(), &destination.terms) };
-        if !matches!(destination.scope, Scope::Own) || context.may_group() {
-            return operations::add_shared(context, ctx, destination, (key, lent), history);
-        }
-        put_in(context, ctx, (key, lent), history, now)
+    // SAFETY: the caller keeps `session` alive during the call, which is as long as `lent` is used.
+    let Some(lent) = (unsafe { begin(context, session, now) }) else {
+        return false;
     };
-    // SAFETY: the caller keeps `session` alive during the call.
-    unsafe { begin(context, session, now, go_on) }
+    // divergence: libssl stores a session without an id, which can then never be found or removed and
+    // blocks eviction for ever. We refuse it.
+    let Some(key) = key_of(&lent) else {
+        return false;
+    };
+    // SAFETY: `lent` is a session of the context's host, which the caller keeps alive.
+    unsafe { decide::note_tag_if_strict(context, lent.as_ptr(), &destination.terms) };
+    if !matches!(destination.scope, Scope::Own) || context.may_group() {
+        return operations::add_shared(context, ctx, destination, (&key, &lent), history);
+    }
+    let arrival = Arrival {
+        key: &key,
+        value: &*lent,
+        expiry: expiry_of(&lent),
+        history,
+        now,
+    };
+    insert::insert(context, ctx, &context.cache, &arrival)
 }
 
 /// Does what [`add`] does for a session that the application adds to a context whose sessions stay in this process and are not
@@ -50,64 +64,51 @@ pub unsafe fn add_alone(
     session: *mut SSL_SESSION,
     now: c_long,
 ) -> bool {
-    let go_on =
-        |key: &Key, lent: &SessionRef| put_in(context, ctx, (key, lent), ClientHistory::New, now);
-    // SAFETY: the caller keeps `session` alive during the call.
-    unsafe { begin(context, session, now, go_on) }
+    // SAFETY: the caller keeps `session` alive during the call, which is as long as `lent` is used.
+    let Some(lent) = (unsafe { begin(context, session, now) }) else {
+        return false;
+    };
+    // What the session tells is read inside, where it is used: read before, it would have to be handed over in memory.
+    insert::insert_by(context, ctx, |evicted| {
+        // SAFETY: the session is alive, and of the context's host.
+        let key = unsafe { key_in(context.libssl, session) }?;
+        let arrival = Arrival {
+            key: &key,
+            value: &*lent,
+            // SAFETY: as above.
+            expiry: unsafe { expiry_in(context.libssl, session) },
+            history: ClientHistory::New,
+            now,
+        };
+        Some(context.cache.insert(&arrival, evicted))
+    })
 }
 
-/// Does what comes first wherever a session goes, and then `go_on` with its key; `false` if it goes nowhere.
+/// Does what comes first wherever a session goes; `None` if it goes nowhere.
 ///
 /// # Safety
-/// * `session` is null or a session of the context's library, alive during the call.
+/// * `session` is null or a session of the context's library, which the caller keeps alive for as long as the result is used.
 #[inline(always)]
 unsafe fn begin(
     context: &Context,
     session: *mut SSL_SESSION,
     now: c_long,
-    go_on: impl FnOnce(&Key, &SessionRef) -> bool,
-) -> bool {
-    // SAFETY: the caller keeps `session` alive during the call, which is as long as `lent` is used.
-    let Some(lent) = (unsafe { SessionRef::lend(context.libssl, session) }) else {
-        return false;
-    };
-    unannounced::forget(lent.as_ptr().cast());
+) -> Option<ManuallyDrop<SessionRef>> {
+    // SAFETY: the caller keeps `session` alive for as long as the result is used.
+    let lent = unsafe { SessionRef::lend(context.libssl, session) }?;
+    unannounced::forget(session.cast());
     listing::release_due_tables();
-    // divergence: libssl stores a session without an id, which can then never be found or removed and
-    // blocks eviction for ever. We refuse it.
-    let Some(key) = key_of(&lent) else {
-        return false;
-    };
     update_time(context, &lent, now);
-    go_on(&key, &lent)
-}
-
-/// Puts a session into the own cache of this process.
-#[inline(always)]
-fn put_in(
-    context: &Context,
-    ctx: *mut SSL_CTX,
-    (key, value): (&Key, &SessionRef),
-    history: ClientHistory,
-    now: c_long,
-) -> bool {
-    let arrival = Arrival {
-        key,
-        value,
-        // Read before the reference is counted: the reads wait for the session's memory together, while no load overtakes
-        // the atomic increment.
-        expiry: expiry_of(value),
-        history,
-        now,
-    };
-    insert::insert_inlined(context, ctx, &context.cache, &arrival)
+    Some(lent)
 }
 
 /// Sets a session's time to now if the mode is SSL_SESS_CACHE_UPDATE_TIME, as libssl does with each session that is added
 /// from 3.0 on.
 #[inline]
 pub fn update_time(context: &Context, session: &SessionRef, now: c_long) {
-    if context.mode_has(SSL_SESS_CACHE_UPDATE_TIME) && context.host.kind.knows_update_time() {
+    // The application's mode: a forced cache does not change this flag.
+    let mode = context.mode.load(Ordering::Relaxed);
+    if mode & SSL_SESS_CACHE_UPDATE_TIME != 0 && context.host.kind.knows_update_time() {
         session.set_time(now);
         everywhere::follow_expiry(session);
     }

@@ -51,10 +51,16 @@ impl Claims {
         free.then(|| Claim { claims: self, key })
     }
 
+    /// Whether any key is claimed: if not, there is none to release.
+    #[inline]
+    pub fn any(&self) -> bool {
+        // Relaxed: the claim that is to be released was counted by this thread.
+        self.number.load(Ordering::Relaxed) > 0
+    }
+
     /// Releases a key, claimed or not.
     pub fn release(&self, key: &Key) {
-        // Relaxed: the claim that is to be released was counted by this thread.
-        if self.number.load(Ordering::Relaxed) == 0 {
+        if !self.any() {
             return;
         }
         if let Some(mut claimed) = self.claimed.lock() {

@@ -32,10 +32,15 @@ pub fn while_told(ctx: *mut SSL_CTX, key: Option<Key>, tell: impl FnOnce()) {
     tell();
 }
 
-/// Whether this thread is inside the remove callback for the departing session of `key`.
+/// Whether any thread is inside a remove callback for a departing session.
 #[inline]
+pub fn is_any() -> bool {
+    TELLING.load(Ordering::Relaxed) > 0
+}
+
+/// Whether this thread is inside the remove callback for the departing session of `key`.
 pub fn is_departing(ctx: *mut SSL_CTX, key: &Key) -> bool {
-    TELLING.load(Ordering::Relaxed) > 0 && is_told(ctx, key)
+    is_any() && is_told(ctx, key)
 }
 
 #[inline(never)]

@@ -17,16 +17,16 @@ pub fn insert(
     cache: &Local,
     arrival: &Arrival<'_, SessionRef>,
 ) -> bool {
-    insert_inlined(context, ctx, cache, arrival)
+    insert_by(context, ctx, |evicted| Some(cache.insert(arrival, evicted)))
 }
 
-/// [`insert`], inlined where the steps of a function call count.
+/// Does what [`insert`] does by means of `put`, which inserts a session if there is one to insert. `put` calls no code of the
+/// application.
 #[inline(always)]
-pub fn insert_inlined(
+pub fn insert_by(
     context: &Context,
     ctx: *mut SSL_CTX,
-    cache: &Local,
-    arrival: &Arrival<'_, SessionRef>,
+    put: impl FnOnce(&mut Evicted<SessionRef>) -> Option<Outcome<SessionRef>>,
 ) -> bool {
     // Acquire: pairs with the AcqRel in `finish`; a thread that sees `populated` sees the number under which the caches
     // are listed.
@@ -34,7 +34,7 @@ pub fn insert_inlined(
         registry::note_sessions_of(ctx);
     }
     let mut evicted = Evicted::none();
-    let outcome = context.with_cache(|_| cache.insert(arrival, &mut evicted));
+    let outcome = context.with_cache(|_| put(&mut evicted)).flatten();
     finish(context, ctx, outcome, evicted)
 }
 
@@ -70,6 +70,7 @@ pub fn finish(
 }
 
 /// Tells the application of the sessions that have left for others.
+#[inline]
 fn tell_of(context: &Context, ctx: *mut SSL_CTX, evicted: Evicted<SessionRef>) {
     evicted.for_each(|victim| {
         context.counters.cache_full.fetch_add(1, Ordering::Relaxed);

@@ -13,24 +13,25 @@ use crate::host::types::SSL_CTX;
 use crate::host::{Host, owners};
 use crate::sys::side_table::SideTable;
 
-/// An entry: null if sslcache does not serve the SSL_CTX, [`waiting`] if it may do so later, or else an owned reference
+/// An entry: null if sslcache does not serve the SSL_CTX, [`WAITING`] if it may do so later, or else an owned reference
 /// to the Context.
 type Known = AtomicPtr<Context>;
 
 static KNOWN: SideTable<Known, 1024> = SideTable::new();
 
-/// The entry of an SSL_CTX that waits: it is attached at the first call of its program.
-fn waiting() -> *mut Context {
-    static WAITING: u8 = 0;
-    ptr::from_ref(&WAITING).cast_mut().cast()
+/// The entry of an SSL_CTX that waits: it is attached at the first call of its program. No Context has this address.
+const WAITING: *mut Context = ptr::without_provenance_mut(1);
+
+/// Whether an entry holds a reference.
+#[inline]
+fn is_reference(known: *mut Context) -> bool {
+    known.addr() > WAITING.addr() // null is below
 }
 
 /// The reference that was taken out of an entry, if it held one.
 fn reference(stood: *mut Context) -> Option<Arc<Context>> {
-    let is_reference = !stood.is_null() && stood != waiting();
-    // SAFETY: an entry that is neither null nor `waiting` is from Arc::into_raw, and the caller has taken it out, so the
-    // reference is given up once.
-    is_reference.then(|| unsafe { Arc::from_raw(stood) })
+    // SAFETY: such an entry is from Arc::into_raw, and the caller has taken it out, so the reference is given up once.
+    is_reference(stood).then(|| unsafe { Arc::from_raw(stood) })
 }
 
 fn replace(ctx: *mut SSL_CTX, with: *mut Context) -> Option<Arc<Context>> {
@@ -56,7 +57,7 @@ pub fn has_begun(ctx: *mut SSL_CTX) -> bool {
 
 /// Lets a new SSL_CTX wait for the first call of its program.
 pub fn wait(ctx: *mut SSL_CTX) {
-    drop(replace(ctx, waiting()));
+    drop(replace(ctx, WAITING));
 }
 
 /// Whether a living SSL_CTX waits.
@@ -64,7 +65,7 @@ pub fn waits(ctx: *mut SSL_CTX) -> bool {
     // Relaxed: the pointer is compared, not dereferenced.
     KNOWN
         .find(ctx.addr())
-        .is_some_and(|known| known.load(Ordering::Relaxed) == waiting())
+        .is_some_and(|known| known.load(Ordering::Relaxed) == WAITING)
 }
 
 /// Enters the Context of an SSL_CTX that no other thread uses yet.
@@ -80,7 +81,7 @@ pub fn settle(ctx: *mut SSL_CTX, context: Arc<Context>) -> bool {
     let raw = Arc::into_raw(context).cast_mut();
     // Release: pairs with the Acquire in `context_of`.
     let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
-    let settled = known.compare_exchange(waiting(), raw, release, relaxed);
+    let settled = known.compare_exchange(WAITING, raw, release, relaxed);
     if settled.is_err() {
         // SAFETY: `raw` is from Arc::into_raw above, and the failed exchange did not store it.
         drop(unsafe { Arc::from_raw(raw) });
@@ -93,7 +94,7 @@ pub fn settle(ctx: *mut SSL_CTX, context: Arc<Context>) -> bool {
 pub fn context_of(ctx: *mut SSL_CTX) -> Option<NonNull<Context>> {
     // Acquire: pairs with the Release in `replace` and `settle`.
     let known = KNOWN.find(ctx.addr())?.load(Ordering::Acquire);
-    NonNull::new(known).filter(|context| context.as_ptr() != waiting())
+    NonNull::new(known).filter(|context| is_reference(context.as_ptr()))
 }
 
 /// Removes the entry of an SSL_CTX that is being freed, as the next one may have its address. Returns the reference to its

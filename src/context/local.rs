@@ -67,12 +67,13 @@ impl Local {
         }
         let outcome = self.cache.insert(arrival, evicted);
         if let Some(number) = listed_as {
-            strike_out_all(arrival, &outcome, evicted, number);
+            strike_out_all(arrival.value, &outcome, evicted, number);
         }
         outcome
     }
 
     /// Does [`Cache::take`] and records the change.
+    #[inline(always)]
     pub fn take(&self, key: &Key) -> Option<SessionRef> {
         self.without(self.cache.take(key))
     }
@@ -135,14 +136,14 @@ fn note(session: &SessionRef, number: u32) {
 /// Records what an insertion has taken out of a listed cache.
 #[cold]
 fn strike_out_all(
-    arrival: &Arrival<'_, SessionRef>,
+    arrived: &SessionRef,
     outcome: &Outcome<SessionRef>,
     evicted: &Evicted<SessionRef>,
     number: u32,
 ) {
     match outcome {
         Outcome::Added => {}
-        Outcome::AlreadyCached | Outcome::Refused => strike_out(arrival.value, number),
+        Outcome::AlreadyCached | Outcome::Refused => strike_out(arrived, number),
         Outcome::Replaced(gone) => strike_out(gone, number),
     }
     evicted.each(|gone| strike_out(gone, number));

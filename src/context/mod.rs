@@ -102,7 +102,7 @@ use crate::host::{Host, Libssl, SessionRef};
 use crate::shm::Partition;
 use crate::sys::entropy;
 use crate::sys::forks::{FIRST, this_process};
-use crate::sys::guard::{attempt, caught, quietly};
+use crate::sys::guard::{attempt, caught_silently, silence};
 use crate::sys::lock::Lock;
 use crate::sys::processors::processors;
 
@@ -181,6 +181,7 @@ impl Context {
         size: usize,
         flushed: u64,
     ) -> Self {
+        silence(); // for `with_cache`
         Self {
             host,
             libssl,
@@ -388,14 +389,15 @@ impl Context {
 
     // The caches of this process.
 
-    /// Runs `work` on the own cache; `None` if it panics or an earlier one has panicked.
+    /// Runs `work` on the own cache; `None` if it panics or an earlier one has panicked. errno stays as it was: all that a cache
+    /// asks of the system is memory and to wait for a lock, and both leave it alone (`sys::reserve`, `sys::lock`).
     #[inline(always)]
     pub fn with_cache<'a, T>(&'a self, work: impl FnOnce(&'a Local) -> T) -> Option<T> {
         // Relaxed: a thread that does not see the flag yet meets the same panic, which is caught as well.
         if self.broken.load(Ordering::Relaxed) {
             return None;
         }
-        let result = quietly(|| caught(|| work(&self.cache)));
+        let result = caught_silently(|| work(&self.cache)); // silent since `new`
         if result.is_none() {
             self.broken.store(true, Ordering::Relaxed);
             self.failed();
@@ -466,9 +468,10 @@ impl Context {
     }
 
     /// Marks a session not resumable, as libssl does when it removes one.
+    #[inline]
     pub fn mark_not_resumable(&self, session: &SessionRef) {
         let scratch = &self.host.scratch;
-        if !quietly(|| scratch.mark_not_resumable(self.libssl, &self.origin, session)) {
+        if !scratch.mark_not_resumable(self.libssl, &self.origin, session) {
             self.failed();
         }
     }

@@ -7,10 +7,16 @@ use crate::host::SessionRef;
 use crate::host::types::SSL_CTX;
 
 /// Tells the application of a session that departed without a call: evicted, flushed or expired.
+#[inline]
 pub fn departed(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef) {
     if context.remove_callback.get().is_some() {
-        departing::while_told(ctx, key_of(session), || removed(context, ctx, session));
+        tell_of_departed(context, ctx, session);
     }
+}
+
+#[inline(never)]
+fn tell_of_departed(context: &Context, ctx: *mut SSL_CTX, session: &SessionRef) {
+    departing::while_told(ctx, key_of(session), || removed(context, ctx, session));
 }
 
 /// Tells the application of a session that was removed. A session that the application was never told of, because another

@@ -5,9 +5,10 @@
 
 use core::sync::atomic::Ordering;
 
-use super::session::key_of;
+use super::session::{key_in, key_of};
 use super::sharing::operations;
 use super::{Context, departing, freeing, listing, notify};
+use crate::cache::Key;
 use crate::host::SessionRef;
 use crate::host::locate::is_called_by;
 use crate::host::types::*;
@@ -23,24 +24,48 @@ use crate::sys::guard::quietly;
 pub unsafe fn remove(context: &Context, ctx: *mut SSL_CTX, session: *mut SSL_SESSION) -> bool {
     // SAFETY: the caller keeps `session` alive until the remove callback returns, as libssl demands; it is not touched
     // afterwards.
-    let Some(session) = (unsafe { SessionRef::lend(context.libssl, session) }) else {
+    let Some(lent) = (unsafe { SessionRef::lend(context.libssl, session) }) else {
         return false;
     };
-    let Some(key) = key_of(&session).filter(|key| !departing::is_departing(ctx, key)) else {
+    let is_departing = |key: &Key| departing::is_departing(ctx, key);
+    if departing::is_any() && key_of(&lent).as_ref().is_some_and(is_departing) {
         return false;
-    };
+    }
     listing::release_due_tables();
-    let (gone, found) = operations::remove_everywhere(context, ctx, &key, is_called_by);
+    // Read before the callback, after which the session is not touched.
+    let claimed = context.claims.any().then(|| key_of(&lent)).flatten();
+    // What the session tells is read inside, where it is used: read before, it would have to be handed over in memory.
+    let taken = context.with_cache(|cache| {
+        // SAFETY: the session is alive, and of the context's host.
+        let key = unsafe { key_in(context.libssl, session) };
+        key.map(|key| cache.take(&key))
+    });
+    let own = match taken {
+        Some(None) => return false,
+        Some(Some(own)) => own,
+        None => None, // the cache is broken
+    };
+    let (gone, found) = if context.is_alone() {
+        let found = own.is_some(); // no other process has the session, and there are no private ones
+        (own, found)
+    } else {
+        let Some(key) = key_of(&lent) else {
+            return false;
+        };
+        operations::remove_from_others(context, ctx, &key, own, is_called_by)
+    };
     // Relaxed: a removal follows the lending in the same thread, or races with it in any order.
     if !found && context.lends.load(Ordering::Relaxed) {
         // The session may be lent to the host's cache. Then the host marks it and calls our remove callback.
         // SAFETY: the caller keeps `ctx` and the session alive; the function is of the libssl that made both.
-        let remove = || unsafe { (context.libssl.SSL_CTX_remove_session)(ctx, session.as_ptr()) };
+        let remove = || unsafe { (context.libssl.SSL_CTX_remove_session)(ctx, session) };
         return freeing::for_good(remove) == 1;
     }
-    context.mark_not_resumable(&session);
-    notify::removed_by_call(context, ctx, &session, gone.as_ref());
-    context.claims.release(&key);
+    context.mark_not_resumable(&lent);
+    notify::removed_by_call(context, ctx, &lent, gone.as_ref());
+    if let Some(key) = claimed {
+        context.claims.release(&key);
+    }
     drop(gone); // after the callback, as libssl does
     found
 }

@@ -3,7 +3,8 @@
 use core::ffi::c_long;
 
 use crate::cache::{Expiry, Key};
-use crate::host::SessionRef;
+use crate::host::types::SSL_SESSION;
+use crate::host::{Libssl, SessionRef};
 use crate::sys::clock;
 
 /// How a session that a client offers is used.
@@ -42,7 +43,31 @@ pub fn key_of(session: &SessionRef) -> Option<Key> {
 /// The second after which libssl treats a session as expired: its time plus its timeout, or never if that sum does not fit
 /// a time_t.
 pub fn expiry_of(session: &SessionRef) -> Expiry {
-    let (time, timeout) = session.time_and_timeout();
+    expiry(session.time_and_timeout())
+}
+
+/// [`key_of`] a session, as its library tells.
+///
+/// # Safety
+/// * `session` is a session of the library behind `libssl`, alive during the call.
+#[inline(always)]
+pub unsafe fn key_in(libssl: &Libssl, session: *mut SSL_SESSION) -> Option<Key> {
+    // SAFETY: the session is alive and of this library; the id is copied at once.
+    let (id, version) = unsafe { libssl.identity(session) };
+    Key::new(id, version)
+}
+
+/// [`expiry_of`] a session, as its library tells.
+///
+/// # Safety
+/// * `session` is a session of the library behind `libssl`, alive during the call.
+#[inline(always)]
+pub unsafe fn expiry_in(libssl: &Libssl, session: *mut SSL_SESSION) -> Expiry {
+    // SAFETY: the session is alive and of this library.
+    expiry(unsafe { libssl.time_and_timeout(session) })
+}
+
+fn expiry((time, timeout): (c_long, c_long)) -> Expiry {
     match time.checked_add(timeout) {
         Some(second) if time >= 0 => Expiry::at(second),
         _ => Expiry::NEVER,

@@ -197,8 +197,9 @@ impl Scratch {
         true
     }
 
-    /// Marks `session` not resumable; false if there is no context for it. `origin` is that of a living context, as an
-    /// application may have left the default library context without any cipher.
+    /// Marks `session` not resumable, and leaves errno as it was; false if there is no context for it. `origin` is that of a
+    /// living context, as an application may have left the default library context without any cipher.
+    #[inline]
     pub fn mark_not_resumable(
         &self,
         libssl: &'static Libssl,
@@ -212,7 +213,7 @@ impl Scratch {
         {
             return true;
         }
-        self.mark_elsewhere(libssl, origin, session, own)
+        quietly(|| self.mark_elsewhere(libssl, origin, session, own))
     }
 
     /// Does the same where the thread's own place has no context, or another thread uses it.

@@ -28,6 +28,19 @@ impl Libssl {
         (unsafe { slice::from_raw_parts(id, len) }, version)
     }
 
+    /// When a session was made, in seconds since the epoch, and for how many seconds it is good.
+    ///
+    /// # Safety
+    /// * `session` is a session of this library, alive during the call.
+    #[inline]
+    pub unsafe fn time_and_timeout(&self, session: *const SSL_SESSION) -> (c_long, c_long) {
+        // SAFETY: `session` is alive and of this library by the contract above.
+        let time = unsafe { (self.SSL_SESSION_get_time)(session) };
+        // SAFETY: `session` is alive and of this library by the contract above.
+        let timeout = unsafe { (self.SSL_SESSION_get_timeout)(session) };
+        (time, timeout)
+    }
+
     /// Puts a session into the host's own cache, where only the host looks for it. Returns whether it was added.
     ///
     /// # Safety
@@ -137,12 +150,8 @@ impl SessionRef {
 
     /// When it was made, in seconds since the epoch, and for how many seconds it is good.
     pub fn time_and_timeout(&self) -> (c_long, c_long) {
-        let libssl = self.libssl();
         // SAFETY: `self` holds a reference, so the session is alive.
-        let time = unsafe { (libssl.SSL_SESSION_get_time)(self.as_ptr()) };
-        // SAFETY: `self` holds a reference, so the session is alive.
-        let timeout = unsafe { (libssl.SSL_SESSION_get_timeout)(self.as_ptr()) };
-        (time, timeout)
+        unsafe { self.libssl().time_and_timeout(self.as_ptr()) }
     }
 
     /// Sets when it was made.

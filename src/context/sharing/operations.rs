@@ -123,6 +123,17 @@ pub fn remove_everywhere(
         let found = own.is_some(); // no other process has the session, and there are no private ones
         return (own, found);
     }
+    remove_from_others(context, ctx, key, own, by_host)
+}
+
+/// Does the rest of [`remove_everywhere`] after the own cache has given up `own`.
+pub fn remove_from_others(
+    context: &Context,
+    ctx: *mut SSL_CTX,
+    key: &Key,
+    own: Option<SessionRef>,
+    by_host: impl FnOnce(&Host) -> bool,
+) -> (Option<SessionRef>, bool) {
     let own = own.or_else(|| context.take_private(key));
     let mut found = own.is_some();
     // A context that is freed releases the sessions of this process only. And some programs never shut a connection
