@@ -10,7 +10,6 @@ import time
 
 import plots
 import report
-import targets
 from plan import full_plan, smoke_plan, ten_million
 from runs import Failed, Side, run_all, summary
 
@@ -50,7 +49,6 @@ def measure(options, wanted):
         "ours": f"sslcache {first['ours']['sslcache']}",
         "rounds": rounds,
         "measurements": measurements,
-        "targets": targets.judge_all(measurements),
     }
 
 

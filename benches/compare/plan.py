@@ -75,7 +75,7 @@ def full_plan():
         for threads in (1, 2, 8):
             yield measurement(
                 f"handshakes/{tls}/{threads}", f"resumed handshakes, TLS 1.{tls - 10}, threads: {threads}",
-                "handshakes", tls=tls, threads=threads, ms=900)
+                "handshakes", repeat=2, tls=tls, threads=threads, ms=600)
     for tls in (12, 13):
         yield measurement(
             f"workers/{tls}", f"returning clients of 4 worker processes, TLS 1.{tls - 10}, ECDHE-RSA 2048", "workers",

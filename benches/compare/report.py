@@ -1,6 +1,7 @@
 """The results in words: a table for the terminal, a page for docs/."""
 
 from plots import nanoseconds
+from targets import judge_all
 
 # What is compared of each kind of measurement: (figure, its name, how to write it).
 FIGURES = {
@@ -55,7 +56,14 @@ def verdict(row):
     if row["value"] is None:
         return "not measured"
     least, median, greatest = map(times, row["value"])
-    return f"{'met' if row['met'] else 'missed'}: {median}{row['unit']} ({least} to {greatest})"
+    return f"{'' if row['met'] else '**missed:** '}{median}{row['unit']} ({least} to {greatest})"
+
+
+def verdict(row):
+    if row["value"] is None:
+        return "not measured"
+    least, median, greatest = map(times, row["value"])
+    return f"{'' if row['met'] else '**missed:** '}{median}{row['unit']} ({least} to {greatest})"
 
 
 def print_report(host):
@@ -63,25 +71,37 @@ def print_report(host):
     print(f"{'':{width}} {'':20} {host['plain']:>16} {host['ours']:>16}  ours is better by (spread of the runs)")
     for title, label, plain, ours, ratio in rows(host["measurements"]):
         print(f"{title:{width}} {label:20} {plain:>16} {ours:>16}  {ratio}")
-    print("\nTargets (median, and the spread of the runs)")
-    for row in host["targets"]:
-        print(f"  {row['what']:80} {row['bound']:18} {verdict(row)}")
+    print("\nTimes libssl's rate, or another unit: to be reached, and the median with the spread of the runs")
+    for row in judge_all(host["measurements"]):
+        print(f"  {row['what']:70} {row['bound']:18} {verdict(row).replace('*', '')}")
+
+
+def opening(hosts):
+    """What is to be reached, and what was, on each libssl: one screen."""
+    judged = [judge_all(host["measurements"]) for host in hosts]
+    text = ["| times libssl's rate | to be reached | " + " | ".join(host["plain"] for host in hosts) + " |",
+            "|---|---:|" + "---|" * len(hosts)]
+    for on_each in zip(*judged):
+        row = on_each[0]
+        text += [f"| {row['what']} | {row['bound']} | " + " | ".join(map(verdict, on_each)) + " |"]
+    return text
 
 
 def page(results):
     """docs/benchmarks.md."""
-    text = ["# Measured", "",
+    hosts = list(results["hosts"].values())
+    text = ["# Measured", "", *opening(hosts), "",
+            "Medians, and the least and the greatest of the runs in brackets: " +
+            ", ".join(f"{host['rounds']} rounds on {host['plain']}" for host in hosts) +
+            ". Instructions, the region, and why a row is missed: [speed.md](speed.md).", "",
             "Made by `make bench`: the same C program on libssl's own session cache and, preloaded, on sslcache, run in turn.",
             "Times of single-threaded calls are processor time, percentiles are by the clock; a call in which the kernel",
             "let another program run is counted apart. The floor is what no cache can do without: to read the id and to",
-            "take and drop a reference, on the same sessions in the same order. [How it is done](../benches/README.md);",
-            "[what an add waits for, and what was tried](speed.md)", "",
+            "take and drop a reference, on the same sessions in the same order. [How it is done](../benches/README.md).", "",
             f"Machine: {results['machine']}.", ""]
-    for host in results["hosts"].values():
-        text += [f"## {host['plain']} and {host['ours']}", "", f"Rounds: {host['rounds']}.", "",
-                 "| what is to be reached | bound | median (spread) |", "|---|---|---|"]
-        text += [f"| {row['what']} | {row['bound']} | {verdict(row)} |" for row in host["targets"]]
-        text += ["", f"| measured | | {host['plain']} | {host['ours']} | ours is better by (spread) |",
+    for host in hosts:
+        text += [f"## {host['plain']} and {host['ours']}", "",
+                 f"| measured | | {host['plain']} | {host['ours']} | ours is better by (spread) |",
                  "|---|---|---:|---:|---:|"]
         text += ["| " + " | ".join(row) + " |" for row in rows(host["measurements"])]
         text += [""]
