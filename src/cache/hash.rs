@@ -21,6 +21,7 @@ use std::hash::{BuildHasher, RandomState};
 use once_cell::race::OnceBox;
 
 use super::key::{Key, WORDS};
+use crate::sys::guard::quietly;
 use crate::sys::uncancelled::Uncancelled;
 
 /// Words that NH takes: those of a key, and a zero to complete the last pair.
@@ -42,7 +43,7 @@ impl Hash {
     fn new() -> Hash {
         // Seeded by the operating system; SipHash makes as many words of it as are asked for.
         let _uncancelled = Uncancelled::new(); // RandomState asks the system for random numbers
-        let random = RandomState::new();
+        let random = quietly(RandomState::new);
         let word = |number: usize| random.hash_one(number);
         let wide = |number| u128::from(word(number)) << 64 | u128::from(word(number + 1));
         Hash {

@@ -24,7 +24,7 @@ const LANES: usize = 4;
 
 /// A flush under way: each item is a batch of sessions that have left, none of them empty.
 ///
-/// Each step locks another shard. A std mutex goes to the thread that comes first, and a flush that stayed with one shard
+/// Each step locks another shard. A lock goes to the thread that comes first, and a flush that stayed with one shard
 /// would come first again and again, before the thread that it has just woken.
 ///
 /// If it is dropped before its end, the other sessions stay cached.

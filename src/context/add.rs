@@ -9,7 +9,7 @@ use super::session::{expiry_in, expiry_of, key_in, key_of};
 use super::sharing::operations;
 use super::sharing::state::{Destination, Scope};
 use super::{Context, everywhere, insert, listing, unannounced};
-use crate::cache::{Arrival, ClientHistory};
+use crate::cache::{Arrival, ClientHistory, Evicted};
 use crate::host::SessionRef;
 use crate::host::abi::SSL_SESS_CACHE_UPDATE_TIME;
 use crate::host::types::*;
@@ -69,7 +69,7 @@ pub unsafe fn add_alone(
         return false;
     };
     // What the session tells is read inside, where it is used: read before, it would have to be handed over in memory.
-    insert::insert_by(context, ctx, |evicted| {
+    let put = |evicted: &mut Evicted<SessionRef>| {
         // SAFETY: the session is alive, and of the context's host.
         let key = unsafe { key_in(context.libssl, session) }?;
         let arrival = Arrival {
@@ -81,7 +81,8 @@ pub unsafe fn add_alone(
             now,
         };
         Some(context.cache.insert(&arrival, evicted))
-    })
+    };
+    insert::insert_by(context, ctx, || key_of(&lent).is_some(), put)
 }
 
 /// Does what comes first wherever a session goes; `None` if it goes nowhere.

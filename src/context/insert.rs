@@ -17,20 +17,25 @@ pub fn insert(
     cache: &Local,
     arrival: &Arrival<'_, SessionRef>,
 ) -> bool {
-    insert_by(context, ctx, |evicted| Some(cache.insert(arrival, evicted)))
+    let put = |evicted: &mut Evicted<SessionRef>| Some(cache.insert(arrival, evicted));
+    insert_by(context, ctx, || true, put)
 }
 
-/// Does what [`insert`] does by means of `put`, which inserts a session if there is one to insert. `put` calls no code of the
-/// application.
+/// Does what [`insert`] does by means of `put`, which inserts a session if there is one to insert; before the first one of a context
+/// `can_be_kept` tells whether there is. Neither calls code of the application.
 #[inline(always)]
 pub fn insert_by(
     context: &Context,
     ctx: *mut SSL_CTX,
+    can_be_kept: impl FnOnce() -> bool,
     put: impl FnOnce(&mut Evicted<SessionRef>) -> Option<Outcome<SessionRef>>,
 ) -> bool {
     // Acquire: pairs with the AcqRel in `finish`; a thread that sees `populated` sees the number under which the caches
     // are listed.
     if !context.populated.load(Ordering::Acquire) {
+        if !can_be_kept() {
+            return false;
+        }
         registry::note_sessions_of(ctx);
     }
     let mut evicted = Evicted::none();

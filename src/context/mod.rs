@@ -390,7 +390,8 @@ impl Context {
     // The caches of this process.
 
     /// Runs `work` on the own cache; `None` if it panics or an earlier one has panicked. errno stays as it was: all that a cache
-    /// asks of the system is memory and to wait for a lock, and both leave it alone (`sys::reserve`, `sys::lock`).
+    /// asks of the system is memory, to wait for a lock, and random numbers once, and each leaves it alone (`sys::reserve`,
+    /// `sys::lock`, `cache::hash`).
     #[inline(always)]
     pub fn with_cache<'a, T>(&'a self, work: impl FnOnce(&'a Local) -> T) -> Option<T> {
         // Relaxed: a thread that does not see the flag yet meets the same panic, which is caught as well.

@@ -5,6 +5,7 @@
 //! counting references, reading a session's times, and reading a context's counters, options and verify mode.
 
 use core::ptr;
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -70,8 +71,14 @@ impl Contexts {
     }
 }
 
+/// Whether a context was ever entered. Before, no lock is taken: forks are not noticed yet, and a child could wait for a thread
+/// that it does not have.
+static ANY: AtomicBool = AtomicBool::new(false);
+
 /// Enters a new context.
 pub fn enter(ctx: *mut SSL_CTX, context: Arc<Context>) {
+    // Relaxed: a thread that has a session of a context has synchronised with the one that made it.
+    ANY.store(true, Ordering::Relaxed);
     let left_over = CONTEXTS.lock().map(|mut contexts| {
         // An earlier SSL_CTX at this address, whose end was not told.
         let left_over = contexts.take_out(ctx);
@@ -143,6 +150,9 @@ pub fn all() -> SmallVec<[Arc<Context>; 4]> {
 
 /// The contexts that may hold a session.
 pub fn concerned_by(session: &SessionRef) -> SmallVec<[Arc<Context>; 4]> {
+    if !ANY.load(Ordering::Relaxed) {
+        return SmallVec::new();
+    }
     let holders = local::holders_of(session);
     let Some(contexts) = CONTEXTS.lock() else {
         return SmallVec::new();

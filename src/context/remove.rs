@@ -43,6 +43,7 @@ pub unsafe fn remove(context: &Context, ctx: *mut SSL_CTX, session: *mut SSL_SES
     let own = match taken {
         Some(None) => return false,
         Some(Some(own)) => own,
+        None if key_of(&lent).is_none() => return false,
         None => None, // the cache is broken
     };
     let (gone, found) = if context.is_alone() {

@@ -66,8 +66,9 @@ unsafe impl Sync for Origin {}
 ///
 /// Making one takes locks of libcrypto, which a thread that the fork has cut off may hold, because it was making one itself
 /// or for reasons of the program's. So a child gets along with what it inherits, and a spare context is made for it
-/// before the program makes one of its own. A child makes more only if it makes contexts of its own, too, or if several of its
-/// threads want one at once: in either case it relies on these locks already.
+/// before the program makes one of its own. A child makes more only if it makes contexts of its own, too, and so relies
+/// on these locks already. Otherwise its threads use the spare one in turn: a context that one of them made would hold these locks
+/// while another one forks, and that child, too, may make a context.
 pub struct Scratch {
     places: [Place; CONTEXTS],
     /// For the children of the process that has filled it. That process leaves it alone, so that no fork finds it in use.
@@ -229,7 +230,7 @@ impl Scratch {
         // A function of the application's ex_data is called for a context that this thread is making: it would be called for
         // another one, too.
         let is_making = Inside::is_making();
-        let mut may_make =
+        let may_make =
             !is_making && [self.found_in, self.used_in.load(Ordering::Relaxed)].contains(&process);
         // It was stored before the fork; where a thread of this process is storing it now, either answer will do.
         let is_inherited = self.spare_made_in.load(Ordering::Relaxed) != process;
@@ -256,7 +257,6 @@ impl Scratch {
             if !is_shared || is_making {
                 return false; // the fork has left none, or this thread itself stands in the way
             }
-            may_make = true;
             thread::yield_now();
         }
     }

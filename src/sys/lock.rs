@@ -82,8 +82,7 @@ impl<T> Lock<T> {
 
     #[inline(always)]
     fn take(&self) -> bool {
-        let this = this_process();
-        self.try_take(this) || self.wait(this)
+        self.try_take(this_process()) || self.wait()
     }
 
     /// Takes the lock, if it is free, by writing `held`.
@@ -97,13 +96,15 @@ impl<T> Lock<T> {
     }
 
     #[cold]
-    fn wait(&self, this: u32) -> bool {
-        let (mut held, mut turns) = (this, 0);
+    fn wait(&self) -> bool {
+        let (mut mark, mut turns) = (0, 0);
         loop {
+            // Each time: a signal handler may have forked, and this be the child.
+            let this = this_process();
             // Relaxed: `try_take` acquires.
             match self.word.load(Ordering::Relaxed) {
                 FREE => {
-                    if self.try_take(held) {
+                    if self.try_take(this | mark) {
                         return true;
                     }
                 }
@@ -116,7 +117,7 @@ impl<T> Lock<T> {
                         spin_loop();
                     } else if seen & WAITED_FOR != 0 || self.note_waiter(seen) {
                         quietly(|| futex::wait(&self.word, this | WAITED_FOR, NAP));
-                        held = this | WAITED_FOR;
+                        mark = WAITED_FOR;
                     }
                     turns = turns.saturating_add(1);
                 }
@@ -142,10 +143,10 @@ impl<T> Lock<T> {
 
     #[cold]
     fn close(&self) {
-        // Relaxed: nobody reads the value any more.
-        if self.word.swap(CLOSED, Ordering::Relaxed) & WAITED_FOR != 0 {
-            self.wake(i32::MAX);
-        }
+        // Relaxed: nobody reads the value any more. Whoever took the lock before may have left the mark to one who sleeps, so
+        // all are woken, whatever the word says.
+        self.word.swap(CLOSED, Ordering::Relaxed);
+        self.wake(i32::MAX);
     }
 
     #[cold]

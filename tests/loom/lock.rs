@@ -54,7 +54,6 @@ unsafe impl Sync for Shared {}
 
 impl Shared {
     fn new() -> Arc<Self> {
-        futex::lasts(false);
         identity::all_live();
         Arc::new(Self {
             memory: Memory::anonymous(24).expect("a few words"),

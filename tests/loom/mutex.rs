@@ -37,7 +37,6 @@ unsafe impl Sync for Shared {}
 
 impl Shared {
     fn new() -> Arc<Self> {
-        futex::lasts(true);
         let lock = Lock::new(());
         assert!(lock.lock().is_some()); // its word is there before the threads
         Arc::new(Self {
@@ -70,7 +69,9 @@ impl Shared {
 fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
+    futex::lasts(true);
     builder.check(model);
+    futex::lasts(false);
 }
 
 fn exclusion() {

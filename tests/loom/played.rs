@@ -17,6 +17,13 @@ impl Early {
         Self { value, word }
     }
 
+    /// There from the beginning.
+    pub fn begun(value: u32) -> Self {
+        let early = Self::new(value);
+        early.word();
+        early
+    }
+
     fn word(&self) -> &AtomicU32 {
         self.word.get_or_init(|| AtomicU32::new(self.value))
     }
@@ -135,7 +142,7 @@ pub mod memory {
             let word = words
                 .halves
                 .entry(at)
-                .or_insert_with(|| Box::new(AtomicU32::new(0)));
+                .or_insert_with(|| Box::new(AtomicU32::begun(0)));
             // SAFETY: as above.
             unsafe { &*core::ptr::from_ref(&**word) }
         }

@@ -22,6 +22,8 @@ mod cache;
 #[path = "../../src/sys"]
 mod sys {
     pub use crate::played::{atomic, clock, entropy, forks, futex, lock, reserve};
+    #[allow(dead_code)]
+    pub mod guard;
     pub mod prefetch;
     pub mod random;
     pub mod uncancelled;
