@@ -14,11 +14,12 @@
 //! at 100,000 entries, in the middle of a handshake. To spread that over later calls needs a second table beside the first
 //! and more code than this file.
 //!
-//! A bucket also remembers, in two bytes, the entry that last left it: 8 bits of its hash, and when it was used, until the
-//! next entry leaves the bucket. One hash in 256 agrees with the memory of another: it is a hint, never an answer.
+//! A bucket also remembers, in two bytes, the entry that last left it: 10 bits of its hash, and when it was used, until the
+//! next entry leaves the bucket or the client comes back. One hash in 1,024 agrees with the memory of another: it is a hint,
+//! never an answer.
 
 use super::key::Key;
-use super::rank::Moment;
+use super::rank::{Moment, Remembered};
 use super::segments::{Element, Segments};
 use super::slab::{Entry, HASH_BITS, Hook, NIL, Slab, kept_of};
 use crate::sys::prefetch::prefetch;
@@ -64,10 +65,7 @@ pub(super) struct Place {
 }
 
 impl Element for Bucket {
-    const BLANK: Self = Bucket::new(Left {
-        mark: 0,
-        used: Moment::FIRST,
-    });
+    const BLANK: Self = Bucket::new(Left::NOBODY);
 }
 
 impl Bucket {
@@ -86,17 +84,30 @@ impl Bucket {
     }
 }
 
-/// The memory of an entry that left. A bucket that no entry has left has zeros, which agree with a hash by chance as often
-/// as any other value.
+/// The memory of an entry that left: a mark and a time.
 #[derive(Clone, Copy)]
-struct Left {
-    mark: u8,
-    used: Moment,
+struct Left(u16);
+
+impl Left {
+    const NOBODY: Left = Left(0);
+
+    fn new(hash: u32, used: Moment) -> Left {
+        let left = mark(hash) << Remembered::BITS | u16::from(Remembered::of(used).bits());
+        Left(left.max(1))
+    }
+
+    fn is_of(self, hash: u32) -> bool {
+        self.0 != 0 && self.0 >> Remembered::BITS == mark(hash)
+    }
+
+    fn used(self) -> Remembered {
+        Remembered::from_bits(self.0 as u8)
+    }
 }
 
 /// The part of a hash that is remembered: of the bits that a hook keeps, those that are the last to choose the bucket.
-fn mark(hash: u32) -> u8 {
-    (kept_of(hash) >> (HASH_BITS - u8::BITS)) as u8
+fn mark(hash: u32) -> u16 {
+    (kept_of(hash) >> (HASH_BITS - (u16::BITS - Remembered::BITS))) as u16
 }
 
 /// One of sixteen bits, by the last four of the bits that a hook keeps.
@@ -221,13 +232,20 @@ impl Index {
         }
     }
 
-    /// When the entry of this hash was last used, if it has left and its bucket remembers it.
-    pub(super) fn recall(&self, hash: u32) -> Option<Moment> {
+    /// When the entry of this hash was last used, if it has left and its bucket remembers it, which it then no longer does: who
+    /// offers a session again and again has come back once.
+    pub(super) fn recall(&mut self, hash: u32) -> Option<Remembered> {
         if self.buckets.len() == 0 {
             return None;
         }
-        let left = self.buckets[self.bucket(hash)].left;
-        (left.mark == mark(hash)).then_some(left.used)
+        let bucket = self.bucket(hash);
+        let left = &mut self.buckets[bucket].left;
+        if !left.is_of(hash) {
+            return None;
+        }
+        let used = left.used();
+        *left = Left::NOBODY;
+        Some(used)
     }
 
     /// Takes out an entry, and remembers it.
@@ -236,10 +254,7 @@ impl Index {
         let hook = place.hook;
         let after = hook.chain;
         let bucket = &mut self.buckets[place.bucket];
-        bucket.left = Left {
-            mark: mark(hook.hash()),
-            used: hook.used(),
-        };
+        bucket.left = Left::new(hook.hash(), hook.used());
         if place.before != NIL {
             slab.hook_mut(place.before).chain = after;
         } else {

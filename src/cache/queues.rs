@@ -6,9 +6,9 @@
 //!
 //! S3-FIFO remembers what it evicted, and admits it to the main queue when it comes back. A session id is random: after an
 //! eviction the client gets a new one. But first it offers the old one in vain, by which it is recognised
-//! (`Index::recall`). Its new session goes to the main queue if the client stayed away for less time than the main queue's
-//! oldest session has been unused, as in LIRS (Jiang and Zhang, SIGMETRICS 2002). So if more clients return in turn than
-//! there is room for, they do not push out each other: those that are in stay in. A session made in a resumed handshake
+//! (`Index::recall`). Its new session goes to the main queue if the client stayed away for clearly less time than the main
+//! queue's oldest session has been unused, as in LIRS (Jiang and Zhang, SIGMETRICS 2002). So if more clients return in turn
+//! than there is room for, they do not push out each other: those that are in stay in. A session made in a resumed handshake
 //! always goes to the main queue, as it takes the place of the one that was resumed. While the small queue is twice as long
 //! as its share, because the main queue does not need the rest, any client that offers a session may enter.
 //!
@@ -19,7 +19,7 @@
 
 use super::history::ClientHistory;
 use super::list::{ByUse, List};
-use super::rank::{Moment, Rank, USES_MOST};
+use super::rank::{Moment, Rank, Remembered, USES_MOST};
 use super::slab::{Links, Slab, Ties};
 
 /// Entries that one choice may examine.
@@ -114,8 +114,10 @@ impl Queues {
 
     /// True if the client of a session that was last used at that moment, and that comes back, deserves a place in the main
     /// queue more than the oldest session there.
-    pub(super) fn outranks_oldest<V>(&mut self, slab: &mut Slab<V>, used: Moment) -> bool {
-        if self.main_has_room() {
+    pub(super) fn outranks_oldest<V>(&mut self, slab: &mut Slab<V>, used: Remembered) -> bool {
+        // A quarter, as a small queue is at times longer than its share by the one that arrives.
+        let share = self.small_share();
+        if self.small.len() > share + share / 4 + 1 {
             return true;
         }
         for _ in 0..EXAMINED_MOST {
@@ -123,7 +125,9 @@ impl Queues {
                 return true;
             };
             if slab[oldest].rank().uses == 0 {
-                return self.now.since(used) < self.now.since(slab.hook(oldest).used());
+                // A client that comes in turn, a little early or late, would only change places with another.
+                let away = u16::from(self.now.since_remembered(used));
+                return away + away / 4 < u16::from(self.now.since(slab.hook(oldest).used()));
             }
             self.pass_over(slab, oldest);
         }

@@ -26,6 +26,35 @@ impl Moment {
     pub(super) fn since(self, earlier: Moment) -> u8 {
         self.0.wrapping_sub(earlier.0)
     }
+
+    /// At most so many moments, or one fewer.
+    pub(super) fn since_remembered(self, earlier: Remembered) -> u8 {
+        (Remembered::of(self).0.wrapping_sub(earlier.0) & Remembered::MASK) << 1 | 1
+    }
+}
+
+/// What is kept of the moment at which an entry that has left was last used: to two moments, and it wraps after eight
+/// turnovers, which one memory in a hundred outlives.
+#[derive(Clone, Copy)]
+pub(super) struct Remembered(u8);
+
+impl Remembered {
+    /// The length of `bits`.
+    pub(super) const BITS: u32 = 6;
+    const MASK: u8 = (1 << Remembered::BITS) - 1;
+
+    pub(super) fn of(moment: Moment) -> Remembered {
+        Remembered(moment.0 >> 1 & Remembered::MASK)
+    }
+
+    pub(super) fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// What the lowest of the bits say.
+    pub(super) fn from_bits(bits: u8) -> Remembered {
+        Remembered(bits & Remembered::MASK)
+    }
 }
 
 /// The rank of an entry: its queue, and its uses since it was last passed over.

@@ -10,12 +10,27 @@ const VERSION: i32 = 0x0304;
 
 pub struct Ours {
     cache: Cache<u32>,
+    /// The session that was last offered in vain, and the history of its client: a handshake asks once, for all the sessions
+    /// that it brings.
+    asked: Option<(u32, ClientHistory)>,
 }
 
 impl Ours {
     pub fn new(capacity: usize) -> Ours {
         Ours {
             cache: Cache::new(capacity, 1),
+            asked: None,
+        }
+    }
+
+    fn history_of(&mut self, offered: u32) -> ClientHistory {
+        match self.asked {
+            Some((same, history)) if same == offered => history,
+            _ => {
+                let history = self.cache.history_of(&key(offered));
+                self.asked = Some((offered, history));
+                history
+            }
         }
     }
 }
@@ -40,7 +55,7 @@ impl Policy for Ours {
     fn insert(&mut self, arrival: Arrival) {
         let history = match arrival.offered {
             _ if arrival.resumed => ClientHistory::Proven,
-            Some(offered) => self.cache.history_of(&key(offered)),
+            Some(offered) => self.history_of(offered),
             None => ClientHistory::New,
         };
         let expiry = Expiry::at(arrival.expiry);
