@@ -38,8 +38,15 @@ def machine():
 def measure(options, wanted):
     ours = Side(options.program, options.libraries, options.preload)
     sides = {"plain": Side(options.program, options.libraries, None), "ours": ours}
-    plan = [m for m in (smoke_plan() if options.smoke else full_plan()) if wanted(m.name)]
-    once = [] if options.smoke or not wanted(ten_million().name) else [ten_million()]
+
+    def is_wanted(m):
+        return wanted(m.name) or wanted(m.title)
+
+    plan = [m for m in (smoke_plan() if options.smoke else full_plan()) if is_wanted(m)]
+    once = [] if options.smoke or not is_wanted(ten_million()) else [ten_million()]
+    if not plan:
+        sys.exit(f"ONLY={options.only}: no measurement of that name or title; there are:\n" + "\n".join(
+            f"  {m.name:20} {m.title}" for m in full_plan()))
     pairs, rounds = run_all(plan, sides, 0 if options.smoke else options.budget, 1 if options.smoke else 3, once)
     titles = {m.name: m.title for m in [*plan, *once]}
     measurements = {name: {"title": titles[name], **summary(pairs[name])} for name in titles if name in pairs}
