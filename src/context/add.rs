@@ -82,7 +82,15 @@ pub unsafe fn add_alone(
         };
         Some(context.cache.insert(&arrival, evicted))
     };
-    insert::insert_by(context, ctx, || key_of(&lent).is_some(), put)
+    insert::insert_by(context, ctx, || has_id(&lent), put)
+}
+
+/// Whether a session has an id that it could be found by. Apart, as it is asked before the first session of a context only, and
+/// a second key in [`add_alone`] would cost each call registers.
+#[cold]
+#[inline(never)]
+fn has_id(session: &SessionRef) -> bool {
+    key_of(session).is_some()
 }
 
 /// Does what comes first wherever a session goes; `None` if it goes nowhere.

@@ -58,7 +58,12 @@ fn calls_take_no_more_instructions_than_they_did() {
         name: "system",
         elsewhere: None,
     };
-    let others = [release("openssl4", "4"), release("openssl111", "1.1")];
+    let others = [
+        release("openssl35", "3"),
+        release("openssl36", "3"),
+        release("openssl4", "4"),
+        release("openssl111", "1.1"),
+    ];
     let mut over = Vec::new();
     for host in [Some(system)].into_iter().chain(others).flatten() {
         let program = compile(&host);
