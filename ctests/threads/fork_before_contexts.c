@@ -25,18 +25,10 @@ static void child(void)
 
 static void *work(void *argument)
 {
-    int i;
     while (argument != NULL && !atomic_load(&stop))
         SSL_SESSION_set_time(sessions[(long)argument], time(NULL));
-    /* One that waits is enough. */
-    for (i = 0; argument == NULL && i < FORKS && atomic_load(&clean) == i; i++) {
-        pid_t pid = fork();
-        NEED(pid >= 0);
-        if (pid == 0)
-            child();
-        count_if_clean(pid, &clean);
-    }
-    atomic_store(&stop, 1);
+    if (argument == NULL)
+        children_in_turn(FORKS, child, &clean, &stop);
     return NULL;
 }
 

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define THREADS 8
 
@@ -28,6 +29,21 @@ static inline void count_if_clean(pid_t child, atomic_int *clean)
     NEED(waitpid(child, &status, 0) == child);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         atomic_fetch_add(clean, 1);
+}
+
+/* Forks so many children, one after the other, as long as they end with 0: one that waits is enough. Then tells the other
+ * threads to stop. */
+static inline void children_in_turn(int number, void (*child)(void), atomic_int *clean, atomic_int *stop)
+{
+    int i;
+    for (i = 0; i < number && atomic_load(clean) == i; i++) {
+        pid_t pid = fork();
+        NEED(pid >= 0);
+        if (pid == 0)
+            child();
+        count_if_clean(pid, clean);
+    }
+    atomic_store(stop, 1);
 }
 
 #endif
