@@ -87,7 +87,7 @@ impl<V: Clone + PartialEq> Cache<V> {
     }
 
     /// The history of a client that offered the session of this key, which was not found: for the session that the client
-    /// is given instead.
+    /// is given instead. To be asked once for a handshake: that a session had to leave is told once.
     pub fn history_of(&self, key: &Key) -> ClientHistory {
         let Some(home) = self.home(key) else {
             return ClientHistory::Returning;

@@ -227,7 +227,7 @@ pub unsafe extern "C-unwind" fn on_get(
         if !answer.is_null() {
             claim.into_iter().for_each(Claim::leave); // the removal that follows releases it
         } else {
-            connections::note_history(ssl, context.history_of(&key));
+            connections::note_history(ssl, &key, || context.history_of(&key));
         }
         publish::leave();
         Some(answer)

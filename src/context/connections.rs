@@ -10,7 +10,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
 use super::alike::digest::Fields;
-use crate::cache::ClientHistory;
+use crate::cache::{ClientHistory, Key};
 use crate::host::abi::SSL_OP_NO_ANTI_REPLAY;
 use crate::host::connection::is_quic;
 use crate::host::types::{SSL, SSL_CTX};
@@ -25,6 +25,8 @@ struct Connection {
     made_from: AtomicPtr<SSL_CTX>,
     /// The history of its client, a [`ClientHistory`].
     history: AtomicU8,
+    /// The first word of the id of the session that this was told by; 0 for none.
+    told_by: AtomicU64,
     /// A key of the rule and name under which its handshake began; 0 if that was not noted. See
     /// [`decide`](super::alike::decide).
     began: AtomicU64,
@@ -66,14 +68,22 @@ fn made_from(ssl: *const SSL) -> Option<*mut SSL_CTX> {
     (!recorded.is_null()).then_some(recorded)
 }
 
-/// Notes the history of a living connection's client, whose session was not found. The session that the handshake makes is
-/// added in a later call, perhaps by another thread.
-pub fn note_history(ssl: *const SSL, history: ClientHistory) {
-    if history as u8 != self::history(ssl) as u8 {
-        CONNECTIONS.enter(ssl.addr(), |connection| {
-            connection.history.store(history as u8, Ordering::Relaxed);
-        });
+/// Notes the history of a living connection's client, whose session of this key was not found. The session that the handshake
+/// makes is added in a later call, perhaps by another thread.
+///
+/// `history` is asked once for each session: libssl looks it up again after a HelloRetryRequest (RFC 8446, section 4.1.4), and a
+/// cache tells only once that it had to leave.
+pub fn note_history(ssl: *const SSL, key: &Key, history: impl FnOnce() -> ClientHistory) {
+    let [told_by, ..] = key.words();
+    let is_noted = |connection: &Connection| connection.told_by.load(Ordering::Relaxed) == told_by;
+    if CONNECTIONS.find(ssl.addr()).is_some_and(is_noted) {
+        return;
     }
+    let history = history();
+    CONNECTIONS.enter(ssl.addr(), |connection| {
+        connection.told_by.store(told_by, Ordering::Relaxed);
+        connection.history.store(history as u8, Ordering::Relaxed);
+    });
 }
 
 /// What [`note_history`] noted. A connection that is cleared and used again keeps it; at worst one session stays in the
@@ -240,6 +250,7 @@ pub fn forget(ssl: *const SSL) {
         connection
             .history
             .store(ClientHistory::New as u8, Ordering::Relaxed);
+        connection.told_by.store(0, Ordering::Relaxed);
         connection.began.store(0, Ordering::Relaxed);
         connection.is_resumed.store(false, Ordering::Relaxed);
         connection.lists.store(0, Ordering::Relaxed);
