@@ -84,7 +84,7 @@ impl Bucket {
     }
 }
 
-/// The memory of an entry that left: a mark and a time.
+/// The memory of an entry that left: a mark and a time; or `NOBODY`, as long as no entry has left, and after the client came back.
 #[derive(Clone, Copy)]
 struct Left(u16);
 
@@ -93,11 +93,12 @@ impl Left {
 
     fn new(hash: u32, used: Moment) -> Left {
         let left = mark(hash) << Remembered::BITS | u16::from(Remembered::of(used).bits());
+        // Somebody, whatever the mark and the time.
         Left(left.max(1))
     }
 
     fn is_of(self, hash: u32) -> bool {
-        self.0 != 0 && self.0 >> Remembered::BITS == mark(hash)
+        self.0 != Left::NOBODY.0 && self.0 >> Remembered::BITS == mark(hash)
     }
 
     fn used(self) -> Remembered {

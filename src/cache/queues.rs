@@ -115,9 +115,7 @@ impl Queues {
     /// True if the client of a session that was last used at that moment, and that comes back, deserves a place in the main
     /// queue more than the oldest session there.
     pub(super) fn outranks_oldest<V>(&mut self, slab: &mut Slab<V>, used: Remembered) -> bool {
-        // A quarter, as a small queue is at times longer than its share by the one that arrives.
-        let share = self.small_share();
-        if self.small.len() > share + share / 4 + 1 {
+        if self.main_is_short() {
             return true;
         }
         for _ in 0..EXAMINED_MOST {
@@ -188,6 +186,13 @@ impl Queues {
     /// True if the small queue is so long that the main one cannot have claimed its share.
     fn main_has_room(&self) -> bool {
         self.small.len() > 2 * self.small_share()
+    }
+
+    /// True if the main queue lacks entries that the small one has beyond its share. Less than `main_has_room` asks for, as this
+    /// is for clients that are known to have come back, and not for any that offers an id.
+    fn main_is_short(&self) -> bool {
+        let share = self.small_share();
+        self.small.len() > share + share / 4 + 1
     }
 
     fn next_candidate(&self) -> Option<u32> {

@@ -27,14 +27,14 @@ impl Moment {
         self.0.wrapping_sub(earlier.0)
     }
 
-    /// At most so many moments, or one fewer.
+    /// The most moments that may have passed; two of them may not have.
     pub(super) fn since_remembered(self, earlier: Remembered) -> u8 {
         (Remembered::of(self).0.wrapping_sub(earlier.0) & Remembered::MASK) << 1 | 1
     }
 }
 
-/// What is kept of the moment at which an entry that has left was last used: to two moments, and it wraps after eight
-/// turnovers, which one memory in a hundred outlives.
+/// What is kept of the moment at which an entry that has left was last used. It tells every other moment only, and wraps after
+/// eight turnovers, before which nearly every memory has made room for another.
 #[derive(Clone, Copy)]
 pub(super) struct Remembered(u8);
 
