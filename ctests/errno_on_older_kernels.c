@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define THE_FLAG 4 /* GRND_INSECURE, which older headers lack */
+#define INSECURE 4 /* GRND_INSECURE, which older headers lack */
 
 static void become_older(void)
 {
@@ -24,7 +24,7 @@ static void become_older(void)
         LOAD(nr),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getrandom, 0, 3),
         LOAD(args[2]),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, THE_FLAG, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, INSECURE, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
@@ -32,7 +32,7 @@ static void become_older(void)
     char byte;
     NEED(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     NEED(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
-    NEED(syscall(SYS_getrandom, &byte, (size_t)1, THE_FLAG) == -1 && errno == EINVAL);
+    NEED(syscall(SYS_getrandom, &byte, (size_t)1, INSECURE) == -1 && errno == EINVAL);
     NEED(syscall(SYS_getrandom, &byte, (size_t)1, 0) == 1);
 }
 

@@ -41,17 +41,9 @@ static void use_again(void)
     in_child += SSL_CTX_add_session(ctx, sessions[0][0]) == 0;
 }
 
-static void fork_again_and_again(void)
+static void child(void)
 {
-    int i;
-    for (i = 0; i < FORKS && clean == i; i++) {
-        pid_t pid = fork();
-        NEED(pid >= 0);
-        if (pid == 0)
-            _exit(in_child == 2 ? 0 : 1);
-        count_if_clean(pid, &clean);
-    }
-    atomic_store(&stop, 1);
+    _exit(in_child == 2 ? 0 : 1);
 }
 
 static void *work(void *argument)
@@ -59,7 +51,7 @@ static void *work(void *argument)
     SSL_SESSION **own = sessions[(long)argument];
     int i;
     if (argument == NULL)
-        fork_again_and_again();
+        children_in_turn(FORKS, child, &clean, &stop);
     for (i = 0; argument != NULL && !atomic_load(&stop); i++) {
         lock();
         SSL_CTX_add_session(ctx, own[i % EACH]);
