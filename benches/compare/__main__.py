@@ -45,7 +45,7 @@ def measure(options, wanted):
     plan = [m for m in (smoke_plan() if options.smoke else full_plan()) if is_wanted(m)]
     once = [] if options.smoke or not is_wanted(ten_million()) else [ten_million()]
     if not plan:
-        sys.exit(f"ONLY={options.only}: no measurement of that name or title; there are:\n" + "\n".join(
+        sys.exit(f"ONLY={options.only}: nothing to compare has that name or title; there are:\n" + "\n".join(
             f"  {m.name:20} {m.title}" for m in full_plan()))
     pairs, rounds = run_all(plan, sides, 0 if options.smoke else options.budget, 1 if options.smoke else 3, once)
     titles = {m.name: m.title for m in [*plan, *once]}
