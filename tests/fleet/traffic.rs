@@ -219,6 +219,7 @@ fn restarted() -> Outcome {
             fine(traffic.take(&name(1), b"taken", HOUR).await)?.is_some(),
             "not taken"
         );
+        let before = traffic.connection();
         engine.end()?;
         engine.again()?;
         // The broken connection is noticed by whoever asks next.
@@ -226,6 +227,8 @@ fn restarted() -> Outcome {
         let _ = traffic.get_all(&[name(2)]).await;
         sleep(Duration::from_millis(10)).await;
         again(&traffic).await?;
+        // What the store was told over the earlier one is no more certain.
+        ensure!(traffic.connection() > before, "the same connection");
         fine(traffic.put_all(&puts("value"), Where::NothingIs).await)?;
         let said = traffic.take(&name(2), b"taken", HOUR).await;
         trouble(said, Cause::Unable, &["nothing is taken for 12 s"])?;

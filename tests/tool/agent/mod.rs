@@ -108,6 +108,10 @@ pub const CASES: &[Case] = &[
         "agent: what was removed stays so when the store goes back to what it was",
         distrust::goes_back,
     ),
+    (
+        "agent: and when other hosts have told the store as much as it has forgotten",
+        distrust::goes_back_and_on,
+    ),
     ("agent: --check says what is wrong", check::messages),
     (
         "agent: master keys are made and rotated",

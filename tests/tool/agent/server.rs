@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use sslcache::mailbox::{self, FleetKeys, Mailbox};
 
-use crate::tool::{Folder, Tool, is_root};
+use crate::tool::{Folder, Outcome, Tool, is_root};
 
 /// A time after which something does not come any more.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,6 +54,14 @@ impl Redis {
 }
 
 impl Redis {
+    /// Kills it, and starts it with what it has saved.
+    pub fn restart(&mut self, folder: &Folder) -> Outcome {
+        self.child.kill()?;
+        self.child.wait()?;
+        *self = Self::start(folder)?;
+        Ok(())
+    }
+
     pub fn signal(&self, signal: i32) {
         // SAFETY: the child has not been waited for, so that the number is its own.
         unsafe { libc::kill(self.child.id() as i32, signal) };

@@ -7,7 +7,7 @@ use sslcache::mailbox::SessionName;
 use tokio::time::sleep;
 
 use super::engine::Engine;
-use super::form::{Change, Entry, Form, MOST_CHANGES, puts};
+use super::form::{Change, Entry, MOST_CHANGES, puts};
 use super::space::Space;
 use super::times::{GENERATION_LIFE, LONGER, after, seconds};
 use crate::agent::store::{Put, Trouble, Where};
@@ -16,6 +16,8 @@ use crate::agent::store::{Put, Trouble, Where};
 const NEWS_LIFE: Duration = Duration::from_secs(600);
 /// How long to wait after trouble.
 const AGAIN: Duration = Duration::from_millis(500);
+/// How long to wait for a new connection to be heard.
+const UNHEARD: Duration = Duration::from_millis(50);
 
 impl Engine {
     /// Tells the store what is changed in a namespace, for ever.
@@ -23,6 +25,11 @@ impl Engine {
         loop {
             if space.is_idle() {
                 space.wake.notified().await;
+                continue;
+            }
+            if !self.is_heard(space) {
+                // What is told counts the news up, which would hide that the store has gone back.
+                sleep(UNHEARD).await;
                 continue;
             }
             let told = match space.first(MOST_CHANGES) {
@@ -60,8 +67,11 @@ impl Engine {
             all.extend(puts(values.ok_or_else(|| self.unsealed())?, life));
         }
         self.put_everywhere(&all).await?;
-        self.tell_news(&form, changes.clone(), now).await?;
-        space.told(&changes);
+        self.tell_news(space, changes.clone(), now).await?;
+        // A connection that was made meanwhile is heard first; then they are told again.
+        if self.is_heard(space) {
+            space.told(&changes);
+        }
         Ok(())
     }
 
@@ -84,10 +94,11 @@ impl Engine {
     /// Puts news under the next number, and returns that. Without any change, it only makes the counter.
     pub async fn tell_news(
         &self,
-        form: &Form<'_>,
+        space: &Space,
         changes: Vec<Change>,
         now: i64,
     ) -> Result<u64, Trouble> {
+        let form = space.form(&self.setup.keyring);
         let counters = form.counter_names();
         let number = self.setup.traffic.count(&counters[0], after(0)).await?;
         let entry = Entry {
@@ -97,10 +108,14 @@ impl Engine {
         let expiry = now.saturating_add(NEWS_LIFE.as_secs() as i64 + LONGER.as_secs() as i64);
         let sealed = form.news_name(0, number).and_then(|name| {
             let value = form.entry(&name, &entry, expiry)?;
-            Some(vec![(name, value)])
+            Some((name, value))
         });
         let sealed = sealed.ok_or_else(|| self.unsealed())?;
-        self.put_everywhere(&puts(sealed, NEWS_LIFE)).await?;
+        let value = sealed.1.clone();
+        self.put_everywhere(&puts(vec![sealed], NEWS_LIFE)).await?;
+        if self.is_heard(space) {
+            space.note_told(0, number, &value);
+        }
         Ok(number)
     }
 

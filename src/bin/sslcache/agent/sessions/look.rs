@@ -114,7 +114,8 @@ impl Engine {
         generation: u64,
         realm: &Generations,
     ) -> bool {
-        space.generation.get() == generation
+        self.is_heard(space)
+            && space.generation.get() == generation
             && !space.is_removed(session)
             && space.realm(session.realm(), Instant::now()).as_ref() == Some(realm)
     }

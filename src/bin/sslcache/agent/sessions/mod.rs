@@ -5,7 +5,8 @@
 //!
 //! * `form` is what stands in the store, `realms` what is known of flushes, `breaker` whether the store is asked; all are pure.
 //! * `space` is a namespace: its generation, its realms, what is still to be told to the store.
-//! * `look` answers questions, `puts` has what is to be put, `changes` removals and flushes, `news` hears those of other hosts, from a `place` on.
+//! * `look` answers questions, `puts` has what is to be put, `changes` removals and flushes, `news` hears those of other hosts, from a `place` on,
+//!   and knows by a `mark` whether the store is still the one that was told.
 //! * `told` is how far processes are told all that.
 //! * `members` are the mailboxes, `hear` their threads, `engine` what works with one set of settings,
 //!   `work` the thread that has all of it, `figures` its numbers.
@@ -18,6 +19,7 @@ mod flush;
 mod form;
 mod hear;
 mod look;
+mod mark;
 mod members;
 mod news;
 mod place;

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::engine::Engine;
 use super::form::{Change, Entry, Form};
+use super::mark::Seen;
 use super::place::{Place, Step, step};
 use super::space::Space;
 use super::times::seconds;
@@ -18,6 +19,15 @@ use crate::agent::store::Trouble;
 const EACH: Duration = Duration::from_millis(200);
 /// Who has counted has put the news by then, or never will.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the store says of a counter.
+struct Counted {
+    /// `None` if it is not there.
+    number: Option<u64>,
+    /// False if the store has forgotten some of what is known to have been told to it.
+    is_as_told: bool,
+}
+
 /// The latest generation among these values.
 pub fn latest_generation(
     form: &Form<'_>,
@@ -48,14 +58,8 @@ impl Engine {
     }
 
     async fn hear_once(&self, space: &Space, places: &mut [Place]) -> Result<(), Trouble> {
-        let form = space.form(&self.setup.keyring);
-        let generations = form.generation_names();
-        let mut names = generations.clone();
-        names.extend(form.counter_names());
-        let values = self.setup.traffic.get_all(&names).await?;
-        let (of_generations, of_counters) = values.split_at(generations.len());
-        let now = seconds();
-        let there = latest_generation(&form, &generations, of_generations, now);
+        let connection = self.setup.traffic.connection();
+        let (there, counters) = self.ask_counters(space, connection).await?;
         let known = space.generation.get();
         match there {
             Some(there) if there > known => self.begin_generation(space, there).await,
@@ -64,13 +68,11 @@ impl Engine {
             _ => {}
         }
         let is_first = places[0] == Place::Unknown;
-        for (counter, value) in of_counters.iter().enumerate() {
-            let number = value.as_ref().map(|value| {
-                let text = str::from_utf8(value).unwrap_or_default();
-                // One that is no number is as one that has gone back.
-                text.trim().parse().unwrap_or(0)
-            });
-            let (step, place) = step(places[counter], number);
+        for (counter, counted) in counters.iter().enumerate() {
+            let (step, place) = match counted.is_as_told {
+                true => step(places[counter], counted.number),
+                false => (Step::Back, Place::since(counted.number)),
+            };
             places[counter] = place;
             match step {
                 Step::Nothing => {}
@@ -86,17 +88,62 @@ impl Engine {
             }
         }
         if places[0] == Place::Gone {
-            let number = self.tell_news(&form, Vec::new(), now).await?;
+            let number = self.tell_news(space, Vec::new(), seconds()).await?;
             if is_first {
                 // Nobody was served before that.
                 places[0] = Place::At(number, None);
             }
+        }
+        if connection == self.setup.traffic.connection() {
+            space.heard_over.set(Some(connection));
         }
         if !space.is_current.replace(true) {
             self.serve(space);
         }
         self.note_told(space, places);
         Ok(())
+    }
+
+    /// The generation that stands in the store, and what it says of each counter.
+    async fn ask_counters(
+        &self,
+        space: &Space,
+        connection: u64,
+    ) -> Result<(Option<u64>, Vec<Counted>), Trouble> {
+        let form = space.form(&self.setup.keyring);
+        let traffic = &self.setup.traffic;
+        let compares = space.heard_over.get() != Some(connection) || traffic.is_of_nodes();
+        // Of what is told while the store is asked, it may not know.
+        let marks = space.marks();
+        let compared: Vec<_> = marks.iter().filter(|_| compares).collect();
+        let generations = form.generation_names();
+        let counters = form.counter_names();
+        let of_marks = compared
+            .iter()
+            .filter_map(|mark| form.news_name(mark.counter, mark.number));
+        let names = [generations.clone(), counters, of_marks.collect()].concat();
+        let values = traffic.get_all(&names).await?;
+        let (of_generations, values) = values.split_at(generations.len());
+        let (of_counters, of_marks) = values.split_at(values.len() - compared.len());
+        let there = latest_generation(&form, &generations, of_generations, seconds());
+        let counted = of_counters.iter().enumerate().map(|(counter, value)| {
+            let number = value.as_ref().map(|value| {
+                let text = str::from_utf8(value).unwrap_or_default();
+                // One that is no number is as one that has gone back.
+                text.trim().parse().unwrap_or(0)
+            });
+            let mut news = compared.iter().zip(of_marks);
+            let news = news.find(|(mark, _)| mark.counter == counter);
+            let seen = Seen {
+                count: number,
+                value: news.map(|(_, value)| value.as_deref()),
+            };
+            Counted {
+                number,
+                is_as_told: marks.stand(counter, &seen, Instant::now()),
+            }
+        });
+        Ok((there, counted.collect()))
     }
 
     /// Where to go on in the news of a namespace, and whether all was told up to there.
@@ -142,7 +189,12 @@ impl Engine {
         let names: Vec<_> = (seen + 1..=number)
             .filter_map(|number| form.news_name(counter, number))
             .collect();
+        let connection = self.setup.traffic.connection();
         let values = self.setup.traffic.get_all(&names).await?;
+        if connection != self.setup.traffic.connection() {
+            // Another store may have answered than the one that has counted.
+            return Ok(place);
+        }
         let mut last = seen;
         for (name, value) in names.iter().zip(&values) {
             let Some(value) = value else {
@@ -150,7 +202,10 @@ impl Engine {
             };
             last += 1;
             match form.open_entry(name, value, seconds()) {
-                Some(entry) => self.hear_entry(space, entry).await,
+                Some(entry) => {
+                    space.note_told(counter, last, value);
+                    self.hear_entry(space, entry).await;
+                }
                 None => {
                     self.figures.refuse();
                     self.lost(space).await;

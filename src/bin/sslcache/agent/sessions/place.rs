@@ -16,6 +16,13 @@ pub enum Place {
     At(u64, Option<Instant>),
 }
 
+impl Place {
+    /// All up to what the counter says is known, or of no use.
+    pub fn since(number: Option<u64>) -> Self {
+        number.map_or(Self::Gone, |number| Self::At(number, None))
+    }
+}
+
 /// What to do about a counter.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
@@ -32,7 +39,7 @@ pub enum Step {
 pub fn step(place: Place, number: Option<u64>) -> (Step, Place) {
     match (place, number) {
         (Place::Unknown | Place::Gone, None) => (Step::Nothing, Place::Gone),
-        (Place::Unknown, Some(number)) => (Step::Nothing, Place::At(number, None)),
+        (Place::Unknown, Some(_)) => (Step::Nothing, Place::since(number)),
         // What was counted since it was not there is not known.
         (Place::Gone, Some(number)) => (Step::Lost, Place::At(number, None)),
         (Place::At(..), None) => (Step::Back, Place::Gone),

@@ -9,6 +9,7 @@ use sslcache::mailbox::{Hearing, SessionName};
 use tokio::sync::Notify;
 
 use super::form::{Change, Form};
+use super::mark::Marks;
 use super::realms::{Generations, Realms};
 use crate::agent::keyring::Keyring;
 
@@ -28,6 +29,10 @@ pub struct Space {
     pub is_current: Cell<bool>,
     /// True while its processes are told just what an earlier agent has told them, and this one goes on from there.
     pub is_as_told: Cell<bool>,
+    /// The connection to the store, by its number, over which the news was heard last. Another one may be to a store that has gone
+    /// back to what it knew earlier.
+    pub heard_over: Cell<Option<u64>>,
+    marks: RefCell<Marks>,
     pending: RefCell<Pending>,
     /// There are changes to be told to the store.
     pub wake: Notify,
@@ -102,10 +107,23 @@ impl Space {
             realms: RefCell::default(),
             is_current: Cell::new(false),
             is_as_told: Cell::new(false),
+            heard_over: Cell::new(None),
+            marks: RefCell::default(),
             pending: RefCell::default(),
             wake: Notify::new(),
             begun: Cell::new(None),
         }
+    }
+
+    /// News of this counter, number and value was put into the store, or found there.
+    pub fn note_told(&self, counter: usize, number: u64, value: &[u8]) {
+        let mut marks = self.marks.borrow_mut();
+        marks.note(counter, number, value, Instant::now());
+    }
+
+    /// What is known to stand in the store by now.
+    pub fn marks(&self) -> Marks {
+        self.marks.borrow().clone()
     }
 
     /// Goes on from what is told.
@@ -157,6 +175,7 @@ impl Space {
 
     /// Has a new generation begin: what the store had been told may be forgotten there.
     pub fn begin_anew(&self) {
+        self.marks.borrow_mut().forget();
         self.pending.borrow_mut().give_up();
         self.wake.notify_one();
     }

@@ -102,6 +102,17 @@ impl Traffic {
         }
     }
 
+    /// The number of the connection that was made last, but for that of takes; 0 before the first one. The nodes of a cluster
+    /// are connected to by its client, which does not tell: all of them are one.
+    pub fn connection(&self) -> u64 {
+        self.usual.lock().number
+    }
+
+    /// Whether another server may have taken the store's place though the number of the connection is the same.
+    pub fn is_of_nodes(&self) -> bool {
+        self.address.engine == Engine::Cluster
+    }
+
     async fn keep(&self, line: &Line, is_for_takes: bool) {
         loop {
             if line.lock().connection.is_some() {
@@ -266,9 +277,8 @@ impl Traffic {
         if let Err(trouble) = &said
             && !matches!(trouble.cause, Cause::Unable | Cause::Short | Cause::Denied)
         {
-            let is_cluster = self.address.engine == Engine::Cluster;
             // A cluster's client sees to its connections by itself.
-            if !is_cluster {
+            if !self.is_of_nodes() {
                 line.drop_connection(number, trouble);
             }
         }
