@@ -8,3 +8,6 @@ pub const BATCH: usize = 16;
 
 /// A batch, on the caller's stack: a walk needs no memory of its own.
 pub type Batch<V> = SmallVec<[V; BATCH]>;
+
+/// The positions of as many entries.
+pub(super) type Positions = SmallVec<[u32; BATCH]>;

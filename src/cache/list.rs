@@ -3,8 +3,10 @@
 //! Two orders run through every entry, by use and by expiry; `Through` says which one a list follows. Every operation
 //! is O(1), and adding touches one neighbour, the youngest. A list's front is its oldest element.
 
+use std::iter;
 use std::marker::PhantomData;
 
+use super::batch::Positions;
 use super::slab::{Entry, Links, NIL, Slab};
 
 /// Which pair of links a list runs through.
@@ -100,6 +102,17 @@ impl<T: Through> List<T> {
         } else {
             T::links_mut(&mut slab[after]).before = before;
         }
+    }
+
+    /// The oldest entries, so many at most.
+    pub(super) fn first<V>(&self, slab: &Slab<V>, most: usize) -> Positions {
+        let following = |&at: &u32| {
+            let after = T::links(&slab[at]).after;
+            (after != NIL).then_some(after)
+        };
+        iter::successors(self.front(), following)
+            .take(most)
+            .collect()
     }
 
     /// Makes the front the back.

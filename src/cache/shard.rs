@@ -6,7 +6,7 @@
 //!
 //! The caller takes a slot before `store` and releases one after each departure.
 
-use super::batch::{BATCH, Batch};
+use super::batch::{BATCH, Batch, Positions};
 use super::counters::Counters;
 use super::expiry::Expiry;
 use super::history::ClientHistory;
@@ -267,20 +267,31 @@ impl<V: Clone + PartialEq> Shard<V> {
     /// Removes up to a batch of the sessions that the walk meets. Returns whether the walk goes on.
     pub(super) fn flush_step(&mut self, walk: &mut Walk, gone: &mut Batch<V>) -> bool {
         let mut looks = LOOKS_MOST;
-        while gone.len() < BATCH {
+        let mut found = Positions::new();
+        let mut more = true;
+        while found.len() < BATCH {
             match self.next_occupied(walk, &mut looks) {
-                Progress::Found(at) => gone.push(self.remove(at)),
-                Progress::Paused => return true,
-                Progress::Finished => return false,
+                Progress::Found(at) => found.push(at),
+                Progress::Paused => break,
+                Progress::Finished => {
+                    more = false;
+                    break;
+                }
             }
+        }
+        self.index.fetch_places(&self.slab, &found);
+        for at in found {
+            gone.push(self.remove(at));
             self.counters.flushed += 1;
         }
-        true
+        more
     }
 
     /// Removes up to a batch of the sessions that the scan finds expired. Returns whether the scan goes on.
     pub(super) fn expire_step(&mut self, scan: &mut Scan, gone: &mut Batch<V>) -> bool {
         let mut looks = LOOKS_MOST;
+        let next = self.wheel.next_of_slot(&self.slab, scan);
+        self.index.fetch_places(&self.slab, &next);
         while gone.len() < BATCH {
             match self.wheel.next_expired(&mut self.slab, scan, &mut looks) {
                 Progress::Found(at) => gone.push(self.remove(at)),

@@ -14,6 +14,7 @@
 //!
 //! A scan is made of steps, each a bounded look under the lock. Between them other scans may run; see `Scan`.
 
+use super::batch::{BATCH, Positions};
 use super::expiry::Expiry;
 use super::list::{ByExpiry, List};
 use super::slab::{Links, Slab, Ties};
@@ -197,6 +198,12 @@ impl Wheel {
         }
         self.steps = self.steps.wrapping_add(1);
         scan.step = self.steps;
+    }
+
+    /// The entries of its present slot that a scan comes to next.
+    pub(super) fn next_of_slot<V>(&mut self, slab: &Slab<V>, scan: &Scan) -> Positions {
+        let most = BATCH.min(scan.unseen as usize);
+        self.list(scan.tick).first(slab, most)
     }
 
     /// The next expired entry, which the caller removes before it asks again; `looks` is what the step may still

@@ -77,6 +77,9 @@ pub fn flush_own(context: &Context, ctx: *mut SSL_CTX, t: c_long) {
 fn flush_batch(context: &Context, ctx: *mut SSL_CTX, sweep: &mut Flushing<'_>) -> Option<usize> {
     let batch = context.with_cache(|_| sweep.next()).flatten()?;
     let left = batch.len();
+    batch
+        .iter()
+        .for_each(|session| context.host.mark.fetch(session));
     for session in batch {
         context.mark_not_resumable(&session);
         notify::departed(context, ctx, &session);

@@ -471,8 +471,12 @@ impl Context {
     /// Marks a session not resumable, as libssl does when it removes one.
     #[inline]
     pub fn mark_not_resumable(&self, session: &SessionRef) {
-        let scratch = &self.host.scratch;
-        if !scratch.mark_not_resumable(self.libssl, &self.origin, session) {
+        let (mark, scratch) = (&self.host.mark, &self.host.scratch);
+        if mark.set(session) {
+            return;
+        }
+        let by_host = || scratch.mark_not_resumable(self.libssl, &self.origin, session);
+        if !mark.learn(self.libssl, session, by_host) {
             self.failed();
         }
     }

@@ -10,6 +10,7 @@ use once_cell::race::OnceBox;
 use super::images::{Handle, Image};
 use super::inside::Inside;
 use super::kind::Kind;
+use super::mark::Mark;
 use super::scratch::{Origin, Scratch};
 use super::table::{Libssl, Lookup, Newer, Passthrough, Traits, Verification};
 use super::tickets::Tickets;
@@ -85,7 +86,9 @@ pub struct Host {
     pub verification: Option<Verification>,
     /// Functions that keys of stateless tickets need.
     pub tickets: Result<Tickets, &'static CStr>,
-    /// Empty contexts, for marking sessions.
+    /// Where it marks a session not resumable.
+    pub mark: Mark,
+    /// Empty contexts, for marking sessions where that is not known.
     pub scratch: Scratch,
     handle: Option<Handle>,
     /// The library contexts in which its objects' beginnings and ends are told.
@@ -142,6 +145,7 @@ impl Host {
             traits,
             verification,
             tickets,
+            mark: Mark::default(),
             scratch: Scratch::new(),
             handle: None,
             hooked: Hooked::default(),

@@ -1,8 +1,8 @@
 //! The host: the libssl behind sslcache, its functions, and owning references to its objects.
 //!
 //! TLS and every `SSL_CTX`, `SSL` and `SSL_SESSION` belong to the host library. This room finds that library in the process,
-//! resolves its public functions, and uses nothing else of it: no private field, no assumption about the layout of a
-//! struct. It knows nothing of the cache.
+//! resolves its public functions, and uses nothing else of it: no private field but one, which `mark` finds by watching the host
+//! and tries before it is used. It knows nothing of the cache.
 //!
 //! * [`abi`] and [`types`] are libssl's numbers and objects.
 //! * [`images`] are the mapped files, and the caller's.
@@ -17,7 +17,7 @@
 //! * [`session`] owns references to sessions; [`record`] turns them into bytes and back.
 //! * [`tickets`] makes a host's ciphers ready for a stateless ticket.
 //! * [`inside`] tells a call of the application from one that the host makes during a call of sslcache.
-//! * [`scratch`] marks a session not resumable, for which libssl has no function of its own.
+//! * [`mark`] marks a session not resumable, for which libssl has no function of its own; [`scratch`] has the host do it.
 
 pub mod abi;
 pub mod connection;
@@ -27,6 +27,7 @@ pub mod inside;
 pub mod kind;
 pub mod library;
 pub mod locate;
+pub mod mark;
 mod numbers;
 pub mod owners;
 pub mod record;

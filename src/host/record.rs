@@ -103,14 +103,11 @@ impl SessionRef {
         !unsafe { get(self.as_ptr()) }.is_null()
     }
 
-    /// True if it has no session id context, or if the host cannot tell.
-    pub fn has_no_id_context(&self, host: &Host) -> bool {
-        let Some(get) = host.traits.SSL_SESSION_get0_id_context else {
-            return true;
-        };
+    /// True if it has no session id context.
+    pub fn has_no_id_context(&self) -> bool {
         let mut len = 0;
         // SAFETY: `self` holds a reference, and `len` is a place for the length.
-        unsafe { get(self.as_ptr(), &mut len) };
+        unsafe { (self.libssl().SSL_SESSION_get0_id_context)(self.as_ptr(), &mut len) };
         len == 0
     }
 

@@ -1,4 +1,4 @@
-//! Marking a session not resumable.
+//! Having the host mark a session not resumable.
 //!
 //! libssl does that whenever a session leaves its cache, and has no function for it alone. Its `SSL_CTX_remove_session` marks
 //! its argument whether it finds it or not; called with an empty context, it touches neither the lock nor the callbacks of

@@ -211,6 +211,7 @@ functions! {
         SSL_SESSION_free(*mut SSL_SESSION);
         SSL_SESSION_get_id(*const SSL_SESSION, *mut c_uint) -> *const c_uchar;
         SSL_SESSION_set1_id(*mut SSL_SESSION, *const c_uchar, c_uint) -> c_int;
+        SSL_SESSION_get0_id_context(*const SSL_SESSION, *mut c_uint) -> *const c_uchar;
         SSL_SESSION_get_protocol_version(*const SSL_SESSION) -> c_int;
         SSL_SESSION_get_time(*const SSL_SESSION) -> c_long;
         SSL_SESSION_set_time(*mut SSL_SESSION, c_long) -> c_long;
@@ -277,7 +278,6 @@ functions! {
         SSL_get0_peer_certificate(*const SSL) -> *mut X509;
         SSL_get_peer_certificate(*const SSL) -> *mut X509;
         SSL_SESSION_get0_hostname(*const SSL_SESSION) -> *const c_char;
-        SSL_SESSION_get0_id_context(*const SSL_SESSION, *mut c_uint) -> *const c_uchar;
         SSL_ctrl(*mut SSL, c_int, c_long, *mut c_void) -> c_long;
         SSL_get_certificate(*const SSL) -> *mut X509;
         SSL_get_ciphers(*const SSL) -> *mut OPENSSL_STACK;

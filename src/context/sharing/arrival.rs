@@ -35,7 +35,7 @@ pub fn session_of(
     if has_outlived(context, ctx, &session, now) {
         return None; // with this context's timeout it would have expired
     }
-    if terms.client == Client::Certified && session.has_no_id_context(context.host) {
+    if terms.client == Client::Certified && session.has_no_id_context() {
         return None; // libssl verifies clients only with a session id context, and would end the handshake
     }
     // SAFETY: the session was decoded for this host, and `session` holds the only reference.
