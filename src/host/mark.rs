@@ -1,7 +1,7 @@
 //! Where a host keeps the mark of a session that is not resumable.
 //!
 //! libssl has no function that sets the mark but its own SSL_CTX_remove_session, which takes a lock and looks into a table for
-//! it: that is more than all the rest of a removal. So the host is watched while it marks a session. The words behind the
+//! it: two hundred instructions, a quarter of a removal. So the host is watched while it marks a session. The words behind the
 //! session's id context are compared, where all releases have the mark, and one that alone has become 1 from 0 is tried with
 //! the next session. It is the mark if SSL_SESSION_is_resumable says yes before it is set, and no after. In any other case the
 //! marking is left to the host.
