@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::{JoinSet, spawn};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::agent::store::{Cause, Put, StoreConfig, Traffic, Where};
 use crate::engines::{Engine, HOUR, config, fine, run};
@@ -223,9 +223,15 @@ fn restarted() -> Outcome {
         engine.end()?;
         engine.again()?;
         // The broken connection is noticed by whoever asks next.
-        let _ = traffic.take(&name(2), b"taken", HOUR).await;
-        let _ = traffic.get_all(&[name(2)]).await;
-        sleep(Duration::from_millis(10)).await;
+        let notices = async {
+            let _ = traffic.take(&name(2), b"taken", HOUR).await;
+            let _ = traffic.get_all(&[name(2)]).await;
+        };
+        let both = async { tokio::join!(traffic.connects(), notices) };
+        ensure!(
+            timeout(Duration::from_secs(10), both).await.is_ok(),
+            "no new connection"
+        );
         again(&traffic).await?;
         // What the store was told over the earlier one is no more certain.
         ensure!(traffic.connection() > before, "the same connection");

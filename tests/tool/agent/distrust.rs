@@ -1,7 +1,6 @@
 //! What is not to be relied on: a process that writes anything into its mailbox, and the store, which may be read by others, or come
 //! back as it was before.
 
-use std::error::Error;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
@@ -14,7 +13,7 @@ use std::time::{Duration, Instant};
 use sslcache::mailbox::{self, MAILBOX_BYTES, Mailbox, Request, SessionName};
 
 use super::server::{Agent, wait_for};
-use super::sessions::{REALM, look, name, news, put, served, two};
+use super::sessions::{REALM, look, name, put, served, two};
 use crate::tool::{Outcome, Tool, said};
 
 pub fn hostile(tool: &Tool) -> Outcome {
@@ -122,70 +121,4 @@ pub fn dump(tool: &Tool) -> Outcome {
     let log: String = two.agents.iter().map(Agent::log).collect();
     assert!(!log.contains("this is") && !log.contains("panicked"));
     Ok(())
-}
-
-pub fn goes_back(tool: &Tool) -> Outcome {
-    goes_back_and(tool, |_| Ok(()))
-}
-
-/// The same, and other hosts have told it as much as it has forgotten.
-pub fn goes_back_and_on(tool: &Tool) -> Outcome {
-    goes_back_and(tool, |cli| {
-        for counter in cli(&["keys", "sslc:1:c:*"])?.lines() {
-            cli(&["incrby", counter, "7"])?;
-        }
-        Ok(())
-    })
-}
-
-type Cli<'a> = &'a dyn Fn(&[&str]) -> Result<String, Box<dyn Error>>;
-
-fn goes_back_and(tool: &Tool, then: impl Fn(Cli<'_>) -> Outcome) -> Outcome {
-    let Some(mut two) = two(tool)? else {
-        return Ok(());
-    };
-    let [one, other] = &two.mailboxes;
-    let (removed, flushed) = (name(REALM, "removed")?, name([8; 32], "flushed")?);
-    for session in [&removed, &flushed] {
-        put(one, session, false, b"record")?;
-        wait_for("a session", || look(other, session).is_some())?;
-    }
-    let socket = two.site.folder.file("redis.sock");
-    let cli = |arguments: &[&str]| {
-        let mut redis = Command::new("redis-cli");
-        Ok(said(redis.arg("-s").arg(&socket).args(arguments))?.out)
-    };
-    cli(&["save"])?;
-    let flush = Request::Flush {
-        realm: &[8; 32],
-        until: 1,
-    };
-    for request in [Request::Remove(&removed), flush] {
-        one.tell(&request).map_err(|why| format!("{why:?}"))?;
-    }
-    let mut seen = 0;
-    let mut heard = 0;
-    wait_for("the news", || {
-        heard += news(other, &mut seen).len();
-        heard >= 2
-    })?;
-    // They come to a store that is there already, and may ask it at once.
-    two.agents
-        .iter()
-        .for_each(|agent| agent.signal(libc::SIGSTOP));
-    two.site.redis.restart(&two.site.folder)?;
-    then(&cli)?;
-    two.agents
-        .iter()
-        .for_each(|agent| agent.signal(libc::SIGCONT));
-    let last = name(REALM, "last")?;
-    let is_found = || {
-        for session in [&removed, &flushed] {
-            for mailbox in [one, other] {
-                assert_eq!(look(mailbox, session), None, "it is back");
-            }
-        }
-        put(one, &last, false, b"last").is_ok() && look(other, &last).is_some()
-    };
-    wait_for("the last", is_found)
 }

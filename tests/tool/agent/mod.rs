@@ -2,6 +2,7 @@
 
 mod check;
 mod distrust;
+mod goes_back;
 mod hardened;
 mod hostile;
 mod keys;
@@ -106,11 +107,19 @@ pub const CASES: &[Case] = &[
     ),
     (
         "agent: what was removed stays so when the store goes back to what it was",
-        distrust::goes_back,
+        goes_back::as_it_was,
     ),
     (
-        "agent: and when other hosts have told the store as much as it has forgotten",
-        distrust::goes_back_and_on,
+        "agent: and when another host has told the store as much as it has forgotten",
+        goes_back::told_as_much,
+    ),
+    (
+        "agent: and when the settings were read again before that",
+        goes_back::told_as_much_after_a_reload,
+    ),
+    (
+        "agent: connections that break, and news that has ended, lose no session",
+        goes_back::not_at_all,
     ),
     ("agent: --check says what is wrong", check::messages),
     (

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::engine::Engine;
 use super::form::{Change, Entry, MOST_CHANGES, puts};
+use super::mark::Mark;
 use super::space::Space;
 use super::times::{GENERATION_LIFE, LONGER, after, seconds};
 use crate::agent::store::{Put, Trouble, Where};
@@ -16,8 +17,8 @@ use crate::agent::store::{Put, Trouble, Where};
 const NEWS_LIFE: Duration = Duration::from_secs(600);
 /// How long to wait after trouble.
 const AGAIN: Duration = Duration::from_millis(500);
-/// How long to wait for a new connection to be heard.
-const UNHEARD: Duration = Duration::from_millis(50);
+/// How long to wait for the store behind a new connection to be known.
+const UNKNOWN: Duration = Duration::from_millis(50);
 
 impl Engine {
     /// Tells the store what is changed in a namespace, for ever.
@@ -27,9 +28,9 @@ impl Engine {
                 space.wake.notified().await;
                 continue;
             }
-            if !self.is_heard(space) {
+            if !self.is_known(space) {
                 // What is told counts the news up, which would hide that the store has gone back.
-                sleep(UNHEARD).await;
+                sleep(UNKNOWN).await;
                 continue;
             }
             let told = match space.first(MOST_CHANGES) {
@@ -68,8 +69,8 @@ impl Engine {
         }
         self.put_everywhere(&all).await?;
         self.tell_news(space, changes.clone(), now).await?;
-        // A connection that was made meanwhile is heard first; then they are told again.
-        if self.is_heard(space) {
+        // Over a connection that was made meanwhile, the store is known first; then they are told again.
+        if self.is_known(space) {
             space.told(&changes);
         }
         Ok(())
@@ -113,8 +114,8 @@ impl Engine {
         let sealed = sealed.ok_or_else(|| self.unsealed())?;
         let value = sealed.1.clone();
         self.put_everywhere(&puts(vec![sealed], NEWS_LIFE)).await?;
-        if self.is_heard(space) {
-            space.note_told(0, number, &value);
+        if self.is_known(space) {
+            space.note_told(0, Mark::new(number, &value));
         }
         Ok(number)
     }

@@ -202,10 +202,10 @@ impl Engine {
         }
     }
 
-    /// Whether the news was heard over the connection that is asked now. Until then, the store may have gone back to what it knew
+    /// Whether the store was known again over the connection that is asked now. Until then, it may have gone back to what it knew
     /// earlier, and have sessions again that were removed.
-    pub fn is_heard(&self, space: &Space) -> bool {
-        space.heard_over.get() == Some(self.setup.traffic.connection())
+    pub fn is_known(&self, space: &Space) -> bool {
+        space.known_over.get() == Some(self.setup.traffic.connection())
     }
 
     pub fn hear(self: &Rc<Self>, said: Said) {
@@ -367,7 +367,7 @@ impl Engine {
             return;
         }
         let is_allowed = member.space.is_current.get()
-            && self.is_heard(&member.space)
+            && self.is_known(&member.space)
             && (!takes || self.setup.settings.early_data)
             && self.asked.get() < ASKED_MOST
             && self.breaker.borrow_mut().lets(Instant::now());

@@ -114,7 +114,7 @@ impl Engine {
         generation: u64,
         realm: &Generations,
     ) -> bool {
-        self.is_heard(space)
+        self.is_known(space)
             && space.generation.get() == generation
             && !space.is_removed(session)
             && space.realm(session.realm(), Instant::now()).as_ref() == Some(realm)

@@ -1,73 +1,57 @@
 //! The last news of each counter that is known to stand in the store, by which the store is known again.
 //!
 //! A store that has gone back to what it knew earlier counts on from there. Once other hosts have told it as much as it has
-//! forgotten, its counters no longer show that; the news under the same number is another one then.
-
-use std::time::{Duration, Instant};
+//! forgotten, its counters no longer show that; the news under the same number is another one then. News that is not there
+//! shows nothing: it ends by itself, and a store without room lets go of it.
 
 use ring::digest::{SHA256, digest};
 
-/// News that has been known for longer may be gone from the store by itself. It may have been old when it was heard.
-const STAYS: Duration = Duration::from_secs(60);
-
 /// News that stands in the store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Which counter has counted it.
-    pub counter: usize,
     pub number: u64,
-    digest: [u8; 32],
-    since: Instant,
-}
-
-/// What a store says of a mark.
-pub struct Seen<'a> {
-    /// The number at which the counter stands.
-    pub count: Option<u64>,
-    /// The value of the news, where it was asked for.
-    pub value: Option<Option<&'a [u8]>>,
+    pub digest: [u8; 32],
 }
 
 impl Mark {
-    /// Whether the store still knows the news, or has forgotten it in due time.
-    fn stands(&self, seen: &Seen<'_>, now: Instant) -> bool {
-        let is_same = match seen.value {
-            None => true,
-            Some(None) => now - self.since >= STAYS,
-            Some(Some(value)) => digest_of(value) == self.digest,
-        };
-        is_same && seen.count.is_some_and(|count| count >= self.number)
-    }
-}
-
-/// The latest mark of each counter.
-#[derive(Clone, Default)]
-pub struct Marks(Vec<Mark>);
-
-impl Marks {
-    /// News of this number and value was put into the store, or found there.
-    pub fn note(&mut self, counter: usize, number: u64, value: &[u8], now: Instant) {
-        let mark = Mark {
-            counter,
+    /// News of this number, which has this value in the store.
+    pub fn new(number: u64, value: &[u8]) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest(&SHA256, value).as_ref());
+        Self {
             number,
-            digest: digest_of(value),
-            since: now,
-        };
-        match self.0.iter_mut().find(|known| known.counter == counter) {
-            Some(known) if known.number >= number => {}
-            Some(known) => *known = mark,
-            None => self.0.push(mark),
+            digest: bytes,
         }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Mark> {
-        self.0.iter()
+    /// Whether a store that has counted so far, and has this value under the number of the news, may be the one that was told it.
+    pub fn stands(&self, count: Option<u64>, value: Option<&[u8]>) -> bool {
+        let is_same = value.is_none_or(|value| *self == Self::new(self.number, value));
+        is_same && count.is_some_and(|count| count >= self.number)
+    }
+}
+
+/// The latest mark of each counter, by its place among the counters.
+#[derive(Clone, Debug, Default)]
+pub struct Marks(Vec<Option<Mark>>);
+
+impl Marks {
+    pub fn of(&self, counter: usize) -> Option<&Mark> {
+        self.0.get(counter)?.as_ref()
     }
 
-    /// Whether the store, seen so for this counter, is the one that was told all that is known of it.
-    pub fn stand(&self, counter: usize, seen: &Seen<'_>, now: Instant) -> bool {
-        let mut of_counter = self.0.iter().filter(|mark| mark.counter == counter);
-        of_counter.all(|mark| mark.stands(seen, now))
+    /// News was put into the store, or found there.
+    pub fn note(&mut self, counter: usize, mark: Mark) {
+        if self.0.len() <= counter {
+            self.0.resize(counter + 1, None);
+        }
+        let known = &mut self.0[counter];
+        if known
+            .as_ref()
+            .is_none_or(|known| known.number < mark.number)
+        {
+            *known = Some(mark);
+        }
     }
 
     /// The store has gone back: nothing is known to stand there.
@@ -76,52 +60,39 @@ impl Marks {
     }
 }
 
-fn digest_of(value: &[u8]) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, value).as_ref());
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_store_that_has_gone_back_is_known_by_its_counter_or_its_news() {
-        let now = Instant::now();
-        let mut marks = Marks::default();
-        marks.note(1, 7, b"seventh", now);
-        // Told in the other order.
-        marks.note(1, 6, b"sixth", now);
-        marks.note(0, 9, b"another counter's", now);
-        for (count, value, later, expected) in [
-            (Some(7), None, 0, true),
-            (Some(8), None, 0, true),
-            (Some(6), None, 0, false),
-            (None, None, 0, false),
-            (Some(7), Some(Some(&b"seventh"[..])), 0, true),
-            (Some(8), Some(Some(b"seventh")), 0, true),
+        let mark = Mark::new(7, b"seventh");
+        for (count, value, expected) in [
+            (Some(7), Some(&b"seventh"[..]), true),
+            (Some(8), Some(b"seventh"), true),
+            (Some(6), Some(b"seventh"), false),
+            (Some(6), None, false),
+            (None, None, false),
             // It has caught up with news of other hosts.
-            (Some(7), Some(Some(b"another")), 0, false),
-            (Some(8), Some(Some(b"another")), 0, false),
-            (Some(8), Some(Some(b"sixth")), 0, false),
-            (Some(8), Some(None), 0, false),
-            (Some(8), Some(None), 60, true),
-            (Some(6), Some(None), 60, false),
+            (Some(7), Some(b"another"), false),
+            (Some(8), Some(b"another"), false),
+            // The news has ended by itself.
+            (Some(7), None, true),
+            (Some(8), None, true),
         ] {
-            let seen = Seen { count, value };
-            let then = now + Duration::from_secs(later);
-            assert_eq!(
-                marks.stand(1, &seen, then),
-                expected,
-                "{count:?} {value:?} {later}"
-            );
+            assert_eq!(mark.stands(count, value), expected, "{count:?} {value:?}");
         }
+    }
+
+    #[test]
+    fn the_latest_news_of_a_counter_is_known() {
+        let mut marks = Marks::default();
+        marks.note(1, Mark::new(7, b"seventh"));
+        // Told in the other order.
+        marks.note(1, Mark::new(6, b"sixth"));
+        assert_eq!(marks.of(1), Some(&Mark::new(7, b"seventh")));
+        assert_eq!((marks.of(0), marks.of(2)), (None, None));
         marks.forget();
-        let empty = Seen {
-            count: None,
-            value: None,
-        };
-        assert!(marks.stand(1, &empty, now));
+        assert_eq!(marks.of(1), None);
     }
 }

@@ -57,6 +57,9 @@ pub const KEPT: &str = "news";
 /// An answer of the store is judged by the quickest of so many.
 const TRIES: u32 = 20;
 
+/// The form in which it is kept what processes are told: that of another agent is not read.
+const TOLD_FORM: &str = "2";
+
 /// With what the thread works.
 pub struct Setup {
     settings: Settings,
@@ -79,7 +82,7 @@ impl Setup {
         let longest = config.lifetime;
         Ok(Self {
             essence: format!("{settings:?} {:?} {ids:?} {longest}", config.store),
-            store: digest_of(&format!("{:?}", config.store)),
+            store: digest_of(&format!("{TOLD_FORM} {:?}", config.store)),
             traffic: Traffic::new(&config.store, takes)?,
             keyring,
             longest,

@@ -8,17 +8,21 @@ use tokio::time::sleep;
 
 use super::engine::Engine;
 use super::form::{Change, Entry, Form};
-use super::mark::Seen;
+use super::mark::Mark;
 use super::place::{Place, Step, step};
 use super::space::Space;
 use super::times::seconds;
-use super::told::Point;
+use super::told::{Heard, Point};
 use crate::agent::store::Trouble;
 
 /// How often the counters are asked for.
 const EACH: Duration = Duration::from_millis(200);
 /// Who has counted has put the news by then, or never will.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How soon they are asked for again where a new connection gave trouble.
+const AFTER_TROUBLE: Duration = Duration::from_millis(50);
+/// So much news is asked for at once, as an answer has to come in time.
+const PIECE: usize = 16;
 
 /// What the store says of a counter.
 struct Counted {
@@ -26,6 +30,20 @@ struct Counted {
     number: Option<u64>,
     /// False if the store has forgotten some of what is known to have been told to it.
     is_as_told: bool,
+}
+
+impl Counted {
+    fn new(value: &Option<Vec<u8>>) -> Self {
+        let number = value.as_ref().map(|value| {
+            let text = str::from_utf8(value).unwrap_or_default();
+            // One that is no number is as one that has gone back.
+            text.trim().parse().unwrap_or(0)
+        });
+        Self {
+            number,
+            is_as_told: true,
+        }
+    }
 }
 
 /// The latest generation among these values.
@@ -53,13 +71,19 @@ impl Engine {
             if let Err(trouble) = self.hear_once(space, &mut places).await {
                 self.figures.trouble(&trouble);
             }
-            sleep(EACH).await;
+            self.note_told(space, &places);
+            // Nothing is asked over a new connection until the store behind it is known.
+            let is_new = self.setup.traffic.connection() > 0 && !self.is_known(space);
+            tokio::select! {
+                () = sleep(if is_new { AFTER_TROUBLE } else { EACH }) => {}
+                () = self.setup.traffic.connects() => {}
+            }
         }
     }
 
     async fn hear_once(&self, space: &Space, places: &mut [Place]) -> Result<(), Trouble> {
         let connection = self.setup.traffic.connection();
-        let (there, counters) = self.ask_counters(space, connection).await?;
+        let (there, counters) = self.ask_counters(space).await?;
         let known = space.generation.get();
         match there {
             Some(there) if there > known => self.begin_generation(space, there).await,
@@ -68,6 +92,7 @@ impl Engine {
             _ => {}
         }
         let is_first = places[0] == Place::Unknown;
+        let mut asked = Vec::new();
         for (counter, counted) in counters.iter().enumerate() {
             let (step, place) = match counted.is_as_told {
                 true => step(places[counter], counted.number),
@@ -82,10 +107,15 @@ impl Engine {
                     self.lost(space).await;
                     space.begin_anew();
                 }
-                Step::Ask(seen, number) => {
-                    places[counter] = self.catch_up(space, counter, seen, number, place).await?;
-                }
+                Step::Ask(seen, number) => asked.push((counter, seen, number)),
             }
+        }
+        if connection == self.setup.traffic.connection() {
+            space.known_over.set(Some(connection));
+        }
+        for (counter, seen, number) in asked {
+            let place = &mut places[counter];
+            self.catch_up(space, counter, seen, number, place).await?;
         }
         if places[0] == Place::Gone {
             let number = self.tell_news(space, Vec::new(), seconds()).await?;
@@ -94,66 +124,50 @@ impl Engine {
                 places[0] = Place::At(number, None);
             }
         }
-        if connection == self.setup.traffic.connection() {
-            space.heard_over.set(Some(connection));
-        }
         if !space.is_current.replace(true) {
             self.serve(space);
         }
-        self.note_told(space, places);
         Ok(())
     }
 
     /// The generation that stands in the store, and what it says of each counter.
-    async fn ask_counters(
-        &self,
-        space: &Space,
-        connection: u64,
-    ) -> Result<(Option<u64>, Vec<Counted>), Trouble> {
+    async fn ask_counters(&self, space: &Space) -> Result<(Option<u64>, Vec<Counted>), Trouble> {
         let form = space.form(&self.setup.keyring);
-        let traffic = &self.setup.traffic;
-        let compares = space.heard_over.get() != Some(connection) || traffic.is_of_nodes();
         // Of what is told while the store is asked, it may not know.
         let marks = space.marks();
-        let compared: Vec<_> = marks.iter().filter(|_| compares).collect();
         let generations = form.generation_names();
         let counters = form.counter_names();
-        let of_marks = compared
+        let marked: Vec<_> = (0..counters.len())
+            .filter_map(|counter| Some((counter, marks.of(counter)?)))
+            .collect();
+        let of_marks = marked
             .iter()
-            .filter_map(|mark| form.news_name(mark.counter, mark.number));
-        let names = [generations.clone(), counters, of_marks.collect()].concat();
-        let values = traffic.get_all(&names).await?;
+            .filter_map(|(counter, mark)| form.news_name(*counter, mark.number));
+        let names = [&generations[..], &counters, &of_marks.collect::<Vec<_>>()].concat();
+        let values = self.setup.traffic.get_all(&names).await?;
         let (of_generations, values) = values.split_at(generations.len());
-        let (of_counters, of_marks) = values.split_at(values.len() - compared.len());
+        let (of_counters, of_marks) = values.split_at(counters.len());
         let there = latest_generation(&form, &generations, of_generations, seconds());
-        let counted = of_counters.iter().enumerate().map(|(counter, value)| {
-            let number = value.as_ref().map(|value| {
-                let text = str::from_utf8(value).unwrap_or_default();
-                // One that is no number is as one that has gone back.
-                text.trim().parse().unwrap_or(0)
-            });
-            let mut news = compared.iter().zip(of_marks);
-            let news = news.find(|(mark, _)| mark.counter == counter);
-            let seen = Seen {
-                count: number,
-                value: news.map(|(_, value)| value.as_deref()),
-            };
-            Counted {
-                number,
-                is_as_told: marks.stand(counter, &seen, Instant::now()),
-            }
-        });
-        Ok((there, counted.collect()))
+        let mut counted: Vec<_> = of_counters.iter().map(Counted::new).collect();
+        for ((counter, mark), value) in marked.iter().zip(of_marks) {
+            let counted = &mut counted[*counter];
+            counted.is_as_told = mark.stands(counted.number, value.as_deref());
+        }
+        Ok((there, counted))
     }
 
     /// Where to go on in the news of a namespace, and whether all was told up to there.
     pub fn places_of(&self, space: &Space) -> Vec<Place> {
         let told = self.told.borrow();
         let point = told.point(&space.name);
-        let place = |id: &[u8; 4]| point.and_then(|point| point.place(id));
-        let keys = self.setup.keyring.all().iter();
-        let places = keys.map(|key| place(&key.id()).unwrap_or(Place::Unknown));
-        let places: Vec<_> = places.collect();
+        let mut places = Vec::new();
+        for (counter, key) in self.setup.keyring.all().iter().enumerate() {
+            let heard = point.and_then(|point| point.of(&key.id()));
+            places.push(heard.map_or(Place::Unknown, |heard| heard.place));
+            if let Some(mark) = heard.and_then(|heard| heard.mark.clone()) {
+                space.note_told(counter, mark);
+            }
+        }
         if let Some(point) = point
             && !places.contains(&Place::Unknown)
         {
@@ -163,67 +177,85 @@ impl Engine {
     }
 
     fn note_told(&self, space: &Space, places: &[Place]) {
-        let keys = self.setup.keyring.all().iter().zip(places);
-        let since_none = |place: &Place| match place {
-            Place::At(number, _) => Place::At(*number, None),
-            other => *other,
-        };
+        if !space.is_current.get() {
+            return;
+        }
+        let marks = space.marks();
+        let keys = self.setup.keyring.all().iter().zip(places).enumerate();
+        let counters = keys.map(|(counter, (key, place))| {
+            let heard = Heard {
+                place: place.without_time(),
+                mark: marks.of(counter).cloned(),
+            };
+            (key.id(), heard)
+        });
         let point = Point {
             generation: space.generation.get(),
-            places: keys
-                .map(|(key, place)| (key.id(), since_none(place)))
-                .collect(),
+            counters: counters.collect(),
         };
         self.told.borrow_mut().set(&space.name, point);
     }
 
+    /// Hears the news of a counter after the number `seen`, up to `number`, as far as it is there.
     async fn catch_up(
         &self,
         space: &Space,
         counter: usize,
         seen: u64,
         number: u64,
-        place: Place,
-    ) -> Result<Place, Trouble> {
+        place: &mut Place,
+    ) -> Result<(), Trouble> {
         let form = space.form(&self.setup.keyring);
         let names: Vec<_> = (seen + 1..=number)
             .filter_map(|number| form.news_name(counter, number))
             .collect();
-        let connection = self.setup.traffic.connection();
-        let values = self.setup.traffic.get_all(&names).await?;
-        if connection != self.setup.traffic.connection() {
-            // Another store may have answered than the one that has counted.
-            return Ok(place);
-        }
         let mut last = seen;
-        for (name, value) in names.iter().zip(&values) {
-            let Some(value) = value else {
-                break;
-            };
-            last += 1;
-            match form.open_entry(name, value, seconds()) {
-                Some(entry) => {
-                    space.note_told(counter, last, value);
-                    self.hear_entry(space, entry).await;
-                }
-                None => {
-                    self.figures.refuse();
-                    self.lost(space).await;
+        for names in names.chunks(PIECE) {
+            let values = self.setup.traffic.get_all(names).await?;
+            if !self.is_known(space) {
+                // Another store may have answered than the one that has counted.
+                return Ok(());
+            }
+            for (name, value) in names.iter().zip(&values) {
+                let Some(value) = value else {
+                    return self.miss(space, last, last == seen, place).await;
+                };
+                last += 1;
+                *place = Place::At(last, None);
+                match form.open_entry(name, value, seconds()) {
+                    Some(entry) => {
+                        space.note_told(counter, Mark::new(last, value));
+                        self.hear_entry(space, entry).await;
+                    }
+                    None => {
+                        self.figures.refuse();
+                        self.lost(space).await;
+                    }
                 }
             }
         }
-        if last == number {
-            return Ok(Place::At(number, None));
-        }
-        let since = match place {
-            Place::At(_, Some(since)) if last == seen => since,
+        Ok(())
+    }
+
+    /// The news after the number `last` is not there: it is waited for, since now or since earlier.
+    async fn miss(
+        &self,
+        space: &Space,
+        last: u64,
+        is_no_news: bool,
+        place: &mut Place,
+    ) -> Result<(), Trouble> {
+        let since = match *place {
+            Place::At(_, Some(since)) if is_no_news => since,
             _ => Instant::now(),
         };
         if since.elapsed() < PATIENCE {
-            return Ok(Place::At(last, Some(since)));
+            *place = Place::At(last, Some(since));
+            return Ok(());
         }
         self.lost(space).await;
-        Ok(Place::At(last + 1, None))
+        *place = Place::At(last + 1, None);
+        Ok(())
     }
 
     async fn hear_entry(&self, space: &Space, entry: Entry) {

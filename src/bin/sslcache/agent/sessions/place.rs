@@ -21,6 +21,14 @@ impl Place {
     pub fn since(number: Option<u64>) -> Self {
         number.map_or(Self::Gone, |number| Self::At(number, None))
     }
+
+    /// The same, as it is kept.
+    pub fn without_time(self) -> Self {
+        match self {
+            Self::At(number, _) => Self::At(number, None),
+            other => other,
+        }
+    }
 }
 
 /// What to do about a counter.

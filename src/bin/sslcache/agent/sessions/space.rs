@@ -9,7 +9,7 @@ use sslcache::mailbox::{Hearing, SessionName};
 use tokio::sync::Notify;
 
 use super::form::{Change, Form};
-use super::mark::Marks;
+use super::mark::{Mark, Marks};
 use super::realms::{Generations, Realms};
 use crate::agent::keyring::Keyring;
 
@@ -29,9 +29,9 @@ pub struct Space {
     pub is_current: Cell<bool>,
     /// True while its processes are told just what an earlier agent has told them, and this one goes on from there.
     pub is_as_told: Cell<bool>,
-    /// The connection to the store, by its number, over which the news was heard last. Another one may be to a store that has gone
-    /// back to what it knew earlier.
-    pub heard_over: Cell<Option<u64>>,
+    /// The connection to the store, by its number, over which the store was known again last. Another one may be to a store that has
+    /// gone back to what it knew earlier.
+    pub known_over: Cell<Option<u64>>,
     marks: RefCell<Marks>,
     pending: RefCell<Pending>,
     /// There are changes to be told to the store.
@@ -107,7 +107,7 @@ impl Space {
             realms: RefCell::default(),
             is_current: Cell::new(false),
             is_as_told: Cell::new(false),
-            heard_over: Cell::new(None),
+            known_over: Cell::new(None),
             marks: RefCell::default(),
             pending: RefCell::default(),
             wake: Notify::new(),
@@ -115,10 +115,9 @@ impl Space {
         }
     }
 
-    /// News of this counter, number and value was put into the store, or found there.
-    pub fn note_told(&self, counter: usize, number: u64, value: &[u8]) {
-        let mut marks = self.marks.borrow_mut();
-        marks.note(counter, number, value, Instant::now());
+    /// News of this counter was put into the store, or found there.
+    pub fn note_told(&self, counter: usize, mark: Mark) {
+        self.marks.borrow_mut().note(counter, mark);
     }
 
     /// What is known to stand in the store by now.

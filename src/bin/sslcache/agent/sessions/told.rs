@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::super::copies::Copies;
+use super::mark::Mark;
 use super::place::Place;
 
 /// The bytes of a copy; room for more than five hundred namespaces.
 pub const COPY: usize = 64 * 1024;
 /// The bytes of a master key's id, by which a counter is known.
 const ID: usize = 4;
-/// In place of the number of a counter that is not there.
+/// In place of the number of a counter that is not there, and of news of which nothing is known.
 const NOT_THERE: u64 = u64::MAX;
 
 /// How far it is told in a namespace.
@@ -18,17 +19,23 @@ const NOT_THERE: u64 = u64::MAX;
 pub struct Point {
     /// The generation.
     pub generation: u64,
-    /// Where it is in the news that each counter counts, by the id of the master key that the counter has its name from.
-    pub places: Vec<([u8; ID], Place)>,
+    /// How far it is in the news that each counter counts, by the id of the master key that the counter has its name from.
+    pub counters: Vec<([u8; ID], Heard)>,
+}
+
+/// How far the news of a counter is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    pub place: Place,
+    /// The latest that is known to stand in the store.
+    pub mark: Option<Mark>,
 }
 
 impl Point {
-    /// The place in the news of a counter.
-    pub fn place(&self, id: &[u8; ID]) -> Option<Place> {
-        let mut known = self.places.iter();
-        known
-            .find(|(known, _)| known == id)
-            .map(|(_, place)| *place)
+    /// How far the news of a counter is known.
+    pub fn of(&self, id: &[u8; ID]) -> Option<&Heard> {
+        let mut known = self.counters.iter();
+        known.find(|(known, _)| known == id).map(|(_, heard)| heard)
     }
 }
 
@@ -91,14 +98,20 @@ impl Told {
             body.extend_from_slice(&(name.len() as u16).to_be_bytes());
             body.extend_from_slice(name.as_bytes());
             body.extend_from_slice(&point.generation.to_be_bytes());
-            body.extend_from_slice(&(point.places.len() as u16).to_be_bytes());
-            for (id, place) in &point.places {
-                let number = match place {
-                    Place::At(number, _) => *number,
+            body.extend_from_slice(&(point.counters.len() as u16).to_be_bytes());
+            for (id, heard) in &point.counters {
+                let number = match heard.place {
+                    Place::At(number, _) => number,
                     Place::Unknown | Place::Gone => NOT_THERE,
+                };
+                let (last, digest) = match &heard.mark {
+                    Some(mark) => (mark.number, mark.digest),
+                    None => (NOT_THERE, [0; 32]),
                 };
                 body.extend_from_slice(id);
                 body.extend_from_slice(&number.to_be_bytes());
+                body.extend_from_slice(&last.to_be_bytes());
+                body.extend_from_slice(&digest);
             }
             if body.len() > copies.room() {
                 body.truncate(before);
@@ -120,17 +133,26 @@ fn parsed(body: &[u8]) -> Option<([u8; 32], BTreeMap<String, Point>)> {
         let (count, mut after) = after.split_first_chunk()?;
         let mut point = Point {
             generation: u64::from_be_bytes(*generation),
-            places: Vec::new(),
+            counters: Vec::new(),
         };
         for _ in 0..u16::from_be_bytes(*count) {
-            let (id, number);
+            let (id, number, last, digest);
             (id, after) = after.split_first_chunk()?;
             (number, after) = after.split_first_chunk()?;
+            (last, after) = after.split_first_chunk()?;
+            (digest, after) = after.split_first_chunk()?;
             let place = match u64::from_be_bytes(*number) {
                 NOT_THERE => Place::Gone,
                 number => Place::At(number, None),
             };
-            point.places.push((*id, place));
+            let mark = match u64::from_be_bytes(*last) {
+                NOT_THERE => None,
+                number => Some(Mark {
+                    number,
+                    digest: *digest,
+                }),
+            };
+            point.counters.push((*id, Heard { place, mark }));
         }
         points.insert(str::from_utf8(name).ok()?.to_owned(), point);
         rest = after;

@@ -42,6 +42,7 @@ struct Line {
     state: Mutex<State>,
     server: tokio::sync::Mutex<(Server, Backoff)>,
     is_broken: Notify,
+    is_made: Notify,
 }
 
 struct State {
@@ -108,9 +109,9 @@ impl Traffic {
         self.usual.lock().number
     }
 
-    /// Whether another server may have taken the store's place though the number of the connection is the same.
-    pub fn is_of_nodes(&self) -> bool {
-        self.address.engine == Engine::Cluster
+    /// Waits until there is a new connection of that kind.
+    pub async fn connects(&self) {
+        self.usual.is_made.notified().await;
     }
 
     async fn keep(&self, line: &Line, is_for_takes: bool) {
@@ -278,7 +279,7 @@ impl Traffic {
             && !matches!(trouble.cause, Cause::Unable | Cause::Short | Cause::Denied)
         {
             // A cluster's client sees to its connections by itself.
-            if !self.is_of_nodes() {
+            if self.address.engine != Engine::Cluster {
                 line.drop_connection(number, trouble);
             }
         }
@@ -296,6 +297,7 @@ impl Line {
             }),
             server: tokio::sync::Mutex::new((server, Backoff::default())),
             is_broken: Notify::new(),
+            is_made: Notify::new(),
         }
     }
 
@@ -318,6 +320,7 @@ impl Line {
             Ok(connection) => {
                 state.connection = Some(connection);
                 state.number += 1;
+                self.is_made.notify_waiters();
             }
             Err(trouble) => state.last = Some(trouble),
         }
