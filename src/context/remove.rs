@@ -27,8 +27,6 @@ pub unsafe fn remove(context: &Context, ctx: *mut SSL_CTX, session: *mut SSL_SES
     let Some(lent) = (unsafe { SessionRef::lend(context.libssl, session) }) else {
         return false;
     };
-    // Needed last, behind locked instructions that nothing passes: asked for now, it arrives with the id.
-    context.host.mark.fetch(&lent);
     let is_departing = |key: &Key| departing::is_departing(ctx, key);
     if departing::is_any() && key_of(&lent).as_ref().is_some_and(is_departing) {
         return false;

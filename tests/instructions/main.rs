@@ -21,7 +21,7 @@ const CALLS: u64 = 2000;
 const BOUNDS: [(&str, u64); 4] = [
     ("measured_add", 670),
     ("measured_again", 420),
-    ("measured_removal", 600),
+    ("measured_removal", 590),
     ("measured_full", 940),
 ];
 
