@@ -39,6 +39,11 @@ pub(super) struct Index {
     buckets: Segments<Bucket>,
     /// The bits of a hash that are used: so many that each bucket is reached.
     mask: u32,
+    /// With more entries, buckets are split: with five to four buckets.
+    full: u32,
+    /// With fewer entries, buckets are joined. That is a quarter of the buckets, while splitting keeps them full: a cache whose size swings
+    /// a little neither splits nor joins.
+    sparse: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -121,6 +126,8 @@ impl Index {
         Index {
             buckets: Segments::new(),
             mask: 0,
+            full: 0,
+            sparse: 0,
         }
     }
 
@@ -135,7 +142,7 @@ impl Index {
         let has_room = self.buckets.make_ready_for_run::<AT_ONCE>();
         if has_room {
             self.buckets.push_run([Bucket::BLANK; AT_ONCE]);
-            self.set_mask();
+            self.set_bounds();
         }
         has_room
     }
@@ -153,9 +160,13 @@ impl Index {
         }
     }
 
-    fn set_mask(&mut self) {
-        let last = self.buckets.len() - 1;
+    /// Notes what depends on the number of buckets.
+    fn set_bounds(&mut self) {
+        let buckets = self.buckets.len();
+        let last = buckets - 1;
         self.mask = last.checked_ilog2().map_or(0, |top| u32::MAX >> (31 - top));
+        self.full = buckets + buckets / 4;
+        self.sparse = if buckets > FEWEST { buckets / 4 } else { 0 };
     }
 
     /// The bucket that the last one was split from.
@@ -243,7 +254,7 @@ impl Index {
 
     /// Splits `AT_ONCE` buckets if there are too many entries for the buckets; called after an entry was added.
     pub(super) fn grow<V>(&mut self, slab: &mut Slab<V>) {
-        if slab.len() - slab.len() / 5 > self.buckets.len() {
+        if slab.len() > self.full {
             self.split_some(slab);
         }
     }
@@ -280,8 +291,7 @@ impl Index {
                 bucket.tags = 0;
             }
         }
-        // A quarter, while splitting keeps it full: a cache whose size swings a little neither splits nor joins.
-        if slab.len() < self.buckets.len() / 4 && self.buckets.len() > FEWEST {
+        if slab.len() < self.sparse {
             self.join_some(slab);
         }
     }
@@ -316,7 +326,7 @@ impl Index {
             }
         }
         self.buckets.push_run(goes);
-        self.mask = decisive | (decisive - 1);
+        self.set_bounds();
     }
 
     /// Begins to load what the next splits will follow, one step each time, so that it is there in time.
@@ -340,7 +350,7 @@ impl Index {
     #[cold]
     fn join_some<V>(&mut self, slab: &mut Slab<V>) {
         let last = self.buckets.pop_run::<AT_ONCE>();
-        self.set_mask();
+        self.set_bounds();
         let old = self
             .buckets
             .run::<AT_ONCE>(Self::sibling(self.buckets.len()));

@@ -210,8 +210,9 @@ impl<V: Clone + PartialEq> Shard<V> {
         if !wanted(entry.value()) {
             return None;
         }
+        let gone = self.detach(place);
         self.counters.removed += 1;
-        Some(self.detach(place))
+        Some(gone)
     }
 
     fn remove(&mut self, at: u32) -> V {
