@@ -29,7 +29,7 @@ sslcache_fuzz::target!(|bytes: &[u8]| {
     assert!(id.len() <= 32);
     session.time_and_timeout();
     session.has_peer_certificate(host);
-    session.has_no_id_context(host);
+    session.has_no_id_context();
     session.is_marked_not_resumable();
     assert!(!session.has_application_data());
     // A session that was decoded is written, and read as the same.

@@ -46,6 +46,7 @@ impl Engine {
 
     async fn tell_some(&self, space: &Space, changes: Vec<Change>) -> Result<(), Trouble> {
         let form = space.form(&self.setup.keyring);
+        let connection = self.setup.traffic.connection();
         let life = self.longest() + LONGER;
         let now = seconds();
         let mut all = Vec::new();
@@ -69,8 +70,8 @@ impl Engine {
         }
         self.put_everywhere(&all).await?;
         self.tell_news(space, changes.clone(), now).await?;
-        // Over a connection that was made meanwhile, the store is known first; then they are told again.
-        if self.is_known(space) {
+        // What was told over two connections may be told to two stores. Then it is told again.
+        if connection == self.setup.traffic.connection() {
             space.told(&changes);
         }
         Ok(())
@@ -101,6 +102,7 @@ impl Engine {
     ) -> Result<u64, Trouble> {
         let form = space.form(&self.setup.keyring);
         let counters = form.counter_names();
+        let connection = self.setup.traffic.connection();
         let number = self.setup.traffic.count(&counters[0], after(0)).await?;
         let entry = Entry {
             origin: self.origin,
@@ -114,7 +116,7 @@ impl Engine {
         let sealed = sealed.ok_or_else(|| self.unsealed())?;
         let value = sealed.1.clone();
         self.put_everywhere(&puts(vec![sealed], NEWS_LIFE)).await?;
-        if self.is_known(space) {
+        if self.is_known(space) && connection == self.setup.traffic.connection() {
             space.note_told(0, Mark::new(number, &value));
         }
         Ok(number)

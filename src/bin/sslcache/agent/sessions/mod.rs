@@ -67,7 +67,7 @@ pub struct Setup {
     traffic: Traffic,
     /// The longest life of a session, in seconds.
     longest: u64,
-    /// Of what the store's settings are.
+    /// Of where the store is.
     store: [u8; 32],
     /// All that it depends on, as text without secrets.
     essence: String,
@@ -82,7 +82,7 @@ impl Setup {
         let longest = config.lifetime;
         Ok(Self {
             essence: format!("{settings:?} {:?} {ids:?} {longest}", config.store),
-            store: digest_of(&format!("{TOLD_FORM} {:?}", config.store)),
+            store: digest_of(&format!("{TOLD_FORM} {:?}", config.store.urls)),
             traffic: Traffic::new(&config.store, takes)?,
             keyring,
             longest,

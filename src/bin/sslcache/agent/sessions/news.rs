@@ -30,6 +30,8 @@ struct Counted {
     number: Option<u64>,
     /// False if the store has forgotten some of what is known to have been told to it.
     is_as_told: bool,
+    /// News that stands there, if it is later than what was known to.
+    latest: Option<Mark>,
 }
 
 impl Counted {
@@ -42,6 +44,7 @@ impl Counted {
         Self {
             number,
             is_as_told: true,
+            latest: None,
         }
     }
 }
@@ -70,6 +73,8 @@ impl Engine {
         loop {
             if let Err(trouble) = self.hear_once(space, &mut places).await {
                 self.figures.trouble(&trouble);
+                // A store that takes connections and answers nothing gets no more of them than this.
+                sleep(AFTER_TROUBLE).await;
             }
             self.note_told(space, &places);
             // Nothing is asked over a new connection until the store behind it is known.
@@ -83,12 +88,10 @@ impl Engine {
 
     async fn hear_once(&self, space: &Space, places: &mut [Place]) -> Result<(), Trouble> {
         let connection = self.setup.traffic.connection();
-        let (there, counters) = self.ask_counters(space).await?;
+        let (there, counters) = self.ask_counters(space, places).await?;
         let known = space.generation.get();
         match there {
             Some(there) if there > known => self.begin_generation(space, there).await,
-            // It was lost, or somebody has put an old one back.
-            there if there.unwrap_or(0) < known => self.put_generation(space, known).await?,
             _ => {}
         }
         let is_first = places[0] == Place::Unknown;
@@ -109,9 +112,19 @@ impl Engine {
                 }
                 Step::Ask(seen, number) => asked.push((counter, seen, number)),
             }
+            if counted.is_as_told
+                && connection == self.setup.traffic.connection()
+                && let Some(latest) = &counted.latest
+            {
+                space.note_told(counter, latest.clone());
+            }
         }
         if connection == self.setup.traffic.connection() {
             space.known_over.set(Some(connection));
+        }
+        if there.unwrap_or(0) < known {
+            // It was lost, or somebody has put an old one back.
+            self.put_generation(space, known).await?;
         }
         for (counter, seen, number) in asked {
             let place = &mut places[counter];
@@ -130,28 +143,45 @@ impl Engine {
         Ok(())
     }
 
-    /// The generation that stands in the store, and what it says of each counter.
-    async fn ask_counters(&self, space: &Space) -> Result<(Option<u64>, Vec<Counted>), Trouble> {
+    /// The generation that stands in the store, and what it says of each counter, whose news is known up to these places.
+    async fn ask_counters(
+        &self,
+        space: &Space,
+        places: &[Place],
+    ) -> Result<(Option<u64>, Vec<Counted>), Trouble> {
         let form = space.form(&self.setup.keyring);
         // Of what is told while the store is asked, it may not know.
         let marks = space.marks();
         let generations = form.generation_names();
         let counters = form.counter_names();
-        let marked: Vec<_> = (0..counters.len())
-            .filter_map(|counter| Some((counter, marks.of(counter)?)))
-            .collect();
-        let of_marks = marked
+        // By the mark the store is known again. Where it is behind the place, as after a jump, a later one is looked for.
+        let mut wanted = Vec::new();
+        for (counter, place) in places.iter().enumerate() {
+            let mark = marks.of(counter).map(|mark| mark.number);
+            let latest = match place {
+                Place::At(number, _) if mark.is_none_or(|mark| mark < *number) => Some(*number),
+                _ => None,
+            };
+            let numbers = mark.into_iter().chain(latest);
+            wanted.extend(numbers.map(|number| (counter, number)));
+        }
+        let news = wanted
             .iter()
-            .filter_map(|(counter, mark)| form.news_name(*counter, mark.number));
-        let names = [&generations[..], &counters, &of_marks.collect::<Vec<_>>()].concat();
+            .filter_map(|(counter, number)| form.news_name(*counter, *number));
+        let names = [&generations[..], &counters, &news.collect::<Vec<_>>()].concat();
         let values = self.setup.traffic.get_all(&names).await?;
         let (of_generations, values) = values.split_at(generations.len());
-        let (of_counters, of_marks) = values.split_at(counters.len());
+        let (of_counters, of_news) = values.split_at(counters.len());
         let there = latest_generation(&form, &generations, of_generations, seconds());
         let mut counted: Vec<_> = of_counters.iter().map(Counted::new).collect();
-        for ((counter, mark), value) in marked.iter().zip(of_marks) {
+        for ((counter, number), value) in wanted.iter().zip(of_news) {
             let counted = &mut counted[*counter];
-            counted.is_as_told = mark.stands(counted.number, value.as_deref());
+            match marks.of(*counter) {
+                Some(mark) if mark.number == *number => {
+                    counted.is_as_told = mark.stands(counted.number, value.as_deref());
+                }
+                _ => counted.latest = value.as_ref().map(|value| Mark::new(*number, value)),
+            }
         }
         Ok((there, counted))
     }
@@ -168,16 +198,16 @@ impl Engine {
                 space.note_told(counter, mark);
             }
         }
-        if let Some(point) = point
-            && !places.contains(&Place::Unknown)
-        {
-            space.resume(point.generation);
+        if let Some(point) = point {
+            let is_as_told = !places.contains(&Place::Unknown);
+            space.resume(point.generation, is_as_told);
         }
         places
     }
 
     fn note_told(&self, space: &Space, places: &[Place]) {
-        if !space.is_current.get() {
+        // A generation that is owed because the store has gone back is owed by the next agent, too, which is to see that again.
+        if !space.is_current.get() || space.owes_generation() {
             return;
         }
         let marks = space.marks();

@@ -125,10 +125,15 @@ impl Space {
         self.marks.borrow().clone()
     }
 
-    /// Goes on from what is told.
-    pub fn resume(&self, generation: u64) {
+    /// Goes on from this generation; and from what is told, if that is so.
+    pub fn resume(&self, generation: u64, is_as_told: bool) {
         self.generation.set(generation);
-        self.is_as_told.set(true);
+        self.is_as_told.set(is_as_told);
+    }
+
+    /// Whether a new generation is to take the place of changes that the store may not know of.
+    pub fn owes_generation(&self) -> bool {
+        self.pending.borrow().is_too_much
     }
 
     /// Has what waits for the store in another one wait in this one.

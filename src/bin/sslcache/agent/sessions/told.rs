@@ -7,7 +7,7 @@ use super::super::copies::Copies;
 use super::mark::Mark;
 use super::place::Place;
 
-/// The bytes of a copy; room for more than five hundred namespaces.
+/// The bytes of a copy; room for some hundreds of namespaces.
 pub const COPY: usize = 64 * 1024;
 /// The bytes of a master key's id, by which a counter is known.
 const ID: usize = 4;
@@ -42,7 +42,7 @@ impl Point {
 /// What is told.
 #[derive(Default)]
 pub struct Told {
-    /// A digest of the store's settings: the numbers of one store mean nothing at another.
+    /// A digest of where the store is: the numbers of one store mean nothing at another.
     store: [u8; 32],
     points: BTreeMap<String, Point>,
     copies: Option<Copies>,
