@@ -1,11 +1,12 @@
 //! A store that comes back with what it knew earlier, and one that only seems to.
 
 use std::error::Error;
+use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use sslcache::mailbox::{News, Request};
+use sslcache::mailbox::{Mailbox, News, Request, SessionName};
 
 use super::server::{Agent, Site, wait_for};
 use super::sessions::{REALM, SETTINGS, Two, look, name, news, put, served, two};
@@ -160,5 +161,112 @@ pub fn not_at_all(tool: &Tool) -> Outcome {
     for (mailbox, seen) in [one, other].into_iter().zip(&mut seen) {
         assert!(!news(mailbox, seen).contains(&News::Lost));
     }
+    Ok(())
+}
+
+/// A process of the other host misses so much news that all is in doubt, and the store goes back by the last of it.
+pub fn after_a_jump(tool: &Tool) -> Outcome {
+    let Some(mut two) = two(tool)? else {
+        return Ok(());
+    };
+    let removed = name(REALM, "removed")?;
+    put(&two.mailboxes[0], &removed, false, b"record")?;
+    wait_for("a session", || look(&two.mailboxes[1], &removed).is_some())?;
+    let mut seen = two.mailboxes[1].latest_news();
+    two.agents[1].signal(libc::SIGSTOP);
+    let start = count(&two.site)?;
+    let mut number = 0;
+    while count(&two.site)? < start + 270 {
+        let other = name(REALM, &format!("{number}"))?;
+        tell(&two, 0, &Request::Remove(&other))?;
+        number += 1;
+    }
+    let is_quiet = || {
+        let before = count(&two.site).unwrap_or(0);
+        sleep(Duration::from_millis(300));
+        count(&two.site).is_ok_and(|now| now == before)
+    };
+    wait_for("an end of the news", is_quiet)?;
+    cli(&two.site, &["save"])?;
+    let saved = count(&two.site)?;
+    tell(&two, 0, &Request::Remove(&removed))?;
+    wait_for("its news", || count(&two.site).is_ok_and(|now| now > saved))?;
+    two.agents[1].signal(libc::SIGCONT);
+    let mut heard = Vec::new();
+    wait_for("the loss", || {
+        heard.extend(news(&two.mailboxes[1], &mut seen));
+        heard.contains(&News::Lost)
+    })?;
+    // The next hearing knows the news at the place that it has come to.
+    sleep(Duration::from_secs(1));
+    signal(&two.agents, libc::SIGSTOP);
+    two.site.redis.restart(&two.site.folder)?;
+    another_tells(tool, &two.site, saved + 1)?;
+    two.agents[1].signal(libc::SIGCONT);
+    finds_never(&two.mailboxes[1..], &removed)
+}
+
+/// All sessions are flushed by an administrator, which is no news; a master key is added while the store, which goes back, is away.
+pub fn flushed_and_a_key_added(tool: &Tool) -> Outcome {
+    let Some(mut two) = two(tool)? else {
+        return Ok(());
+    };
+    let session = name(REALM, "flushed")?;
+    put(&two.mailboxes[0], &session, false, b"record")?;
+    wait_for("a session", || look(&two.mailboxes[1], &session).is_some())?;
+    cli(&two.site, &["save"])?;
+    let mut command = tool.command(&two.site.folder.0);
+    command.args(["agent", "flush", "--config"]);
+    said(command.arg(&two.hosts[0].settings))?;
+    for mailbox in &two.mailboxes {
+        wait_for("the flush", || look(mailbox, &session).is_none())?;
+    }
+    signal(&two.agents, libc::SIGSTOP);
+    two.site.redis.signal(libc::SIGKILL);
+    let ring = two.hosts[0].ring.to_str().ok_or("no text")?;
+    tool.say(
+        &two.site.folder.0,
+        &["agent", "key", "rotate", "--append", ring],
+    )?;
+    signal(&two.agents, libc::SIGHUP);
+    signal(&two.agents, libc::SIGCONT);
+    let is_reloaded = || two.agents.iter().all(|agent| agent.has_said("read again"));
+    wait_for("the new key", is_reloaded)?;
+    two.site.redis.restart(&two.site.folder)?;
+    finds_never(&two.mailboxes, &session)
+}
+
+/// For some seconds, in which agents connect to the store and hear its news.
+fn finds_never(mailboxes: &[Mailbox], session: &SessionName) -> Outcome {
+    let end = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < end {
+        for mailbox in mailboxes {
+            assert_eq!(look(mailbox, session), None, "it is back");
+        }
+        sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// Something takes connections in the store's place, and ends each before it has answered anything.
+pub fn connections_that_end(tool: &Tool) -> Outcome {
+    let Some(two) = two(tool)? else {
+        return Ok(());
+    };
+    let place = two.site.folder.file("redis.sock");
+    std::fs::rename(&place, two.site.folder.file("elsewhere.sock"))?;
+    let listener = UnixListener::bind(&place)?;
+    listener.set_nonblocking(true)?;
+    two.site.redis.signal(libc::SIGKILL);
+    let end = Instant::now() + Duration::from_secs(3);
+    let mut connections = 0;
+    while Instant::now() < end {
+        match listener.accept() {
+            Ok(_) => connections += 1,
+            Err(_) => sleep(Duration::from_millis(1)),
+        }
+    }
+    // Of two agents, in three seconds: no more than each hearing makes.
+    assert!(connections < 300, "{connections} connections");
     Ok(())
 }

@@ -118,6 +118,18 @@ pub const CASES: &[Case] = &[
         goes_back::told_as_much_after_a_reload,
     ),
     (
+        "agent: and when a host had missed so much that all was in doubt",
+        goes_back::after_a_jump,
+    ),
+    (
+        "agent: what was flushed stays so when a key is added while the store goes back",
+        goes_back::flushed_and_a_key_added,
+    ),
+    (
+        "agent: a store that ends its connections gets few of them",
+        goes_back::connections_that_end,
+    ),
+    (
         "agent: connections that break, and news that has ended, lose no session",
         goes_back::not_at_all,
     ),
