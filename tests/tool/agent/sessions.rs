@@ -5,7 +5,6 @@ use std::error::Error;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -334,19 +333,12 @@ fn race(mailboxes: &[Mailbox; 2]) -> Outcome {
     let last = name(REALM, "last")?;
     put(&mailboxes[0], &last, false, b"last")?;
     wait_for("the last", || look(&mailboxes[1], &last).is_some())?;
-    let unanswered = AtomicUsize::new(0);
     let take = |mailbox: &Mailbox| -> Vec<usize> {
         let mut taken = Vec::new();
         for (at, name) in names.iter().enumerate() {
-            match ask(mailbox, &Request::Take(name)) {
-                Ok(Some(record)) => {
-                    assert_eq!(record, b"record");
-                    taken.push(at);
-                }
-                Ok(None) => {}
-                Err(_) => {
-                    unanswered.fetch_add(1, Relaxed);
-                }
+            if let Ok(Some(record)) = ask(mailbox, &Request::Take(name)) {
+                assert_eq!(record, b"record");
+                taken.push(at);
             }
             // A put that comes late.
             let _ = put(mailbox, name, true, b"record");
@@ -354,20 +346,13 @@ fn race(mailboxes: &[Mailbox; 2]) -> Outcome {
         taken
     };
     let taken: Vec<usize> = thread::scope(|scope| {
-        let take = &take;
         let threads = [0, 1, 0, 1].map(|host: usize| scope.spawn(move || take(&mailboxes[host])));
         let taken = threads.map(|thread| thread.join().unwrap_or_default());
         taken.concat()
     });
     let different: HashSet<_> = taken.iter().collect();
     assert_eq!(different.len(), taken.len(), "something was taken twice");
-    // Each answer that comes too late, on a busy machine, may have been the session.
-    let unanswered = unanswered.into_inner();
-    assert!(
-        taken.len() + unanswered > 950,
-        "{} of 1000 were taken, {unanswered} answers were late",
-        taken.len()
-    );
+    assert!(taken.len() > 950, "{} of 1000 were taken", taken.len());
     Ok(())
 }
 
