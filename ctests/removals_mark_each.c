@@ -1,5 +1,5 @@
 /*
- * Each session that leaves by a call is marked not resumable, the first as the tenth, and nothing else of it changes;
+ * Each session that leaves by a call is marked not resumable, the first as the last, and nothing else of it changes;
  * nor does anything of those that stay. LIBSSL.md section 1, "Marking a session not resumable".
  */
 #include "common.h"

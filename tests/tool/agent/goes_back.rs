@@ -25,9 +25,23 @@ fn count(site: &Site) -> Result<u64, Box<dyn Error>> {
     Ok(cli(site, &["get", &counter])?.parse()?)
 }
 
-fn tell(two: &Two, host: usize, request: &Request<'_>) -> Outcome {
-    let told = two.mailboxes[host].tell(request);
+fn tell(mailbox: &Mailbox, request: &Request<'_>) -> Outcome {
+    let told = mailbox.tell(request);
     told.map_err(|why| format!("{why:?}").into())
+}
+
+/// Puts a session at the first host, which the other one finds then.
+fn share(two: &Two, session: &SessionName) -> Outcome {
+    let [one, other] = &two.mailboxes;
+    put(one, session, false, b"record")?;
+    wait_for("a session", || look(other, session).is_some())
+}
+
+/// Has agents read their settings and their keyring again.
+fn reload(agents: &[Agent]) -> Outcome {
+    signal(agents, libc::SIGHUP);
+    let is_done = || agents.iter().all(|agent| agent.has_said("read again"));
+    wait_for("a reload", is_done)
 }
 
 fn signal(agents: &[Agent], signal: i32) {
@@ -43,19 +57,17 @@ pub fn told_as_much(tool: &Tool) -> Outcome {
 }
 
 pub fn told_as_much_after_a_reload(tool: &Tool) -> Outcome {
-    let reload = |two: &Two| {
+    let with_others = |two: &Two| {
         for host in &two.hosts {
             host.write("", &SETTINGS.replace("1000", "900"))?;
         }
-        signal(&two.agents, libc::SIGHUP);
-        let is_reloaded = || two.agents.iter().all(|agent| agent.has_said("read again"));
-        wait_for("new settings", is_reloaded)?;
+        reload(&two.agents)?;
         for mailbox in &two.mailboxes {
             wait_for("sessions", || mailbox.is_served())?;
         }
         Ok(())
     };
-    goes_back(tool, reload, another_tells)
+    goes_back(tool, with_others, another_tells)
 }
 
 /// A third host tells the store news until its counter stands where it stood.
@@ -65,8 +77,8 @@ fn another_tells(tool: &Tool, site: &Site, before: u64) -> Outcome {
     let mailbox = served(&host)?;
     while count(site)? < before {
         let now = count(site)?;
-        let told = mailbox.tell(&Request::Remove(&name(REALM, &format!("{now}"))?));
-        told.map_err(|why| format!("{why:?}"))?;
+        let other = name(REALM, &format!("{now}"))?;
+        tell(&mailbox, &Request::Remove(&other))?;
         wait_for("its news", || count(site).is_ok_and(|number| number > now))?;
     }
     Ok(())
@@ -83,16 +95,15 @@ fn goes_back(
     };
     let (removed, flushed) = (name(REALM, "removed")?, name([8; 32], "flushed")?);
     for session in [&removed, &flushed] {
-        put(&two.mailboxes[0], session, false, b"record")?;
-        wait_for("a session", || look(&two.mailboxes[1], session).is_some())?;
+        share(&two, session)?;
     }
     cli(&two.site, &["save"])?;
     let flush = Request::Flush {
         realm: &[8; 32],
         until: 1,
     };
-    tell(&two, 0, &Request::Remove(&removed))?;
-    tell(&two, 0, &flush)?;
+    tell(&two.mailboxes[0], &Request::Remove(&removed))?;
+    tell(&two.mailboxes[0], &flush)?;
     let (mut seen, mut heard) = (0, 0);
     wait_for("the news", || {
         heard += news(&two.mailboxes[1], &mut seen).len();
@@ -130,11 +141,10 @@ pub fn not_at_all(tool: &Tool) -> Outcome {
     let [one, other] = &two.mailboxes;
     let (kept, removed) = (name(REALM, "kept")?, name(REALM, "removed")?);
     for session in [&kept, &removed] {
-        put(one, session, false, b"record")?;
-        wait_for("a session", || look(other, session).is_some())?;
+        share(&two, session)?;
     }
     let mut seen = [one.latest_news(), other.latest_news()];
-    tell(&two, 0, &Request::Remove(&removed))?;
+    tell(&two.mailboxes[0], &Request::Remove(&removed))?;
     let mut heard = Vec::new();
     wait_for("the news", || {
         heard.extend(news(other, &mut seen[1]));
@@ -170,15 +180,14 @@ pub fn after_a_jump(tool: &Tool) -> Outcome {
         return Ok(());
     };
     let removed = name(REALM, "removed")?;
-    put(&two.mailboxes[0], &removed, false, b"record")?;
-    wait_for("a session", || look(&two.mailboxes[1], &removed).is_some())?;
+    share(&two, &removed)?;
     let mut seen = two.mailboxes[1].latest_news();
     two.agents[1].signal(libc::SIGSTOP);
     let start = count(&two.site)?;
     let mut number = 0;
     while count(&two.site)? < start + 270 {
         let other = name(REALM, &format!("{number}"))?;
-        tell(&two, 0, &Request::Remove(&other))?;
+        tell(&two.mailboxes[0], &Request::Remove(&other))?;
         number += 1;
     }
     let is_quiet = || {
@@ -189,7 +198,7 @@ pub fn after_a_jump(tool: &Tool) -> Outcome {
     wait_for("an end of the news", is_quiet)?;
     cli(&two.site, &["save"])?;
     let saved = count(&two.site)?;
-    tell(&two, 0, &Request::Remove(&removed))?;
+    tell(&two.mailboxes[0], &Request::Remove(&removed))?;
     wait_for("its news", || count(&two.site).is_ok_and(|now| now > saved))?;
     two.agents[1].signal(libc::SIGCONT);
     let mut heard = Vec::new();
@@ -212,8 +221,7 @@ pub fn flushed_and_a_key_added(tool: &Tool) -> Outcome {
         return Ok(());
     };
     let session = name(REALM, "flushed")?;
-    put(&two.mailboxes[0], &session, false, b"record")?;
-    wait_for("a session", || look(&two.mailboxes[1], &session).is_some())?;
+    share(&two, &session)?;
     cli(&two.site, &["save"])?;
     let mut command = tool.command(&two.site.folder.0);
     command.args(["agent", "flush", "--config"]);
@@ -228,10 +236,8 @@ pub fn flushed_and_a_key_added(tool: &Tool) -> Outcome {
         &two.site.folder.0,
         &["agent", "key", "rotate", "--append", ring],
     )?;
-    signal(&two.agents, libc::SIGHUP);
     signal(&two.agents, libc::SIGCONT);
-    let is_reloaded = || two.agents.iter().all(|agent| agent.has_said("read again"));
-    wait_for("the new key", is_reloaded)?;
+    reload(&two.agents)?;
     two.site.redis.restart(&two.site.folder)?;
     finds_never(&two.mailboxes, &session)
 }

@@ -117,7 +117,7 @@ impl Engine {
         let value = sealed.1.clone();
         self.put_everywhere(&puts(vec![sealed], NEWS_LIFE)).await?;
         if self.is_known(space) && connection == self.setup.traffic.connection() {
-            space.note_told(0, Mark::new(number, &value));
+            space.note_mark(0, Mark::new(number, &value));
         }
         Ok(number)
     }

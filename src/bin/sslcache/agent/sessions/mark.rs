@@ -4,7 +4,7 @@
 //! forgotten, its counters no longer show that; the news under the same number is another one then. News that is not there
 //! shows nothing: it ends by itself, and a store without room lets go of it.
 
-use ring::digest::{SHA256, digest};
+use super::digest_of;
 
 /// News that stands in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,11 +16,9 @@ pub struct Mark {
 impl Mark {
     /// News of this number, which has this value in the store.
     pub fn new(number: u64, value: &[u8]) -> Self {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest(&SHA256, value).as_ref());
         Self {
             number,
-            digest: bytes,
+            digest: digest_of(value),
         }
     }
 

@@ -82,7 +82,7 @@ impl Setup {
         let longest = config.lifetime;
         Ok(Self {
             essence: format!("{settings:?} {:?} {ids:?} {longest}", config.store),
-            store: digest_of(&format!("{TOLD_FORM} {:?}", config.store.urls)),
+            store: digest_of(format!("{TOLD_FORM} {:?}", config.store.urls).as_bytes()),
             traffic: Traffic::new(&config.store, takes)?,
             keyring,
             longest,
@@ -91,9 +91,9 @@ impl Setup {
     }
 }
 
-fn digest_of(text: &str) -> [u8; 32] {
+fn digest_of(bytes: &[u8]) -> [u8; 32] {
     let mut sum = [0; 32];
-    sum.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    sum.copy_from_slice(digest(&SHA256, bytes).as_ref());
     sum
 }
 

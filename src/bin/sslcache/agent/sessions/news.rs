@@ -116,7 +116,7 @@ impl Engine {
                 && connection == self.setup.traffic.connection()
                 && let Some(latest) = &counted.latest
             {
-                space.note_told(counter, latest.clone());
+                space.note_mark(counter, latest.clone());
             }
         }
         if connection == self.setup.traffic.connection() {
@@ -195,7 +195,7 @@ impl Engine {
             let heard = point.and_then(|point| point.of(&key.id()));
             places.push(heard.map_or(Place::Unknown, |heard| heard.place));
             if let Some(mark) = heard.and_then(|heard| heard.mark.clone()) {
-                space.note_told(counter, mark);
+                space.note_mark(counter, mark);
             }
         }
         if let Some(point) = point {
@@ -254,7 +254,7 @@ impl Engine {
                 *place = Place::At(last, None);
                 match form.open_entry(name, value, seconds()) {
                     Some(entry) => {
-                        space.note_told(counter, Mark::new(last, value));
+                        space.note_mark(counter, Mark::new(last, value));
                         self.hear_entry(space, entry).await;
                     }
                     None => {

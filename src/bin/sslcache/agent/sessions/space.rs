@@ -116,7 +116,7 @@ impl Space {
     }
 
     /// News of this counter was put into the store, or found there.
-    pub fn note_told(&self, counter: usize, mark: Mark) {
+    pub fn note_mark(&self, counter: usize, mark: Mark) {
         self.marks.borrow_mut().note(counter, mark);
     }
 
