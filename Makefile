@@ -241,9 +241,10 @@ test:
 test-faults: all
 	SSLCACHE_ALL_FAULTS=1 $(CARGO) test --locked --test faults
 
-## miri         unit tests under Miri, which rustup brings for nightly; MIRI="shm::keys sys::reserve" names some of them
+## miri         unit tests under Miri, which rustup brings for nightly; UNITS="shm::keys sys::reserve" names some of them
 miri:
-	@tools/miri $(CARGO_TARGET_DIR) $(MIRI)
+	@tools/miri $(CARGO_TARGET_DIR) $(UNITS)
+TESTS += miri
 
 ## soak         four servers to which everything happens, for MINUTES=60: what they occupy, and whom they resume
 MINUTES ?= 60

@@ -38,11 +38,18 @@ pub fn load(path: &Path, user: libc::uid_t) -> Result<Option<Vec<Entry>>, Unusab
         })
 }
 
+/// The path may name a pipe, which would wait for a writer, or a terminal, which would become the controlling one. Miri
+/// knows neither flag.
+const FOR_ANY_FILE: libc::c_int = if cfg!(miri) {
+    0
+} else {
+    libc::O_NONBLOCK | libc::O_NOCTTY
+};
+
 fn read(path: &Path, user: libc::uid_t) -> Result<Option<String>, Unusable> {
-    // The path may name a pipe, which would wait for a writer, or a terminal, which would become the controlling one.
     let opened = OpenOptions::new()
         .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
+        .custom_flags(FOR_ANY_FILE)
         .open(path);
     let file = match opened {
         Ok(file) => file,

@@ -272,6 +272,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "it ends where there is no memory")]
     fn errno_stays_where_there_is_no_memory() {
         // SAFETY: the function has no preconditions, and returns the address of this thread's errno.
         let errno = unsafe { libc::__errno_location() };

@@ -9,6 +9,7 @@ use super::{Folder, Sources, by_file, read, sources};
 use crate::config::Settings;
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes for 60,000 brackets")]
 fn file_that_is_no_toml_is_not_used_at_all() {
     let (settings, line) = by_file("force = true\n\nregion = /run/region\n");
     assert_eq!(settings, Settings::default());
@@ -86,6 +87,7 @@ fn file_that_others_may_write_is_not_trusted() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "no chown")]
 fn file_of_another_user_is_not_trusted() {
     let folder = Folder::new();
     let path = folder.write("force = true\n");
@@ -112,6 +114,7 @@ fn file_of_another_user_is_not_trusted() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "no pipes, no devices")]
 fn only_a_regular_file_of_some_size_is_read() {
     let folder = Folder::new();
     let pipe = folder.0.join("pipe");

@@ -66,6 +66,7 @@ fn values_of_the_wrong_kind() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes for half a million letters")]
 fn complaints_are_one_line_that_controls_no_terminal() {
     let (settings, line) = by_environment(&[
         ("SSLCACHE_GROUP", "a\x1b[2J\nb"),

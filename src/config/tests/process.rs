@@ -18,6 +18,7 @@ fn process_with_settings() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "no children")]
 fn process_says_each_line_once() {
     let run = |environment: &[(&str, &str)]| {
         let output = program::of_test("config::tests::process::process_with_settings")

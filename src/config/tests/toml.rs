@@ -98,6 +98,7 @@ fn first_mistake_is_found_in_its_line() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes for 20,000 brackets")]
 fn depth_is_bounded() {
     let nested = |depth| format!("a = {}{}", "[".repeat(depth), "]".repeat(depth));
     assert!(entries(&nested(20)).is_ok());
