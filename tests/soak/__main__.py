@@ -17,6 +17,7 @@ import random
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -314,12 +315,15 @@ class Soak:
             )
 
     def judge(self, rows):
-        third = len(rows) // 3
         for server in self.servers:
             noted = [row[server.name] for row in rows]
+            # While a server reloads, it has the processes of before, too.
+            usual = statistics.median(row["processes"] for row in noted)
+            settled = [row for row in noted if row["processes"] <= usual]
+            third = len(settled) // 3
             for what, slack in (("memory_kib", SLACK_KIB), ("descriptors", SLACK_DESCRIPTORS)):
-                before = max((row[what] for row in noted[third : 2 * third]), default=0)
-                after = max(row[what] for row in noted[2 * third :])
+                before = max((row[what] for row in settled[third : 2 * third]), default=0)
+                after = max(row[what] for row in settled[2 * third :])
                 if third and after > before * GROWTH + slack:
                     self.fault(f"{server.name}: {what} has grown from {before} to {after}")
             offered, resumed = (sum(row[what] for row in noted) for what in ("offered", "resumed"))
