@@ -206,6 +206,11 @@ pub mod memory {
             unsafe { &*self.place(at) }
         }
 
+        pub fn words(&self, at: usize, number: usize) -> &[AtomicU64] {
+            assert!(at.is_multiple_of(8), "words at {at}");
+            &self.0[at / 8..][..number]
+        }
+
         pub fn write(&self, at: usize, bytes: &[u8]) {
             for (number, chunk) in bytes.chunks(8).enumerate() {
                 let mut word = [0; 8];

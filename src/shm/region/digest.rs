@@ -99,7 +99,7 @@ impl Digests {
     /// Begins the checksum of a body, which is then given to `Sum::add`.
     pub fn sum(&self) -> Sum {
         Sum {
-            state: self.start,
+            states: [self.start, !self.start],
             multiplier: self.multiplier,
         }
     }
@@ -112,14 +112,26 @@ impl Digests {
 
 /// A checksum in the making, fed with words.
 pub struct Sum {
-    state: u64,
+    /// Words go to them in turn: the multiplication of one goes on while that of the other begins.
+    states: [u64; 2],
     multiplier: u64,
 }
 
 impl Sum {
+    #[inline]
     pub fn add(&mut self, word: u64) {
-        let product = u128::from(self.state ^ word) * u128::from(self.multiplier);
-        self.state = (product as u64 ^ (product >> 64) as u64).wrapping_add(self.multiplier);
+        let [state, other] = self.states;
+        let product = u128::from(state ^ word) * u128::from(self.multiplier);
+        let state = (product as u64 ^ (product >> 64) as u64).wrapping_add(self.multiplier);
+        self.states = [other, state];
+    }
+
+    /// Both states as one.
+    fn united(mut self) -> u64 {
+        let [state, _] = self.states;
+        self.states.swap(0, 1);
+        self.add(state);
+        mix(self.states[1])
     }
 
     /// Adds bytes; the last word is filled up with zeros, as `finish` adds the length.
@@ -140,11 +152,11 @@ impl Sum {
         self.add(covered.fingerprint.second);
         self.add(u64::from(covered.mark) << 32 | u64::from(covered.entry));
         self.add(covered.len as u64);
-        (mix(self.state) >> 32) as u32
+        (self.united() >> 32) as u32
     }
 
     /// The sum of bytes alone.
     pub fn whole(self) -> u64 {
-        mix(self.state)
+        self.united()
     }
 }

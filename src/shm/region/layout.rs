@@ -9,7 +9,7 @@
 //! ```
 
 /// Changes with every change of the layout or of its meaning, and of what the records are.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 pub const MAGIC: u64 = u64::from_be_bytes(*b"sslcache");
 
 /// Places in the header; the word at 8 is `memory::NOWHERE`.

@@ -8,6 +8,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::io;
 use std::os::fd::RawFd;
+use std::slice;
 
 use crate::sys::mapping::Mapping;
 
@@ -79,17 +80,31 @@ impl Memory {
         unsafe { self.place(at, 8).cast().as_ref() }
     }
 
+    /// So many words of 64 bits, from an aligned place on; none if one of them would lie outside. Of many words the place is
+    /// checked once.
+    pub fn words(&self, at: usize, number: usize) -> &[AtomicU64] {
+        #[cfg(fuzzing)]
+        LOOKS.with(|looks| looks.set(looks.get() + number as u64));
+        let end = number.checked_mul(8).and_then(|len| at.checked_add(len));
+        let inside = at.is_multiple_of(8) && end.is_some_and(|end| end <= self.len);
+        debug_assert!(inside, "{number} words at {at} of {}", self.len);
+        if !inside {
+            return &[];
+        }
+        // SAFETY: the words lie inside the mapping, as was just checked, and the rest is as in `u64`.
+        unsafe { slice::from_raw_parts(self.mapping.base().add(at).cast().as_ptr(), number) }
+    }
+
     /// Writes bytes at an aligned place; the last word is filled up with zeros.
     pub fn write(&self, at: usize, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        for (number, word) in words.iter().enumerate() {
-            self.u64(at + 8 * number)
-                .store(u64::from_ne_bytes(*word), Relaxed);
+        let (whole, rest) = bytes.as_chunks::<8>();
+        for (word, bytes) in self.words(at, whole.len()).iter().zip(whole) {
+            word.store(u64::from_ne_bytes(*bytes), Relaxed);
         }
         if !rest.is_empty() {
             let mut last = [0; 8];
             last[..rest.len()].copy_from_slice(rest);
-            self.u64(at + 8 * words.len())
+            self.u64(at + 8 * whole.len())
                 .store(u64::from_ne_bytes(last), Relaxed);
         }
     }
@@ -99,8 +114,8 @@ impl Memory {
         bytes.clear();
         // In whole words, so that the vector does not grow later, which would leave a copy behind.
         bytes.try_reserve_exact(len.next_multiple_of(8)).ok()?;
-        for at in (at..at + len).step_by(8) {
-            bytes.extend_from_slice(&self.u64(at).load(Relaxed).to_ne_bytes());
+        for word in self.words(at, len.div_ceil(8)) {
+            bytes.extend_from_slice(&word.load(Relaxed).to_ne_bytes());
         }
         bytes.truncate(len);
         Some(())
@@ -116,8 +131,8 @@ impl Memory {
     /// Overwrites whole words with zeros. The compiler does not drop these stores, as they are atomic and go to memory that
     /// other processes see.
     pub fn wipe(&self, from: usize, to: usize) {
-        for at in (from..to).step_by(8) {
-            self.u64(at).store(0, Relaxed);
+        for word in self.words(from, to.saturating_sub(from) / 8) {
+            word.store(0, Relaxed);
         }
     }
 }

@@ -17,7 +17,7 @@ pub enum Look {
         mark: u32,
         expiry: Expiry,
     },
-    /// The copy would not fit; the record has this length.
+    /// The copy would not fit; it takes so many bytes.
     Longer(usize),
     Absent,
     Expired,
@@ -69,9 +69,9 @@ impl<'a> Shard<'a> {
 
     fn read(&self, record: &Record<'_>, copy: Option<&mut Vec<u8>>) -> Look {
         if let Some(copy) = &copy
-            && copy.capacity() - copy.len() < record.len()
+            && copy.capacity() - copy.len() < record.len_of_copy()
         {
-            return Look::Longer(record.len());
+            return Look::Longer(record.len_of_copy());
         }
         match record.read(record.fingerprint(), self.digests, copy) {
             Some((mark, expiry)) => Look::Good { mark, expiry },
@@ -90,7 +90,7 @@ impl<'a> Shard<'a> {
         copy: &mut Vec<u8>,
     ) -> Option<(u32, Expiry)> {
         let record = self.find_unlocked(wanted)?;
-        if copy.capacity() - copy.len() < record.len() {
+        if copy.capacity() - copy.len() < record.len_of_copy() {
             return None;
         }
         let (mark, expiry) = record.read(wanted, self.digests, Some(copy))?;

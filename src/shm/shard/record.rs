@@ -168,28 +168,35 @@ impl<'a> Record<'a> {
         Expiry::unpacked(((self.word(STATE) >> EXPIRY_SHIFT) as i8, self.word(EXPIRY)))
     }
 
-    /// Reads the body once, and copies it if a copy is wanted. Returns mark and expiry if the checksum agrees with all of it
-    /// as a record of this key.
+    /// The bytes that a copy takes while it is made: whole words.
+    pub fn len_of_copy(&self) -> usize {
+        self.len().next_multiple_of(8)
+    }
+
+    /// Reads the body once, and appends it to `copy` if one is wanted, which must have room for it (`len_of_copy`): to let it grow
+    /// here could end the process for want of memory. Returns mark and expiry if the checksum agrees with all of it as a record of
+    /// this key.
     pub fn read(
         &self,
         fingerprint: Fingerprint,
         digests: &Digests,
-        mut copy: Option<&mut Vec<u8>>,
+        copy: Option<&mut Vec<u8>>,
     ) -> Option<(u32, Expiry)> {
         let len = self.len();
+        let body = (self.heap.memory).words(self.heap.byte(self.at, HEADER), len.div_ceil(8));
+        let words = body.iter().map(|word| word.load(Relaxed));
         let mut sum = digests.sum();
-        let mut left = len;
-        for at in (0..len).step_by(8) {
-            let word = self
-                .heap
-                .memory
-                .u64(self.heap.byte(self.at, HEADER + at))
-                .load(Relaxed);
-            sum.add(word);
-            if let Some(copy) = copy.as_deref_mut() {
-                copy.extend_from_slice(&word.to_ne_bytes()[..left.min(8)]);
+        match copy {
+            None => words.for_each(|word| sum.add(word)),
+            Some(copy) => {
+                let start = copy.len();
+                copy.resize(start + 8 * body.len(), 0);
+                for (word, bytes) in words.zip(copy[start..].as_chunks_mut::<8>().0) {
+                    sum.add(word);
+                    *bytes = word.to_ne_bytes();
+                }
+                copy.truncate(start + len);
             }
-            left = left.saturating_sub(8);
         }
         // Each is loaded once, so that the checksum was computed over the values that are returned.
         let (mark, entry, expiry) = (self.mark(), self.entry(), self.expiry());

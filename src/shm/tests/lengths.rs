@@ -36,6 +36,27 @@ fn come_back(partition: &Partition<'_>, number: u64, step: usize) -> usize {
         .count()
 }
 
+/// A copy is made word by word, and a vector has room for the usual length at first.
+#[test]
+fn record_comes_out_as_it_was_put_whatever_its_length() {
+    let region = region(4 << 20);
+    let partition = partition(&region, 0);
+    for len in (0..=41).chain(1_015..=1_034) {
+        let body = record(len as u64, 1, len.max(16));
+        let body = &body[..len];
+        assert!(put(&partition, len as u64, body));
+        for room in [0, len, len.next_multiple_of(8)] {
+            let mut copy = Vec::with_capacity(room);
+            assert!(partition.get(&key(len as u64), 0, &mut copy).is_some());
+            assert_eq!(copy, body, "{len}");
+            assert!(put(&partition, len as u64, body));
+        }
+        let mut copy = vec![7; 3];
+        let taken = partition.consume(&key(len as u64), None, 0, Some(&mut copy));
+        assert!(taken.is_some() && copy == body, "{len}");
+    }
+}
+
 #[test]
 fn long_record_evicts_few_or_is_refused_and_evicts_none() {
     let region = region(4 << 20);
