@@ -77,7 +77,8 @@ pub unsafe fn attach_or_wait(host: &'static Host, ctx: *mut SSL_CTX, origin: Ori
         // SAFETY: the context is of this host, and no other thread uses it yet.
         return unsafe { attach(host, ctx, origin) };
     }
-    if locate::position(host).is_some() && quietly(|| hooks::cover(host, ctx)) {
+    let is_ours = || libssl.is_own(ctx) && hooks::cover(host, ctx);
+    if locate::position(host).is_some() && quietly(is_ours) {
         known::wait(ctx);
     }
 }
@@ -134,7 +135,8 @@ unsafe fn settle(host: &'static Host, libssl: &Libssl, ctx: *mut SSL_CTX) {
     }
 }
 
-/// Attaches a Context to `ctx` and sets our callbacks. `None` if that fails, or if another thread was first.
+/// Attaches a Context to `ctx` and sets our callbacks. `None` if that fails, if another thread was first, or if another process can
+/// free the context and make another one in its place, of which this one would not learn.
 ///
 /// # Safety
 /// * `ctx` is a live context of `host`, made with `origin`;
@@ -147,7 +149,8 @@ unsafe fn take_over(
 ) -> Option<()> {
     watch_forks();
     let libssl = host.libssl.as_ref().ok()?;
-    if !waits && !hooks::cover(host, ctx) {
+    // divergence: contexts_in_shared_memory
+    if !waits && (!libssl.is_own(ctx) || !hooks::cover(host, ctx)) {
         return None;
     }
     // SAFETY: the context is alive and of this host; these commands take no pointer.

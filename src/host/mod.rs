@@ -13,6 +13,7 @@
 //! * `stand_ins` are in place of the functions that 1.1.1 lacks.
 //! * [`library`] is one libssl of the process, and `numbers` its number.
 //! * [`locate`] finds the library, lazily and without blocking, and never finds sslcache itself.
+//! * `own_memory` tells whether another process can change an object.
 //! * [`owners`] tells to which library an object belongs, where there are several.
 //! * [`session`] owns references to sessions; [`record`] turns them into bytes and back.
 //! * [`tickets`] makes a host's ciphers ready for a stateless ticket.
@@ -29,6 +30,7 @@ pub mod library;
 pub mod locate;
 pub mod mark;
 mod numbers;
+mod own_memory;
 pub mod owners;
 pub mod record;
 pub mod scratch;

@@ -73,6 +73,13 @@ macro_rules! functions {
     };
 }
 
+/// `CRYPTO_malloc_fn`
+pub type Malloc = unsafe extern "C-unwind" fn(usize, *const c_char, c_int) -> *mut c_void;
+/// `CRYPTO_realloc_fn`
+pub type Realloc =
+    unsafe extern "C-unwind" fn(*mut c_void, usize, *const c_char, c_int) -> *mut c_void;
+/// `CRYPTO_free_fn`
+pub type Free = unsafe extern "C-unwind" fn(*mut c_void, *const c_char, c_int);
 /// Compares two entries of an `OPENSSL_LHASH`.
 pub type LhCompare = unsafe extern "C-unwind" fn(*const c_void, *const c_void) -> c_int;
 /// Hashes an entry of an `OPENSSL_LHASH`.
@@ -238,6 +245,8 @@ functions! {
         OPENSSL_LH_delete(*mut OPENSSL_LHASH, *const c_void) -> *mut c_void;
         OPENSSL_LH_free(*mut OPENSSL_LHASH);
         OpenSSL_version_num() -> c_ulong;
+        CRYPTO_malloc(usize, *const c_char, c_int) -> *mut c_void;
+        CRYPTO_get_mem_functions(*mut Option<Malloc>, *mut Option<Realloc>, *mut Option<Free>);
     }
     // From 3.0 on.
     optional {

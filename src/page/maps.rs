@@ -2,13 +2,11 @@
 //! because the child of a process with threads asks.
 
 use core::ffi::CStr;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Write};
 
 use crate::sys::files::read_beginning;
-
-/// The longest line of a memory map that is looked at: a path may have 4095 bytes.
-const LINE_MOST: usize = 8192;
+use crate::sys::memory_map;
 
 /// A mapped file.
 pub struct Mapped<'a> {
@@ -119,33 +117,10 @@ pub fn each_file<T>(
     each_line(pid, |line| Mapped::parse(line).and_then(&mut look))
 }
 
-/// Calls `look` with the lines of a memory map until it returns something.
-fn each_line<T>(pid: u32, mut look: impl FnMut(&[u8]) -> Option<T>) -> io::Result<Option<T>> {
+/// Calls `look` with the lines of a process's memory map until it returns something.
+fn each_line<T>(pid: u32, look: impl FnMut(&[u8]) -> Option<T>) -> io::Result<Option<T>> {
     let mut path = [0; PATH_MOST];
-    let path = path_of(pid, "maps", &mut path).to_str();
-    let mut file = File::open(path.unwrap_or_default())?;
-    let mut buffer = [0; LINE_MOST];
-    let mut filled = 0;
-    loop {
-        match file.read(&mut buffer[filled..]) {
-            Ok(0) => return Ok(None),
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        }
-        let mut begin = 0;
-        while let Some(len) = buffer[begin..filled].iter().position(|&byte| byte == b'\n') {
-            if let Some(found) = look(&buffer[begin..begin + len]) {
-                return Ok(Some(found));
-            }
-            begin += len + 1;
-        }
-        if begin == 0 && filled == buffer.len() {
-            begin = filled; // no path is as long as this line
-        }
-        buffer.copy_within(begin..filled, 0);
-        filled -= begin;
-    }
+    memory_map::each_line(path_of(pid, "maps", &mut path), look)
 }
 
 /// The length of the longest path that [`path_of`] makes.

@@ -4,6 +4,7 @@
 //! * [`forks`]: the number of this process along its line of forks.
 //! * [`lock`]: a mutex that survives a fork.
 //! * `mapping`: memory from the kernel.
+//! * `memory_map`: what is mapped where.
 //! * `files`: the limit of file sizes, interrupted calls, reading without allocating, writing at a place.
 //! * `clock`: the clocks of the system.
 //! * `futex`: waiting for a word in shared memory to change.
@@ -37,6 +38,7 @@ pub(crate) mod futex;
 pub(crate) mod guard;
 pub mod lock;
 pub(crate) mod mapping;
+pub(crate) mod memory_map;
 pub mod no_dump;
 #[cfg(fuzzing)]
 pub mod played;
