@@ -54,6 +54,10 @@ pub const CASES: &[Case] = &[
         "doctor finds a preloaded library that the user of the server may not read",
         unreadable,
     ),
+    (
+        "doctor finds the libssl in front in a process with another root",
+        in_another_root,
+    ),
     ("doctor finds a client's context fine", clients),
     (
         "doctor finds that contexts are made for each connection",
@@ -628,6 +632,30 @@ fn stopped(tool: &Tool) -> Outcome {
     has_in_order(
         &doctor.out,
         &["   !  it is stopped", "-> kill -CONT", "sslcache is in it"],
+    )?;
+    program.end()
+}
+
+fn in_another_root(tool: &Tool) -> Outcome {
+    if !is_root() {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    let mut command = Command::new(PYTHON[0]);
+    let program = "import ssl, os, sys, time; os.chroot(sys.argv[1]); time.sleep(60)";
+    command.args(["-c", program]).arg(&folder.0);
+    let mut program =
+        Sleeper::start(command.env("LD_LIBRARY_PATH", tool.stage.join("lib/sslcache")))?;
+    program.wait_for_libssl()?;
+    let root = format!("/proc/{}/root", program.pid());
+    let end = Instant::now() + Duration::from_secs(20);
+    while fs::read_link(&root)? != folder.0 && Instant::now() < end {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let doctor = tool.say(&folder.0, &["doctor", "--pid", &program.pid()])?;
+    has_in_order(
+        &doctor.out,
+        &["ok  sslcache is in it: /", "/sslcache/libssl.so"],
     )?;
     program.end()
 }

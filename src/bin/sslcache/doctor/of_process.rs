@@ -96,11 +96,19 @@ fn as_seen_by(pid: u32, path: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/root{path}"))
 }
 
+/// The path by which this tool reaches a file that a process has mapped. Maps are told by paths in the reader's root, so that of
+/// another root's file leads nowhere there, unless the process has a mount namespace of its own.
+fn of_map(pid: u32, file: &str) -> PathBuf {
+    Some(as_seen_by(pid, file))
+        .filter(|path| path.exists())
+        .unwrap_or_else(|| file.into())
+}
+
 /// True if a mapped file is one of our libraries, in whatever folder.
 fn is_ours(pid: u32, file: &str) -> bool {
     let is_libssl = name(file).starts_with("libssl.so");
     name(file).starts_with("libsslcache.so")
-        || is_libssl && is_sslcache(&as_seen_by(pid, file))
+        || is_libssl && is_sslcache(&of_map(pid, file))
         // The file was removed, so only its name can be compared.
         || is_libssl && file.ends_with("(deleted)") && file.contains("/sslcache/libssl.so")
 }
