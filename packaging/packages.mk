@@ -72,8 +72,8 @@ test-install:
 test-systems:
 	@tools/install-deps build packages
 	packaging/make-dist $(KEPT)/sslcache.tar.xz
-	@for release in $(SYSTEMS); do \
+	@failed=; for release in $(SYSTEMS); do \
 	    echo "test-systems: $$release" && \
 	    system=$$(tests/packages/root.sh $$release $$(tools/install-deps --names systems)) && \
-	    tests/packages/system.sh "$$system" $(KEPT)/sslcache.tar.xz $(KEPT)/$$release $(ONLY) || exit; \
-	done
+	    tests/packages/system.sh "$$system" $(KEPT)/sslcache.tar.xz $(KEPT)/$$release $(ONLY) || failed="$$failed $$release"; \
+	done; [ -z "$$failed" ] || { echo "test-systems: failed on$$failed" >&2 && exit 1; }

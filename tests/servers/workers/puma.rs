@@ -28,6 +28,8 @@ pub fn rows() -> Vec<Row> {
                         &WORKERS.to_string(),
                         "--environment",
                         "production",
+                        "--config",
+                        &format!("{SCRIPTS}/puma.rb"),
                     ])
                     .arg(format!(
                         "--bind=ssl://127.0.0.1:{port}?cert={}&key={}&verify_mode=none",
