@@ -173,6 +173,10 @@ pub mod memory {
     use super::step;
     use crate::sys::atomic::{AtomicU16, AtomicU32, AtomicU64};
 
+    /// # Safety
+    /// * The type consists of atomics only.
+    pub unsafe trait Shared {}
+
     pub struct Memory(Box<[AtomicU64]>);
 
     impl Memory {
@@ -204,6 +208,13 @@ pub mod memory {
         pub fn u64(&self, at: usize) -> &AtomicU64 {
             // SAFETY: as above.
             unsafe { &*self.place(at) }
+        }
+
+        pub fn view<T: Shared>(&self, at: usize) -> Option<&T> {
+            let inside =
+                at.is_multiple_of(align_of::<T>()) && at + size_of::<T>() <= 8 * self.0.len();
+            // SAFETY: inside the box, whose bytes are accessed through atomics only.
+            inside.then(|| unsafe { &*self.0.as_ptr().cast::<u8>().add(at).cast() })
         }
 
         pub fn words(&self, at: usize, number: usize) -> &[AtomicU64] {

@@ -21,6 +21,12 @@ thread_local! {
 /// A word of the header that nothing else uses.
 pub const NOWHERE: usize = 8;
 
+/// What may be looked at as a whole.
+///
+/// # Safety
+/// * The type consists of atomics only, and any bytes are a value of it.
+pub unsafe trait Shared {}
+
 /// Shared memory, mapped.
 pub struct Memory {
     mapping: Mapping,
@@ -78,6 +84,19 @@ impl Memory {
         // SAFETY: `place` returns an aligned address inside the mapping, which lives as long as `self`; every process
         // accesses these bytes through atomics only.
         unsafe { self.place(at, 8).cast().as_ref() }
+    }
+
+    /// What lies at `at`; `None` if that is not aligned, or not inside. Of many words the place is checked once.
+    pub fn view<T: Shared>(&self, at: usize) -> Option<&T> {
+        #[cfg(fuzzing)]
+        LOOKS.with(|looks| looks.set(looks.get() + 1));
+        let inside = at.is_multiple_of(align_of::<T>())
+            && self
+                .len
+                .checked_sub(size_of::<T>())
+                .is_some_and(|last| at <= last);
+        // SAFETY: as in `u64`, for the length of the type, whose bytes are atomics'.
+        inside.then(|| unsafe { self.mapping.base().add(at).cast().as_ref() })
     }
 
     /// So many words of 64 bits, from an aligned place on; none if one of them would lie outside. Of many words the place is

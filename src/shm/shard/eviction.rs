@@ -11,7 +11,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use crate::cache::{ClientHistory, Expiry};
 use crate::shm::region::layout::{QUEUES_BYTES, shard as place};
 use crate::shm::shard::heap::{Broken, NIL};
-use crate::shm::shard::record::{AFTER, BEFORE, Record};
+use crate::shm::shard::record::Record;
 use crate::shm::shard::view::Shard;
 
 /// Records that one choice may examine.
@@ -215,12 +215,12 @@ impl<'a> Queues<'a> {
         }
         record.set_rank(if main { MAIN } else { 0 });
         let last = self.tail(main);
-        record.set_word(BEFORE, last);
-        record.set_word(AFTER, NIL);
+        record.set_before(last);
+        record.set_after(NIL);
         if last == NIL {
             self.set_head(main, record.at);
         } else {
-            self.record(last)?.set_word(AFTER, record.at);
+            self.record(last)?.set_after(record.at);
         }
         self.set_tail(main, record.at);
         self.set_len(main, self.len_of(main).wrapping_add(1));
@@ -232,7 +232,7 @@ impl<'a> Queues<'a> {
     /// Takes a record out.
     pub fn withdraw(&self, record: &Record<'_>) -> Result<(), Broken> {
         let main = record.rank() & MAIN != 0;
-        let (before, after) = (record.word(BEFORE), record.word(AFTER));
+        let (before, after) = (record.before(), record.after());
         if before == NIL {
             if self.head(main) != record.at {
                 return Err(Broken);
@@ -240,10 +240,10 @@ impl<'a> Queues<'a> {
             self.set_head(main, after);
         } else {
             let before = self.record(before)?;
-            if before.word(AFTER) != record.at {
+            if before.after() != record.at {
                 return Err(Broken);
             }
-            before.set_word(AFTER, after);
+            before.set_after(after);
         }
         if after == NIL {
             if self.tail(main) != record.at {
@@ -252,10 +252,10 @@ impl<'a> Queues<'a> {
             self.set_tail(main, before);
         } else {
             let after = self.record(after)?;
-            if after.word(BEFORE) != record.at {
+            if after.before() != record.at {
                 return Err(Broken);
             }
-            after.set_word(BEFORE, before);
+            after.set_before(before);
         }
         self.set_len(main, self.len_of(main).checked_sub(1).ok_or(Broken)?);
         let granules = self.granules_of(main).checked_sub(record.tag.granules());
@@ -385,7 +385,7 @@ impl<'a> Queues<'a> {
                 met += 1;
                 granules += record.tag.granules();
                 if met > self.len_of(main)
-                    || record.word(BEFORE) != before
+                    || record.before() != before
                     || (record.rank() & MAIN != 0) != main
                 {
                     return Err(format!("a link of entry {}'s queue at {at}", self.entry));
@@ -402,7 +402,7 @@ impl<'a> Queues<'a> {
                         self.entry
                     ));
                 }
-                (before, at) = (at, record.word(AFTER));
+                (before, at) = (at, record.after());
             }
             if met != self.len_of(main) || self.tail(main) != before {
                 return Err(format!("the length or end of entry {}'s queue", self.entry));

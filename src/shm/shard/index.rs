@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use crate::shm::region::digest::Fingerprint;
 use crate::shm::region::layout::shard as place;
 use crate::shm::shard::heap::{Broken, NIL};
-use crate::shm::shard::record::{CHAIN, Record};
+use crate::shm::shard::record::Record;
 use crate::shm::shard::view::Shard;
 
 /// The index of a shard.
@@ -74,7 +74,7 @@ impl<'a> Index<'a> {
             if is_wanted(&record) {
                 return Ok(Some(record));
             }
-            at = record.word(CHAIN);
+            at = record.chain();
         }
         Err(Broken) // the chain is a circle
     }
@@ -82,7 +82,7 @@ impl<'a> Index<'a> {
     /// Links a record that `find` does not find; it is counted already.
     pub fn link(&self, record: &Record<'_>) -> Result<(), Broken> {
         let bucket = self.bucket(record.fingerprint().hash());
-        record.set_word(CHAIN, self.head(bucket));
+        record.set_chain(self.head(bucket));
         self.set_head(bucket, record.at);
         let buckets = self.buckets();
         if self.0.records() > buckets && buckets < self.0.layout.most_buckets {
@@ -106,9 +106,9 @@ impl<'a> Index<'a> {
                 return Ok(());
             }
             let record = self.0.record(at)?;
-            let after = record.word(CHAIN);
+            let after = record.chain();
             let bucket = self.bucket(record.fingerprint().hash());
-            record.set_word(CHAIN, self.head(bucket));
+            record.set_chain(self.head(bucket));
             self.set_head(bucket, at);
             at = after;
         }
@@ -123,14 +123,14 @@ impl<'a> Index<'a> {
         self.0.memory.u16(self.left(bucket)).store(memory, Relaxed);
         let mut at = self.head(bucket);
         if at == record.at {
-            self.set_head(bucket, record.word(CHAIN));
+            self.set_head(bucket, record.chain());
             return Ok(());
         }
         for _ in 0..=self.0.records() {
             let before = self.0.record(at)?;
-            at = before.word(CHAIN);
+            at = before.chain();
             if at == record.at {
-                before.set_word(CHAIN, record.word(CHAIN));
+                before.set_chain(record.chain());
                 return Ok(());
             }
         }
@@ -175,7 +175,7 @@ impl<'a> Index<'a> {
                 if !matches!(self.find(record.fingerprint()), Ok(Some(found)) if found.at == at) {
                     return Err(format!("two records of one key at {at}"));
                 }
-                at = record.word(CHAIN);
+                at = record.chain();
             }
         }
         Ok(met)

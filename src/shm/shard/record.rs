@@ -10,21 +10,35 @@ use core::sync::atomic::fence;
 use crate::cache::Expiry;
 use crate::shm::region::digest::{Covered, Digests, Fingerprint};
 use crate::shm::region::id::TAG_BITS;
+use crate::shm::region::memory::Shared;
 use crate::shm::shard::heap::{Broken, Heap, Run, Tag};
+use crate::sys::atomic::{AtomicU32, AtomicU64};
 
 /// Bytes of a record before its body.
-pub const HEADER: usize = 48;
+pub const HEADER: usize = size_of::<Header>();
 
-// Places in a block; the tag is at 0.
-pub const CHAIN: usize = 4;
-const FIRST: usize = 8;
-const SECOND: usize = 16;
-pub const BEFORE: usize = 24;
-pub const AFTER: usize = 28;
-const MARK: usize = 32;
-const CHECK: usize = 36;
-const STATE: usize = 40;
-const EXPIRY: usize = 44;
+/// The words of a record before its body.
+#[repr(C)]
+struct Header {
+    /// The block's, of which the heap makes use.
+    tag: AtomicU32,
+    /// The next record of the same bucket.
+    chain: AtomicU32,
+    first: AtomicU64,
+    second: AtomicU64,
+    before: AtomicU32,
+    after: AtomicU32,
+    mark: AtomicU32,
+    check: AtomicU32,
+    state: AtomicU32,
+    /// The lower part of the expiry.
+    expiry: AtomicU32,
+}
+
+const _: () = assert!(HEADER == 48);
+
+// SAFETY: atomics of integers, without padding between them.
+unsafe impl Shared for Header {}
 
 // The bits of the state: entry of the partition, rank, generation, last use, and the upper bits of the expiry.
 const ENTRY_BITS: u32 = 10;
@@ -37,6 +51,7 @@ const EXPIRY_SHIFT: u32 = 24;
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
     heap: Heap<'a>,
+    header: &'a Header,
     pub at: u32,
     pub tag: Tag,
 }
@@ -71,19 +86,17 @@ impl Contents<'_> {
         sum.add_bytes(self.body);
         let check = sum.finish(&covered) ^ digests.expiry(self.expiry);
         let (upper, lower) = self.expiry.packed();
-        let byte = |byte| heap.byte(run.at, byte);
-        memory
-            .u64(byte(FIRST))
-            .store(self.fingerprint.first, Relaxed);
-        memory
-            .u64(byte(SECOND))
-            .store(self.fingerprint.second, Relaxed);
-        memory.u32(byte(MARK)).store(self.mark, Relaxed);
-        memory.u32(byte(CHECK)).store(check, Relaxed);
+        let Some(header) = memory.view::<Header>(heap.byte(run.at, 0)) else {
+            return; // not reached: the block is inside. It stays free.
+        };
+        header.first.store(self.fingerprint.first, Relaxed);
+        header.second.store(self.fingerprint.second, Relaxed);
+        header.mark.store(self.mark, Relaxed);
+        header.check.store(check, Relaxed);
         let state = self.entry | self.tag << TAG_SHIFT | u32::from(upper as u8) << EXPIRY_SHIFT;
-        memory.u32(byte(STATE)).store(state, Relaxed);
-        memory.u32(byte(EXPIRY)).store(lower, Relaxed);
-        memory.write(byte(HEADER), self.body);
+        header.state.store(state, Relaxed);
+        header.expiry.store(lower, Relaxed);
+        memory.write(heap.byte(run.at, HEADER), self.body);
         heap.publish(run, run.granules * 8 - (HEADER + self.body.len()) as u32);
     }
 }
@@ -96,76 +109,97 @@ impl<'a> Record<'a> {
         if !tag.is_live() || used < HEADER {
             return Err(Broken);
         }
-        Ok(Record { heap, at, tag })
+        let header = heap.memory.view(heap.byte(at, 0)).ok_or(Broken)?;
+        Ok(Record {
+            heap,
+            header,
+            at,
+            tag,
+        })
     }
 
     pub fn len(&self) -> usize {
         self.tag.granules() as usize * 8 - self.tag.slack() as usize - HEADER
     }
 
-    pub fn word(&self, byte: usize) -> u32 {
-        self.heap
-            .memory
-            .u32(self.heap.byte(self.at, byte))
-            .load(Relaxed)
-    }
-
-    pub fn set_word(&self, byte: usize, word: u32) {
-        self.heap
-            .memory
-            .u32(self.heap.byte(self.at, byte))
-            .store(word, Relaxed);
-    }
-
     pub fn fingerprint(&self) -> Fingerprint {
-        let word = |byte| {
-            self.heap
-                .memory
-                .u64(self.heap.byte(self.at, byte))
-                .load(Relaxed)
-        };
         Fingerprint {
-            first: word(FIRST),
-            second: word(SECOND),
+            first: self.header.first.load(Relaxed),
+            second: self.header.second.load(Relaxed),
         }
     }
 
+    /// The next record of its bucket.
+    pub fn chain(&self) -> u32 {
+        self.header.chain.load(Relaxed)
+    }
+
+    pub fn set_chain(&self, at: u32) {
+        self.header.chain.store(at, Relaxed);
+    }
+
+    /// The record before it in its queue.
+    pub fn before(&self) -> u32 {
+        self.header.before.load(Relaxed)
+    }
+
+    pub fn set_before(&self, at: u32) {
+        self.header.before.store(at, Relaxed);
+    }
+
+    /// The record after it in its queue.
+    pub fn after(&self) -> u32 {
+        self.header.after.load(Relaxed)
+    }
+
+    pub fn set_after(&self, at: u32) {
+        self.header.after.store(at, Relaxed);
+    }
+
+    fn state(&self) -> u32 {
+        self.header.state.load(Relaxed)
+    }
+
+    fn set_state(&self, state: u32) {
+        self.header.state.store(state, Relaxed);
+    }
+
     pub fn mark(&self) -> u32 {
-        self.word(MARK)
+        self.header.mark.load(Relaxed)
     }
 
     pub fn entry(&self) -> u32 {
-        self.word(STATE) & ((1 << ENTRY_BITS) - 1)
+        self.state() & ((1 << ENTRY_BITS) - 1)
     }
 
     pub fn generation_tag(&self) -> u32 {
-        self.word(STATE) >> TAG_SHIFT & ((1 << TAG_BITS) - 1)
+        self.state() >> TAG_SHIFT & ((1 << TAG_BITS) - 1)
     }
 
     /// The rank, as `eviction` packs it.
     pub fn rank(&self) -> u32 {
-        self.word(STATE) >> ENTRY_BITS & ((1 << RANK_BITS) - 1)
+        self.state() >> ENTRY_BITS & ((1 << RANK_BITS) - 1)
     }
 
     pub fn used(&self) -> u8 {
-        (self.word(STATE) >> USED_SHIFT) as u8
+        (self.state() >> USED_SHIFT) as u8
     }
 
     pub fn set_rank(&self, rank: u32) {
         let mask = ((1 << RANK_BITS) - 1) << ENTRY_BITS;
-        self.set_word(STATE, self.word(STATE) & !mask | rank << ENTRY_BITS & mask);
+        self.set_state(self.state() & !mask | rank << ENTRY_BITS & mask);
     }
 
     pub fn set_used(&self, used: u8) {
         let mask = 0xff << USED_SHIFT;
-        self.set_word(
-            STATE,
-            self.word(STATE) & !mask | u32::from(used) << USED_SHIFT,
-        );
+        self.set_state(self.state() & !mask | u32::from(used) << USED_SHIFT);
     }
 
     pub fn expiry(&self) -> Expiry {
-        Expiry::unpacked(((self.word(STATE) >> EXPIRY_SHIFT) as i8, self.word(EXPIRY)))
+        Expiry::unpacked((
+            (self.state() >> EXPIRY_SHIFT) as i8,
+            self.header.expiry.load(Relaxed),
+        ))
     }
 
     /// The bytes that a copy takes while it is made: whole words.
@@ -207,33 +241,31 @@ impl<'a> Record<'a> {
             len,
         };
         let check = sum.finish(&covered) ^ digests.expiry(expiry);
-        (check == self.word(CHECK)).then_some((mark, expiry))
+        (check == self.header.check.load(Relaxed)).then_some((mark, expiry))
     }
 
     /// True if the record is still here, for a look without the lock.
     pub fn is_still(&self, fingerprint: Fingerprint) -> bool {
         // Acquire: orders the loads of the record before the load of the tag. Pairs with the fence in `Heap::free`.
         fence(Acquire);
-        let now = self.heap.tag(self.at);
-        now.is_ok_and(|now| {
-            now.is_live()
-                && now.granules() == self.tag.granules()
-                && now.slack() == self.tag.slack()
-        }) && self.fingerprint() == fingerprint
+        let now = Tag(self.header.tag.load(Relaxed));
+        now.is_live()
+            && now.granules() == self.tag.granules()
+            && now.slack() == self.tag.slack()
+            && self.fingerprint() == fingerprint
     }
 
     /// Counts a use without the lock. The new word is derived from a single load, so a record that changed its queue
     /// meanwhile keeps its rank. If the record has left, and another one has the very same word at this place, that record
     /// is damaged: its checksum or an impossible tag shows it, and the shard is rebuilt.
     pub fn count_use(&self, used: u8, rank: impl FnOnce(u32) -> u32) {
-        let state = self.word(STATE);
+        let state = self.state();
         let rank_mask = ((1 << RANK_BITS) - 1) << ENTRY_BITS;
         let rank = rank(state >> ENTRY_BITS & ((1 << RANK_BITS) - 1));
         let others = state & !(rank_mask | 0xff << USED_SHIFT);
         let wanted = others | rank << ENTRY_BITS & rank_mask | u32::from(used) << USED_SHIFT;
         if wanted != state {
-            let word = self.heap.memory.u32(self.heap.byte(self.at, STATE));
-            let _ = word.compare_exchange(state, wanted, Relaxed, Relaxed);
+            let _ = (self.header.state).compare_exchange(state, wanted, Relaxed, Relaxed);
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::shm::shard::eviction::Queues;
 use crate::shm::shard::heap::{Broken, NIL};
 use crate::shm::shard::index::Index;
-use crate::shm::shard::record::{CHAIN, Record};
+use crate::shm::shard::record::Record;
 use crate::shm::shard::view::Shard;
 use crate::shm::stats::{Event, counted};
 
@@ -85,7 +85,7 @@ impl<'a> Shard<'a> {
                     break;
                 }
                 let record = self.record(at)?;
-                at = record.word(CHAIN);
+                at = record.chain();
                 if record.entry() != entry {
                     continue;
                 }
