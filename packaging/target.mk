@@ -37,6 +37,15 @@ test-cross:
 	done
 	@$(MAKE) --no-print-directory test-cross-nginx
 
+## test-aarch64 some of test-cross on aarch64; make test does it where qemu for that is installed
+.PHONY: test-aarch64
+test-aarch64:
+	@$(MAKE) --no-print-directory test-cross TARGET=aarch64-unknown-linux-gnu UNITS='shm::shard shm::process::lock sys::' \
+	    PROGRAMS='preloaded::system::add_ preloaded::system::workers_share'
+ifeq ($(TARGET)$(shell uname -m),x86_64)
+TESTS += $(if $(shell command -v qemu-aarch64-static && command -v aarch64-linux-gnu-gcc),test-aarch64)
+endif
+
 # The demo, with Debian's nginx for TARGET in a folder of its own.
 test-cross-nginx: all
 	@tools/unpack-release $(BUILT)/nginx $(DEBIAN) nginx libc6 libcrypt1 libgcc-s1 libpcre2-8-0 libssl3 zlib1g
