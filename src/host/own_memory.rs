@@ -8,6 +8,7 @@ use core::ptr;
 
 use super::table::Libssl;
 use super::types::SSL_CTX;
+use crate::sys::guard::attempt;
 use crate::sys::memory_map::is_private;
 
 impl Libssl {
@@ -17,6 +18,6 @@ impl Libssl {
         // SAFETY: three places for the answers.
         unsafe { (self.CRYPTO_get_mem_functions)(&mut malloc, &mut realloc, &mut free) };
         let is_usual = malloc.is_some_and(|malloc| ptr::fn_addr_eq(malloc, self.CRYPTO_malloc));
-        is_usual || is_private(ctx.addr()) == Some(true)
+        is_usual || attempt(|| is_private(ctx.addr())) == Some(true)
     }
 }
