@@ -54,11 +54,16 @@ impl Memory {
         Ok(Memory { mapping, len })
     }
 
+    /// Whether so many bytes at `at`, aligned as the second number says, lie inside. No more bytes are asked for than there are.
+    fn has(&self, at: usize, size: usize, alignment: usize) -> bool {
+        at.is_multiple_of(alignment) && at <= self.len - size
+    }
+
     /// The address of `size` aligned bytes at `at`.
     fn place(&self, at: usize, size: usize) -> NonNull<u8> {
         #[cfg(fuzzing)]
         LOOKS.with(|looks| looks.set(looks.get() + 1));
-        let inside = at.is_multiple_of(size) && at <= self.len - size;
+        let inside = self.has(at, size, size);
         debug_assert!(inside, "{size} bytes at {at} of {}", self.len);
         let at = if inside { at } else { NOWHERE };
         // SAFETY: `at + size` is at most `len`, the length of the mapping; the word at `NOWHERE` lies in every region.
@@ -86,26 +91,20 @@ impl Memory {
         unsafe { self.place(at, 8).cast().as_ref() }
     }
 
-    /// What lies at `at`; `None` if that is not aligned, or not inside. Of many words the place is checked once.
+    /// What lies at `at`; `None` if that is not aligned, or not inside.
     pub fn view<T: Shared>(&self, at: usize) -> Option<&T> {
         #[cfg(fuzzing)]
         LOOKS.with(|looks| looks.set(looks.get() + 1));
-        let inside = at.is_multiple_of(align_of::<T>())
-            && self
-                .len
-                .checked_sub(size_of::<T>())
-                .is_some_and(|last| at <= last);
+        let inside = self.has(at, size_of::<T>(), align_of::<T>());
         // SAFETY: as in `u64`, for the length of the type, whose bytes are atomics'.
         inside.then(|| unsafe { self.mapping.base().add(at).cast().as_ref() })
     }
 
-    /// So many words of 64 bits, from an aligned place on; none if one of them would lie outside. Of many words the place is
-    /// checked once.
+    /// So many words of 64 bits, from an aligned place on, which is checked once for all; none if one of them would lie outside.
     pub fn words(&self, at: usize, number: usize) -> &[AtomicU64] {
         #[cfg(fuzzing)]
         LOOKS.with(|looks| looks.set(looks.get() + number as u64));
-        let end = number.checked_mul(8).and_then(|len| at.checked_add(len));
-        let inside = at.is_multiple_of(8) && end.is_some_and(|end| end <= self.len);
+        let inside = number <= self.len / 8 && self.has(at, 8 * number, 8);
         debug_assert!(inside, "{number} words at {at} of {}", self.len);
         if !inside {
             return &[];
@@ -147,11 +146,41 @@ impl Memory {
         word.store(change(word.load(Relaxed)), Relaxed);
     }
 
-    /// Overwrites whole words with zeros. The compiler does not drop these stores, as they are atomic and go to memory that
+    /// Overwrites words with zeros, the last one wholly. The compiler does not drop these stores, as they are atomic and go to memory that
     /// other processes see.
     pub fn wipe(&self, from: usize, to: usize) {
-        for word in self.words(from, to.saturating_sub(from) / 8) {
+        for word in self.words(from, to.saturating_sub(from).div_ceil(8)) {
             word.store(0, Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_is_wiped_wholly() {
+        let memory = Memory::anonymous(4096).expect("memory");
+        memory.write(64, &[7; 24]);
+        memory.wipe(64, 64 + 9);
+        let word = |at| memory.u64(at).load(Relaxed);
+        assert_eq!([word(64), word(72)], [0, 0]);
+        assert_ne!(word(80), 0);
+    }
+
+    #[test]
+    fn nothing_is_seen_that_is_not_inside() {
+        struct Two([AtomicU64; 2]);
+        // SAFETY: atomics only.
+        unsafe impl Shared for Two {}
+        let memory = Memory::anonymous(4096).expect("memory");
+        memory.write(4080, &[1; 16]);
+        let last = memory.view::<Two>(4080).expect("the last two");
+        assert_eq!(last.0[0].load(Relaxed), last.0[1].load(Relaxed));
+        for at in [4084, 4088, 4096, usize::MAX - 7] {
+            assert!(memory.view::<Two>(at).is_none(), "{at}");
+        }
+        assert_eq!(memory.words(4080, 2).len(), 2);
     }
 }
