@@ -6,12 +6,10 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::Case;
 use crate::server::{Server, certify};
-use crate::tool::{Folder, Outcome, Said, Tool, compile, has_in_order, is_root, said};
+use crate::tool::{Folder, Outcome, Said, Tool, compile, has_in_order, is_root, said, wait_for};
 
 pub const CASES: &[Case] = &[
     ("doctor finds a program linked with libssl fine", linked),
@@ -619,14 +617,10 @@ fn stopped(tool: &Tool) -> Outcome {
     program.wait_for_libssl()?;
     // SAFETY: kill takes two numbers. The child has not been waited for, so the id is still its own.
     unsafe { libc::kill(program.0.id().cast_signed(), libc::SIGSTOP) };
-    let end = Instant::now() + Duration::from_secs(10);
-    let is_stopped = |pid: &str| {
-        fs::read_to_string(format!("/proc/{pid}/status"))
-            .is_ok_and(|status| status.contains("(stopped)"))
-    };
-    while !is_stopped(&program.pid()) && Instant::now() < end {
-        thread::sleep(Duration::from_millis(10));
-    }
+    let status = format!("/proc/{}/status", program.pid());
+    wait_for("a stop", || {
+        fs::read_to_string(&status).is_ok_and(|status| status.contains("(stopped)"))
+    })?;
     let doctor = tool.say(&folder.0, &["doctor", "--pid", &program.pid()])?;
     assert_eq!(doctor.code, 1, "{}", doctor.out);
     has_in_order(
@@ -648,10 +642,9 @@ fn in_another_root(tool: &Tool) -> Outcome {
         Sleeper::start(command.env("LD_LIBRARY_PATH", tool.stage.join("lib/sslcache")))?;
     program.wait_for_libssl()?;
     let root = format!("/proc/{}/root", program.pid());
-    let end = Instant::now() + Duration::from_secs(20);
-    while fs::read_link(&root)? != folder.0 && Instant::now() < end {
-        thread::sleep(Duration::from_millis(10));
-    }
+    wait_for("its root", || {
+        fs::read_link(&root).is_ok_and(|root| root == folder.0)
+    })?;
     let doctor = tool.say(&folder.0, &["doctor", "--pid", &program.pid()])?;
     has_in_order(
         &doctor.out,
@@ -713,14 +706,10 @@ impl Sleeper {
     }
 
     fn wait_for_libssl(&self) -> Outcome {
-        let end = Instant::now() + Duration::from_secs(20);
-        while !fs::read_to_string(format!("/proc/{}/maps", self.0.id()))?.contains("libssl.so") {
-            if Instant::now() > end {
-                return Err("the program does not load libssl".into());
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
+        let maps = format!("/proc/{}/maps", self.pid());
+        wait_for("libssl in the program", || {
+            fs::read_to_string(&maps).is_ok_and(|maps| maps.contains("libssl.so"))
+        })
     }
 
     fn end(&mut self) -> Outcome {

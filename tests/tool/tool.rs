@@ -6,11 +6,27 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::{env, fs, process};
+use std::time::{Duration, Instant};
+use std::{env, fs, process, thread};
 
 use crate::stage;
 
 pub type Outcome = Result<(), Box<dyn Error>>;
+
+/// A time after which something does not come any more.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until something holds.
+pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) -> Outcome {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        if Instant::now() > end {
+            return Err(format!("{what} has not come").into());
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
 
 /// The staged tool and its libraries.
 #[derive(Clone)]

@@ -1,2 +1,3 @@
-# puma ends workers that do not go by themselves, now and then one of a busy machine does not, and as late as the tests lose patience.
+# On a busy machine a worker now and then does not end by itself, without sslcache, too. puma then ends it after half a minute, which
+# is when the tests give up.
 worker_shutdown_timeout 5

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use sslcache::mailbox::{self, MAILBOX_BYTES, Mailbox, Request, SessionName};
 
-use super::server::{Agent, wait_for};
+use super::server::Agent;
 use super::sessions::{REALM, look, name, put, served, two};
-use crate::tool::{Outcome, Tool, said};
+use crate::tool::{Outcome, Tool, said, wait_for};
 
 pub fn hostile(tool: &Tool) -> Outcome {
     let Some(two) = two(tool)? else {

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use sslcache::mailbox::{Mailbox, News, Request, SessionName};
 
-use super::server::{Agent, Site, wait_for};
+use super::server::{Agent, Site};
 use super::sessions::{REALM, SETTINGS, Two, look, name, news, put, served, two};
-use crate::tool::{Outcome, Tool, said};
+use crate::tool::{Outcome, Tool, said, wait_for};
 
 /// What redis-cli says of the store.
 fn cli(site: &Site, arguments: &[&str]) -> Result<String, Box<dyn Error>> {

@@ -8,9 +8,9 @@ use std::{fs, io};
 
 use sslcache::mailbox::{self, Request};
 
-use super::server::{Agent, Host, Site, wait_for};
+use super::server::{Agent, Host, Site};
 use super::sessions::{REALM, SETTINGS, look, name, put, served};
-use crate::tool::{Outcome, Tool};
+use crate::tool::{Outcome, Tool, wait_for};
 
 const NOBODY: u32 = 65534;
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 use sslcache::mailbox::{MAILBOX_BYTES, Mailbox};
 use sslcache::sys::rights;
 
-use super::server::{Server, Site, as_user, wait_for};
-use crate::tool::{Outcome, Tool};
+use super::server::{Server, Site, as_user};
+use crate::tool::{Outcome, Tool, wait_for};
 
 const GREETING: &[u8] = b"sslcache mailbox 1";
 

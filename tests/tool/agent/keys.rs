@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde_json::Value;
 use sslcache::mailbox::Request;
 
-use super::server::{Host, Redis, Server, Site, make_keyring, wait_for};
+use super::server::{Host, Redis, Server, Site, make_keyring};
 use super::sessions::{REALM, SETTINGS, look, name, put, served};
-use crate::tool::{Folder, Outcome, Tool, has_in_order};
+use crate::tool::{Folder, Outcome, Tool, has_in_order, wait_for};
 
 const TWO: &str =
     "[[namespace]]\nname = \"web\"\nusers = [0]\n[[namespace]]\nname = \"mail\"\nusers = [8]\n";

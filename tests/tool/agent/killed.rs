@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use sslcache::mailbox::{Mailbox, Request, Unanswered};
 
 use super::restart::{Manager, kill};
-use super::server::{Site, wait_for};
+use super::server::Site;
 use super::sessions::{REALM, SETTINGS, look, name, put, served};
-use crate::tool::{Outcome, Tool};
+use crate::tool::{Outcome, Tool, wait_for};
 
 /// How long an asker waits, and what a busy machine adds to it.
 const MOST: Duration = Duration::from_millis(20);

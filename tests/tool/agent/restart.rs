@@ -13,8 +13,8 @@ use std::time::Duration;
 use sslcache::mailbox;
 use sslcache::sys::rights;
 
-use super::server::{Agent, Host, Redis, Server, Site, make_keyring, wait_for};
-use crate::tool::{Folder, Outcome, Tool};
+use super::server::{Agent, Host, Redis, Server, Site, make_keyring};
+use crate::tool::{Folder, Outcome, Tool, wait_for};
 
 /// What a service manager does, as far as the agent sees it.
 pub struct Manager {

@@ -11,14 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use sslcache::mailbox::{self, FleetKeys, Mailbox};
 
-use crate::tool::{Folder, Outcome, Tool, is_root};
-
-/// A time after which something does not come any more.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::tool::{Folder, Outcome, Tool, is_root, wait_for};
 
 /// A redis-server on a socket in the folder; it ends on drop.
 pub struct Redis {
@@ -73,18 +69,6 @@ impl Drop for Redis {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Waits until something holds.
-pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), Box<dyn Error>> {
-    let end = Instant::now() + PATIENCE;
-    while !holds() {
-        if Instant::now() > end {
-            return Err(format!("{what} has not come").into());
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    Ok(())
 }
 
 /// The files of a host: its settings and its keyring.

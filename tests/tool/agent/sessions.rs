@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use sslcache::mailbox::{Mailbox, News, Request, SessionName, Unanswered};
 
-use super::server::{Agent, Host, Server, Site, make_keyring, wait_for};
-use crate::tool::{Folder, Outcome, Tool, said};
+use super::server::{Agent, Host, Server, Site, make_keyring};
+use crate::tool::{Folder, Outcome, Tool, said, wait_for};
 
 pub const REALM: [u8; 32] = [7; 32];
 /// Long enough for a busy machine. The tests that are about time have less.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use sslcache::mailbox::{News, Request};
 
 use super::restart::{Manager, kill};
-use super::server::{Site, wait_for};
+use super::server::Site;
 use super::sessions::{REALM, SETTINGS, look, name, news, put, served};
-use crate::tool::{Outcome, Tool, said};
+use crate::tool::{Outcome, Tool, said, wait_for};
 
 /// Longer than an agent takes to tell all that it has missed.
 const ALL: Duration = Duration::from_millis(600);
